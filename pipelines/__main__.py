@@ -1,0 +1,58 @@
+"""Run one stage: read its dataset, write the next one."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pipelines.engine import LOCAL, Engine, WorkerDiedError, processors
+from pipelines.flow import STAGES
+from pipelines.run import bring_up_to_date
+from pipelines.settings import read_config
+from pipelines.stage import Place
+from pipelines.storage import Folder, StageError
+from tokenizer.strict import SettingsError
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__, allow_abbrev=False)
+    parser.add_argument("stage", choices=STAGES, help="in the order of the data flow")
+    parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
+    parser.add_argument("--config", default="settings.yaml", help="settings of every stage (default: %(default)s)")
+    parser.add_argument("--rules", default="rules.yaml", help="bounds and policies (default: %(default)s)")
+    parser.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe for pack (default: %(default)s)")
+    parser.add_argument("--tokenizer", help="name under data/tokenizers (default: the one the mixture names)")
+    parser.add_argument("--if-missing", action="store_true", help="leave the stage's dataset as it is where there is one")
+    parser.add_argument("--runner", default=LOCAL, help="Beam runner (default: %(default)s, the embedded one)")
+    parser.add_argument("--workers", type=int, default=processors(), help="processes to use (default: one per core)")
+    parser.add_argument("--job-endpoint", metavar="HOST:PORT", help="Beam job service, for --runner PortableRunner")
+    parser.add_argument("--worker-pool", metavar="HOST:PORT", help="Beam worker pool, for --runner PortableRunner")
+    parser.add_argument("--runner-option", action="append", default=[], metavar="--flag=value",
+                        help="an option for the Beam runner, as it is; may be repeated")
+    given = parser.parse_args(argv)
+    engine = Engine(given.runner, given.workers, given.job_endpoint, given.worker_pool, tuple(given.runner_option))
+    stage = STAGES[given.stage]
+    try:
+        problems = list(engine.problems())
+        try:
+            config = read_config(given.config, given.rules, given.mixture, given.tokenizer)
+        except SettingsError as error:
+            problems += error.problems
+        if problems:
+            raise SettingsError(problems)
+        place = Place(Folder(given.data), config, engine)
+        print(bring_up_to_date(stage, place, if_missing=given.if_missing), flush=True)
+    except (StageError, SettingsError) as error:
+        message = "\n".join(f"{stage.name}: {line}" for line in str(error).splitlines())
+        if isinstance(error, WorkerDiedError):       # the embedded runner's other threads wait for ever
+            print(message, file=sys.stderr, flush=True)
+            os._exit(1)
+        return message
+    except KeyboardInterrupt:
+        print(f"{stage.name}: stopped; finished parts are kept, run the same command to go on", file=sys.stderr, flush=True)
+        os._exit(130)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

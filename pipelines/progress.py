@@ -1,0 +1,50 @@
+"""What people see while work runs: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+Progress is what has been published, counted by looking: it needs nothing from the engine and cannot be ahead of the truth.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_SECONDS = 10.0     # between plain lines
+
+
+@contextmanager
+def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts", every: float = 0.5) -> Iterator[None]:
+    """Show `done()` out of `total` every `every` seconds while the block runs."""
+    console = Console(stderr=True)
+    finished = threading.Event()
+    show = _bar if console.is_terminal else _lines
+    thread = threading.Thread(target=show, args=(console, label, total, done, unit, every, finished), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _bar(console: Console, label: str, total: int, done: Callable[[], int], unit: str, every: float,
+         finished: threading.Event) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(unit),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        while not finished.wait(every):
+            progress.update(task, completed=done())
+
+
+def _lines(console: Console, label: str, total: int, done: Callable[[], int], unit: str, every: float,
+           finished: threading.Event) -> None:
+    start = time.monotonic()
+    while not finished.wait(LINE_SECONDS):
+        seconds, count = time.monotonic() - start, done()
+        rate = count / seconds
+        left = f", {(total - count) / rate:.0f} s left" if count else ""
+        print(f"{label}: {count} of {total} {unit}, {rate:.2f} a second{left}", file=sys.stderr, flush=True)

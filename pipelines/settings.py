@@ -1,0 +1,59 @@
+"""All configuration of a run, read and checked before the first byte of data: every problem at once, each with its cure.
+
+Three kinds of file: settings.yaml (a section a stage), rules.yaml (bounds and policies), mixtures/*.yaml (recipes).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.curate.rows import Curate
+from pipelines.dedup.settings import Dedup
+from pipelines.extract.settings import Extract
+from pipelines.measure.personal import KINDS
+from pipelines.measure.signals import RULE_MEASUREMENTS, Measure
+from pipelines.pack.mixture import Mixture, read_mixture
+from pipelines.pack.settings import Pack
+from pipelines.rules import Rules, read_rules
+from tokenizer.strict import SettingsError, parse, read_yaml
+from tokenizer.training import Training
+
+
+@dataclass(frozen=True)
+class Settings:
+    """settings.yaml. `train` belongs to `model`, which checks it itself."""
+
+    extract: Extract
+    measure: Measure
+    dedup: Dedup
+    curate: Curate
+    tokenizer: Training
+    pack: Pack
+    train: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a stage may read, with the names chosen on the command line."""
+
+    settings: Settings
+    rules: Rules
+    mixture: Mixture
+    tokenizer: str
+
+
+def read_config(settings: str, rules: str, mixture: str, tokenizer: str | None) -> Config:
+    """The three files as one Config; the tokenizer is the mixture's unless named. SettingsError with every problem."""
+    problems: list[str] = []
+
+    def collected(read: Any) -> Any:
+        try:
+            return read()
+        except SettingsError as error:
+            problems.extend(error.problems)
+
+    parsed = collected(lambda: parse(Settings, read_yaml(settings), settings))
+    table = collected(lambda: read_rules(rules, RULE_MEASUREMENTS, KINDS))
+    recipe = collected(lambda: read_mixture(mixture))
+    if problems:
+        raise SettingsError(problems)
+    return Config(parsed, table, recipe, tokenizer or recipe.tokenizer)

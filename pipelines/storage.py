@@ -1,0 +1,185 @@
+"""Folders on any filesystem: a local path, s3:// or gs://. What is written appears whole or not at all.
+
+A local file is written under a temporary name, synced and renamed; an object store gets a single put of a finished
+local file. Nothing else in the project opens a path of a dataset by itself.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+from pyarrow import fs
+
+COPY_BYTES = 8 << 20
+
+
+class StageError(Exception):
+    """A sentence for the user: what is wrong and what cures it. Anything else that escapes a stage is a bug."""
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """A file in a folder: path relative to the folder, size in bytes, modification time in nanoseconds (0: unknown)."""
+
+    path: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder by path or URI. Cheap to make and to send to a worker: the filesystem is opened at first use."""
+
+    uri: str
+
+    @cached_property
+    def _place(self) -> tuple[fs.FileSystem, str]:
+        return open_filesystem(self.uri)
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"uri": self.uri}
+
+    def __truediv__(self, name: str) -> "Folder":
+        return Folder(f"{self.uri.rstrip('/')}/{name}")
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self._place[0], fs.LocalFileSystem)
+
+    def _path(self, name: str) -> str:
+        root = self._place[1]
+        return f"{root}/{name}" if name else root
+
+    def entries(self, under: str = "", recursive: bool = True) -> list[Entry]:
+        """What lies below `under` and is no folder (a dangling link too), sorted by path relative to this folder."""
+        filesystem, root = self._place
+        if self.is_local:
+            return sorted(_local_entries(root, self._path(under), recursive))
+        selector = fs.FileSelector(self._path(under), recursive=recursive, allow_not_found=True)
+        found = [info for info in filesystem.get_file_info(selector) if info.type != fs.FileType.Directory]
+        return sorted(Entry(i.path[len(root) + 1:], i.size or 0, i.mtime_ns or 0) for i in found)
+
+    def exists(self, name: str) -> bool:
+        return self._place[0].get_file_info(self._path(name)).type == fs.FileType.File
+
+    def open(self, name: str) -> pa.NativeFile:
+        """A seekable file for reading. FileNotFoundError or another OSError where it cannot be opened."""
+        return self._place[0].open_input_file(self._path(name))
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put `data` there whole: readers see the old file or the new one."""
+        with self.new_file(name) as file:
+            file.write(data)
+
+    def delete(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._place[0].delete_file(self._path(name))
+
+    def delete_empty_folders(self) -> None:
+        """Remove local folders below this one that hold nothing (an object store has none)."""
+        if self.is_local:
+            for folder, _, _ in os.walk(self._place[1], topdown=False):
+                if folder != self._place[1]:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(folder)
+
+    @contextlib.contextmanager
+    def new_file(self, name: str) -> Iterator[BinaryIO]:
+        """A local temporary file to write; it becomes `name` when the block ends well, and vanishes when it fails."""
+        filesystem, _ = self._place
+        target = self._path(name)
+        local = isinstance(filesystem, fs.LocalFileSystem)
+        folder = os.path.join(self._place[1], "_tmp") if local else None
+        try:
+            if folder:
+                os.makedirs(folder, exist_ok=True)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=folder)
+            try:
+                with os.fdopen(descriptor, "w+b") as file:
+                    yield file
+                    file.flush()
+                    if local:
+                        os.fsync(file.fileno())
+                if local:
+                    os.chmod(temporary, 0o644)
+                    os.replace(temporary, target)
+                    _sync(os.path.dirname(target))
+                else:
+                    _put(temporary, filesystem, target)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+        except OSError as error:
+            raise full_disk(error, self.uri) from error
+
+
+def full_disk(error: OSError, where: str) -> Exception:
+    """`error`, or a StageError when what it says is that a disk is full or cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StageError(f"no space left on the disk of {where}; free some and run the same command again: "
+                          "finished parts are kept")
+    if error.errno in (errno.EROFS, errno.EACCES):
+        return StageError(f"{where} cannot be written ({error.strerror}); change its permissions or pass another --data")
+    return error
+
+
+def open_filesystem(uri: str) -> tuple[fs.FileSystem, str]:
+    """The filesystem behind a path or URI and the path in it. Credentials and AWS_ENDPOINT_URL come from the environment."""
+    scheme, _, rest = uri.partition("://")
+    if not rest:
+        return fs.LocalFileSystem(), str(Path(uri).absolute())
+    if scheme == "s3":
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        plain = endpoint.startswith("http://")
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        s3 = fs.S3FileSystem(endpoint_override=endpoint.split("://")[-1] or None, region=region,
+                             scheme="http" if plain else "https")
+        return s3, rest.rstrip("/")
+    if scheme == "gs":
+        return fs.GcsFileSystem(), rest.rstrip("/")
+    if scheme == "file":
+        return fs.LocalFileSystem(), "/" + rest.strip("/")
+    raise StageError(f"{uri}: no filesystem is known for {scheme}://; use a local path, s3:// or gs://")
+
+
+def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
+    """Follows links to folders. A dangling link is listed, so that opening it fails instead of nobody noticing."""
+    for where, folders, names in os.walk(folder, followlinks=True):
+        if not recursive:
+            folders.clear()
+        for name in names:
+            path = os.path.join(where, name)
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                if not os.path.islink(path):
+                    continue        # gone since it was listed
+                found = os.lstat(path)
+            yield Entry(os.path.relpath(path, root).replace(os.sep, "/"), found.st_size, found.st_mtime_ns)
+
+
+def _put(temporary: str, filesystem: fs.FileSystem, target: str) -> None:
+    # The default would compress once more what is called .gz.
+    with open(temporary, "rb") as source, filesystem.open_output_stream(target, compression=None) as sink:
+        while chunk := source.read(COPY_BYTES):
+            sink.write(chunk)
+
+
+def _sync(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,28 @@
+"""A local worker process: Beam's own, less its log of every start and stop and its own copy of every traceback.
+
+What fails in a worker is raised in the process that submitted the work, and told there once. A worker ends within a
+second of that process, however that one ended: Beam's alone would wait a minute for a driver that died as it started.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+
+
+def end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (for the life of the process)
+    sdk_worker_main.main(sys.argv)

@@ -1,0 +1,133 @@
+"""Strict settings: YAML becomes dataclasses, or one error that names every problem with its cure.
+
+Unknown keys, missing keys, wrong types and values that a class refuses are all reported at once; nothing is
+adjusted in silence. A class states its own bounds in `problems()`, a method that yields one sentence each.
+This lives here because both halves of the project, pipelines and model, may import `tokenizer`.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """Every problem found in one or more settings files, one per line."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML (or JSON) file; SettingsError where there is no file, bad YAML, a key twice or no mapping."""
+    import yaml  # a checkpoint loads on a machine without it
+
+    class Loader(yaml.SafeLoader):
+        """SafeLoader that refuses a key given twice: YAML would keep the last in silence."""
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        pairs = [(loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+                 for key, value in node.value]
+        if len({key for key, _ in pairs}) < len(pairs):
+            twice = next(key for n, (key, _) in enumerate(pairs) if key in [k for k, _ in pairs[:n]])
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} given twice", node.start_mark)
+        return dict(pairs)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    try:
+        loaded = yaml.load(Path(path).read_text("utf-8"), Loader=Loader)
+    except FileNotFoundError:
+        raise SettingsError([f"{path}: there is no such file; check the path"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path}: cannot be read ({error})"]) from None
+    except yaml.YAMLError as error:
+        raise SettingsError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(loaded, dict):
+        raise SettingsError([f"{path}: must be a mapping of keys to values, is {type(loaded).__name__}"])
+    return loaded
+
+
+def parse(cls: type[T], value: Mapping[str, Any], where: str) -> T:
+    """`cls` from a mapping; `where` (file and section) begins every problem. Raises SettingsError with all of them."""
+    problems: list[str] = []
+    parsed = _convert(cls, value, where, problems)
+    if problems:
+        raise SettingsError(problems)
+    return parsed
+
+
+def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
+    """`value` as `kind`; what does not fit is added to `problems` and None comes back."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind, value, where, problems)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        rest = [a for a in arguments if a is not type(None)]
+        attempts: list[list[str]] = []
+        for alternative in rest:
+            attempts.append([])
+            converted = _convert(alternative, value, where, attempts[-1])
+            if not attempts[-1]:
+                return converted
+        problems += attempts[0] if len(attempts) == 1 else [f"{where}: {value!r} is none of {', '.join(map(_name, rest))}"]
+        return None
+    if origin is typing.Literal:
+        if value not in arguments:
+            problems.append(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
+        return value
+    if origin in (list, tuple) and isinstance(value, list):
+        items = [_convert(arguments[0], item, f"{where}[{n}]", problems) for n, item in enumerate(value)]
+        return origin(items)
+    if origin is dict and isinstance(value, dict):
+        return {key: _convert(arguments[1], item, f"{where}.{key}", problems) for key, item in value.items()}
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = origin or kind
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
+        problems.append(f"{where}: must be {_name(kind)}, is {value!r}")
+        return None
+    return value
+
+
+def _dataclass(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, Mapping):
+        problems.append(f"{where}: must be a mapping of keys to values, is {value!r}")
+        return None
+    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(cls) if field.init}
+    hints = typing.get_type_hints(cls)
+    before = len(problems)
+    for key in value:
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1)
+            cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
+            problems.append(f"{where}: unknown key {key!r}; {cure}")
+    given = {}
+    for key, field in fields.items():
+        if key in value:
+            given[field.name] = _convert(hints[field.name], value[key], f"{where}.{key}", problems)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{where}: the key {key!r} is missing; add it")
+    if len(problems) > before:
+        return None
+    made = cls(**given)
+    problems.extend(f"{where}: {problem}" for problem in getattr(made, "problems", tuple)())
+    return made
+
+
+def _name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if typing.get_origin(kind) in (list, tuple):
+        return "a list"
+    if typing.get_origin(kind) is dict or dataclasses.is_dataclass(kind):
+        return "a mapping"
+    return names.get(kind, getattr(kind, "__name__", str(kind)))
