@@ -1,0 +1,57 @@
+"""ARC files, the format before WARC, read with warcio; a file that breaks off gives what came before and one damaged row."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from warcio.archiveiterator import ArchiveIterator
+
+from pipelines.extract.framing import Framed, Limits
+
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
+
+
+def read_arc(file: Any, limits: Limits) -> Iterator[Framed]:
+    """The records of an ARC file, plain or gzipped by record, each with WARC headers of the same meaning in `head`.
+
+    Where the file cannot be read on, the last row says at which stored byte that was and how many were skipped.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    # arc2warc would invent a random record id for each record; an ARC record has none.
+    records = ArchiveIterator(file, no_record_parse=True)
+    offset = after = 0
+    while True:
+        try:
+            record = next(records)
+            said = record.length or 0   # 0 where the header gives no number that can be a length
+            block = record.raw_stream.read(min(said, limits.record_bytes + 1)) if said else b""
+            offset, length = records.get_record_offset(), records.get_record_length()
+        except StopIteration:
+            return
+        except Exception as error:      # warcio passes on whatever its parser, zlib or the file raises
+            detail = f"{type(error).__name__}: the ARC file cannot be read on; {size - after} bytes from {after} on skipped"
+            yield Framed(after, size - after, b"", rule="damaged", detail=detail)
+            return
+        length = length if length and length > 0 else None      # of a file gzipped whole, warcio gives a negative one
+        after = offset + (length or 0)
+        head = _head(record.rec_type, record.rec_headers, said)
+        given = record.rec_headers.get_header("length") or ""
+        if record.rec_type != "arc_header" and not given.isdecimal():
+            yield Framed(offset, length, head, rule="bad_record", detail=f"the length is not a number: {given[:40]!r}")
+        elif said > limits.record_bytes:
+            yield Framed(offset, length, head, rule="too_large", value=said, bound=limits.record_bytes)
+        elif len(block) < said and record.rec_type != "arc_header":     # warcio counts the header's first line as its block
+            yield Framed(offset, length, head, rule="truncated", detail=f"{len(block)} bytes of {said}")
+        else:
+            yield Framed(offset, length, head, block)
+
+
+def _head(kind: str, headers: Any, length: int) -> bytes:
+    """The WARC spelling of an ARC header line; the file's own header is a warcinfo record."""
+    date = _DATE.match(headers.get_header("archive-date") or "")
+    lines = [f"WARC-Type: {'warcinfo' if kind == 'arc_header' else kind}", f"Content-Length: {length}",
+             f"WARC-Target-URI: {headers.get_header('uri') or ''}", f"Content-Type: {headers.get_header('content-type') or ''}"]
+    if date:
+        lines.append("WARC-Date: {}-{}-{}T{}:{}:{}Z".format(*date.groups()))
+    return "\r\n".join(["WARC/1.0", *lines, "", ""]).encode("utf-8", "replace")

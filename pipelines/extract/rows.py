@@ -1,0 +1,211 @@
+"""The rows `extract` writes: a `Document` for a page that gave text, a `Rejected` for any other record.
+
+A document's id depends on what was stored and nothing else: source, record id, URL, capture date and payload digest.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import regex
+
+DOCUMENTS = pa.schema([
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("record_id", pa.string()),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("url", pa.string()),
+    pa.field("host", pa.string()),
+    pa.field("date", pa.string()),                        # capture, "YYYY-MM-DDThh:mm:ssZ"
+    pa.field("published", pa.string()),                   # "YYYY-MM-DD"
+    pa.field("title", pa.string()),
+    pa.field("text", pa.string(), nullable=False),        # NFC
+    pa.field("charset", pa.string()),
+    pa.field("charset_from", pa.string()),                # bom | http | meta | detected | given
+    pa.field("replaced", pa.int32(), nullable=False),     # U+FFFD put in by decoding
+    pa.field("declared_language", pa.string()),
+    pa.field("robots", pa.list_(pa.string()), nullable=False),
+    pa.field("tdm_reservation", pa.string()),
+    pa.field("license", pa.string()),
+    pa.field("license_from", pa.string()),                # rel | link | meta | json-ld
+    pa.field("paywalled", pa.bool_()),
+    pa.field("content_type", pa.string()),
+    pa.field("payload_bytes", pa.int64(), nullable=False),
+    pa.field("payload_digest", pa.string(), nullable=False),
+    pa.field("anchor_chars", pa.int32()),
+    pa.field("links", pa.int32()),
+    pa.field("page_anchor_chars", pa.int32()),
+    pa.field("page_chars", pa.int32()),
+    pa.field("file", pa.string(), nullable=False),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("length", pa.int64()),
+    pa.field("extra", pa.string()),
+])
+
+REJECTED = pa.schema([
+    pa.field("file", pa.string(), nullable=False),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("length", pa.int64()),
+    pa.field("record_id", pa.string()),
+    pa.field("url", pa.string()),
+    pa.field("id", pa.string()),
+    pa.field("outcome", pa.string(), nullable=False),     # rejected | quarantined
+    pa.field("rule", pa.string(), nullable=False),
+    pa.field("value", pa.string()),
+    pa.field("bound", pa.string()),
+    pa.field("detail", pa.string()),
+])
+
+# Rules that say "this could not be read"; every other rule says "this was read and is not a page with text".
+QUARANTINED = frozenset({"damaged", "truncated", "bad_record", "bad_json", "missing_text", "undecodable",
+                         "extractor_error"})
+
+
+@dataclass(slots=True)
+class Document:
+    """One row of `documents`; fields in the order of DOCUMENTS, which says what each holds."""
+
+    id: str
+    record_id: str | None
+    source: str
+    url: str | None
+    host: str | None
+    date: str | None
+    published: str | None
+    title: str | None
+    text: str
+    charset: str | None
+    charset_from: str | None
+    replaced: int
+    declared_language: str | None
+    robots: list[str]
+    tdm_reservation: str | None
+    license: str | None
+    license_from: str | None
+    paywalled: bool | None
+    content_type: str | None
+    payload_bytes: int
+    payload_digest: str
+    anchor_chars: int | None
+    links: int | None
+    page_anchor_chars: int | None
+    page_chars: int | None
+    file: str
+    offset: int
+    length: int | None
+    extra: str | None
+
+
+@dataclass(slots=True)
+class Rejected:
+    """One row of `documents/_rejected`: where the record lies and the rule that sent it here."""
+
+    file: str
+    offset: int
+    rule: str
+    length: int | None = None
+    record_id: str | None = None
+    url: str | None = None
+    id: str | None = None
+    value: str | None = None
+    bound: str | None = None
+    detail: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        return "quarantined" if self.rule in QUARANTINED else "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a page gives no document: the rule, with the measured value and its bound where there is one."""
+
+    rule: str
+    value: str | None = None
+    bound: str | None = None
+    detail: str | None = None
+
+
+def to_batch(rows: Iterable[Document] | Iterable[Rejected], schema: pa.Schema) -> pa.RecordBatch:
+    """The rows as one batch of `schema` (DOCUMENTS or REJECTED)."""
+    listed: list[Any] = list(rows)
+    return pa.record_batch([pa.array([getattr(row, field.name) for row in listed], field.type) for field in schema],
+                           schema=schema)
+
+
+def document_id(source: str, record_id: str | None, url: str | None, date: str | None, digest: str) -> str:
+    """32 hex digits: BLAKE2b-128 of the five values as a JSON list, which no other five values can spell."""
+    spelled = json.dumps([source, record_id, url, date, digest], separators=(",", ":"))
+    return blake2b(spelled.encode(), digest_size=16).hexdigest()
+
+
+def payload_digest(payload: bytes) -> str:
+    """32 hex digits: BLAKE2b-128 of a payload with its transfer and content codings undone."""
+    return blake2b(payload, digest_size=16).hexdigest()
+
+
+_MARKS = regex.compile(r"\p{M}{30}(?=\p{M})")
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$")
+
+
+def capture_date(value: str | None) -> str | None:
+    """A date as "YYYY-MM-DDThh:mm:ssZ", or None where `value` is no date: an impossible date is an unknown one."""
+    match = _DATE.match(value.strip()) if value else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second, zone = match.groups()
+    offset = "+00:00" if zone in (None, "Z", "UTC") else zone
+    try:
+        when = datetime.fromisoformat(f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}{offset}")
+        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    except (ValueError, OverflowError):
+        return None
+
+
+def clean_text(text: str) -> str:
+    """NFC without NUL; a lone surrogate, which no file can hold, becomes U+FFFD.
+
+    A run of more than 30 marks is broken with U+034F, as Unicode's stream-safe format does (UAX 15, section 13): the time
+    of normalising grows with the square of a run.
+    """
+    if text.isascii():
+        return text.replace("\0", "")
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", text))
+
+
+def batches(rows: Iterable[Document | Rejected], size: int = 1024) -> Iterator[pa.RecordBatch]:
+    """The rows in order as record batches: documents and rejected rows each in batches of their own, at most `size` rows.
+
+    A batch of rejected rows may come after documents that lay behind them in the file; the order of each is kept.
+    """
+    documents: list[Document] = []
+    rejected: list[Rejected] = []
+    for row in rows:
+        if isinstance(row, Document):
+            documents.append(row)
+            if len(documents) == size:
+                yield to_batch(documents, DOCUMENTS)
+                documents = []
+        else:
+            rejected.append(row)
+            if len(rejected) == size:
+                yield to_batch(rejected, REJECTED)
+                rejected = []
+    if documents:
+        yield to_batch(documents, DOCUMENTS)
+    if rejected:
+        yield to_batch(rejected, REJECTED)
+
+
+assert [field.name for field in fields(Document)] == DOCUMENTS.names

@@ -1,0 +1,168 @@
+"""The bytes of an archive as they are stored, and as they inflate: a window that moves forward, never the whole file.
+
+A gzip member counts as ended only where zlib has seen its checksum and its length; a flow that ends otherwise says how.
+Stored bytes are read in chunks of 1 MiB, so a range of a remote object costs few requests.
+"""
+
+import zlib
+from typing import Any
+
+import zstandard
+
+CHUNK = 1 << 20
+ZSTD, ZSTD_DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"    # first bytes of a frame, and of a dictionary's
+_DICTIONARY_BYTES = 64 << 20
+
+
+class Stored:
+    """A seekable file as a window of bytes that moves forward; positions are offsets in the file."""
+
+    def __init__(self, file: Any, start: int):
+        file.seek(0, 2)
+        self.size = file.tell()
+        self.file, self.base, self.window = file, start, b""
+        file.seek(start)
+
+    def at(self, position: int, count: int) -> bytes:
+        """Up to `count` bytes from `position`; fewer only at the end of the file."""
+        if position < self.base or position > self.base + len(self.window) + CHUNK:
+            self.file.seek(position)
+            self.base, self.window = position, b""
+        while self.base + len(self.window) < min(position + count, self.size):
+            more = self.file.read(CHUNK)
+            if not more:
+                self.size = self.base + len(self.window)    # the file is shorter than it said
+                break
+            keep = max(0, position - self.base)
+            self.window, self.base = self.window[keep:] + more, self.base + min(keep, len(self.window))
+        return self.window[position - self.base:position - self.base + count]
+
+
+class Flow:
+    """Bytes that records are cut from; `fill` and `drop` move forward. `broken` says how the bytes ended, if badly."""
+
+    def __init__(self, stored: Stored, start: int):
+        self.stored, self.start, self.position = stored, start, start     # position: next stored byte to take
+        self.buffer, self.dropped, self.ended = bytearray(), 0, False
+        self.broken: tuple[str, str] | None = None
+
+    def more(self, wanted: int) -> None:
+        """Plain bytes: as they are stored."""
+        taken = self.stored.at(self.position, min(max(wanted, 1), CHUNK))
+        self.position += len(taken)
+        self.buffer += taken
+        self.ended = not taken
+
+    def fill(self, count: int) -> None:
+        while len(self.buffer) < count and not self.ended:
+            self.more(count - len(self.buffer))
+
+    def drop(self, count: int) -> None:
+        """Forget the next `count` bytes, without holding them all."""
+        while count:
+            self.fill(min(count, CHUNK))
+            gone = min(count, len(self.buffer))
+            if not gone:
+                return
+            del self.buffer[:gone]
+            self.dropped += gone
+            count -= gone
+
+
+class Member(Flow):
+    """The inflated bytes of one gzip member; ends cleanly only where zlib has seen its checksum and its length."""
+
+    def __init__(self, stored: Stored, start: int):
+        super().__init__(stored, start)
+        self.zlib = zlib.decompressobj(31)
+        self.produced = 0
+
+    def more(self, wanted: int) -> None:
+        step = 1 << 16
+        taken = self.stored.at(self.position, step)
+        if not taken:
+            self.ended, self.broken = True, ("truncated", "the file ends inside a gzip member")
+            return
+        try:
+            out = self.zlib.decompress(taken, max(wanted, step))
+        except zlib.error as error:
+            self.ended, self.broken = True, ("damaged", f"gzip: {error}")
+            if not self.produced:
+                self.buffer += _salvaged(taken)
+            return
+        # At its end zlib may report the rest of the input as unconsumed and as unused, both.
+        self.position += len(taken) - len(self.zlib.unused_data if self.zlib.eof else self.zlib.unconsumed_tail)
+        self.buffer += out
+        self.produced += len(out)
+        self.ended = self.zlib.eof
+
+
+def _salvaged(stored: bytes) -> bytes:
+    """What can be inflated of a damaged member before the damage: enough to name the record that was lost."""
+    out, inflate = b"", zlib.decompressobj(31)
+    try:
+        for start in range(0, len(stored), 64):
+            out += inflate.decompress(stored[start:start + 64])
+    except zlib.error:
+        pass
+    return out
+
+
+class Zstd(Flow):
+    """The inflated bytes of a zstd file of any number of frames, with the dictionary that it may begin with.
+
+    The dictionary lies in a skippable frame of its own, itself compressed or not (IIPC, "Zstandard WARC format", 1.0).
+    """
+
+    def __init__(self, stored: Stored, start: int):
+        super().__init__(stored, start)
+        self.produced = 0
+        self.frame: Any = None
+        self.frame_start = start        # where the frame being read begins, so that a row can say from where on all is lost
+        self.dictionary: Any = None
+        if stored.at(start, 4) == ZSTD_DICTIONARY:
+            self._read_dictionary()
+
+    def more(self, wanted: int) -> None:
+        # A block of 4 bytes may stand for 128 KiB of one letter, so little is taken at a time.
+        taken = self.stored.at(self.position, 1 << 11)
+        if not taken:
+            self.ended = True
+            if self.frame is not None:
+                self.broken = ("truncated", "the file ends inside a zstd frame")
+            return
+        try:
+            if self.frame is None:
+                self.frame, self.frame_start = self._decompressor().decompressobj(), self.position
+            out = self.frame.decompress(taken)
+        except zstandard.ZstdError as error:
+            self._fail(str(error))
+            return
+        self.buffer += out
+        self.produced += len(out)
+        self.position += len(taken) - (len(self.frame.unused_data) if self.frame.eof else 0)
+        if self.frame.eof:
+            self.frame = None
+
+    def _decompressor(self) -> zstandard.ZstdDecompressor:
+        return zstandard.ZstdDecompressor(dict_data=self.dictionary) if self.dictionary else zstandard.ZstdDecompressor()
+
+    def _read_dictionary(self) -> None:
+        size = int.from_bytes(self.stored.at(self.start + 4, 4), "little")
+        if size > _DICTIONARY_BYTES:
+            return self._fail(f"the dictionary of {size} bytes is larger than {_DICTIONARY_BYTES}")
+        frame = self.stored.at(self.start + 8, size)
+        if len(frame) < size:
+            return self._fail("the file ends inside its dictionary")
+        try:
+            if frame.startswith(ZSTD):
+                frame = zstandard.ZstdDecompressor().stream_reader(frame).read(_DICTIONARY_BYTES)
+            self.dictionary = zstandard.ZstdCompressionDict(frame)
+            self._decompressor().decompressobj()        # this is where a dictionary is read that is none
+        except zstandard.ZstdError as error:
+            return self._fail(f"the dictionary cannot be used: {error}")
+        self.position = self.start + 8 + size
+        return None
+
+    def _fail(self, reason: str) -> None:
+        self.ended, self.broken = True, ("damaged", f"zstd: {reason}")
