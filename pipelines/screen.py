@@ -1,0 +1,66 @@
+"""Screen: hold every stored measurement against the bounds of rules.yaml. Reads no text, so a changed bound costs seconds.
+
+Guarantees a verdict for every document, with every broken rule, its value and its bound, in the table's order.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.extract import EXTRACT
+from pipelines.measure import MEASURE
+from pipelines.parts import Counts, add_counts
+from pipelines.rules import VERDICTS, Rule, RuleCount, verdicts_batch
+from pipelines.stage import Output, Stage, Task
+from pipelines.tally import count, tally
+
+if TYPE_CHECKING:
+    from pipelines.settings import Config
+
+
+class Screen(Stage):
+    name, version = "screen", 1
+    reads = (MEASURE, EXTRACT)
+    columns = {"documents": ["source"]}  # noqa: RUF012  (read only)
+    schema = VERDICTS
+
+    def dataset(self, config: "Config") -> str:
+        return "verdicts"
+
+    def settings(self, config: "Config") -> tuple[Rule, ...]:
+        return config.rules.rules
+
+    def work(self, tools: Any, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
+        counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
+        for signals, documents in batches:
+            verdicts, by_rule = verdicts_batch(signals, settings)
+            output.write(verdicts)
+            kept = verdicts["kept"].cast(pa.int64())
+            words = pc.fill_null(signals["word_count"], 0)
+            measured = {"documents": None, "words": words, "kept": kept, "kept_words": pc.multiply(words, kept)}
+            counts = add_counts(counts, {
+                "read": verdicts.num_rows, "kept": pc.sum(kept).as_py() or 0, "rejected": count(_first_broken(verdicts)),
+                "rules": {name: _as_counts(numbers) for name, numbers in by_rule.items()},
+                "tags": count(pc.list_flatten(verdicts["tags"])),
+                "language": tally(signals["language"], **measured), "source": tally(documents["source"], **measured)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        idle = [name for name, numbers in counts["rules"].items() if not numbers["applied"]] if counts["read"] else []
+        return super().summary(counts) + (f"; applied to no document: {', '.join(idle)}" if idle else "")
+
+
+def _first_broken(verdicts: pa.RecordBatch) -> pa.Array:
+    broken = verdicts["broken"].filter(pc.greater(pc.list_value_length(verdicts["broken"]), 0))
+    return pc.struct_field(pc.list_element(broken, 0), "rule")
+
+
+def _as_counts(numbers: RuleCount) -> Counts:
+    return {name: getattr(numbers, name) for name in ("applied", "broken", "unmeasured", "unbounded")}
+
+
+SCREEN = Screen()
