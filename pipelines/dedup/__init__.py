@@ -1,0 +1,99 @@
+"""Dedup: find every copy among the documents that screen keeps, prove it, and say which one stays.
+
+The finding looks at the whole corpus and works in files of its own (`copies.py`); its decisions are then written part by
+part, aligned with documents. A part whose decisions did not change is not written again.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
+from pipelines.dedup.settings import Dedup
+from pipelines.extract import EXTRACT
+from pipelines.measure import MEASURE
+from pipelines.parts import Counts, add_counts
+from pipelines.screen import SCREEN
+from pipelines.stage import Output, Place, Stage, Task, fingerprint, quiet, to_plain
+from pipelines.storage import Folder
+from pipelines.tally import count, tally
+
+if TYPE_CHECKING:
+    from pipelines.settings import Config
+
+WORK = "_work"
+
+
+class DedupStage(Stage):
+    name, version = "dedup", 1
+    reads = (EXTRACT, MEASURE, SCREEN)
+    columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
+    libraries = ("regex", "xxhash")
+    schema = DUPLICATES
+
+    def dataset(self, config: "Config") -> str:
+        return "duplicates"
+
+    def settings(self, config: "Config") -> Dedup:
+        return config.settings.dedup
+
+    def decisive(self, config: "Config") -> Any:
+        """Memory and passes decide how the work is cut, not about a byte."""
+        return {name: value for name, value in to_plain(self.settings(config)).items() if name not in ("memory_gb", "passes")}
+
+    def wanted(self, place: Place) -> str:
+        """Known without looking for copies: the settings and all parts of the three datasets."""
+        return fingerprint(self.base(place), [[part.sha256 for _, part in task.inputs] for task in super().tasks(place)])
+
+    def tasks(self, place: Place) -> list[Task]:
+        """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
+        with quiet():
+            from pipelines.dedup.copies import decisions_of, find_copies
+
+        parts, base = super().tasks(place), self.base(place)
+        work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
+        find_copies(place.engine, place.data, work, parts, self.settings(place.config))
+        tasks = []
+        for ordinal, part in enumerate(parts):
+            decided = decisions_of(work, ordinal).copy()
+            decided["ref"] -= np.uint64(ordinal << 32)          # rows of the part: a new part elsewhere moves ordinals
+            digest = hashlib.sha256(decided.tobytes()).hexdigest()
+            path = f"{ordinal:08d}.decided"
+            work.write(path, decided.tobytes())
+            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, path)))
+        return tasks
+
+    def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
+        folder, path = task.payload
+        decided = np.frombuffer(Folder(folder).read(path), DECISION)
+        counts: Counts = {"read": 0, "kept": 0}
+        for documents, signals, verdicts in batches:
+            first, end = counts["read"], counts["read"] + documents.num_rows
+            mine = decided[decided["ref"].searchsorted(np.uint64(first)):decided["ref"].searchsorted(np.uint64(end))]
+            duplicates = duplicates_table(documents["id"], first, mine)
+            output.write(duplicates)
+            copies, kept = pc.is_valid(duplicates["kind"]), verdicts["kept"]
+            stays = pc.and_not(kept, copies)
+            measured = {"documents": kept.cast(pa.int64()), "copies": copies.cast(pa.int64())}
+            whole = pc.and_(stays, pc.is_valid(duplicates["cluster"]))
+            counts = add_counts(counts, {
+                "read": documents.num_rows, "kept": pc.sum(stays.cast(pa.int64())).as_py() or 0,
+                "rejected": count(duplicates["kind"]) | {"screened_out": documents.num_rows - (pc.sum(kept).as_py() or 0)},
+                "standing_in_clusters": pc.sum(whole.cast(pa.int64())).as_py() or 0,
+                "source": tally(documents["source"], **measured), "language": tally(signals["language"], **measured)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
+        said = ", ".join(f"{kind} {n:,}" for kind, n in copies.items())
+        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept, "
+                f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
+
+
+DEDUP = DedupStage()

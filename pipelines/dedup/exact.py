@@ -1,0 +1,131 @@
+"""Copies that need no comparing: the same record, the same address, the same text.
+
+Rows of all documents are grouped by key; only groups of two or more go on, and one resolution over those says, kind
+after kind, which document stays: the newest capture of an address, else the first in the declared order.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.dedup.rows import (
+    MEMBER,
+    MEMBER_FIELDS,
+    NO_DATE,
+    Pass,
+    by_partition,
+    ids_to_words,
+    in_order,
+    owned,
+    run_starts,
+)
+from pipelines.extract.address import canonical_url
+
+KINDS = ("record", "url", "exact", "near")
+RECORD, URL, EXACT, NEAR = 1, 2, 3, 4       # codes of KINDS; 0: not removed
+EXACT_KINDS = (RECORD, URL, EXACT)          # each kind sees only what the kinds before it left
+
+KEYED = np.dtype([("kind", "u1"), ("key_high", "<u8"), ("key_low", "<u8"), *MEMBER_FIELDS])
+REMOVED = np.dtype([("ref", "<u8"), ("kept", "<u8"), ("kind", "u1")])
+
+
+def member_rows(documents: pa.RecordBatch, lengths: np.ndarray, first_ref: int, priority: Sequence[str]) -> np.ndarray:
+    """MEMBER rows of consecutive documents (columns id, date, source); `lengths` are the words of their texts."""
+    rows = np.zeros(documents.num_rows, MEMBER)
+    rows["ref"] = np.uint64(first_ref) + np.arange(len(rows), dtype=np.uint64)
+    words = ids_to_words(documents.column("id"))
+    rows["id_high"], rows["id_low"] = words[:, 0], words[:, 1]
+    dates = pc.strptime(documents.column("date"), format="%Y-%m-%dT%H:%M:%SZ", unit="s", error_is_null=True)
+    rows["date"] = dates.cast(pa.int64()).fill_null(int(NO_DATE)).to_numpy(zero_copy_only=False)
+    rows["length"] = np.minimum(lengths, np.iinfo(np.uint32).max)
+    place = pc.index_in(documents.column("source"), value_set=pa.array(priority, pa.string()))
+    rows["priority"] = place.fill_null(len(priority)).to_numpy(zero_copy_only=False)
+    return rows
+
+
+def keyed_rows(members: np.ndarray, urls: pa.Array, content_hashes: pa.Array, kept: np.ndarray,
+               turn: Pass, partitions: int) -> Iterator[tuple[int, bytes]]:
+    """(partition, packed KEYED rows): for each kept document its keys of all three kinds that belong to this pass.
+
+    `content_hashes` is fixed_size_binary(16); a document without an address has no key of that kind.
+    """
+    everyone = np.arange(len(members))
+    for lane, low, high in turn.ranges(len(EXACT_KINDS)):
+        kind, rows = EXACT_KINDS[lane], everyone
+        if kind == RECORD:
+            keys = np.stack([members["id_high"], members["id_low"]], axis=1)
+        elif kind == URL:
+            rows, keys = _address_keys(urls)
+        else:
+            keys = _digests(content_hashes)
+        chosen = np.zeros(len(rows), bool)
+        chosen[owned(keys[:, 0], low, high)] = True
+        chosen &= kept[rows]
+        keyed = np.zeros(int(chosen.sum()), KEYED)
+        keyed["kind"] = kind
+        keyed["key_high"], keyed["key_low"] = keys[chosen, 0], keys[chosen, 1]
+        for name in MEMBER.names or ():
+            keyed[name] = members[name][rows[chosen]]
+        yield from by_partition(keyed, keyed["key_low"], partitions)
+
+
+def _address_keys(urls: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that have an address, and the BLAKE2b-128 of its canonical form as uint64[n, 2]."""
+    given = urls.to_pylist()
+    rows = [row for row, url in enumerate(given) if url]
+    digests = b"".join(hashlib.blake2b(canonical_url(given[row]).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+                       for row in rows)
+    return np.array(rows, np.int64), np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _digests(values: pa.Array) -> np.ndarray:
+    data = values.buffers()[1]
+    whole = np.frombuffer(data, ">u8", count=2 * (values.offset + len(values))).reshape(-1, 2)
+    return whole[values.offset:].astype(np.uint64)
+
+
+def groups_of_two_or_more(keyed: np.ndarray) -> np.ndarray:
+    """The rows whose key occurs at least twice, by the low half of the key; `resolve` looks at all of it."""
+    rows = keyed[np.argsort(keyed["key_low"], kind="stable")]
+    twin = np.zeros(len(rows), bool)
+    same = rows["key_low"][1:] == rows["key_low"][:-1]
+    twin[1:] |= same
+    twin[:-1] |= same
+    return rows[twin]
+
+
+def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(REMOVED, MEMBER): which document goes and which one it is a copy of; and every document named there.
+
+    `keyed` are the rows of all groups of two or more, and any others, in any order. Both results are sorted by
+    reference. The kept document of one kind may be removed by a later kind; one removed by an earlier kind takes no part
+    in the later.
+    Needs memory for the rows in groups only.
+    """
+    removed = [np.zeros(0, REMOVED)]
+    gone = np.zeros(0, np.uint64)
+    for kind in EXACT_KINDS:
+        rows = keyed[keyed["kind"] == kind]
+        rows = rows[~np.isin(rows["ref"], gone)]
+        by_date = tuple(name for name in order if name not in ("oldest", "newest"))
+        declared = ("newest", *by_date) if kind == URL else order
+        rows = rows[in_order(rows, declared, (rows["key_high"], rows["key_low"]))]
+        starts = run_starts(rows["key_high"], rows["key_low"])
+        sizes = np.diff(starts, append=len(rows))
+        first = np.repeat(starts, sizes)
+        goes = first != np.arange(len(rows))
+        found = np.zeros(int(goes.sum()), REMOVED)
+        found["ref"], found["kept"], found["kind"] = rows["ref"][goes], rows["ref"][first[goes]], kind
+        removed.append(found)
+        gone = np.concatenate([gone, found["ref"]])
+    result = np.sort(np.concatenate(removed), order="ref")
+    named = np.isin(keyed["ref"], np.concatenate([result["ref"], result["kept"]]))
+    _, once = np.unique(keyed["ref"][named], return_index=True)
+    rows = keyed[named][once]
+    members = np.zeros(len(rows), MEMBER)
+    for name in MEMBER.names or ():
+        members[name] = rows[name]
+    return result, members

@@ -1,0 +1,127 @@
+"""Who stays: per cluster, every document that no earlier one in the declared order is a copy of.
+
+So each removed document has a kept one whose Jaccard similarity with it was computed and is at least the threshold, and
+no two kept documents of a cluster are copies of each other: chains carry no stranger along.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.dedup.exact import EXACT, KINDS, NEAR
+from pipelines.dedup.rows import MEMBER_FIELDS, in_order, run_starts, words_to_ids
+from pipelines.dedup.shingles import ShingleSets
+from pipelines.dedup.verify import in_rounds, jaccards
+
+# A member of a cluster: `kind` 0 takes part in the choice; another was removed as a copy of `kept` before.
+CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])
+DECISION = np.dtype([("ref", "<u8"), ("cluster_high", "<u8"), ("cluster_low", "<u8"), ("kept_high", "<u8"),
+                     ("kept_low", "<u8"), ("kind", "u1"), ("similarity", "<f8"), ("cluster_size", "<u4")])
+
+DUPLICATES = pa.schema([("id", pa.string()), ("cluster", pa.string()), ("kept_id", pa.string()), ("kind", pa.string()),
+                        ("similarity", pa.float64()), ("cluster_size", pa.int32())])
+
+
+def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order: tuple[str, ...],
+              all_pairs: int) -> np.ndarray:
+    """DECISION rows of all members of some whole clusters, sorted by reference.
+
+    `similarity` is that with the kept document; NaN where it was never computed: kept documents, older captures of an
+    address, and records stored twice.
+    """
+    rows = clustered[np.lexsort((-clustered["kind"].astype(np.int8), clustered["ref"]))]
+    rows = rows[run_starts(rows["ref"])]
+    rows = rows[in_order(rows, order, (rows["root"],))]
+    kept, similarity = _choice(rows, sets, threshold, all_pairs)
+    by_ref = np.argsort(rows["ref"])
+    earlier = np.flatnonzero(rows["kind"])
+    target = np.arange(len(rows))
+    target[earlier] = by_ref[rows["ref"][by_ref].searchsorted(rows["kept"][earlier])]
+    while not np.array_equal(target, target[target]):           # a copy of a copy, up to three kinds deep
+        target = target[target]
+    # One text, one set: a copy's similarity with what stays is that of the document whose text it shares.
+    similarity[earlier] = np.where(rows["kind"][earlier] != EXACT, np.nan,
+                                   np.where(kept[target[earlier]] == target[earlier], 1.0, similarity[target[earlier]]))
+    kept = kept[target]
+    kinds = np.where(rows["kind"] > 0, rows["kind"], np.where(kept == np.arange(len(rows)), 0, NEAR))
+    starts = run_starts(rows["root"])
+    sizes = np.diff(starts, append=len(rows))
+    by_id = np.lexsort((rows["id_low"], rows["id_high"], rows["root"]))
+    smallest = np.repeat(by_id[starts], sizes)
+    result = np.zeros(len(rows), DECISION)
+    result["ref"], result["kind"], result["similarity"] = rows["ref"], kinds, similarity
+    result["cluster_high"], result["cluster_low"] = rows["id_high"][smallest], rows["id_low"][smallest]
+    result["kept_high"], result["kept_low"] = rows["id_high"][kept], rows["id_low"][kept]
+    result["cluster_size"] = np.repeat(sizes, sizes)
+    return result[by_ref]
+
+
+def _choice(rows: np.ndarray, sets: ShingleSets, threshold: float, all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each row the row that stays in its place (itself where it stays) and their Jaccard (NaN where it stays).
+
+    `rows` are sorted by cluster and declared order. Rows removed before are left out (they stay "themselves").
+    """
+    kept, similarity = np.arange(len(rows)), np.full(len(rows), np.nan)
+    part = np.flatnonzero(rows["kind"] == 0)
+    starts = run_starts(rows["root"][part])
+    sizes = np.diff(starts, append=len(part))
+    number = np.repeat(np.arange(len(starts)), sizes)
+    contested = np.repeat(sizes, sizes) > 1
+    part, number = part[contested], number[contested]
+    index = sets.index(rows["ref"][part])
+
+    def compare(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return jaccards(sets, index, a, b, threshold)
+
+    remover = np.arange(len(part))
+    for first, other, found in in_rounds(number, np.arange(len(part)), compare, lambda s, _: s < threshold):
+        goes = found >= threshold
+        remover[other[goes]], similarity[part[other[goes]]] = first[goes], found[goes]
+    kept[part] = part[remover]
+    first, other = _not_compared(number, remover, sizes, all_pairs)
+    _prefer_closest(rows, part, kept, similarity, first, other, compare(first, other), threshold)
+    return kept, similarity
+
+
+def _not_compared(number: np.ndarray, remover: np.ndarray, sizes: np.ndarray,
+                  all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (kept, removed) of clusters not larger than `all_pairs` that the choice had no need to compare: the kept one
+    stands later in the order than the one that removed the other."""
+    where = np.arange(len(number))
+    keepers, removed = where[remover == where], where[(remover != where) & (sizes[number] <= all_pairs)]
+    begin = keepers.searchsorted(remover[removed], side="right")
+    counts = number[keepers].searchsorted(number[removed], side="right") - begin
+    second = np.repeat(removed, counts)
+    first = keepers[np.arange(len(second)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)]
+    order = np.argsort(first, kind="stable")
+    return first[order], second[order]
+
+
+def _prefer_closest(rows: np.ndarray, part: np.ndarray, kept: np.ndarray, similarity: np.ndarray, first: np.ndarray,
+                    other: np.ndarray, found: np.ndarray, threshold: float) -> None:
+    """Let removed rows name the kept one with the highest Jaccard; of equal ones the smallest id."""
+    close = found >= threshold
+    first, other, found = part[first[close]], part[other[close]], found[close]
+    first = np.concatenate([kept[other], first])
+    other, found = np.concatenate([other, other]), np.concatenate([similarity[other], found])
+    order = np.lexsort((rows["id_low"][first], rows["id_high"][first], -found, other))
+    best = order[run_starts(other[order])]
+    kept[other[best]], similarity[other[best]] = first[best], found[best]
+
+
+def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray) -> pa.RecordBatch:
+    """Rows of `duplicates`, aligned with the documents of these ids; null all along where a document has no twin.
+
+    `decided` are the DECISION rows of these documents, sorted by reference; document n has reference first_ref + n.
+    """
+    at = (decided["ref"] - np.uint64(first_ref)).astype(np.int64)
+    place = np.full(len(ids), -1)
+    place[at] = np.arange(len(decided))
+    take = pa.array(np.maximum(place, 0), mask=place < 0)
+    columns = {
+        "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]),
+        "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]),
+        "kind": pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])),
+        "similarity": pa.array(decided["similarity"], from_pandas=True),
+        "cluster_size": pa.array(decided["cluster_size"].astype(np.int32)),
+    }
+    return pa.record_batch([ids, *(column.take(take) for column in columns.values())], schema=DUPLICATES)

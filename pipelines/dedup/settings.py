@@ -1,0 +1,69 @@
+"""What a user sets of dedup, and what follows from it: how likely a pair of a given similarity is found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+SIGNATURE = 120        # permutations in a stored signature
+
+Standing = Literal["source", "longest", "oldest", "newest"]
+
+
+@dataclass(frozen=True)
+class Dedup:
+    """Settings of the stage. A smaller `id` decides where the whole `order` ties."""
+
+    bands: int = 20                     # at Jaccard 0.8 finds 99.8 % of the pairs; FineWeb's 14 × 8 finds 92 %
+    rows: int = 6
+    threshold: float = 0.8              # exact Jaccard of shingle sets at or above which two documents are copies
+    rounds: int = 8                     # a bucket's members are compared with at most so many of them
+    all_pairs: int = 1000               # in clusters up to this size a removed copy names the most similar kept one
+    order: tuple[Standing, ...] = ("source", "longest", "oldest")      # who stays: the first in this order
+    source_priority: tuple[str, ...] = ()       # best first; sources not named come after these, all alike
+    memory_gb: float | None = None      # for what is grouped at one time; a quarter of the machine's where not given
+    passes: int | None = None           # over the keys; worked out from the memory where not given
+
+    def problems(self) -> Iterator[str]:
+        """What cannot work, one sentence each."""
+        if self.bands < 1 or self.rows < 1:
+            yield f"bands ({self.bands}) and rows ({self.rows}) must be at least 1"
+        if self.bands * self.rows > SIGNATURE:
+            yield f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} permutations, " \
+                  f"and a signature has {SIGNATURE}; make their product {SIGNATURE} or less"
+        if not 0 < self.threshold <= 1:
+            yield f"threshold: {self.threshold} must be above 0 and at most 1"
+        if self.rounds < 1:
+            yield f"rounds: {self.rounds} must be at least 1"
+        if self.all_pairs < 2:
+            yield f"all_pairs: {self.all_pairs} must be at least 2"
+        if len(set(self.order)) < len(self.order):
+            yield f"order: {', '.join(self.order)} names one twice; name each at most once"
+        if {"oldest", "newest"} <= set(self.order):
+            yield "order: oldest and newest contradict each other; name one of them"
+        if self.source_priority and "source" not in self.order:
+            yield "source_priority is given but order does not name source; add it to order"
+        if len(set(self.source_priority)) < len(self.source_priority):
+            yield "source_priority names a source twice; name each at most once"
+        if self.memory_gb is not None and self.memory_gb <= 0:
+            yield f"memory_gb: {self.memory_gb} must be above 0"
+        if self.passes is not None and self.passes < 1:
+            yield f"passes: {self.passes} must be at least 1"
+
+
+def probability_found(similarity: float, bands: int, rows: int) -> float:
+    """The chance that two documents of this Jaccard similarity share at least one bucket.
+
+    1 - (1 - s^r)^b: a band of r rows agrees with probability s^r (Leskovec, Rajaraman, Ullman: Mining of Massive
+    Datasets, 3.4.2).
+    """
+    return 1 - (1 - similarity ** rows) ** bands
+
+
+def recall_line(bands: int, rows: int) -> str:
+    """The banding and its curve in one line.
+
+    >>> recall_line(20, 6)
+    '20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %, 0.9 with 100.0 %'
+    """
+    chances = ", ".join(f"{s} with {probability_found(s, bands, rows):.1%}".replace("%", " %") for s in (0.7, 0.8, 0.9))
+    return f"{bands} bands of {rows} rows find a pair of Jaccard {chances}"

@@ -1,0 +1,231 @@
+"""What is done to one part, one partition or one file in each step of dedup; `transforms.py` wires them.
+
+A part comes as (ordinal, task); a partition as (number, chunks of packed rows). Text is read in `store_sets` only.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.dedup.bands import BAND, band_rows, signature_matrix
+from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
+from pipelines.dedup.clusters import TREE, root_of
+from pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from pipelines.dedup.files import Grouping, read_rows, rows_of_part, write_rows
+from pipelines.dedup.keep import CLUSTERED, DECISION, decisions
+from pipelines.dedup.rows import MEMBER, Pass, by_partition, joined, mixed, owned, split
+from pipelines.dedup.settings import Dedup
+from pipelines.dedup.shingles import INDEX, ShingleSets, write_sets
+from pipelines.dedup.verify import verified_edges
+from pipelines.measure.signals import slices
+from pipelines.measure.sketch import shingle_hashes
+from pipelines.measure.words import read_words
+from pipelines.parts import aligned, read_batches
+from pipelines.stage import Task
+from pipelines.storage import Folder
+
+OrderedPart = tuple[int, Task]
+Packed = tuple[int, bytes]
+REMOVED_FILE, NAMED_FILE, FOREST_FILE, SETS = "removed", "named", "forest", "sets"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step of one run of dedup knows: the data folder, its own work folder, the settings."""
+
+    data: Folder
+    work: Folder
+    settings: Dedup
+
+    @property
+    def sets(self) -> Folder:
+        return self.work / SETS
+
+
+def keys_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+    """(partition, packed KEYED rows) of the part's kept documents."""
+    ordinal, task = part
+    return gathered(_keys(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
+
+
+def _keys(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> Iterator[Packed]:
+    first = ordinal << 32
+    for documents, signals, verdicts in _read(run.data, task, {
+            "documents": ["id", "url", "date", "source"], "signals": ["content_hash", "word_count"], "verdicts": ["kept"]}):
+        members = member_rows(documents, _lengths(signals), first, run.settings.source_priority)
+        yield from keyed_rows(members, documents["url"], signals["content_hash"], _flags(verdicts), turn, partitions)
+        first += documents.num_rows
+
+
+def store_groups(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    key, chunks = partition
+    grouping.write(number, key, groups_of_two_or_more(joined(chunks, KEYED)))
+
+
+def resolve_groups(names: list[str], run: Run, grouping: Grouping) -> None:
+    """Writes `removed` and `named`: what exact copies there are, and every document these rows mention."""
+    rows = [np.zeros(0, KEYED), *(read_rows(grouping.folder, name, KEYED) for name in names)]
+    removed, named = resolve(np.concatenate(rows), run.settings.order)
+    write_rows(run.work, REMOVED_FILE, removed)
+    write_rows(run.work, NAMED_FILE, named)
+
+
+def bands_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+    """(partition, packed BAND rows) of the part's documents that are kept, no exact copies, and have words."""
+    ordinal, task = part
+    return gathered(_bands(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
+
+
+def _bands(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> Iterator[Packed]:
+    first = ordinal << 32
+    removed = rows_of_part(read_rows(run.work, REMOVED_FILE, REMOVED), ordinal)["ref"]
+    for signals, verdicts in _read(run.data, task, {"signals": ["minhash", "shingles"], "verdicts": ["kept"]}):
+        refs = np.uint64(first) + np.arange(signals.num_rows, dtype=np.uint64)
+        first += signals.num_rows
+        left = _flags(verdicts) & (signals["shingles"].to_numpy() > 0) & ~np.isin(refs, removed)
+        signatures = signature_matrix(signals["minhash"])[left]
+        yield from band_rows(signatures, refs[left], run.settings.bands, run.settings.rows, turn, partitions)
+
+
+def store_buckets(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    key, chunks = partition
+    grouping.write(number, key, buckets(joined(chunks, BAND)))
+
+
+def lists_of_file(name: str, source: Grouping, grouping: Grouping, number: int) -> Iterator[Packed]:
+    """(partition, packed LINK rows) of the buckets in one file, by their smallest member."""
+    links = read_rows(source.folder, name, LINK)
+    return by_smallest(links, Pass(number, grouping.passes), grouping.partitions)
+
+
+def store_distinct(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    key, chunks = partition
+    grouping.write(number, key, distinct(joined(chunks, LINK)))
+
+
+def candidates_of_file(name: str, source: Grouping) -> Iterator[Packed]:
+    """(part ordinal, packed references) of the documents in some bucket of the file."""
+    return candidates(read_rows(source.folder, name, LINK))
+
+
+def store_sets(met: tuple[int, dict[str, Iterable]], run: Run) -> None:
+    """Shingles the candidates of one part again, by the function that measured them, and stores their sets."""
+    ordinal, columns = met
+    refs = np.unique(joined(columns["wanted"], np.dtype("<u8")))
+    (task,) = columns["parts"]
+    if len(refs):
+        write_sets(run.sets, ordinal, _shingled(ordinal, task, refs, run))
+
+
+def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    first = ordinal << 32
+    for documents, signals in _read(run.data, task, {
+            "documents": ["id", "date", "source", "text"], "signals": ["word_count"]}):
+        wanted = refs[(refs >= first) & (refs < first + documents.num_rows)]
+        rows = pa.array((wanted - np.uint64(first)).astype(np.int64))
+        members = member_rows(documents, _lengths(signals), first, run.settings.source_priority)[rows.to_numpy()]
+        texts = documents["text"].take(rows)
+        for start, end in slices(texts):
+            yield members[start:end], *shingle_hashes(read_words(texts[start:end].to_pylist()))
+        first += documents.num_rows
+
+
+def edges_of_file(name: str, source: Grouping, run: Run) -> bytes:
+    """Packed TREE rows: the verified pairs of the buckets in one file."""
+    links = read_rows(source.folder, name, LINK)
+    edges = verified_edges(links, ShingleSets(run.sets), run.settings.threshold, run.settings.rounds)
+    return _trees(edges["a"], edges["b"])
+
+
+def exact_edges(run: Run) -> bytes:
+    """Packed TREE rows: every exact copy and what it is a copy of."""
+    removed = read_rows(run.work, REMOVED_FILE, REMOVED)
+    return _trees(removed["ref"], removed["kept"])
+
+
+def _trees(a: np.ndarray, b: np.ndarray) -> bytes:
+    trees = np.zeros(len(a), TREE)
+    trees["ref"], trees["root"] = a, b
+    return trees.tobytes()
+
+
+def store_forest(packed: bytes, run: Run) -> None:
+    run.work.write(FOREST_FILE, packed)
+
+
+def members_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+    """(partition, packed CLUSTERED rows) of the part's documents that are in a cluster, by the cluster's root."""
+    ordinal, _ = part
+    trees = read_rows(run.work, FOREST_FILE, TREE)
+    named, removed = (rows_of_part(read_rows(run.work, name, dtype), ordinal)
+                      for name, dtype in ((NAMED_FILE, MEMBER), (REMOVED_FILE, REMOVED)))
+    index_file = f"{ordinal:08d}.index"
+    index = read_rows(run.sets, index_file, INDEX) if run.sets.exists(index_file) else np.zeros(0, INDEX)
+    rows = clustered_rows(named, removed, index, trees)
+    ((_, low, high),) = list(Pass(number, grouping.passes).ranges(1))
+    rows = rows[owned(mixed(rows["root"]), low, high)]
+    return by_partition(rows, mixed(rows["root"]), grouping.partitions)
+
+
+def clustered_rows(named: np.ndarray, removed: np.ndarray, index: np.ndarray, trees: np.ndarray) -> np.ndarray:
+    """CLUSTERED rows of every document in the forest: those that exact copies name, and the verified candidates.
+
+    A document that is both appears twice with equal content. All four are sorted by reference.
+    """
+    near = index[_within(trees["ref"], index["ref"])]
+    rows = np.zeros(len(named) + len(near), CLUSTERED)
+    for name in MEMBER.names or ():
+        rows[name] = np.concatenate([named[name], near[name]])
+    rows["root"] = root_of(trees, rows["ref"])
+    gone = np.flatnonzero(_within(removed["ref"], rows["ref"]))
+    found = removed[removed["ref"].searchsorted(rows["ref"][gone])]
+    rows["kind"][gone], rows["kept"][gone] = found["kind"], found["kept"]
+    return rows
+
+
+def _within(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Which values occur in an ascending array, in time for the values and not for the array."""
+    if not len(ascending):
+        return np.zeros(len(values), bool)
+    return ascending.take(ascending.searchsorted(values), mode="clip") == values
+
+
+def decide(partition: tuple[int, Iterable[bytes]], run: Run) -> Iterator[Packed]:
+    """(part ordinal, packed DECISION rows) of the clusters in one partition."""
+    _, chunks = partition
+    settings = run.settings
+    decided = decisions(joined(chunks, CLUSTERED), ShingleSets(run.sets), settings.threshold, settings.order,
+                        settings.all_pairs)
+    for ordinal, rows in split(decided, (decided["ref"] >> np.uint64(32)).astype(np.int64)):
+        yield ordinal, rows.tobytes()
+
+
+def store_decisions(part: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    ordinal, chunks = part
+    grouping.write(number, ordinal, np.sort(joined(chunks, DECISION), order="ref"))
+
+
+def gathered(pairs: Iterable[Packed]) -> Iterator[Packed]:
+    """One chunk a key instead of many small ones."""
+    chunks = defaultdict(list)
+    for key, packed in pairs:
+        chunks[key].append(packed)
+    for key in sorted(chunks):
+        yield key, b"".join(chunks.pop(key))
+
+
+def _read(data: Folder, task: Task, columns: dict[str, list[str]]) -> Iterator[tuple[pa.RecordBatch, ...]]:
+    parts = dict(task.inputs)
+    return aligned([read_batches(data / name, parts[name], wanted) for name, wanted in columns.items()])
+
+
+def _lengths(signals: pa.RecordBatch) -> np.ndarray:
+    return pc.fill_null(signals["word_count"], 0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _flags(verdicts: pa.RecordBatch) -> np.ndarray:
+    return verdicts["kept"].to_numpy(zero_copy_only=False)

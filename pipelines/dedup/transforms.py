@@ -1,0 +1,112 @@
+"""The steps of dedup as Beam transforms. Between two of them lie files; through a GroupByKey go packed rows only.
+
+`parts` are (ordinal, task) pairs, `names` the files of an earlier grouping. A transform that groups does one pass.
+"""
+
+import apache_beam as beam
+
+from pipelines.dedup import steps
+from pipelines.dedup.clusters import SpanningForest
+from pipelines.dedup.files import Grouping
+from pipelines.dedup.steps import Run
+
+
+class _Pass(beam.PTransform):
+    """One pass of a grouping step."""
+
+    def __init__(self, run: Run, grouping: Grouping, number: int):
+        super().__init__()
+        self.run, self.grouping, self.number = run, grouping, number
+
+
+class MeetExactly(_Pass):
+    """parts → files of all documents that share a record, an address or a text with another."""
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return (
+            parts
+            | "Keys" >> beam.FlatMap(steps.keys_of_part, self.run, self.grouping, self.number)
+            | "Meet" >> beam.GroupByKey()
+            | "Groups" >> beam.Map(steps.store_groups, self.grouping, self.number))
+
+
+class Resolve(beam.PTransform):
+    """The list of all those files → who is an exact copy of whom."""
+
+    def __init__(self, run: Run, grouping: Grouping):
+        super().__init__()
+        self.run, self.grouping = run, grouping
+
+    def expand(self, names: beam.PCollection) -> beam.PCollection:
+        return names | "Resolve" >> beam.Map(steps.resolve_groups, self.run, self.grouping)
+
+
+class MeetInBands(_Pass):
+    """parts → files of buckets."""
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return (
+            parts
+            | "Bands" >> beam.FlatMap(steps.bands_of_part, self.run, self.grouping, self.number)
+            | "Meet" >> beam.GroupByKey()
+            | "Buckets" >> beam.Map(steps.store_buckets, self.grouping, self.number))
+
+
+class UniteBuckets(beam.PTransform):
+    """names of bucket files → files in which every member list occurs once."""
+
+    def __init__(self, source: Grouping, grouping: Grouping, number: int):
+        super().__init__()
+        self.source, self.grouping, self.number = source, grouping, number
+
+    def expand(self, names: beam.PCollection) -> beam.PCollection:
+        return (
+            names
+            | "Lists" >> beam.FlatMap(steps.lists_of_file, self.source, self.grouping, self.number)
+            | "Meet" >> beam.GroupByKey()
+            | "Distinct" >> beam.Map(steps.store_distinct, self.grouping, self.number))
+
+
+class StoreSets(beam.PTransform):
+    """{parts, names of distinct bucket files} → the shingle sets of all candidates, part by part."""
+
+    def __init__(self, run: Run, source: Grouping):
+        super().__init__()
+        self.run, self.source = run, source
+
+    def expand(self, inputs):   # Beam takes a type of several inputs for a wrong hint
+        wanted = inputs["names"] | "Candidates" >> beam.FlatMap(steps.candidates_of_file, self.source)
+        return (
+            {"parts": inputs["parts"], "wanted": wanted}
+            | "ByPart" >> beam.CoGroupByKey()
+            | "Shingle" >> beam.Map(steps.store_sets, self.run))
+
+
+class Cluster(beam.PTransform):
+    """names of distinct bucket files → the forest of verified and exact copies."""
+
+    def __init__(self, run: Run, source: Grouping):
+        super().__init__()
+        self.run, self.source = run, source
+
+    def expand(self, names: beam.PCollection) -> beam.PCollection:
+        near = names | "Verify" >> beam.Map(steps.edges_of_file, self.source, self.run)
+        exact = names.pipeline | "Exact" >> beam.Create([self.run]) | "Copies" >> beam.Map(steps.exact_edges)
+        return (
+            (near, exact)
+            | "Edges" >> beam.Flatten()
+            | "Forest" >> beam.CombineGlobally(SpanningForest())
+            | "Store" >> beam.Map(steps.store_forest, self.run))
+
+
+class Keep(_Pass):
+    """parts → files of decisions, a part each."""
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return (
+            parts
+            | "Members" >> beam.FlatMap(steps.members_of_part, self.run, self.grouping, self.number)
+            | "Clusters" >> beam.GroupByKey()
+            | "Keep" >> beam.FlatMap(steps.decide, self.run)
+            | "ByPart" >> beam.GroupByKey()
+            | "Store" >> beam.Map(steps.store_decisions, self.grouping, self.number))
