@@ -1,0 +1,116 @@
+"""What one of our tokenizers is: ids 0 to 255 are the bytes 0x00 to 0xFF in order, then the merges in the order in
+which they were learned, then the special tokens. It is kept as a `tokenizer.json` that Hugging Face `tokenizers` and
+`transformers` load unchanged: there is no normalizer and no unknown token, so any text comes back byte for byte.
+
+Inside `tokenizer.json` a byte is written as a printable character (`character_of_byte`, the table GPT-2 introduced);
+a token's entry in the vocabulary is the string of its bytes' characters.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+END_OF_TEXT = "<|endoftext|>"
+
+LARGEST_UINT16_VOCABULARY = 1 << 16
+
+_CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+# Where a text is cut before merging. The names are llama.cpp's (`tokenizer.ggml.pre`): a tokenizer with another pattern
+# cannot be exported to GGUF. `qwen2` differs from `llama-bpe` only in cutting numbers into single digits, not threes.
+PATTERNS = {
+    "gpt-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "llama-bpe": _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + _REST,
+    "qwen2": _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + _REST,
+}
+
+
+class TokenizerError(ValueError):
+    """A tokenizer, its settings or its input is not as it must be; the message says what to do."""
+
+
+def _characters() -> list[str]:
+    printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
+    spare = iter(range(256, 512))
+    return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
+
+
+character_of_byte: list[str] = _characters()
+_byte_of_character = {character: byte for byte, character in enumerate(character_of_byte)}
+
+
+def tokenizer_json(merges: Sequence[tuple[str, str]], pattern: str, special_tokens: Sequence[str]) -> str:
+    """The text of `tokenizer.json`: the 256 bytes, then `merges` (pairs of vocabulary strings, in the order learned),
+    then `special_tokens`. Two merges may make one token; it has the id of the first."""
+    vocabulary = {character: byte for byte, character in enumerate(character_of_byte)}
+    for left, right in merges:
+        vocabulary.setdefault(left + right, len(vocabulary))
+    cut = {"type": "Split", "pattern": {"Regex": PATTERNS[pattern]}, "behavior": "Isolated", "invert": False}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    written = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": len(vocabulary) + n, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+            for n, token in enumerate(special_tokens)
+        ],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [cut, byte_level]},
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+            "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+            "vocab": vocabulary, "merges": [list(merge) for merge in merges],
+        },
+    }
+    return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
+
+
+def tokenizer_config_json(special_tokens: Sequence[str]) -> str:
+    """The text of `tokenizer_config.json`, without which `transformers` knows no end of text. A document begins and
+    ends with `<|endoftext|>`, so that token is both bos and eos, as in GPT-2."""
+    written = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "additional_special_tokens": [token for token in special_tokens if token != END_OF_TEXT],
+        "add_prefix_space": False,
+        "clean_up_tokenization_spaces": False,
+    }
+    return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
+
+
+def token_bytes(path_or_json: str | Path) -> list[bytes]:
+    """The raw bytes of every id of a byte-level BPE, in id order; b"" for a special token, which stands for no text.
+
+    Takes the path of a `tokenizer.json` or its text. These, not `decode()`, give the bytes behind a token: one that
+    ends inside a character decodes to U+FFFD. Raises TokenizerError where the file is no byte-level BPE.
+    """
+    read = _read(path_or_json)
+    special = {token["id"]: token["content"] for token in read.get("added_tokens", [])}
+    ids: dict[int, str] = {**{number: token for token, number in read["model"]["vocab"].items()}, **special}
+    if sorted(ids) != list(range(len(ids))):
+        raise TokenizerError("the ids of this tokenizer have gaps; it was damaged or made by something else")
+    try:
+        return [b"" if number in special else bytes(_byte_of_character[c] for c in ids[number])
+                for number in range(len(ids))]
+    except KeyError as error:
+        raise TokenizerError(f"a token holds the character {error}: this is not a byte-level BPE") from None
+
+
+def _read(path_or_json: str | Path) -> dict[str, Any]:
+    given = str(path_or_json)
+    try:
+        read = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
+    except FileNotFoundError:
+        raise TokenizerError(f"{given}: there is no such file; give the path of a tokenizer.json") from None
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"{given[:80]}: cannot be read as tokenizer.json ({error})") from None
+    if not isinstance(read, dict) or (read.get("model") or {}).get("type") != "BPE":
+        raise TokenizerError("this tokenizer.json holds no BPE; train one with `python -m tokenizer train`")
+    return read

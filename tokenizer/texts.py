@@ -1,0 +1,94 @@
+"""The texts in files of several kinds, in batches that fit in memory: .txt, .jsonl, each plain, .gz or .zst, and
+.parquet. A compressed file that ends early is an error, never a shorter file."""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tokenizer.bpe import TokenizerError
+
+KINDS = ("txt", "jsonl", "parquet")
+_CHUNK = 1 << 16        # characters of a .txt taken as one text: whole lines, as long as a line is no longer than this
+_BATCH = 256            # texts handed on together
+
+
+def kind(path: Path) -> str:
+    """txt, jsonl or parquet, by the name; TokenizerError for any other."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in (".gz", ".zst"):
+        suffixes.pop()
+    found = suffixes[-1].lstrip(".") if suffixes else ""
+    if found not in KINDS:
+        raise TokenizerError(f"{path}: is no .txt, .jsonl (plain, .gz or .zst) or .parquet; rename or convert it")
+    return found
+
+
+def read_texts(path: Path, column: str) -> Iterator[list[str]]:
+    """The texts in `path`, in its order, in batches: the rows' `column` (nulls left out), or of a .txt chunks of whole
+    lines. Raises TokenizerError where the file cannot be read to its end or has no such column."""
+    try:
+        if kind(path) == "parquet":
+            yield from _parquet(path, column)
+        else:
+            with _opened(path) as lines:
+                texts = _chunks(lines) if kind(path) == "txt" else _rows(lines, path, column)
+                yield from _batches(texts)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowInvalid) as error:
+        raise TokenizerError(f"{path}: cannot be read ({error}); repair it or leave it out") from None
+
+
+def _opened(path: Path) -> io.TextIOBase:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="\n")
+    if path.suffix.lower() == ".zst":
+        return io.TextIOWrapper(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"), "utf-8", newline="\n")
+    return open(path, encoding="utf-8", newline="\n")
+
+
+def _chunks(lines: io.TextIOBase) -> Iterator[str]:
+    while chunk := lines.read(_CHUNK):
+        yield chunk + lines.readline(_CHUNK)
+
+
+def _rows(lines: io.TextIOBase, path: Path, column: str) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line) if line.strip() else {column: None}
+        except ValueError as error:
+            raise TokenizerError(f"{path}, line {number}: is not JSON ({error}); repair it or leave it out") from None
+        if not isinstance(row, dict) or column not in row:
+            has = f"it has {', '.join(row)}" if isinstance(row, dict) else "it is no object"
+            raise TokenizerError(f"{path}, line {number}: has no {column!r} ({has}); name it with --text-column")
+        if not isinstance(row[column], str | None):
+            raise TokenizerError(f"{path}, line {number}: {column!r} is no text; name another with --text-column")
+        if row[column]:
+            # JSON can escape half of a surrogate pair, which no UTF-8 text can hold.
+            yield row[column].encode("utf-8", "replace").decode("utf-8")
+
+
+def _parquet(path: Path, column: str) -> Iterator[list[str]]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if column not in file.schema_arrow.names:
+            raise TokenizerError(f"{path}: has no column {column!r} (it has {', '.join(file.schema_arrow.names)}); "
+                                 "name it with --text-column")
+        if not pa.types.is_string(found := file.schema_arrow.field(column).type) and not pa.types.is_large_string(found):
+            raise TokenizerError(f"{path}: column {column!r} is {found}, not text; name another with --text-column")
+        for batch in file.iter_batches(_BATCH, columns=[column]):
+            yield batch.column(0).drop_null().to_pylist()
+
+
+def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
