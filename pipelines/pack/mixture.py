@@ -1,0 +1,113 @@
+"""A mixture: which token rows go into the blocks, in which shares. Read strictly: every problem is reported at once."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenizer.strict import parse, read_yaml
+
+COLUMNS = ("source", "language")        # of tokens, which `where` may ask for
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class MixtureError(ValueError):
+    """The recipe and the token rows do not go together; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One ingredient. `where` gives a value or a list of values for each column; a row has to match all of them.
+    `share` is of tokens, not of documents; `repeat` is how many passes over its documents are allowed."""
+
+    where: dict[str, Any]
+    share: float
+    repeat: int = 1
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be."""
+        if not self.where:
+            yield f"where is empty; say which rows to take by {' or '.join(COLUMNS)}"
+        for column, values in self.where.items():
+            if column not in COLUMNS:
+                yield f"where asks for {column!r}; token rows can be chosen by {', '.join(COLUMNS)}"
+            if not values and isinstance(values, list):
+                yield f"where.{column} is an empty list, which no row matches; name at least one value"
+            for value in values if isinstance(values, list) else [values]:
+                if not isinstance(value, str):
+                    yield f"where.{column} holds {value!r}, which is no text; write it in quotes (YAML reads no as false)"
+        if not 0 < self.share <= 1:
+            yield f"share is {self.share}; give more than 0 and at most 1"
+        if self.repeat < 1:
+            yield f"repeat is {self.repeat}; give the passes allowed, 1 or more"
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A recipe. `tokens` counts what is packed for training, end-of-text included; `validation` is the share of
+    documents held out; `seed` orders the documents."""
+
+    name: str
+    block: Literal[2048, 4096, 8192]
+    tokens: int
+    seed: int
+    validation: float
+    tokenizer: str
+    entries: dict[str, Entry]
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be."""
+        for key, name in (("name", self.name), ("tokenizer", self.tokenizer), *(("entry", e) for e in self.entries)):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                yield f"{key} {name!r} cannot be a file name; use letters, digits, '.', '_' and '-'"
+        if self.tokens < self.block:
+            yield f"tokens is {self.tokens}, less than one block; give at least {self.block}"
+        if not 0 <= self.seed < 1 << 64:
+            yield f"seed is {self.seed}; give 0 to {(1 << 64) - 1}"
+        if not 0 <= self.validation < 0.5:
+            yield f"validation is {self.validation}; give 0 or more and less than 0.5"
+        if not self.entries:
+            yield "entries is empty; give at least one"
+        elif not abs((total := math.fsum(entry.share for entry in self.entries.values())) - 1) <= 1e-9:
+            shares = " + ".join(f"{entry.share:g}" for entry in self.entries.values())
+            yield f"the shares of the entries are {shares} = {total:.10g}; change them so that they add up to 1"
+
+
+def read_mixture(path: str | Path) -> Mixture:
+    """The recipe in a YAML file; SettingsError (tokenizer.strict) with every problem found."""
+    return parse(Mixture, read_yaml(path), str(path))
+
+
+def entry_of(mixture: Mixture, rows: pa.RecordBatch | pa.Table) -> pa.Array:
+    """Per row, which entry it belongs to: int32, the place in the recipe's order, null for none.
+
+    `rows` has the columns of COLUMNS. A row belongs to one entry at most: MixtureError names the entries that overlap.
+    """
+    found = np.full(rows.num_rows, -1, np.int32)
+    names = list(mixture.entries)
+    for number, entry in enumerate(mixture.entries.values()):
+        matches = np.ones(rows.num_rows, bool)
+        for column, values in entry.where.items():
+            wanted = pa.array(values if isinstance(values, list) else [values], pa.string())
+            matches &= pc.is_in(rows[column], value_set=wanted).to_numpy(zero_copy_only=False)
+        if (twice := matches & (found >= 0)).any():
+            row = {column: rows[column][int(twice.argmax())].as_py() for column in COLUMNS}
+            raise MixtureError(f"entries {names[found[twice.argmax()]]} and {names[number]} both take rows with "
+                               f"{_said(row)}; narrow their `where` so that a document belongs to one")
+        found[matches] = number
+    return pa.array(found, mask=found < 0)
+
+
+def selects(entry: Entry) -> str:
+    """`where` as a sentence says it: source=crawl, language=de."""
+    return _said(entry.where)
+
+
+def _said(where: dict[str, Any]) -> str:
+    return ", ".join(f"{column}={'|'.join(v) if isinstance(v, list) else v}" for column, v in where.items())

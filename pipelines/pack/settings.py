@@ -1,0 +1,15 @@
+"""What a user sets of pack beside the recipe."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pack:
+    """`shard_bytes` of tokens go into one file of blocks; a worker holds about three times that."""
+
+    shard_bytes: int = 64 << 20
+
+    def problems(self) -> Iterator[str]:
+        if self.shard_bytes < 1:
+            yield f"shard_bytes is {self.shard_bytes}; give at least 1"
