@@ -1,0 +1,27 @@
+"""How a run is shown: one line kept up to date on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from typing import TextIO
+
+TERMINAL_SECONDS, PLAIN_SECONDS = 0.2, 10.0     # between two looks
+
+
+class Progress:
+    """Writes to `stream`; asks for a new text only when it is time for one."""
+
+    def __init__(self, stream: TextIO = sys.stderr):
+        self.stream, self.terminal = stream, stream.isatty()
+        self._next = 0.0
+
+    def due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def show(self, text: str) -> None:
+        """The state of things, replaced by the next one on a terminal."""
+        self._next = time.monotonic() + (TERMINAL_SECONDS if self.terminal else PLAIN_SECONDS)
+        print(f"\r\x1b[K{text}" if self.terminal else text, end="" if self.terminal else "\n", file=self.stream, flush=True)
+
+    def tell(self, text: str) -> None:
+        """A line that stays."""
+        print(f"\r\x1b[K{text}" if self.terminal else text, file=self.stream, flush=True)
