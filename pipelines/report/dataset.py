@@ -1,0 +1,100 @@
+"""The datasets of a data folder as the report reads them: complete, of one run, one row group of named columns at a time."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipelines.pack.mixture import Mixture
+from pipelines.parts import MANIFEST, STATS, Counts, Manifest, aligned, read_batches
+from pipelines.storage import Folder, StageError
+
+ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A complete dataset: its folder, manifest and counts."""
+
+    folder: Folder
+    manifest: Manifest
+    counts: Counts
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Its rows in order, only these columns."""
+        for part in self.manifest.parts:
+            yield from read_batches(self.folder, part, columns)
+
+    def rejected(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Its rejected rows in order, only these columns."""
+        for part in self.manifest.rejected:
+            yield from read_batches(self.folder, part, columns)
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Every dataset the report knows; None for one that has not been made. `run` is the folder of the training run."""
+
+    documents: Dataset | None
+    signals: Dataset | None
+    verdicts: Dataset | None
+    duplicates: Dataset | None
+    curated: Dataset | None
+    tokenizer: Dataset | None
+    tokens: Dataset | None
+    blocks: Dataset | None
+    run: Folder
+
+    def missing(self) -> list[str]:
+        """The stages whose dataset is not there, in the order of the flow."""
+        stages = ALIGNED | {"curated": "curate", "tokenizer": "tokenizer", "tokens": "tokenize", "blocks": "pack"}
+        return [stage for name, stage in stages.items() if getattr(self, name) is None]
+
+
+def open_datasets(data: Folder, mixture: Mixture) -> Datasets:
+    """The datasets of a data folder, for this mixture and its tokenizer.
+
+    StageError where there is none at all, or where one was made from other rows than lie there now: a report that mixes
+    two runs would not balance.
+    """
+    found = {name: _open(data / name) for name in (*ALIGNED, "curated")}
+    found |= {"tokenizer": _open(data / f"tokenizers/{mixture.tokenizer}"),
+              "tokens": _open(data / f"tokens/{mixture.tokenizer}"), "blocks": _open(data / f"blocks/{mixture.name}")}
+    if not any(found.values()):
+        raise StageError(f"there is no dataset in {data.uri} to report on; run `make all` first, or pass another --data")
+    _check(found)
+    return Datasets(**found, run=data / f"checkpoints/{mixture.name}")
+
+
+def side_by_side(*streams: tuple[Dataset, Sequence[str]]) -> Iterator[tuple[pa.RecordBatch, ...]]:
+    """The same rows of aligned datasets, of each the columns named beside it."""
+    for parts in zip(*(dataset.manifest.parts for dataset, _ in streams), strict=True):
+        yield from aligned([read_batches(dataset.folder, part, columns)
+                            for (dataset, columns), part in zip(streams, parts, strict=True)])
+
+
+def _open(folder: Folder) -> Dataset | None:
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        return None
+    try:
+        counts = json.loads(folder.read(STATS))
+    except (FileNotFoundError, ValueError):
+        raise StageError(f"{folder.uri}/{STATS} is missing or damaged; delete {folder.uri}/{MANIFEST} and run "
+                         f"`make {manifest.stage}` again") from None
+    return Dataset(folder, manifest, counts)
+
+
+def _check(found: dict[str, Dataset | None]) -> None:
+    documents = found["documents"]
+    rows = documents and [(part.key, part.rows) for part in documents.manifest.parts]
+    for name, stage in ALIGNED.items():
+        dataset = found[name]
+        if dataset and [(part.key, part.rows) for part in dataset.manifest.parts] != rows:
+            raise StageError(f"{dataset.folder.uri} was made from other documents than lie there now; run `make {stage}`")
+    for name, source, of, stage in (("curated", "documents", "kept", "curate"), ("tokens", "curated", "pieces", "tokenize"),
+                                    ("blocks", "tokens", "kept", "pack")):
+        dataset, before = found[name], found[source]
+        if dataset and before and dataset.counts["read"] != before.counts[of]:
+            raise StageError(f"{dataset.folder.uri} was made from other {source} than lie there now; run `make {stage}`")

@@ -1,0 +1,106 @@
+"""Duplicates: how many of each kind, how large the clusters are, and who is in the largest ones.
+
+Memory: one row group and the members shown.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.report.dataset import Dataset, side_by_side
+from pipelines.report.personal import masked
+
+SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
+LARGEST = 8             # clusters shown
+MEMBERS = 10            # removed documents shown of each, and as many kept ones
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A document that was removed: its address, what kind of copy it is, and of what; similarity where it was computed."""
+
+    url: str
+    kind: str
+    similarity: float | None
+    kept_id: str
+
+
+@dataclass
+class Cluster:
+    """A cluster of copies; `kept` is (id, url, title). Only the first members in the datasets' order are listed."""
+
+    id: str
+    size: int
+    kept: list[tuple[str, str, str]] = field(default_factory=list)
+    removed: list[Copy] = field(default_factory=list)
+    kept_count: int = 0
+    removed_count: int = 0
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """Clusters of `low` to `high` members (None: no end), how many, with how many documents, and how many of these went."""
+
+    low: int
+    high: int | None
+    clusters: int
+    documents: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """All that the report says of clusters."""
+
+    count: int
+    documents: int
+    removed: int
+    sizes: tuple[SizeRow, ...]
+    largest: tuple[Cluster, ...]
+
+
+def clusters(duplicates: Dataset, documents: Dataset) -> Clusters:
+    """Counted from every row of `duplicates`; the addresses of the largest clusters come from `documents`."""
+    members: Counter[int] = Counter()
+    removed: Counter[int] = Counter()
+    largest: list[tuple[int, str]] = []                 # (-size, cluster), sorted
+    for batch in duplicates.batches(["cluster", "kind", "cluster_size"]):
+        batch = batch.filter(pc.is_valid(batch["cluster"]))
+        _count(members, batch["cluster_size"])
+        _count(removed, batch["cluster_size"].filter(pc.is_valid(batch["kind"])))
+        found = set(zip(pc.negate(batch["cluster_size"]).to_pylist(), batch["cluster"].to_pylist(), strict=True))
+        largest = sorted(found.union(largest))[:LARGEST]
+    rows = []
+    for low, high in SIZES:
+        sizes = [size for size in members if size >= low and (high is None or size <= high)]
+        if sizes:       # each cluster of n members has n rows
+            rows.append(SizeRow(low, high, sum(members[size] // size for size in sizes), sum(members[size] for size in sizes),
+                                sum(removed[size] for size in sizes)))
+    return Clusters(sum(row.clusters for row in rows), members.total(), removed.total(), tuple(rows),
+                    _members([Cluster(cluster, -size) for size, cluster in largest], duplicates, documents))
+
+
+def _count(counter: Counter[int], sizes: pa.Array) -> None:
+    for row in pc.value_counts(sizes).to_pylist():
+        counter[row["values"]] += row["counts"]
+
+
+def _members(found: list[Cluster], duplicates: Dataset, documents: Dataset) -> tuple[Cluster, ...]:
+    by_id = {cluster.id: cluster for cluster in found}
+    wanted = pa.array(list(by_id), pa.string())
+    columns = ["id", "cluster", "kept_id", "kind", "similarity"]
+    for rows, pages in side_by_side((duplicates, columns), (documents, ["url", "host", "title"])):
+        mask = pc.is_in(rows["cluster"], value_set=wanted)
+        for row, page in zip(rows.filter(mask).to_pylist(), pages.filter(mask).to_pylist(), strict=True):
+            cluster, url = by_id[row["cluster"]], page["url"]
+            if row["kind"] is None:
+                cluster.kept_count += 1
+                if len(cluster.kept) < MEMBERS:
+                    cluster.kept.append((row["id"], masked(url), masked(page["title"], host=page["host"])))
+            else:
+                cluster.removed_count += 1
+                if len(cluster.removed) < MEMBERS:
+                    cluster.removed.append(Copy(masked(url), row["kind"], row["similarity"], row["kept_id"]))
+    return tuple(found)

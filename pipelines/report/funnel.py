@@ -1,0 +1,84 @@
+"""The funnel: what each stage read, kept and sent away by which rule; and the records that could not be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from pipelines.report.dataset import Dataset, Datasets
+from pipelines.report.personal import masked
+
+Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequent first
+
+# Rules of dedup as the report calls them.
+COPIES = {"record": "same record", "url": "same address, older capture", "exact": "same text", "near": "nearly the same text"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage did with what the one before it kept. `what` it reads: records or documents."""
+
+    stage: str
+    what: str
+    read: int
+    kept: int
+    rejected: Reasons
+    quarantined: Reasons = ()
+
+    @property
+    def lost(self) -> int:
+        return sum(n for _, n in self.rejected)
+
+    @property
+    def unreadable(self) -> int:
+        return sum(n for _, n in self.quarantined)
+
+    @property
+    def balances(self) -> bool:
+        return self.read == self.kept + self.lost + self.unreadable
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that could not be read and where it lies; personal data masked."""
+
+    file: str
+    offset: int
+    error: str
+    detail: str
+    url: str
+
+
+def funnel(datasets: Datasets) -> list[Step]:
+    """A step for each stage that has run, in order: each reads exactly what the one before it kept."""
+    steps = []
+    if documents := datasets.documents:
+        counts = documents.counts
+        steps.append(Step("extract", "records", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {})),
+                          by_frequency(counts.get("quarantined", {}))))
+    if verdicts := datasets.verdicts:
+        counts = verdicts.counts
+        steps.append(Step("screen", "documents", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {}))))
+    if duplicates := datasets.duplicates:
+        counts = duplicates.counts
+        copies = {COPIES.get(kind, kind): n for kind, n in counts["rejected"].items() if kind != "screened_out"}
+        steps.append(Step("dedup", "documents", counts["read"] - counts["rejected"].get("screened_out", 0), counts["kept"],
+                          by_frequency(copies)))
+    if (curated := datasets.curated) and datasets.verdicts:
+        own = {rule: n for rule, n in curated.counts.get("rejected", {}).items()
+               if rule not in datasets.verdicts.counts.get("rejected", {}) and not rule.startswith("duplicate_")}
+        earlier = sum(curated.counts.get("rejected", {}).values()) - sum(own.values())
+        steps.append(Step("curate", "documents", curated.counts["read"] - earlier, curated.counts["kept"], by_frequency(own)))
+    return steps
+
+
+def by_frequency(counts: Mapping[str, int]) -> Reasons:
+    """Reasons that occur, the most frequent first, equal ones by name."""
+    return tuple(sorted(((name, n) for name, n in counts.items() if n), key=lambda item: (-item[1], item[0])))
+
+
+def quarantined(documents: Dataset, limit: int = 50) -> list[Quarantined]:
+    """The first `limit` records that could not be read, in the order of the parts."""
+    rows = (row for batch in documents.rejected(["file", "offset", "url", "outcome", "rule", "detail"])
+            for row in batch.to_pylist() if row["outcome"] == "quarantined")
+    return [Quarantined(row["file"], row["offset"], row["rule"], masked(row["detail"]), masked(row["url"]))
+            for row in islice(rows, limit)]

@@ -1,0 +1,66 @@
+"""Numbers as people read them, the same everywhere on the page."""
+
+
+def count(value: int | None) -> str:
+    """Thousands apart; a dash where nothing was counted.
+
+    >>> count(1234567), count(None)
+    ('1,234,567', '–')
+    """
+    return "–" if value is None else f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """
+    >>> percent(0.1234), percent(0.0004), percent(1), percent(None)
+    ('12.3 %', '0.04 %', '100 %', '–')
+    """
+    if share is None:
+        return "–"
+    digits = 0 if share in (0, 1) else 2 if share < 0.001 else 1
+    return f"{100 * share:.{digits}f} %"
+
+
+def number(value: float | None) -> str:
+    """Whole numbers whole, others to four digits.
+
+    >>> number(1_000_000.0), number(0.123456), number(None)
+    ('1,000,000', '0.1235', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+
+
+def short(value: float) -> str:
+    """For the ends of an axis.
+
+    >>> short(20), short(10_000_000), short(0.3)
+    ('20', '10 M', '0.3')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 10 * size:
+            return f"{value / size:.3g} {letter}"
+    return number(value)
+
+
+def size(value: int | None) -> str:
+    """Bytes.
+
+    >>> size(999), size(1_234_567)
+    ('999 bytes', '1.2 MB')
+    """
+    if value is None:
+        return "–"
+    for unit, letter in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if value >= unit:
+            return f"{value / unit:,.1f} {letter}"
+    return f"{value} bytes"
+
+
+def many(value: int, one: str, more: str = "") -> str:
+    """
+    >>> many(1, "page"), many(2000, "page"), many(0, "copy", "copies")
+    ('1 page', '2,000 pages', '0 copies')
+    """
+    return f"{value:,} {one if value == 1 else more or one + 's'}"

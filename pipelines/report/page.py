@@ -1,0 +1,101 @@
+"""The page itself: everything gathered, four figures and a sentence for each at the top, one HTML file without scripts.
+
+Guarantees the same bytes from the same datasets, and that nothing in them can act on the page: all text is escaped and
+without control characters, and the page forbids itself every script and every outside file.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipelines.pack.mixture import Mixture
+from pipelines.report import duplicates, figures, meanings, numbers, rules, samples, shares
+from pipelines.report.dataset import Datasets, open_datasets
+from pipelines.report.funnel import Step, by_frequency, funnel, quarantined
+from pipelines.report.personal import kinds, visible
+from pipelines.report.training import Packing, Training, packing, training
+from pipelines.storage import Folder
+
+HERE = Path(__file__).parent
+QUARANTINE_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of the figures at the top, and a sentence that says what it means."""
+
+    title: str
+    figure: str
+    said: str
+
+
+def build(data: Folder, mixture: Mixture) -> tuple[str, str]:
+    """(page, what it says in one line). StageError where there is nothing to report on, or the datasets do not agree."""
+    datasets = open_datasets(data, mixture)
+    steps = funnel(datasets)
+    packed = packing(datasets.blocks) if datasets.blocks else None
+    trained = training(datasets.run)
+    tiles = headline(datasets, steps, packed, trained, mixture)
+    documents, signals, verdicts = datasets.documents, datasets.signals, datasets.verdicts
+    context: dict[str, Any] = {
+        "mixture": mixture, "missing": datasets.missing() + ([] if trained else ["train"]), "tiles": tiles, "steps": steps,
+        "meanings": meanings.REASONS, "measurement": meanings.measurement,
+        "charsets": by_frequency(documents.counts.get("charset_from", {})) if documents else (),
+        "quarantined": quarantined(documents, QUARANTINE_ROWS) if documents else [],
+        "languages": shares.languages(datasets), "common_crawl": shares.COMMON_CRAWL, "sources": shares.sources(datasets),
+        "rules": rules.rule_rows(signals, verdicts) if signals and verdicts else None, "idle": rules.idle,
+        "clusters": duplicates.clusters(datasets.duplicates, documents) if documents and datasets.duplicates else None,
+        "kinds": kinds(datasets), "curated": datasets.curated, "signals": signals,
+        "tokenizer": datasets.tokenizer, "packing": packed, "training": trained,
+        "texts": samples.texts(datasets.curated) if datasets.curated else None,
+        "rejected_pages": samples.rejected_pages(documents, verdicts, signals) if documents and verdicts and signals else None}
+    return render(context), "; ".join(tile.said.rstrip(".") for tile in tiles)
+
+
+def headline(datasets: Datasets, steps: list[Step], packed: Packing | None, trained: Training | None,
+             mixture: Mixture) -> list[Tile]:
+    """What went in, what came out, what it is to a model, and what the model learned: a tile for each that is there."""
+    tiles = []
+    if datasets.documents:
+        counts = datasets.documents.counts
+        unread = sum(counts.get("quarantined", {}).values())
+        read = f"{numbers.many(counts['read'], 'record')} from {numbers.many(len(counts.get('source', {})), 'source')}"
+        tiles.append(Tile("Records in", numbers.count(counts["read"]),
+                          f"{read} gave {numbers.many(counts['kept'], 'document')} with text; {unread:,} could not be read."))
+    if datasets.curated:
+        counts = datasets.curated.counts
+        gone = {step.stage: step.lost for step in steps}
+        copies, broke = numbers.many(gone.get("dedup", 0), "is a copy", "are copies"), gone.get("screen", 0)
+        tiles.append(Tile("Documents kept", numbers.count(counts["kept"]),
+                          f"{numbers.percent(counts['kept'] / max(1, counts['read']))} of the documents are kept, as "
+                          f"{numbers.many(counts['pieces'], 'text')} of {numbers.size(counts['bytes'])}: {broke:,} broke a "
+                          f"rule, {copies}."))
+    if datasets.tokens:
+        counts = datasets.tokens.counts
+        bytes_ = sum(language["bytes"] for language in counts.get("language", {}).values())
+        blocks = f"; {numbers.many(packed.blocks, 'block')} of {packed.block:,} to train on" if packed else ""
+        tiles.append(Tile("Tokens", numbers.count(counts["tokens"]),
+                          f"{numbers.many(counts['tokens'], 'token')} of {mixture.tokenizer}, "
+                          f"{bytes_ / max(1, counts['tokens']):.2f} bytes each{blocks}."))
+    if trained and trained.validation:
+        (first, before), (last, after) = trained.validation[0], trained.validation[-1]
+        went = f"went from {before:.3f} to {after:.3f} bits per byte in {numbers.many(int(last - first), 'step')}"
+        tiles.append(Tile("Bits per byte", f"{before:.2f} → {after:.2f}" if last > first else f"{before:.2f}",
+                          f"On held-out text the model {went if last > first else f'stands at {before:.3f} bits per byte'}."))
+    return tiles
+
+
+def render(context: dict[str, Any]) -> str:
+    """page.html with style.css inside. The policy names the style by its hash, so that no other can apply."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, finalize=visible,
+                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
+    environment.globals |= {"bar": figures.bar, "histogram": figures.histogram, "lines": figures.lines}
+    style = (HERE / "style.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("page.html").render(context, style=Markup(style), style_hash=Markup(f"sha256-{digest}"))
