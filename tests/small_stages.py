@@ -1,0 +1,79 @@
+"""Two small stages that obey the whole contract: numbers are read from lines of text, then squared."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.stage import Output, Place, Stage, Task, fingerprint
+from pipelines.storage import Folder, StageError
+
+
+@dataclass(frozen=True)
+class Small:
+    """What the two stages read of a configuration."""
+
+    lines: dict[str, str]       # key → space-separated words
+    factor: int = 1
+    full_disk_at: str = ""
+    die_at: str = ""
+
+
+class Numbers(Stage):
+    name, version, unit = "numbers", 1, "words"
+    schema = pa.schema([("number", pa.int64())])
+    rejected = pa.schema([("rule", pa.string()), ("value", pa.string())])
+
+    def dataset(self, config: Any) -> str:
+        return "numbers"
+
+    def tasks(self, place: Place) -> list[Task]:
+        return [Task(key, fingerprint(self.base(place), line), payload=line) for key, line in sorted(place.config.lines.items())]
+
+    def work(self, tools: Any, settings: Any, task: Task, batches: Any, output: Output) -> dict[str, Any]:
+        words = task.payload.split()
+        good = [int(word) for word in words if word.isdigit()]
+        bad = [word for word in words if not word.isdigit()]
+        output.write(pa.record_batch({"number": pa.array(good, pa.int64())}))
+        output.reject(pa.record_batch({"rule": ["digits"] * len(bad), "value": pa.array(bad, pa.string())}))
+        lost = "lost" in words      # a stage with a bug: it forgets a row
+        return {"read": len(words), "kept": len(good), "rejected": {"digits": len(bad) - lost}}
+
+
+class Squares(Stage):
+    name, version = "squares", 1
+    reads = (Numbers(),)
+    schema = pa.schema([("square", pa.int64())])
+
+    def dataset(self, config: Any) -> str:
+        return "squares"
+
+    def settings(self, config: Any) -> Any:
+        return {"factor": config.factor, "full_disk_at": config.full_disk_at, "die_at": config.die_at}
+
+    def base(self, place: Place) -> str:
+        return fingerprint(self.version, place.config.factor)
+
+    def work(self, tools: Any, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> dict[str, Any]:
+        if task.key == settings["die_at"]:
+            os.kill(os.getpid(), 9)
+        if task.key == settings["full_disk_at"]:
+            raise StageError("no space left on the disk of here; free some")
+        count = 0
+        for (batch,) in batches:
+            numbers = batch.column("number").to_pylist()
+            output.write(pa.record_batch({"square": [settings["factor"] * n * n for n in numbers]}))
+            count += len(numbers)
+        return {"read": count, "kept": count}
+
+
+NUMBERS, SQUARES = Numbers(), Squares()
+
+
+def place(folder: Any, workers: int = 1, **config: Any) -> Place:
+    from pipelines.engine import Engine
+
+    return Place(Folder(str(folder)), Small(**config), Engine(workers=workers))  # type: ignore[arg-type]

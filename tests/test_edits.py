@@ -1,0 +1,44 @@
+"""Edits: what the policy makes of findings, and the text that its edits give."""
+
+import pytest
+
+from pipelines.curate.edits import apply_edits, edits_for, too_many
+from pipelines.rules import KindPolicy, PersonalDataPolicy
+from tokenizer.strict import SettingsError, parse
+
+TEXT = "mail a@b.example, 8.8.8.8 or 030 123"
+FINDINGS = [("EMAIL", 5, 16), ("IP", 18, 25), ("PHONE", 29, 36)]
+POLICY = PersonalDataPolicy({"IP": KindPolicy("tag"), "PHONE": KindPolicy("keep")})
+
+
+def test_a_kind_is_replaced_tagged_or_kept_as_its_policy_says():
+    edits = edits_for(FINDINGS, POLICY)
+    assert edits == [("EMAIL", 5, 16), ("tag:IP", 18, 25)]
+    assert apply_edits(TEXT, edits) == "mail <EMAIL>, 8.8.8.8 or 030 123"
+
+
+def test_a_kind_without_a_policy_is_replaced():
+    assert apply_edits(TEXT, edits_for(FINDINGS, PersonalDataPolicy())) == "mail <EMAIL>, <IP> or <PHONE>"
+
+
+def test_a_part_of_the_text_gets_the_edits_that_lie_in_it():
+    edits = edits_for(FINDINGS, PersonalDataPolicy())
+    assert [apply_edits(TEXT, edits, 0, 17), apply_edits(TEXT, edits, 17, 36)] == ["mail <EMAIL>,", " <IP> or <PHONE>"]
+
+
+@pytest.mark.parametrize("edits, start, end", [([("IP", 18, 25)], 0, 20), ([("IP", 18, 25)], 20, 36),
+                                              ([("EMAIL", 5, 16), ("IP", 10, 25)], 0, 36)])
+def test_half_an_edit_is_an_error(edits, start, end):
+    with pytest.raises(ValueError, match="overlaps"):
+        apply_edits(TEXT, edits, start, end)
+
+
+def test_zero_is_a_bound_and_off_is_absent():
+    assert too_many(FINDINGS, PersonalDataPolicy({"IP": KindPolicy(drop_above=0)})) == [("IP", 1, 0)]
+    assert too_many(FINDINGS, PersonalDataPolicy({"IP": KindPolicy(drop_above=1)})) == []
+    assert too_many(FINDINGS, PersonalDataPolicy()) == []
+
+
+def test_a_negative_bound_is_refused():
+    with pytest.raises(SettingsError, match="drop_above is -1"):
+        parse(KindPolicy, {"drop_above": -1}, "rules.yaml")

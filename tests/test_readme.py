@@ -1,0 +1,55 @@
+"""README says what is: its quotations are what commands wrote, its make targets and paths exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from pipelines.pack.mixture import Mixture
+from tokenizer.strict import parse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_quotations_are_what_the_commands_wrote():
+    ran = subprocess.run([sys.executable, "benchmarks/quote.py", "--check"], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    assert README.count("<!-- quote ") == README.count("<!-- end -->") > 0
+
+
+def test_every_make_target_it_names_exists():
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    phony = re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)[1].split()
+    named = set(re.findall(r"(?:^|`|\$ )make ([a-z][a-z-]*)", README, re.MULTILINE))
+    assert {"demo", "test"} <= named <= set(phony), named - set(phony)
+
+
+def test_every_variable_of_make_is_explained():
+    defined = set(re.findall(r"^([A-Z]+) +\?=", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"ARGS"}
+    table = set(re.findall(r"^\| `([A-Z]+)` \|", README, re.MULTILINE))
+    assert table == defined
+
+
+def test_every_link_inside_it_leads_to_a_heading():
+    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)", README, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+
+
+def test_code_blocks_fit_a_terminal_of_80_columns():
+    typed = re.sub(r"<!-- quote (\S+) -->.*?<!-- end -->", "", README, flags=re.DOTALL)
+    blocks = re.findall(r"```\w+\n(.*?)```", typed, re.DOTALL)
+    toured = [path.read_text("utf-8") for path in (ROOT / "benchmarks/results").glob("tour-*.txt")]
+    assert toured and [line for block in (*blocks, *toured) for line in block.splitlines() if len(line) > 80] == []
+
+
+def test_its_mixture_is_one():
+    (recipe,) = [block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if block.startswith("name:")]
+    assert parse(Mixture, yaml.safe_load(recipe), "README").name == "mine"
+
+
+def test_every_file_it_links_to_exists():
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", README) if "://" not in link]
+    assert links and [link for link in links if not (ROOT / link).exists()] == []
