@@ -1,6 +1,6 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
-.PHONY: help setup prism demo extract measure screen dedup curate tokenizer tokenize pack train sample report all \
+.PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
         dedup-only test lint bench clean
 
 DATA      ?= data
@@ -14,6 +14,11 @@ PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
 RAW       ?=
+CRAWL     ?=
+FILES     ?=
+BYTES     ?=
+KIND      ?= warc
+SOURCE    ?= $(subst /,-,$(CRAWL))$(if $(filter wet,$(KIND)),-wet)
 PYTHON3   ?= python3
 
 export PROMPT
@@ -46,6 +51,9 @@ demo: setup              ## everything on the sample crawl and Python's own docu
 	@$(MAKE) --no-print-directory all TRAIN_ARGS=--replace
 	@$(MAKE) --no-print-directory sample
 
+fetch: setup             ## files of Common Crawl into raw/SOURCE: CRAWL=CC-MAIN-2026-42 FILES=4 (or BYTES=2GB), KIND=wet
+	@$(BIN)/python -m pipelines.fetch --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" \
+	    --to "$(DATA)/raw/$(SOURCE)"
 extract: setup           ## raw/ → documents: main text of every page
 	@$(RUN) extract $(FLAGS)
 measure: extract         ## documents → signals: language, quality, personal data, MinHash

@@ -23,7 +23,7 @@ import zstandard
 
 from pipelines.dedup import DEDUP
 from pipelines.engine import Engine, WorkerDiedError, processors
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Manifest, read_batches
 from pipelines.run import bring_up_to_date

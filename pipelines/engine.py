@@ -54,6 +54,11 @@ class Engine:
             if address and not _answers(address):
                 yield f"nothing answers at {address} ({flag}); start it, or correct the address"
 
+    @property
+    def workers_on_this_host(self) -> int:
+        """How many local worker processes there will be; 0 where an engine has workers of its own."""
+        return self.workers if self.runner == LOCAL else 0
+
     def run(self, build: "Callable[[beam.Pipeline], Any]", parallel: int = 1 << 30) -> None:
         """Build a pipeline and run it to its end. `parallel` is how many elements can be worked on at once.
 

@@ -2,7 +2,7 @@
 
 from pipelines.curate import CURATE
 from pipelines.dedup import DEDUP
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.pack import PACK
 from pipelines.screen import SCREEN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
 from pipelines.rules import VERDICTS, Rule, RuleCount, verdicts_batch

@@ -48,6 +48,7 @@ class Task:
     fingerprint: str
     inputs: tuple[tuple[str, Part], ...] = ()       # dataset, part
     payload: Any = None
+    bytes: int = 0                                  # what there is to read, about, so that workers get like shares
 
     @property
     def receipt(self) -> str:
@@ -159,7 +160,8 @@ class Stage:
         datasets = [stage.dataset(place.config) for stage in self.reads]
         manifests = [manifest_of(stage, place) for stage in self.reads]
         base = self.base(place)
-        return [Task(rows[0].key, fingerprint(base, *(part.sha256 for part in rows)), tuple(zip(datasets, rows, strict=True)))
+        return [Task(rows[0].key, fingerprint(base, *(part.sha256 for part in rows)), tuple(zip(datasets, rows, strict=True)),
+                     bytes=sum(part.bytes for part in rows))
                 for rows in zip(*(m.parts for m in manifests), strict=True)]
 
     def base(self, place: Place) -> str:

@@ -1,7 +1,9 @@
 """The one Beam step that every stage by parts is made of: deal out the tasks, do them where they land."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
@@ -36,11 +38,49 @@ class _Tools:
         self.opened = opened
 
 
+class Queue(NamedTuple):
+    """Tasks that several workers of one host take from, each task once: an empty file in `folder` says that it is taken.
+
+    The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done stays idle. So each
+    gets the whole queue. Without a folder the tasks are one worker's.
+    """
+
+    tasks: "tuple[Task, ...]"
+    folder: str | None = None
+
+    def take(self) -> "Iterator[Task]":
+        for task in self.tasks:
+            if self.folder is None or _made(os.path.join(self.folder, task.key)):
+                yield task
+
+
+def _made(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def do_tasks(stage: "Stage", place: "Place", tasks: "list[Task]") -> None:
-    """One pipeline over the tasks. Reshuffle deals them to the workers: a plain Create stays in one process."""
+    """One pipeline over the tasks, the largest first. The grouping deals them out: a plain Create stays in one process."""
     work = Work(stage, stage.settings(place.config), place.data, place.data / stage.dataset(place.config))
+    ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
+    with tempfile.TemporaryDirectory() as folder:
+        shared = place.engine.workers_on_this_host
+        queues = [Queue(ordered, folder)] * min(shared, len(tasks)) if shared else [Queue((task,)) for task in ordered]
 
-    def build(pipeline: beam.Pipeline) -> Any:
-        return pipeline | "Tasks" >> beam.Create(tasks) | "Deal" >> beam.Reshuffle() | stage.name >> beam.ParDo(work)
+        def build(pipeline: beam.Pipeline) -> Any:
+            return (
+                pipeline
+                | "Queues" >> beam.Create(list(enumerate(queues)))
+                | "Deal" >> beam.GroupByKey()
+                | "Take" >> beam.FlatMap(_tasks)
+                | stage.name >> beam.ParDo(work))
 
-    place.engine.run(build, parallel=len(tasks))
+        place.engine.run(build, parallel=len(queues))
+
+
+def _tasks(dealt: "tuple[int, Iterable[Queue]]") -> "Iterator[Task]":
+    for queue in dealt[1]:
+        yield from queue.take()

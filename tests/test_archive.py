@@ -13,7 +13,7 @@ import zstandard
 from pipelines.extract.archive import read_records
 from pipelines.extract.framing import Limits
 from pipelines.extract.records import Headers, Response, http_response, payload, record_head
-from pipelines.extract.rows import Refusal
+from pipelines.extract.refusal import Refusal
 
 LIMITS = Limits(1 << 20, 500)
 

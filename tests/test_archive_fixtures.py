@@ -14,6 +14,7 @@ from pipelines.extract.records import record_head
 from pipelines.extract.rows import Document
 from pipelines.extract.settings import Extract
 from pipelines.extract.splits import RawFile, Split, plan_splits
+from tests.pages import InProcess
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FIXTURES = DATA / "warc-fixtures"
@@ -95,7 +96,7 @@ def kinds(records: list[Framed]) -> dict[str, int]:
 def test_every_record_of_the_file_ends_as_the_table_says(path):
     split = split_of(path)
     records = framed(split)
-    rows = list(extract_split(split, opened, Extract()))
+    rows = list(extract_split(split, opened, Extract(), InProcess(Extract())))
     assert [row.offset for row in rows] == [record.offset for record in records]
     assert (kinds(records), dict(Counter("document" if isinstance(row, Document) else row.rule for row in rows))) == EXPECTED[path]
 

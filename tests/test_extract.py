@@ -13,26 +13,19 @@ import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from pipelines.extract.address import canonical_url, host
 from pipelines.extract.arc import read_arc
 from pipelines.extract.framing import Limits
 from pipelines.extract.inputs import canonical_json, read_lines
-from pipelines.extract.legal import directives, reservation
 from pipelines.extract.outcome import extract_split, no_page
-from pipelines.extract.page import Page, parse, published, read_page
-from pipelines.extract.rows import (
-    DOCUMENTS,
-    REJECTED,
-    Document,
-    Refusal,
-    Rejected,
-    batches,
-    capture_date,
-    clean_text,
-    document_id,
-)
+from pipelines.extract.page import Page, published
+from pipelines.extract.read_page import read_page
+from pipelines.extract.refusal import Refusal
+from pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
 from pipelines.extract.settings import Extract
 from pipelines.extract.splits import RawFile, plan_splits
+from pipelines.extract.text import clean_text
+from pipelines.extract.tree import parse
+from tests.pages import InProcess
 
 SETTINGS = Extract()
 PARAGRAPHS = [
@@ -67,7 +60,8 @@ def ok(body: bytes | str, *headers: tuple[str, str], kind: str = "text/html; cha
 
 def run(files: dict[str, bytes], settings: Extract = SETTINGS) -> list[Document | Rejected]:
     splits = plan_splits([RawFile(path, len(data), path) for path, data in files.items()], lambda path: io.BytesIO(files[path]), settings)
-    return [row for split in splits for row in extract_split(split, lambda path: io.BytesIO(files[path]), settings)]
+    return [row for split in splits for row in extract_split(split, lambda path: io.BytesIO(files[path]), settings,
+                                                                InProcess(settings))]
 
 
 def only(files: dict[str, bytes], settings: Extract = SETTINGS):
@@ -83,17 +77,17 @@ def from_warc(*records: tuple, settings: Extract = SETTINGS) -> list:
 def test_a_page_becomes_a_document_with_every_column():
     head = ('<meta name="robots" content="NoArchive, follow"><meta property="article:published_time" content="2024-02-01T10:00:00Z">'
             '<link rel="license" href="https://creativecommons.org/licenses/by/4.0/">'
-            '<script type="application/ld+json">{"@type": "Article", "isAccessibleForFree": "False"}</script>')
+            '<script type="application/ld+json">{"@type": "Article", "isAccessibleForFree": "False", "copyrightYear": 2024, "copyrightHolder": {"name": "The Ferrymen"}}</script>')
     body = html(STORY + '<p>More about it in <a href="/bread">the story of the bread van</a> of last week, by the same author.</p>', head)
-    data = warc(ok(body, ("X-Robots-Tag", "noai"), ("tdm-reservation", "1")))
+    data = warc(ok(body, ("X-Robots-Tag", "noai"), ("tdm-reservation", "1"), ("TDM-Policy", "https://ferry.example/terms")))
     document = only({"web/x.warc.gz": data})
     last = "More about it in the story of the bread van of last week, by the same author."
     assert document.text.splitlines() == ["The morning ferry", *PARAGRAPHS, last]
     expected = {
-        "record_id": "<urn:uuid:00000000-0000-0000-0000-000000000000>", "source": "web", "url": "http://Ferry.example/one", "host": "ferry.example",
+        "record_id": "<urn:uuid:00000000-0000-0000-0000-000000000000>", "source": "web", "url": "http://Ferry.example/one", "host": "ferry.example", "domain": "ferry.example",
         "date": "2024-03-02T01:00:00Z", "published": "2024-02-01", "title": "The morning ferry", "charset": "utf-8", "charset_from": "http", "replaced": 0,
-        "declared_language": "en-gb", "robots": ["follow", "noai", "noarchive"], "tdm_reservation": "1",
-        "license": "https://creativecommons.org/licenses/by/4.0/", "license_from": "rel", "paywalled": True, "content_type": "text/html; charset=utf-8",
+        "declared_language": "en-gb", "robots": ["follow", "noai", "noarchive"], "tdm_reservation": "1", "tdm_policy": "https://ferry.example/terms",
+        "license": "https://creativecommons.org/licenses/by/4.0/", "license_from": "rel", "license_position": "head", "paywalled": True, "copyright": "© 2024 The Ferrymen", "content_type": "text/html; charset=utf-8",
         "payload_bytes": len(body.encode()), "anchor_chars": len("thestoryofthebreadvan"), "links": 1,
         "page_anchor_chars": len("thestoryofthebreadvanHomeAllnews"), "file": "web/x.warc.gz", "offset": 0, "length": len(data), "extra": None}
     assert {name: getattr(document, name) for name in expected} == expected
@@ -206,7 +200,7 @@ def test_what_breaks_the_extractor_is_quarantined_and_the_run_goes_on(monkeypatc
         if len(calls) == 1:
             raise RecursionError("too deep\nat /a/path")
         return read_page(text, limits)
-    monkeypatch.setattr("pipelines.extract.outcome.read_page", breaks_once)
+    monkeypatch.setattr("tests.pages.read_page", breaks_once)
     rows = from_warc(ok(html()), ok(html(STORY + "<p>Another page.</p>")))
     assert (rows[0].rule, rows[0].detail, rows[0].outcome) == ("extractor_error", "RecursionError: too deep", "quarantined")
     assert isinstance(rows[1], Document)
@@ -238,34 +232,6 @@ def test_published_comes_from_the_url_last():
     assert published((), "http://a.example/2021/03/04/title", None) == "2021-03-04"
     assert published(("2020-01-01",), "http://a.example/2021/03/04/title", None) == "2020-01-01"
     assert published((), "http://a.example/2021/30/04", None) is None
-
-
-@pytest.mark.parametrize(("value", "expected"), [
-    ("NoAI, noimageai", ["noai", "noimageai"]), ("otherbot: noindex, nofollow", []), ("*: noindex", ["noindex"]),
-    ("noindex, otherbot: noai", ["noindex"]), ("max-snippet:50, nofollow", ["max-snippet:50", "nofollow"]), ("", [])])
-def test_robots_directives(value, expected):
-    assert list(directives(value)) == expected
-
-
-def test_one_reservation_is_enough():
-    assert (reservation([]), reservation(["0"]), reservation(["0", "yes"]), reservation(["1"])) == (None, "0", "yes", "1")
-
-
-@pytest.mark.parametrize(("body", "head", "expected"), [
-    ('<p><a rel="nofollow license" href="//creativecommons.org/licenses/by-sa/3.0/">x</a></p>', "", ("//creativecommons.org/licenses/by-sa/3.0/", "rel")),
-    ('<figure><a rel="license" href="https://creativecommons.org/licenses/by/2.0/">x</a></figure>', "", (None, None)),
-    ('<p><a href="https://creativecommons.org/licenses/by/4.0/">a licence</a></p>', "", (None, None)),
-    ('<footer><a href="https://creativecommons.org/licenses/by/4.0/">CC</a></footer>', "", ("https://creativecommons.org/licenses/by/4.0/", "link")),
-    ("", '<meta name="dcterms.rights" content="https://example.org/l">', ("https://example.org/l", "meta")),
-    ("", '<script type="application/ld+json">{"license": "https://example.org/l"}</script>', ("https://example.org/l", "json-ld"))])
-def test_licences_are_claims_of_the_page_itself(body, head, expected):
-    legal = read_page(html(STORY + body, head), SETTINGS).legal
-    assert (legal.license, legal.license_from) == expected
-
-
-def test_directives_in_comments_and_examples_are_none():
-    legal = read_page(html(STORY + "<p>Write &lt;meta name=robots content=noai&gt; into it.</p>", "<!-- <meta name=robots content=noai> -->"), SETTINGS).legal
-    assert legal.robots == () and legal.tdm_reservation is None and legal.paywalled is None
 
 
 def test_wet_records_are_text_as_given():
@@ -387,19 +353,7 @@ def test_an_arc_file_with_any_byte_flipped_loses_nothing_before_it_and_says_wher
         assert (rows[-1].rule, rows[-1].offset, rows[-1].length) == ("damaged", starts[2], len(data) - starts[2])
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    ("HTTP://WWW.Example.COM:80/a/../b?b=2&a=1&utm_source=x#top", "http://www.example.com/b?a=1&b=2"),
-    ("https://example.com", "https://example.com/"), ("https://example.com:8443/", "https://example.com:8443/"),
-    ("http://bücher.example/ü?q=ä b", "http://xn--bcher-kva.example/%C3%BC?q=%C3%A4+b"),
-    ("http://a.example/%7euser/%e4%2f;jsessionid=1F", "http://a.example/~user/%E4%2F"), ("urn:x", "urn:x"), ("http://[bad", "http://[bad")])
-def test_canonical_url(given, expected):
-    assert canonical_url(given) == expected
-    assert canonical_url(expected) == expected
-
-
-def test_hosts_and_dates():
-    assert (host("http://User@EXAMPLE.com:80/"), host("http://例子.example/"), host("no url"), host(None)) == \
-           ("example.com", "xn--fsqu00a.example", None, None)
+def test_capture_dates():
     assert capture_date("2024-03-02T01:00:00.123+02:00") == "2024-03-01T23:00:00Z"
     assert capture_date("2024-03-02") == "2024-03-02T00:00:00Z" and capture_date("0000-13-45") is None and capture_date("soon") is None
 

@@ -10,6 +10,7 @@ from pipelines.extract.outcome import extract_split
 from pipelines.extract.rows import Document, Rejected
 from pipelines.extract.settings import Extract
 from pipelines.extract.splits import RawFile, plan_splits
+from tests.pages import InProcess
 
 CRAWL = Path(__file__).parents[2] / "shared" / "data" / "crawl"
 pytestmark = pytest.mark.skipif(not CRAWL.is_dir(), reason="the development data (a folder shared beside the checkout) is not here")
@@ -88,7 +89,7 @@ def run(name: str) -> dict[int, Document | Rejected]:
     path = f"web/{name}"
     file = RawFile(path, (CRAWL / name).stat().st_size, "")
     rows = [row for split in plan_splits([file], lambda path: (CRAWL / name).open("rb"), Extract())
-            for row in extract_split(split, lambda path: (CRAWL / name).open("rb"), Extract())]
+            for row in extract_split(split, lambda path: (CRAWL / name).open("rb"), Extract(), InProcess(Extract()))]
     found = {row.offset: row for row in rows}
     assert len(found) == len(rows)
     return found

@@ -13,7 +13,9 @@ import pytest
 from pipelines.engine import Engine
 from pipelines.parts import Part, PartWriter, aligned, read_batches
 from pipelines.run import bring_up_to_date
+from pipelines.stage import Task
 from pipelines.storage import Folder, StageError
+from pipelines.work import Queue
 from tests.small_stages import NUMBERS, SQUARES, place
 
 LINES = {"a": "1 2 x", "b": "3", "c": "", "d": "4 y 5"}
@@ -182,3 +184,11 @@ def test_aligned_streams_are_cut_at_the_first_ones_batches():
     (Engine("PortableRunner", job_endpoint="localhost:1"), "nothing answers at localhost:1")])
 def test_an_engine_that_cannot_work_is_refused(engine, problem):
     assert any(problem in said for said in engine.problems())
+
+
+def test_workers_of_a_host_take_each_task_once_and_none_waits(tmp_path):
+    tasks = tuple(Task(f"{n}", "") for n in range(5))
+    one, two = Queue(tasks, str(tmp_path)).take(), Queue(tasks, str(tmp_path)).take()
+    assert [next(one).key, next(two).key, next(two).key, next(one).key, next(two).key] == ["0", "1", "2", "3", "4"]
+    assert list(one) == list(two) == []
+    assert [task.key for task in Queue(tasks[:2]).take()] == ["0", "1"]

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.curate.rows import CURATED, REJECTED, Curate, curate_batch
 from pipelines.dedup import DEDUP
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
 from pipelines.rules import PersonalDataPolicy

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
 from pipelines.dedup.settings import Dedup
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
 from pipelines.screen import SCREEN
@@ -29,7 +29,7 @@ WORK = "_work"
 
 
 class DedupStage(Stage):
-    name, version = "dedup", 1
+    name, version = "dedup", 2
     reads = (EXTRACT, MEASURE, SCREEN)
     columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
     libraries = ("regex", "xxhash")

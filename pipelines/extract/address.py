@@ -1,15 +1,23 @@
-"""Addresses: the host of a URL, and one spelling for URLs that name the same page."""
+"""Addresses: the host of a URL, the domain it was registered under, and one spelling for URLs that name the same page."""
 
+import contextlib
 import posixpath
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from functools import cache, lru_cache
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from publicsuffixlist import PublicSuffixList
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Parameters that say how a visitor came, not what the page is. Source: the lists of courlan and of browsers' trackers.
 TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|igshid|twclid|mc_[ce]id|_ga|_gl|_hs\w+|"
-                      r"phpsessid|jsessionid|aspsessionid\w*|sessionid|session_id|sid)$", re.IGNORECASE)
+                      r"phpsessid|jsessionid|aspsessionid\w*)$", re.IGNORECASE)
+# Names of sessions that are also names of stories: `article.php?sid=6475`. A session is long and random.
+SESSION = re.compile(r"(?:sid|sessionid|session_id)=[0-9a-z]{16,}$", re.IGNORECASE)
+_DOT = re.compile("[.\u3002\uff0e\uff61]")           # what ends a label (RFC 3490, 3.1)
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_SESSION = re.compile(r";jsessionid=[^/?#;]*", re.IGNORECASE)
+_SESSION_PATH = re.compile(r";jsessionid=[^/?#;]*", re.IGNORECASE)
+_KEPT_AS_GIVEN = re.compile("[ßς\u200c\u200d]")     # Python's codec, of 2003, makes ss of ß; today these are names of their own
 
 
 def given_url(value: str | None) -> str | None:
@@ -28,18 +36,35 @@ def host(url: str | None) -> str | None:
         name = urlsplit(url or "").hostname
     except ValueError:
         return None
-    if not name:
+    return ascii_host(name) if name else None
+
+
+def ascii_host(name: str) -> str | None:
+    """A host's name in lower case and ASCII where it can be, without the final dot; None where nothing is left."""
+    name = name.lower()
+    if not name.isascii():
+        with contextlib.suppress(UnicodeError):     # no name that could be registered, but the one that was given
+            name = ".".join(_ascii_label(label) for label in _DOT.split(name))
+    return name.rstrip(".") or None
+
+
+@lru_cache(1 << 16)
+def domain(name: str | None) -> str | None:
+    """The registered domain of a host as `host` gives it: the public suffix and the label before it.
+
+    Private suffixes count: whoever writes at someone.github.io is not github.io. An unknown top-level domain is a suffix
+    (the list's rule `*`). None for an IP address, a single label, and a host that is itself a suffix, as co.uk.
+    """
+    if not name or ":" in name or name.rpartition(".")[2].isdigit():
         return None
-    try:
-        return name.rstrip(".").encode("idna").decode() or None
-    except UnicodeError:
-        return name.lower()
+    return _suffixes().privatesuffix(name)
 
 
 def canonical_url(url: str) -> str:
     """One spelling for a URL: scheme and host in lower case, host in ASCII, no default port, user, fragment, session or
     tracking parameter, dots resolved, escapes spelled one way, parameters sorted. What is no web address comes back as
-    given. The scheme, `www.` and a final slash stay: they may name another page.
+    given. The scheme, `www.` and a final slash stay: they may name another page. So does a fragment that begins with `!`
+    or `/`, by which sites made of script name their pages.
     """
     try:
         parts = urlsplit(url)
@@ -53,17 +78,46 @@ def canonical_url(url: str) -> str:
     if ":" in name:
         name = f"[{name}]"
     place = name if port in (None, DEFAULT_PORTS[scheme]) else f"{name}:{port}"
-    path = _SESSION.sub("", parts.path) or "/"
+    path = canonical_path(_SESSION_PATH.sub("", parts.path))
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    kept = sorted((key, value) for key, value in pairs
+                  if not TRACKING.match(key) and not SESSION.match(f"{key}={value}"))
+    fragment = parts.fragment if parts.fragment.startswith(("!", "/")) else ""
+    return urlunsplit((scheme, place, path, urlencode(kept, errors="surrogateescape"), _spelled(fragment)))
+
+
+def canonical_path(path: str) -> str:
+    """A URL's path with its dots resolved and its escapes spelled one way; the empty path is `/`."""
+    path = path or "/"
     resolved = posixpath.normpath(path).replace("//", "/", 1) if "/." in path else path
     if path.endswith(("/", "/.", "/..")) and not resolved.endswith("/"):
         resolved += "/"
-    resolved = _ESCAPE.sub(_one_spelling, quote(resolved, safe="%/:@!$&'()*+,;=~-._", errors="replace"))
-    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
-    kept = sorted((key, value) for key, value in pairs if not TRACKING.match(key))
-    return urlunsplit((scheme, place, resolved, urlencode(kept, errors="surrogateescape"), ""))
+    return _spelled(resolved)
+
+
+def path_and_query(parts: SplitResult) -> str:
+    """What a URL asks its host for: its canonical path, and `?` with the query where it has one, its order kept."""
+    return canonical_path(parts.path) + (f"?{_spelled(parts.query)}" if parts.query else "")
+
+
+def _spelled(text: str) -> str:
+    """Escapes spelled one way; what may not stand in a path, query or fragment as it is becomes one."""
+    return _ESCAPE.sub(_one_spelling, quote(text, safe="%/:@!$&'()*+,;=~-._?", errors="replace"))
 
 
 def _one_spelling(escape: re.Match[str]) -> str:
     """An escaped letter, digit, `-`, `.`, `_` or `~` as itself, any other escape in capitals (RFC 3986, 6.2.2)."""
     character = chr(int(escape[0][1:], 16))
     return character if character.isascii() and (character.isalnum() or character in "-._~") else escape[0].upper()
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The public suffix list of the installed version, private section included; never the network."""
+    return PublicSuffixList()
+
+
+def _ascii_label(label: str) -> str:
+    if _KEPT_AS_GIVEN.search(label):
+        return f"xn--{label.encode('punycode').decode()}"
+    return label.encode("idna").decode()

@@ -10,7 +10,8 @@ import zstandard
 from fastwarc.warc import HeaderMap
 
 from pipelines.extract.address import given_url
-from pipelines.extract.rows import Refusal, capture_date
+from pipelines.extract.refusal import Refusal
+from pipelines.extract.rows import capture_date
 
 _LINE_END = re.compile(rb"\r*\n")
 _STATUS = re.compile(rb"HTTP/[\d.]+[ \t]+(\d{3})")

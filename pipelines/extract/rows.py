@@ -5,7 +5,6 @@ A document's id depends on what was stored and nothing else: source, record id, 
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -13,7 +12,8 @@ from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
-import regex
+
+from pipelines.extract.refusal import QUARANTINED
 
 DOCUMENTS = pa.schema([
     pa.field("id", pa.string(), nullable=False),
@@ -21,6 +21,7 @@ DOCUMENTS = pa.schema([
     pa.field("source", pa.string(), nullable=False),
     pa.field("url", pa.string()),
     pa.field("host", pa.string()),
+    pa.field("domain", pa.string()),                      # registered, by the public suffix list
     pa.field("date", pa.string()),                        # capture, "YYYY-MM-DDThh:mm:ssZ"
     pa.field("published", pa.string()),                   # "YYYY-MM-DD"
     pa.field("title", pa.string()),
@@ -30,10 +31,13 @@ DOCUMENTS = pa.schema([
     pa.field("replaced", pa.int32(), nullable=False),     # U+FFFD put in by decoding
     pa.field("declared_language", pa.string()),
     pa.field("robots", pa.list_(pa.string()), nullable=False),
-    pa.field("tdm_reservation", pa.string()),
+    pa.field("tdm_reservation", pa.string()),             # as given
+    pa.field("tdm_policy", pa.string()),
     pa.field("license", pa.string()),
     pa.field("license_from", pa.string()),                # rel | link | meta | json-ld
+    pa.field("license_position", pa.string()),            # head | footer | body
     pa.field("paywalled", pa.bool_()),
+    pa.field("copyright", pa.string()),                   # one line
     pa.field("content_type", pa.string()),
     pa.field("payload_bytes", pa.int64(), nullable=False),
     pa.field("payload_digest", pa.string(), nullable=False),
@@ -61,11 +65,6 @@ REJECTED = pa.schema([
     pa.field("detail", pa.string()),
 ])
 
-# Rules that say "this could not be read"; every other rule says "this was read and is not a page with text".
-QUARANTINED = frozenset({"damaged", "truncated", "bad_record", "bad_json", "missing_text", "undecodable",
-                         "extractor_error"})
-
-
 @dataclass(slots=True)
 class Document:
     """One row of `documents`; fields in the order of DOCUMENTS, which says what each holds."""
@@ -75,6 +74,7 @@ class Document:
     source: str
     url: str | None
     host: str | None
+    domain: str | None
     date: str | None
     published: str | None
     title: str | None
@@ -85,9 +85,12 @@ class Document:
     declared_language: str | None
     robots: list[str]
     tdm_reservation: str | None
+    tdm_policy: str | None
     license: str | None
     license_from: str | None
+    license_position: str | None
     paywalled: bool | None
+    copyright: str | None
     content_type: str | None
     payload_bytes: int
     payload_digest: str
@@ -121,16 +124,6 @@ class Rejected:
         return "quarantined" if self.rule in QUARANTINED else "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a page gives no document: the rule, with the measured value and its bound where there is one."""
-
-    rule: str
-    value: str | None = None
-    bound: str | None = None
-    detail: str | None = None
-
-
 def to_batch(rows: Iterable[Document] | Iterable[Rejected], schema: pa.Schema) -> pa.RecordBatch:
     """The rows as one batch of `schema` (DOCUMENTS or REJECTED)."""
     listed: list[Any] = list(rows)
@@ -149,7 +142,6 @@ def payload_digest(payload: bytes) -> str:
     return blake2b(payload, digest_size=16).hexdigest()
 
 
-_MARKS = regex.compile(r"\p{M}{30}(?=\p{M})")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$")
 
 
@@ -165,23 +157,6 @@ def capture_date(value: str | None) -> str | None:
         return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (ValueError, OverflowError):
         return None
-
-
-def clean_text(text: str) -> str:
-    """NFC without NUL; a lone surrogate, which no file can hold, becomes U+FFFD.
-
-    A run of more than 30 marks is broken with U+034F, as Unicode's stream-safe format does (UAX 15, section 13): the time
-    of normalising grows with the square of a run.
-    """
-    if text.isascii():
-        return text.replace("\0", "")
-    if "\0" in text:
-        text = text.replace("\0", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", text))
 
 
 def batches(rows: Iterable[Document | Rejected], size: int = 1024) -> Iterator[pa.RecordBatch]:

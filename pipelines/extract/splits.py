@@ -28,17 +28,18 @@ _NAMES = (
     ("jsonl", re.compile(r"\.(jsonl|ndjson)(\.gz|\.zst)?$", re.I)),
     ("parquet", re.compile(r"\.parquet$", re.I)),
 )
-_IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
+_ELSEWHERE = re.compile(r"(https?|s3|gs)://[^/]+/.|/.")     # no path below raw/ looks like this
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _FILE_COST = 4096   # bytes counted on top of a small file's size: opening a file costs about as much as reading this
 
 
 class RawFile(NamedTuple):
-    """A file under raw/: its path there ("source/…"), its size in bytes, the sha256 of its bytes."""
+    """A raw file: its path below raw/ ("source/…") or its address elsewhere, its size in bytes, the sha256 of its bytes."""
 
     path: str
     size: int
     sha256: str
+    source: str | None = None       # of a file elsewhere; else the first folder of the path
 
 
 class Range(NamedTuple):
@@ -61,7 +62,7 @@ class Split:
 
 
 class RawFilesError(ValueError):
-    """What is wrong with the files under raw/, one sentence with its cure for each."""
+    """What is wrong with the raw files, one sentence with its cure for each."""
 
     def __init__(self, problems: list[str]):
         super().__init__("\n".join(problems))
@@ -79,22 +80,21 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
     splits: list[Split] = []
     small: dict[tuple[str, str], dict[RawFile, list[Range]]] = {}
     for file in sorted(files):
-        if _IGNORED.search(file.path):
-            continue
-        source, slash, _ = file.path.partition("/")
+        source, slash, _ = (file.source, "/", "") if file.source else file.path.partition("/")
+        place = file.path if file.source else f"raw/{file.path}"
         if not slash:
-            problems.append(f"raw/{file.path} lies in no source folder; move it to raw/<source>/, for example raw/mine/")
+            problems.append(f"{place} lies in no source folder; move it to raw/<source>/, for example raw/mine/")
             continue
         try:
             kind = file_kind(file, open_file)
             if kind is None:
-                problems.append(f"raw/{file.path} is of no kind that can be read; give WARC, ARC, HTML, text, JSONL or "
+                problems.append(f"{place} is of no kind that can be read; give WARC, ARC, HTML, text, JSONL or "
                                 f"Parquet a name ending that says so, or move the file away")
                 continue
             is_small = 4 * file.size < split_bytes
             parts = cut_file(file, kind, open_file, file.size + 1 if is_small else split_bytes)
         except (OSError, pa.ArrowException) as error:
-            problems.append(f"raw/{file.path} cannot be opened ({type(error).__name__}); repair the file or move it away")
+            problems.append(f"{place} cannot be opened ({type(error).__name__}); repair the file or move it away")
             continue
         if is_small:
             small.setdefault((source, kind), {})[file] = parts
@@ -107,6 +107,11 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
             if parts := [part for file in group for part in members[file]]:
                 splits.append(_split(source, kind, parts))
     return sorted(splits, key=lambda split: split.key)
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a raw file's path is an address: a web address, s3://, gs://, or a local path that begins with /."""
+    return bool(_ELSEWHERE.match(path))
 
 
 def file_kind(file: RawFile, open_file: Callable[[str], Any]) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract import EXTRACT
+from pipelines.extract.stage import EXTRACT
 from pipelines.measure.signals import SIGNALS, Measure, Tools, measure_batch, open_tools, table_hashes
 from pipelines.parts import Counts, add_counts
 from pipelines.stage import Output, Place, Stage, Task

@@ -1,0 +1,62 @@
+"""From what is known of a record and what reading its page gave to its one row."""
+
+from typing import NamedTuple
+
+from pipelines.extract.address import domain, host
+from pipelines.extract.legal import directives, reservation
+from pipelines.extract.page import published
+from pipelines.extract.reader_process import Answer, failed
+from pipelines.extract.records import Headers, RecordHead
+from pipelines.extract.refusal import Refusal
+from pipelines.extract.rows import Document, Rejected, document_id
+
+NO_HEAD = RecordHead("", None, None, None, None)
+
+
+class Origin(NamedTuple):
+    """Where a record lies, and what is known of it before its page is read. `title`, `language` and `extra` are columns of
+    a row of JSONL or Parquet, and stand above what its page says.
+    """
+
+    source: str
+    path: str
+    offset: int
+    length: int | None
+    head: RecordHead = NO_HEAD
+    headers: Headers = Headers()
+    title: str | None = None
+    language: str | None = None
+    extra: str | None = None
+
+
+def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) -> Document | Rejected:
+    """The row of a record: rejected where the answer is a refusal, else a document of a payload of `size` bytes."""
+    try:
+        made = answer if isinstance(answer, Refusal) else _document(origin, answer, digest, size)
+    except Exception as error:      # one record may fail, the run goes on
+        made = failed(error)
+    if isinstance(made, Refusal):
+        return Rejected(origin.path, origin.offset, made.rule, origin.length, origin.head.record_id, origin.head.url, None,
+                        made.value, made.bound, made.detail)
+    return made
+
+
+def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Document:
+    assert not isinstance(answer, Refusal)
+    (decoded, page), (head, headers) = answer, (origin.head, origin.headers)
+    legal = page.legal
+    robots = {found for value in headers.all("x-robots-tag") for found in directives(value)} | set(legal.robots)
+    reserved = [*headers.all("tdm-reservation"), *([] if legal.tdm_reservation is None else [legal.tdm_reservation])]
+    language = page.declared_language or (headers.first("content-language") or "").partition(",")[0].strip().lower() or None
+    named = host(head.url)
+    return Document(
+        id=document_id(origin.source, head.record_id, head.url, head.date, digest), record_id=head.record_id,
+        source=origin.source, url=head.url, host=named, domain=domain(named), date=head.date,
+        published=published(page.dates, head.url, head.date), title=origin.title or page.title, text=page.text,
+        charset=decoded.charset, charset_from=decoded.charset_from, replaced=decoded.replaced,
+        declared_language=origin.language or language, robots=sorted(robots), tdm_reservation=reservation(reserved),
+        tdm_policy=headers.first("tdm-policy") or legal.tdm_policy, license=legal.license,
+        license_from=legal.license_from, license_position=legal.license_position, paywalled=legal.paywalled,
+        copyright=legal.copyright, content_type=headers.first("content-type"), payload_bytes=size, payload_digest=digest,
+        anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,
+        page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length, extra=origin.extra)

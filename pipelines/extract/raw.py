@@ -1,0 +1,205 @@
+"""Raw files: what lies under raw/, and what the lists there (.paths) name elsewhere. Read in place, hashed once.
+
+A list holds one address a line: https://, http://, s3://, gs://, or a local path that begins with /. A file elsewhere is
+a file of the list's source; its address is its path, in `documents` too. All that is wrong is told before work starts.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyarrow import fs
+
+from pipelines.extract.elsewhere import RAW, open_raw, reason, web_file
+from pipelines.extract.splits import RawFile, is_elsewhere
+from pipelines.progress import watched
+from pipelines.run import recall, remember
+from pipelines.storage import Folder, StageError, open_filesystem
+from pipelines.web import Web
+
+if TYPE_CHECKING:
+    from pipelines.stage import Place
+
+_MOST_PROBLEMS = 20     # a dead server would otherwise be asked for each of its files
+_REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
+_IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
+_LIST = re.compile(r"\.paths(\.gz)?$", re.I)
+# What would be written into `documents`, where a secret must not be: user:password@, and addresses that are signed.
+_SECRET = re.compile(r"://[^/]*@|[?&]([\w-]*signature|sig)=", re.I)
+
+
+class Found(NamedTuple):
+    """A raw file that was looked at. `modified` changes when it does: nanoseconds, or a web server's ETag or date."""
+
+    path: str               # below raw/, or an address
+    source: str | None      # None: the first folder of the path
+    size: int
+    modified: int | str     # 0: unknown
+
+
+def survey(place: "Place") -> list[RawFile]:
+    """Every raw file. StageError where there is none, or with all that cannot be opened.
+
+    A file whose size and modification are those of an earlier run is not hashed again.
+    """
+    files = look(place.data / RAW)
+    known = recall(place.data / "documents").get("files", {})
+    now = {file.path: known[file.path] for file in files if file.modified and file.path in known
+           and (known[file.path]["size"], known[file.path]["modified"]) == (file.size, file.modified)}
+    try:
+        if todo := [file for file in files if file.path not in now]:
+            hash_files(place.data, todo, now)
+    finally:
+        if now != known:
+            remember(place.data / "documents", files=now)
+    return [RawFile(file.path, file.size, now[file.path]["sha256"], file.source) for file in files]
+
+
+def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
+    """Add size, modification and sha256 of each file to `now`, and remember that after each GiB: a killed run loses no more."""
+    read: dict[str, int] = {}       # bytes of each file so far
+
+    def digest(file: Found) -> str:
+        with open_raw(data, file.path) as opened:
+            return sha256(opened, lambda count: read.update({file.path: count}))
+
+    fresh, total = 0, sum(file.size for file in files)
+    with (ThreadPoolExecutor(_threads()) as pool,
+          watched("extract, checksums", total >> 20, lambda: sum(read.copy().values()) >> 20, unit="MiB")):
+        for file, found in zip(files, pool.map(digest, files), strict=True):
+            now[file.path] = {"size": file.size, "modified": file.modified, "sha256": found}
+            fresh += file.size
+            if fresh >= _REMEMBER:
+                remember(data / "documents", files=now)
+                fresh = 0
+
+
+def look(raw: Folder) -> list[Found]:
+    """Every file under raw/ and in its lists, each opened once; StageError with all that is wrong."""
+    entries = [entry for entry in raw.entries() if not _IGNORED.search(entry.path)]
+    if not entries:
+        raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data")
+    problems: list[str] = []
+    lists = [entry.path for entry in entries if _LIST.search(entry.path)]
+    here = [Found(e.path, None, e.size, e.modified) for e in entries if not _LIST.search(e.path)]
+    listed = read_lists(raw, lists, problems)
+
+    def looked_at(file: Found) -> Found | None:
+        if len(problems) < _MOST_PROBLEMS:
+            try:
+                return look_at(raw, file)
+            except StageError as error:
+                problems.append(str(error))
+        return None
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        found = list(pool.map(looked_at, [*here, *listed]))
+    if problems:
+        more = ["more files may be wrong; these come first"] if len(problems) >= _MOST_PROBLEMS else []
+        raise StageError("\n".join(sorted(problems) + more))
+    if not found:
+        raise StageError(f"the lists in {raw.uri} name no file; put an address a line into {lists[0]}, or take it out of raw/")
+    return [file for file in found if file]
+
+
+def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found]:
+    """The files that the lists name, not yet looked at; what is wrong with a line or a list goes to `problems`."""
+    first: dict[str, str] = {}      # address → the line that names it first
+    found = []
+    for path in lists:
+        source, slash, _ = path.partition("/")
+        if not slash:
+            problems.append(f"raw/{path} lies in no source folder; move it to raw/<source>/, for example raw/mine/")
+            continue
+        wrong: dict[str, list[str]] = {}
+        for number, address in _lines(raw, path, problems):
+            line = f"raw/{path}, line {number}"
+            if fault := address_fault(address, raw):
+                wrong.setdefault(fault, []).append(f"{line}: {_shown(address)}")
+            elif address in first:
+                wrong.setdefault("is listed again; take one out", []).append(f"{line}: {address} (first {first[address]})")
+            else:
+                first[address] = line
+                found.append(Found(address, source, 0, 0))
+        for fault, lines in wrong.items():
+            more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+            problems.append(f"{lines[0]} {fault}{more}")
+    return found
+
+
+def address_fault(address: str, raw: Folder) -> str | None:
+    """What is wrong with an address, with its cure; None where it may be read."""
+    if not is_elsewhere(address):
+        return ("is no address; begin it with https://, s3://, gs:// or /, for Common Crawl's own lists with "
+                "https://data.commoncrawl.org/")
+    if _SECRET.search(address):
+        return "holds a password or a signature, which would be written into documents; list it without"
+    if address.startswith("/") and raw.is_local and os.path.realpath(address).startswith(os.path.realpath(raw.uri) + os.sep):
+        return "lies under raw/ and is read from there; take it out of the list"
+    return None
+
+
+def look_at(raw: Folder, file: Found) -> Found:
+    """The file with its size and modification as they are now. StageError where it cannot be opened."""
+    address = file.path
+    if file.source is None:
+        try:
+            raw.open(address).close()
+        except OSError as error:
+            raise StageError(f"{raw.uri}/{address} cannot be opened ({reason(error)}); "
+                             "make it readable or take it out of raw/") from None
+        return file
+    if address.startswith("http"):
+        with contextlib.closing(Web()) as web:
+            remote = web_file(web, address)
+        return file._replace(size=remote.size, modified=remote.version)
+    try:
+        filesystem, path = open_filesystem(address)
+        info = filesystem.get_file_info(path)
+        if info.type != fs.FileType.File:
+            raise FileNotFoundError("there is no such file")
+        filesystem.open_input_file(path).close()
+    except OSError as error:
+        raise StageError(f"{address} cannot be opened ({reason(error)}); correct the list under raw/{file.source}/, "
+                         "or give access to the file") from None
+    return file._replace(size=info.size, modified=info.mtime_ns or 0)
+
+
+def sha256(file: Any, tell: Callable[[int], object] = int) -> str:
+    """Of all bytes of an open file; `tell` is given how many have been read."""
+    digest, count = hashlib.sha256(), 0
+    while chunk := file.read(8 << 20):
+        digest.update(chunk)
+        count += len(chunk)
+        tell(count)
+    return digest.hexdigest()
+
+
+def _lines(raw: Folder, path: str, problems: list[str]) -> Iterator[tuple[int, str]]:
+    """Number and address of each line of a list that is neither blank nor a comment."""
+    try:
+        content = raw.read(path)
+        if path.lower().endswith(".gz"):
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig")
+    except (OSError, EOFError, ValueError, zlib.error):
+        problems.append(f"raw/{path} cannot be read as a list of addresses; give one in UTF-8, plain or gzipped")
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if (address := line.strip()) and not address.startswith("#"):
+            yield number, address
+
+
+def _shown(address: str) -> str:
+    """An address for a message, without what may be secret."""
+    return re.sub(r"://[^/]*@", "://…@", address).partition("?")[0][:200]
+
+
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)

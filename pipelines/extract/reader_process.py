@@ -1,0 +1,169 @@
+"""The process in which pages are read: the child of a `Reader`, which the kernel ends when a page goes too far.
+
+Nothing here has to run to stop a page. Before each page the kernel is told to end this process after so many seconds of
+its CPU time, or of the clock, and as soon as its parent is gone; the signals keep their default action, so this happens
+inside C code too. No core file is written.
+
+Memory is the address space. A page during which it has grown by more than `memory_mb` is out of memory, whatever the page's
+answer. The kernel refuses memory from a third above that: libraries make something else of a MemoryError (trafilatura's
+readability an empty page, libxml2 a syntax error), so a refusal alone would go unseen, and the page's text would be wrong.
+
+On Linux all of this holds. Elsewhere (macOS) memory is not bounded, and a child whose parent was killed lives on until its
+page is read or its deadline is over.
+"""
+
+import fcntl
+import os
+import pickle
+import resource
+import select
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipelines.extract.charset import Decoded, decode
+from pipelines.extract.page import Page
+from pipelines.extract.refusal import Refusal
+from pipelines.extract.settings import Extract
+from pipelines.extract.text import clean_text
+
+Job = tuple[bytes | str, str | None]        # a page's HTML; where it is bytes, the codec that its HTTP header names
+Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (its text left out) and what it says
+Read = Callable[[str, Extract], Page | Refusal]
+
+OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
+_SAID_BYTES = 16 << 20              # what libraries may print while a page is read
+_STATUS = Path("/proc/self/status")
+# Asks for SIGIO, which ends a process on Linux; other systems drop it.
+_SIGNAL_CLOSING = os.O_ASYNC if sys.platform == "linux" else 0
+_REQUESTS, _PRINTED, _SAID = 0, 1, 2    # what the parent opened as stdin, stdout, stderr
+
+
+def read_html(job: Job, limits: Extract, read: Read) -> Answer:
+    """What becomes of one page; whatever is raised, except for want of memory, is its `extractor_error`."""
+    html, charset = job
+    try:
+        decoded = Decoded(clean_text(html), "utf-8", "given", 0) if isinstance(html, str) else decode(html, charset)
+        page = undecodable(decoded, limits) or read(decoded.text, limits)
+    except MemoryError:
+        raise
+    except BaseException as error:      # RecursionError and SystemExit too: one page may fail
+        return failed(error)
+    return page if isinstance(page, Refusal) else (decoded._replace(text=""), page)
+
+
+def undecodable(decoded: Decoded, limits: Extract) -> Refusal | None:
+    """The refusal of a text in which more than the allowed share of characters was lost."""
+    share = decoded.replaced / max(len(decoded.text), 1)
+    if share <= limits.replaced:
+        return None
+    return Refusal("undecodable", f"{share:.3f}", str(limits.replaced), f"{decoded.replaced} characters could not be decoded")
+
+
+def failed(error: BaseException) -> Refusal:
+    """The quarantine of a page in which an error was raised that nobody expected."""
+    said = next(iter(str(error).splitlines()), "")
+    return Refusal("extractor_error", detail=f"{type(error).__name__}: {said[:200]}")
+
+
+def still_seconds(deadline: float) -> float:
+    """How long a page may take by the clock: a crowded machine may need many times its CPU seconds, a page asleep has none."""
+    return 20 * deadline
+
+
+def serve() -> None:
+    """Answer batches of jobs until the parent closes the pipe: one answer at a time, in order, each sent when it is known."""
+    requests, answers = _take_pipes()
+    named, limits, deadline, memory_mb = pickle.load(requests)
+    module, _, name = named.partition(":")
+    read = getattr(import_module(module), name)
+    _keep_default_actions()
+    peak_bound = _bound_process(memory_mb)
+    _send(answers, pickle.dumps("ready"))
+    while True:
+        try:
+            batch: list[Job] = pickle.load(requests)
+        except EOFError:
+            return
+        for job in batch:
+            os.lseek(_SAID, 0, os.SEEK_SET)
+            os.ftruncate(_SAID, 0)
+            _arm(deadline)
+            answer = pickle.dumps(read_html(job, limits, read), pickle.HIGHEST_PROTOCOL)
+            if peak_bound and address_space() > peak_bound:
+                raise MemoryError
+            _disarm()
+            _send(answers, answer)
+
+
+def _take_pipes() -> tuple[Any, Any]:
+    """The two pipes to the parent. What libraries print joins what they say on stderr, a file that the parent looks into."""
+    answers = os.fdopen(os.dup(_PRINTED), "wb")
+    os.dup2(_SAID, _PRINTED)
+    return os.fdopen(_REQUESTS, "rb", closefd=False), answers
+
+
+def _send(answers: Any, answer: bytes) -> None:
+    answers.write(answer)
+    answers.flush()
+
+
+def _keep_default_actions() -> None:
+    """Signals as the kernel means them: a parent may have passed on others. Ctrl-C is the parent's to answer."""
+    for number in (signal.SIGPROF, signal.SIGALRM, signal.SIGIO, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if _SIGNAL_CLOSING:
+        fcntl.fcntl(_REQUESTS, fcntl.F_SETOWN, os.getpid())
+
+
+def _bound_process(memory_mb: int) -> int | None:
+    """Set the limits that hold for the process; the peak of the address space in bytes that a page must not pass."""
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, _SAID_BYTES)
+    if not _STATUS.exists():
+        return None
+    had, more = address_space(), memory_mb << 20
+    _lower(resource.RLIMIT_AS, had + more + more // 3)
+    return had + more
+
+
+def address_space() -> int:
+    """The most that this process has had of it, in bytes."""
+    status = _STATUS.read_bytes()
+    start = status.index(b"VmPeak:") + len(b"VmPeak:")
+    return int(status[start:status.index(b"kB", start)]) << 10
+
+
+def _lower(limit: int, bound: int) -> None:
+    soft, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (bound if soft == resource.RLIM_INFINITY else min(bound, soft), hard))
+
+
+def _arm(deadline: float) -> None:
+    """From here on the kernel ends this process: after the deadline, or at once where the pipe says that the parent is gone.
+
+    The parent writes nothing while it waits for answers, so all that can happen to the pipe is that its other end closes.
+    """
+    fcntl.fcntl(_REQUESTS, fcntl.F_SETFL, _SIGNAL_CLOSING)
+    if select.select([_REQUESTS], [], [], 0)[0]:    # it closed before that was asked for
+        sys.exit()
+    signal.setitimer(signal.ITIMER_REAL, still_seconds(deadline))
+    signal.setitimer(signal.ITIMER_PROF, deadline)
+
+
+def _disarm() -> None:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    fcntl.fcntl(_REQUESTS, fcntl.F_SETFL, 0)
+
+
+if __name__ == "__main__":
+    try:
+        serve()
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)

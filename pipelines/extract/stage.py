@@ -1,0 +1,115 @@
+"""Extract: raw files become documents. Every record ends as one document or one rejected row, wherever it lay."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.extract.archive import Ends
+from pipelines.extract.blocklists import Blocklist, blocklist_digests, open_blocklists
+from pipelines.extract.elsewhere import open_raw
+from pipelines.extract.legal_counts import legal_counts
+from pipelines.extract.outcome import extract_split
+from pipelines.extract.raw import survey
+from pipelines.extract.reader import Readers
+from pipelines.extract.rows import DOCUMENTS, REJECTED, batches
+from pipelines.extract.settings import Extract
+from pipelines.extract.splits import RawFilesError, plan_splits
+from pipelines.parts import Counts, Receipt, add_counts
+from pipelines.stage import Output, Place, Stage, Task, fingerprint, to_plain
+from pipelines.storage import Folder, StageError
+from pipelines.tally import count, tally
+
+if TYPE_CHECKING:
+    from pipelines.settings import Config
+
+
+class Tools(NamedTuple):
+    """What a worker process opens once."""
+
+    readers: Readers
+    blocklists: tuple[Blocklist, ...]
+
+
+class ExtractStage(Stage):
+    name, version, unit = "extract", 2, "records"
+    libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
+                 "publicsuffixlist")
+    schema, rejected = DOCUMENTS, REJECTED
+
+    def dataset(self, config: "Config") -> str:
+        return "documents"
+
+    def settings(self, config: "Config") -> Extract:
+        return config.settings.extract
+
+    def part_bytes(self, settings: Extract) -> int:
+        return settings.part_bytes
+
+    def decisive(self, config: "Config") -> Any:
+        """max_quarantined decides about a run, not about a byte."""
+        return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
+
+    def tasks(self, place: Place) -> list[Task]:
+        try:
+            splits = plan_splits(survey(place), partial(open_raw, place.data), self.settings(place.config))
+        except RawFilesError as error:
+            raise StageError(str(error)) from None
+        base = self.base(place)
+        return [Task(split.key, fingerprint(base, to_plain(split)), payload=split,
+                     bytes=sum(part.end - part.start for part in split.ranges)) for split in splits]
+
+    def named_inputs(self, place: Place) -> dict[str, str]:
+        return blocklist_digests(self.settings(place.config).blocklists, place.data)
+
+    def open(self, settings: Extract, data: Folder) -> Tools:
+        return Tools(Readers(settings), open_blocklists(settings.blocklists, data))
+
+    def work(self, tools: Tools, settings: Extract, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        counts: Counts = {"read": 0, "kept": 0}
+        ends: list[Ends] = []
+        with tools.readers.one() as reader:
+            rows = extract_split(task.payload, partial(open_raw, output.data), settings, reader, ends, tools.blocklists)
+            for batch in batches(rows):
+                kept = batch.schema.equals(DOCUMENTS)
+                (output.write if kept else output.reject)(batch)
+                counts = add_counts(counts, {"read": batch.num_rows, **(kept_counts(batch) if kept else lost_counts(batch))})
+        output.notes = {"ends": [end._asdict() for end in ends]}
+        return counts
+
+    def faults(self, receipts: list[Receipt]) -> Iterator[str]:
+        """Ranges of a file that do not meet: one began in the middle of a record of another."""
+        ends = sorted((end for receipt in receipts for end in receipt.notes["ends"] if end["first"] < end["end"]),
+                      key=lambda end: (end["path"], end["start"]))
+        for one, after in pairwise(ends):
+            if one["path"] == after["path"] and one["stop"] != after["first"]:
+                yield (f"{one['path']} seems to hold another archive inside a record (its ranges do not meet at byte "
+                       f"{after['start']}); set extract.split_bytes above the size of the file")
+
+    def verdict(self, counts: Counts, place: Place) -> str | None:
+        bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(place.config).max_quarantined
+        if bad <= bound * counts["read"]:
+            return None
+        return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
+                f"{place.data.uri}/documents/_rejected, or raise extract.max_quarantined")
+
+
+def kept_counts(batch: pa.RecordBatch) -> Counts:
+    """What is counted of documents."""
+    sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
+    return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
+            "charset_from": count(batch["charset_from"]), **legal_counts(batch),
+            **{name: pc.sum(column).as_py() for name, column in sizes.items()}}
+
+
+def lost_counts(batch: pa.RecordBatch) -> Counts:
+    """Rejected and quarantined records by rule."""
+    return {outcome: count(batch["rule"].filter(pc.equal(batch["outcome"], outcome)))
+            for outcome in ("rejected", "quarantined")}
+
+
+EXTRACT = ExtractStage()

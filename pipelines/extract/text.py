@@ -1,0 +1,24 @@
+"""Text as it is stored."""
+
+import unicodedata
+
+import regex
+
+_MARKS = regex.compile(r"\p{M}{30}(?=\p{M})")
+
+
+def clean_text(text: str) -> str:
+    """NFC without NUL; a lone surrogate, which no file can hold, becomes U+FFFD.
+
+    A run of more than 30 marks is broken with U+034F, as Unicode's stream-safe format does (UAX 15, section 13): the time
+    of normalising grows with the square of a run.
+    """
+    if text.isascii():
+        return text.replace("\0", "")
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", text))

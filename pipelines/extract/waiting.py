@@ -1,0 +1,76 @@
+"""Records that wait for their page to be read: read in batches, equal pages once, the rows in the order of the records."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pipelines.extract.documents import Origin, finished
+from pipelines.extract.reader import Reader
+from pipelines.extract.reader_process import Answer, Job
+from pipelines.extract.refusal import Refusal
+from pipelines.extract.rows import Document, Rejected
+
+_PAGES, _BYTES = 64, 8 << 20        # of a batch: enough that handing it over costs nothing, little enough to hold twice
+_ROWS = 1024                        # that may wait behind a page
+_REMEMBERED = 16 << 20              # characters of text kept for equal pages further on
+
+
+class Waiting(NamedTuple):
+    """A record whose page is still to be read; two with the same `key` say the same. `size` in bytes."""
+
+    origin: Origin
+    job: Job
+    digest: str
+    size: int
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        html, charset = self.job
+        return self.digest, "given" if isinstance(html, str) else charset
+
+
+class _Remembered:
+    """The last answers, as many as `_REMEMBERED` characters of text allow."""
+
+    def __init__(self) -> None:
+        self.answers: OrderedDict[tuple[str, str | None], Answer] = OrderedDict()
+        self.held = 0
+
+    def add(self, key: tuple[str, str | None], answer: Answer) -> None:
+        self.answers[key] = answer
+        self.held += _characters(answer)
+        while self.held > _REMEMBERED:
+            self.held -= _characters(self.answers.popitem(last=False)[1])
+
+
+def rows_in_order(records: Iterable[Document | Rejected | Waiting], reader: Reader) -> Iterator[Document | Rejected]:
+    """A row for each record, in order."""
+    remembered = _Remembered()
+    batch: list[Document | Rejected | Waiting] = []
+    jobs: dict[tuple[str, str | None], Job] = {}
+    size = 0
+    for record in records:
+        if isinstance(record, Waiting) and record.key in remembered.answers:
+            record = finished(record.origin, remembered.answers[record.key], record.digest, record.size)
+        elif isinstance(record, Waiting) and record.key not in jobs:
+            jobs[record.key] = record.job
+            size += record.size
+        batch.append(record)
+        if len(jobs) >= _PAGES or size >= _BYTES or len(batch) >= _ROWS:
+            yield from _read(batch, jobs, reader, remembered)
+            batch, jobs, size = [], {}, 0
+    yield from _read(batch, jobs, reader, remembered)
+
+
+def _read(batch: list[Document | Rejected | Waiting], jobs: dict[tuple[str, str | None], Job], reader: Reader,
+          remembered: _Remembered) -> Iterator[Document | Rejected]:
+    answers = dict(zip(jobs, reader.read(list(jobs.values())), strict=True))
+    for record in batch:
+        yield (finished(record.origin, answers[record.key], record.digest, record.size) if isinstance(record, Waiting)
+               else record)
+    for key, answer in answers.items():
+        remembered.add(key, answer)
+
+
+def _characters(answer: Answer) -> int:
+    return 0 if isinstance(answer, Refusal) else len(answer[1].text)

@@ -1,0 +1,45 @@
+"""HTML pages for tests of what is done with one: those of the sample, and a few of the development crawl where it is."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from pipelines.extract.charset import decode, http_charset
+from pipelines.extract.read_page import read_page
+from pipelines.extract.reader_process import Answer, Job, read_html
+from pipelines.extract.settings import Extract
+
+SAMPLE = Path(__file__).parents[1] / "sample" / "raw" / "web"
+CRAWL = Path(__file__).parents[2] / "shared" / "data" / "crawl"
+
+
+@cache
+def sample_pages() -> tuple[str, ...]:
+    return tuple(html for path in sorted(SAMPLE.glob("*.warc.gz")) if path.name != "damaged.warc.gz" for html in pages(path))
+
+
+def crawl_pages(name: str, every: int) -> list[str]:
+    """Every so many-th page of a WARC of the development crawl; none where that is not beside the checkout."""
+    path = CRAWL / name
+    return [html for number, html in enumerate(pages(path)) if number % every == 0] if path.exists() else []
+
+
+def pages(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        for record in ArchiveIterator(file, record_types=WarcRecordType.response, auto_decode="all"):
+            kind = record.http_headers.get("Content-Type", "") if record.http_headers else ""
+            body = record.reader.read()
+            if "html" in kind and body.strip():
+                yield decode(body, http_charset(kind)).text
+
+
+class InProcess:
+    """Reads pages as the child of a Reader does, in this process: for tests of what comes before and after it."""
+
+    def __init__(self, limits: Extract):
+        self.limits = limits
+
+    def read(self, pages: Sequence[Job]) -> Iterator[Answer]:
+        return (read_html(page, self.limits, read_page) for page in pages)
