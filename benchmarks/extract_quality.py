@@ -22,7 +22,7 @@ import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
 from benchmarks.gold import HALVES, NEWS_FULL, NEWS_SNIPPETS, GoldPage, Score, Snippets, gold_pages, overlap, snippets
-from pipelines.extract.read_page import read_page
+from pipelines.extract.pages.read_page import read_page
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.settings import Extract
 

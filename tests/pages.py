@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.extract.charset import decode, http_charset
-from pipelines.extract.read_page import read_page
-from pipelines.extract.reader_process import Answer, Job, read_html
+from pipelines.extract.pages.charset import decode, http_charset
+from pipelines.extract.pages.read_page import read_page
+from pipelines.extract.pages.reader_process import Answer, Job, read_html
 from pipelines.extract.settings import Extract
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "raw" / "web"

@@ -13,11 +13,11 @@ import zstandard
 
 from pipelines.extract.address import canonical_url, domain, given_url, host
 from pipelines.extract.blocklists import Blocklist, BlocklistError, blocked, blocklist_digests, open_blocklists, read_blocklist
+from pipelines.extract.files.splits import RawFile, plan_splits
 from pipelines.extract.outcome import extract_split
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFile, plan_splits
 from pipelines.storage import Folder, StageError
 from tests.flow import SETTINGS, manifest, put_sample, run
 from tests.pages import InProcess

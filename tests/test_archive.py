@@ -10,9 +10,9 @@ import brotli
 import pytest
 import zstandard
 
-from pipelines.extract.archive import read_records
-from pipelines.extract.framing import Limits
-from pipelines.extract.records import Headers, Response, http_response, payload, record_head
+from pipelines.extract.files.archive import read_records
+from pipelines.extract.files.framing import Limits
+from pipelines.extract.files.records import Headers, Response, http_response, payload, record_head
 from pipelines.extract.refusal import Refusal
 
 LIMITS = Limits(1 << 20, 500)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.extract.arc import read_arc
-from pipelines.extract.archive import read_records
-from pipelines.extract.framing import Framed, Limits
+from pipelines.extract.files.arc import read_arc
+from pipelines.extract.files.archive import read_records
+from pipelines.extract.files.framing import Framed, Limits
+from pipelines.extract.files.records import record_head
+from pipelines.extract.files.splits import RawFile, Split, plan_splits
 from pipelines.extract.outcome import extract_split
-from pipelines.extract.records import record_head
 from pipelines.extract.rows import Document
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFile, Split, plan_splits
 from tests.pages import InProcess
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -1,6 +1,8 @@
 """Imports go one way: pipelines → tokenizer ← model; Beam stays in pipelines; Python's sources say so."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def test_arrows_between_packages(package):
 
 @pytest.mark.parametrize("package", ["model", "tokenizer"])
 def test_what_model_and_tokenizer_need_installed(package):
-    import sys
+
 
     needed = set().union(*(imported(path) for path in (ROOT / package).rglob("*.py"))) - OURS - set(sys.stdlib_module_names)
     assert needed <= (MODEL - ({"torch"} if package == "tokenizer" else set())) | OPTIONAL[package], needed
@@ -41,3 +43,10 @@ def test_what_model_and_tokenizer_need_installed(package):
 def test_beam_stays_in_pipelines():
     for package in ("tokenizer", "model"):
         assert not any("apache_beam" in imported(path) for path in (ROOT / package).rglob("*.py"))
+
+
+def test_the_process_that_reads_pages_starts_light():
+    names = ("apache_beam", "pyarrow", "numpy", "torch")
+    code = ("import sys, pipelines.extract.pages.reader_process, pipelines.extract.pages.read_page; "
+            f"print([name for name in {names} if name in sys.modules])")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.extract.charset import CODECS, Decoded, decode, http_charset, meta_charset
+from pipelines.extract.pages.charset import CODECS, Decoded, decode, http_charset, meta_charset
 
 RUSSIAN = "Осенью на реке стоит туман, и лодки выходят позже обычного. Рыбаки пьют чай и ждут, пока взойдёт солнце. " * 3
 UKRAINIAN = "Восени на річці стоїть туман, і човни виходять пізніше, ніж звичайно. Рибалки п'ють чай і чекають на схід сонця. " * 3
@@ -86,9 +86,9 @@ def test_manuals_in_legacy_charsets_lose_nothing():
         pytest.skip("the development data (a folder shared beside the checkout) is not here")
     import pyarrow.parquet as pq
 
-    from pipelines.extract.archive import read_records
-    from pipelines.extract.framing import Limits
-    from pipelines.extract.records import http_response, payload, record_head
+    from pipelines.extract.files.archive import read_records
+    from pipelines.extract.files.framing import Limits
+    from pipelines.extract.files.records import http_response, payload, record_head
     true = dict(zip(*pq.read_table(crawl / "gold.parquet", columns=["record_id", "charset"]).to_pydict().values(), strict=True))
     path = crawl / "manuals-httpd.warc.gz"
     pages = lost = right = 0

@@ -13,18 +13,18 @@ import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from pipelines.extract.arc import read_arc
-from pipelines.extract.framing import Limits
-from pipelines.extract.inputs import canonical_json, read_lines
+from pipelines.extract.files.arc import read_arc
+from pipelines.extract.files.framing import Limits
+from pipelines.extract.files.inputs import canonical_json, read_lines
+from pipelines.extract.files.splits import RawFile, plan_splits
 from pipelines.extract.outcome import extract_split, no_page
-from pipelines.extract.page import Page, published
-from pipelines.extract.read_page import read_page
+from pipelines.extract.pages.page import Page, published
+from pipelines.extract.pages.read_page import read_page
+from pipelines.extract.pages.text import clean_text
+from pipelines.extract.pages.tree import parse
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFile, plan_splits
-from pipelines.extract.text import clean_text
-from pipelines.extract.tree import parse
 from tests.pages import InProcess
 
 SETTINGS = Extract()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.extract.charset import CODECS
+from pipelines.extract.files.splits import RawFile, plan_splits
 from pipelines.extract.outcome import extract_split
+from pipelines.extract.pages.charset import CODECS
 from pipelines.extract.rows import Document, Rejected
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFile, plan_splits
 from tests.pages import InProcess
 
 CRAWL = Path(__file__).parents[2] / "shared" / "data" / "crawl"

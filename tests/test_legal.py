@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.extract.legal import Legal, directives, reservation
 from pipelines.extract.legal_counts import legal_counts, license_kind
-from pipelines.extract.read_page import read_page
+from pipelines.extract.pages.legal import Legal, directives, reservation
+from pipelines.extract.pages.read_page import read_page
 from pipelines.extract.rows import DOCUMENTS
 from pipelines.measure import rights
 from tests.test_extract import SETTINGS, STORY, from_warc, html, ok

@@ -8,8 +8,8 @@ from lxml.etree import XPath
 from trafilatura.htmlprocessing import convert_tags, tree_cleaning
 from trafilatura.settings import Extractor
 
-from pipelines.extract.patterns import Remembered, pattern, remember_patterns
-from pipelines.extract.tree import parse
+from pipelines.extract.pages.patterns import Remembered, pattern, remember_patterns
+from pipelines.extract.pages.tree import parse
 from tests.pages import crawl_pages, sample_pages
 
 REMEMBERED = remember_patterns()
@@ -69,7 +69,7 @@ def test_the_first_of_several_attributes_is_the_first_in_the_page():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("pipelines.extract.patterns._REMEMBERED", 2)
+    monkeypatch.setattr("pipelines.extract.pages.patterns._REMEMBERED", 2)
     xpath = XPath(".//*[self::div][@id='3']")
     remembered = Remembered(xpath, pattern(xpath))
     tree = parse("".join(f"<div id={n}></div>" for n in range(9)))

@@ -14,11 +14,11 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from pipelines.extract.elsewhere import Blocks, open_raw
-from pipelines.extract.inputs import read_parquet
-from pipelines.extract.raw import RAW, look
+from pipelines.extract.files.elsewhere import Blocks, open_raw
+from pipelines.extract.files.inputs import read_parquet
+from pipelines.extract.files.raw import RAW, look
+from pipelines.extract.files.splits import Range, RawFile, plan_splits
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import Range, RawFile, plan_splits
 from pipelines.storage import Folder, StageError
 from tests import servers
 from tests.file_server import serving

@@ -14,10 +14,10 @@ import psutil
 import pytest
 from lxml import html as lxml_html
 
-from pipelines.extract.page import Page
-from pipelines.extract.read_page import read_page
-from pipelines.extract.reader import Reader
-from pipelines.extract.reader_process import Job, read_html
+from pipelines.extract.pages.page import Page
+from pipelines.extract.pages.read_page import read_page
+from pipelines.extract.pages.reader import Reader
+from pipelines.extract.pages.reader_process import Job, read_html
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.settings import Extract
 from pipelines.storage import StageError

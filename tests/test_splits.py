@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.extract.files.splits import RawFile, RawFilesError, file_kind, plan_splits, small_groups
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFile, RawFilesError, file_kind, plan_splits, small_groups
 
 SETTINGS = Extract(split_bytes=1000)
 

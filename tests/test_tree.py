@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipelines.extract.pages.tree import links_inside, oversized, parse, visible
 from pipelines.extract.settings import Extract
-from pipelines.extract.tree import links_inside, oversized, parse, visible
 
 
 def seen(html: str):

@@ -25,8 +25,8 @@ import numpy as np
 import xxhash
 
 from pipelines.extract.address import ascii_host, host, path_and_query
-from pipelines.extract.inputs import read_lines
-from pipelines.extract.raw import sha256
+from pipelines.extract.files.inputs import read_lines
+from pipelines.extract.files.raw import sha256
 from pipelines.extract.refusal import Refusal
 from pipelines.storage import Folder, StageError
 

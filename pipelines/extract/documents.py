@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from pipelines.extract.address import domain, host
-from pipelines.extract.legal import directives, reservation
-from pipelines.extract.page import published
-from pipelines.extract.reader_process import Answer, failed
-from pipelines.extract.records import Headers, RecordHead
+from pipelines.extract.files.records import Headers, RecordHead
+from pipelines.extract.pages.legal import directives, reservation
+from pipelines.extract.pages.page import published
+from pipelines.extract.pages.reader_process import Answer, failed
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document, Rejected, document_id
 

@@ -12,23 +12,23 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.extract.address import given_url
-from pipelines.extract.arc import read_arc
-from pipelines.extract.archive import Ends, read_records
 from pipelines.extract.blocklists import Blocklist, blocked
-from pipelines.extract.charset import Decoded, decode, http_charset
 from pipelines.extract.documents import Origin, finished
-from pipelines.extract.framing import Framed, Limits
-from pipelines.extract.inputs import RECOGNISED, Given, extra_columns, find_column, read_jsonl, read_parquet
-from pipelines.extract.legal import Legal
-from pipelines.extract.page import Page
-from pipelines.extract.reader import Reader
-from pipelines.extract.reader_process import failed, undecodable
-from pipelines.extract.records import Headers, RecordHead, Response, http_response, payload, record_head
+from pipelines.extract.files.arc import read_arc
+from pipelines.extract.files.archive import Ends, read_records
+from pipelines.extract.files.framing import Framed, Limits
+from pipelines.extract.files.inputs import RECOGNISED, Given, extra_columns, find_column, read_jsonl, read_parquet
+from pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
+from pipelines.extract.files.splits import Range, Split
+from pipelines.extract.pages.charset import Decoded, decode, http_charset
+from pipelines.extract.pages.legal import Legal
+from pipelines.extract.pages.page import Page
+from pipelines.extract.pages.reader import Reader
+from pipelines.extract.pages.reader_process import failed, undecodable
+from pipelines.extract.pages.text import clean_text
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import Range, Split
-from pipelines.extract.text import clean_text
 from pipelines.extract.waiting import Waiting, rows_in_order
 
 Row = Document | Rejected | Waiting

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract.archive import Ends
 from pipelines.extract.blocklists import Blocklist, blocklist_digests, open_blocklists
-from pipelines.extract.elsewhere import open_raw
+from pipelines.extract.files.archive import Ends
+from pipelines.extract.files.elsewhere import open_raw
+from pipelines.extract.files.raw import survey
+from pipelines.extract.files.splits import RawFilesError, plan_splits
 from pipelines.extract.legal_counts import legal_counts
 from pipelines.extract.outcome import extract_split
-from pipelines.extract.raw import survey
-from pipelines.extract.reader import Readers
+from pipelines.extract.pages.reader import Readers
 from pipelines.extract.rows import DOCUMENTS, REJECTED, batches
 from pipelines.extract.settings import Extract
-from pipelines.extract.splits import RawFilesError, plan_splits
 from pipelines.parts import Counts, Receipt, add_counts
 from pipelines.stage import Output, Place, Stage, Task, fingerprint, to_plain
 from pipelines.storage import Folder, StageError

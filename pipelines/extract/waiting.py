@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pipelines.extract.documents import Origin, finished
-from pipelines.extract.reader import Reader
-from pipelines.extract.reader_process import Answer, Job
+from pipelines.extract.pages.reader import Reader
+from pipelines.extract.pages.reader_process import Answer, Job
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document, Rejected
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.extract.splits import is_elsewhere
+from pipelines.extract.files.splits import is_elsewhere
 from pipelines.storage import Folder, StageError
 from pipelines.web import Remote, Web, described
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyarrow import fs
 
-from pipelines.extract.elsewhere import RAW, open_raw, reason, web_file
-from pipelines.extract.splits import RawFile, is_elsewhere
+from pipelines.extract.files.elsewhere import RAW, open_raw, reason, web_file
+from pipelines.extract.files.splits import RawFile, is_elsewhere
 from pipelines.progress import watched
 from pipelines.run import recall, remember
 from pipelines.storage import Folder, StageError, open_filesystem
