@@ -90,6 +90,10 @@ lint: setup              ## ruff and mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
 	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
 	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(RAW) --data $(DATA)/bench)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_quality --crawl $(RAW)/crawl)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(RAW)/crawl)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(RAW)/crawl --data $(DATA)/bench-speed)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_memory --crawl $(RAW)/crawl --data $(DATA)/bench-memory)
 clean:                   ## caches and build files; never data/
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +

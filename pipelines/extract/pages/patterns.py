@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lxml.etree import Element, SubElement, XPath, _Element
 from trafilatura import xpaths
 
-_REMEMBERED = 20_000        # distinct sets of attributes of one pattern; beyond it begins anew
+_REMEMBERED = 4_000         # distinct sets of attributes of one pattern; beyond it begins anew
 _NAMESPACES = {"re": xpaths.REGEXP_NS}
 _OTHER = "other"            # stands for every tag that a pattern does not name
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
