@@ -87,7 +87,7 @@ def write(rows: list[tuple[str, float, float, str]], given: argparse.Namespace) 
              f"{stats['text_bytes'] / 1e6:,.0f} MB of text; {given.workers} workers, {platform.machine()}, "
              f"Python {platform.python_version()}, {date.today()}.", "",
              "| stage | seconds | peak MB of a process | what it said |", "|---|---:|---:|---|"]
-    lines += [f"| {stage} | {seconds:.0f} | {peak / 1e6:,.0f} | {said.partition(': ')[2]} |"
+    lines += [f"| {stage} | {seconds:.0f} | {peak / 1e6:,.0f} | {said.partition(': ')[2].replace(f'{given.data}/', '')} |"
               for stage, seconds, peak, said in rows]
     results = ROOT / "benchmarks/results"
     results.mkdir(exist_ok=True)
