@@ -46,6 +46,8 @@ def peaks(command: list[str]) -> Peaks:
                 for one in [process, *process.children(recursive=True)]:
                     with contextlib.suppress(psutil.Error, OSError):        # it ended while we looked
                         role = next((ROLES[word] for word in one.cmdline() if word in ROLES), OTHER)
+                        if role == OTHER and one in seen:       # it has ended, and its parent has not noticed yet
+                            continue
                         before = seen.get(one, (role, 0))
                         # A process that is being started shows its parent's command line and memory at first.
                         seen[one] = role, max(peak(one.pid), before[1] if before[0] == role else 0)
