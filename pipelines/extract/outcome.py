@@ -29,9 +29,7 @@ from pipelines.extract.pages.text import clean_text
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
 from pipelines.extract.settings import Extract
-from pipelines.extract.waiting import Waiting, rows_in_order
-
-Row = Document | Rejected | Waiting
+from pipelines.extract.waiting import Row, Waiting, rows_in_order
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})

@@ -29,6 +29,9 @@ class Waiting(NamedTuple):
         return self.digest, "given" if isinstance(html, str) else charset
 
 
+Row = Document | Rejected | Waiting      # a record's row, or what is to be read before there is one
+
+
 class _Remembered:
     """The last answers, as many as `_REMEMBERED` characters of text allow."""
 
@@ -43,18 +46,18 @@ class _Remembered:
             self.held -= _characters(self.answers.popitem(last=False)[1])
 
 
-def rows_in_order(records: Iterable[Document | Rejected | Waiting], reader: Reader) -> Iterator[Document | Rejected]:
+def rows_in_order(records: Iterable[Row], reader: Reader) -> Iterator[Document | Rejected]:
     """A row for each record, in order."""
     remembered = _Remembered()
-    batch: list[Document | Rejected | Waiting] = []
+    batch: list[Row] = []
     jobs: dict[tuple[str, str | None], Job] = {}
     size = 0
     for record in records:
         if isinstance(record, Waiting) and record.key in remembered.answers:
             record = finished(record.origin, remembered.answers[record.key], record.digest, record.size)
-        elif isinstance(record, Waiting) and record.key not in jobs:
-            jobs[record.key] = record.job
-            size += record.size
+        elif isinstance(record, Waiting):
+            jobs.setdefault(record.key, record.job)
+            size += record.size         # of equal pages too: each is held until the batch is read
         batch.append(record)
         if len(jobs) >= _PAGES or size >= _BYTES or len(batch) >= _ROWS:
             yield from _read(batch, jobs, reader, remembered)
@@ -62,7 +65,7 @@ def rows_in_order(records: Iterable[Document | Rejected | Waiting], reader: Read
     yield from _read(batch, jobs, reader, remembered)
 
 
-def _read(batch: list[Document | Rejected | Waiting], jobs: dict[tuple[str, str | None], Job], reader: Reader,
+def _read(batch: list[Row], jobs: dict[tuple[str, str | None], Job], reader: Reader,
           remembered: _Remembered) -> Iterator[Document | Rejected]:
     answers = dict(zip(jobs, reader.read(list(jobs.values())), strict=True))
     for record in batch:
