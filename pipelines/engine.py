@@ -118,11 +118,14 @@ def _finish(pipeline: "beam.Pipeline") -> None:
             previous(arguments)
 
     previous, threading.excepthook = threading.excepthook, died
+    threading.Thread(target=run, name="pipeline", daemon=True).start()
     try:
-        threading.Thread(target=run, name="pipeline", daemon=True).start()
         over.wait()
     finally:
-        threading.excepthook = previous
+        # After a worker's death the process has to end. Until it does, the runner's threads fail one after another,
+        # each with a traceback that says nothing more: the hook stays.
+        if not (outcome and isinstance(outcome[0], WorkerDiedError)):
+            threading.excepthook = previous
     if (error := outcome[0]) is not None:
         told = _sentence(error)
         raise told from (None if isinstance(told, StageError) else error)
