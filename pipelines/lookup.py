@@ -7,7 +7,7 @@ between two lookups, so there is nothing that could be out of date.
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -110,11 +110,26 @@ def find_documents(data: Folder, manifest: Manifest, kind: str, value: str) -> l
     found = []
     for part in manifest.parts:
         for first, read in row_groups(data / "documents", part, _bounds(kind, value)):
-            rows = _matching(kind, value, read)
-            if len(rows):
-                names = read(NAMES).take(rows)
-                found += [Found(part.key, first + row, *(names[name][n].as_py() for name in NAMES))
-                          for n, row in enumerate(rows.to_pylist())]
+            found += _found(part, first, _matching(kind, value, read), read)
+    return found
+
+
+def _found(part: Part, first: int, rows: pa.Array, read: Read) -> list[Found]:
+    """The documents in these rows of a row group that begins at row `first` of its part."""
+    names = read(NAMES).take(rows).to_pylist() if len(rows) else []
+    return [Found(part.key, first + row, **named) for row, named in zip(rows.to_pylist(), names, strict=True)]
+
+
+def find_ids(data: Folder, ids: Iterable[str]) -> dict[str, list[Found]]:
+    """Of each id its documents in order, more than one where a record was stored twice; of an unknown one none."""
+    wanted = sorted(set(ids))
+    found: dict[str, list[Found]] = {id_: [] for id_ in wanted}
+    manifest = Manifest.read(data / "documents")
+    for part in manifest.parts if manifest and wanted else ():
+        for first, read in row_groups(data / "documents", part):
+            rows = pc.indices_nonzero(pc.is_in(read(["id"])["id"], value_set=pa.array(wanted, pa.string())))
+            for document in _found(part, first, rows, read):
+                found[document.id].append(document)
     return found
 
 
