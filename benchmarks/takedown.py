@@ -130,15 +130,14 @@ def ledger(place: Place, name: str) -> None:
         "where URL": lambda: where(place.data, page), "where HOST": lambda: where(place.data, name),
         "trace BLOCK": lambda: trace(place.data, place.config.mixture.name, "train", 0)}
     stored = sum(entry.size for dataset in SETS for entry in place.data.entries(dataset))
-    lines = [f"| question | seconds | MB read | lines of answer |", "|---|---:|---:|---:|"]
+    lines = ["| question | seconds | MB read | lines of answer |", "|---|---:|---:|---:|"]
     for question, ask in asked.items():
         read, start = psutil.Process().io_counters().read_chars, time.monotonic()
         answer = ask()
         seconds, read = time.monotonic() - start, psutil.Process().io_counters().read_chars - read
         lines.append(f"| {question} | {seconds:.2f} | {read / 1e6:.1f} | {len(answer)} |")
-    documents = sum(1 for _ in place.data.entries("documents"))
-    lines += ["", f"On the datasets of the real crawl, {stored / 1e6:,.0f} MB in all ({documents} files of documents); the start "
-              f"of the command itself, about two seconds, comes on top; {date.today()}."]
+    lines += ["", f"On the datasets of the real crawl, {stored / 1e6:,.0f} MB in all; the start of the command itself, about "
+              f"two seconds, comes on top; {date.today()}."]
     (RESULTS / "ledger.md").write_text("\n".join(lines) + "\n")
 
 

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pipelines.extract.address import ascii_host, canonical_url, host
+from pipelines.extract.address import ascii_host, below, canonical_url, host
 from pipelines.storage import Folder, StageError
 
 LIST = "takedown.txt"
@@ -63,6 +63,14 @@ def parse_entries(text: str, where: str) -> list[Entry]:
     if problems:
         raise StageError("\n".join(problems))
     return list(entries.values())
+
+
+def takes(entry: Entry, name: str) -> bool:
+    """Whether an entry takes a page of this URL, or all of this host."""
+    named = host(name) or ascii_host(name)
+    if entry.kind == "host":
+        return named is not None and below(named, entry.value)
+    return entry.kind == "url" and canonical_url(name) == entry.value
 
 
 def _entry(line: int, text: str) -> Entry:

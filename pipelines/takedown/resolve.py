@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract.address import canonical_url, host
-from pipelines.lookup import below, row_groups
+from pipelines.extract.address import below, canonical_url, host
+from pipelines.lookup import row_groups
 from pipelines.parts import Manifest, Part
 from pipelines.storage import Folder
 from pipelines.takedown.entries import LIST, Entry, read_entries

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.extract.address import canonical_url, host
-from pipelines.lookup import below
+from pipelines.extract.address import below, canonical_url, host
 from pipelines.storage import Folder, StageError
 from pipelines.takedown.entries import LIST, Entry
 from pipelines.takedown.memory import MEMORY, Memory
