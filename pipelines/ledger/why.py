@@ -17,6 +17,7 @@ from pipelines.ledger.lines import columns, labelled, number, shown
 from pipelines.lookup import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
 from pipelines.measure import MEASURE
 from pipelines.measure.signals import RULE_MEASUREMENTS
+from pipelines.pack import PACK
 from pipelines.parts import Manifest
 from pipelines.rules import Rule
 from pipelines.screen import SCREEN
@@ -25,6 +26,7 @@ from pipelines.storage import Folder, StageError
 from pipelines.takedown.entries import LIST, read_entries, takes
 from pipelines.takedown.memory import read_memory
 from pipelines.takedown.rows import RULE
+from pipelines.tokenize import TOKENIZE
 
 _LEGAL = ("robots", "tdm_reservation", "tdm_policy", "license", "paywalled", "copyright")
 _MOST = 10          # pages of a host, copies of a page, edits of a piece that are listed
@@ -140,7 +142,8 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterato
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
     """Every measurement of a document with value, bounds, where the bounds come from and what follows, as a table.
 
-    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`.
+    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`, which may have
+    changed since; then the one that it broke is shown beside them.
     """
     by_name, language = {rule.name: rule for rule in rules}, signals["language"]
     rows = [["measurement", "value", "low", "high", "bounds of", ""]]
@@ -150,7 +153,8 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
         origin = "-" if rule is None else language if language in rule.languages else "all"
         said = ""
         if name in broken:
-            said = f"broken at {number(broken[name]['bound'])}"
+            bound = broken[name]["bound"]
+            said = "broken" if bound in (low, high) else f"broken at {number(bound)}"      # the rules have changed since
         elif name in tags:
             said = "tag"
         elif value is None:
@@ -218,10 +222,12 @@ def _curated(place: Place, document: Found) -> Iterator[str]:
     spans = spans_of(place.data, [document.id])
     for piece in pieces:
         yield from _piece(piece, tokens, [span for span in spans if span.piece == piece["piece"]])
-    if not tokens:
-        yield from labelled("tokenize", "not yet; run `make tokenize`")
-    if not datasets_under(place.data, "blocks"):
-        yield from labelled("pack", "not yet; run `make pack`")
+    for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(place.data, "blocks"))):
+        dataset = stage.dataset(place.config)
+        if not there:
+            yield from labelled(stage.name, f"not yet; run `make {stage.name}`")
+        elif dataset.partition("/")[2] in there and (note := _stale(place, stage)):
+            yield from labelled(stage.name, f"{dataset}{note}")
 
 
 def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span]) -> Iterator[str]:
