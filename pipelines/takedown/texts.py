@@ -23,7 +23,7 @@ from pipelines.takedown.memory import Memory, Text
 THRESHOLD = 0.8
 # The estimate is the share of 120 equal values: of a pair at 0.8 its standard deviation is 0.037.
 COMPARED = 0.6      # five deviations below: who is compared
-LATER = 0.7         # nearly three: who is refused once the text is gone; of pairs at 0.65 one in eight goes with them
+LATER = 0.7         # nearly three: who is refused once the text is gone; of pairs at 0.65 one in seven goes with them
 
 
 def alike(data: Folder, entries: Sequence[Entry], known: Memory) -> tuple[dict[str, list[str]], dict[str, Text]]:
