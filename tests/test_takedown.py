@@ -320,6 +320,13 @@ def test_no_list_and_a_list_with_mistakes(tmp_path, settings):
     assert "says the same as line 6; take one out" in str(error.value)
 
 
+@pytest.mark.parametrize("module", ["screen", "extract.stage", "ledger.why", "takedown.search"])
+def test_any_module_can_be_the_first_that_a_process_imports(module):
+    """A worker unpickles a stage first of all, whichever it is."""
+    ran = subprocess.run([sys.executable, "-c", f"import pipelines.{module}"], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_entries_are_compared_in_one_spelling():
     (url, host, text) = parse_entries("URL: HTTP://Example.com:80/a?b=1&a=2&utm_source=x#top\nhost:Bücher.example\n"
                                       f"text:{'A' * 32}\n", "takedown.txt")
