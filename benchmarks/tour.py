@@ -197,12 +197,11 @@ def funnel(tour: Tour) -> None:
 
 def ledger(tour: Tour) -> None:
     """A page's story, the pages of a block, what holds a page."""
-    tour.run(f"python -m pipelines.ledger why {SPAM} | grep -v 'all$'")
+    tour.run(f"python -m pipelines.ledger why \\\n    {SPAM} | grep -v 'all$'")
     tour.write("why")
-    tour.run(f"python -m pipelines.ledger why {PAGE}")
+    tour.run(f"python -m pipelines.ledger why \\\n    {PAGE}")
     tour.write("why-kept")
-    where = f"python -m pipelines.ledger where {PAGE}"
-    tour.run(where)
+    tour.run(f"python -m pipelines.ledger where \\\n    {PAGE}")
     block = next(line.split()[1].partition("-")[0].rstrip(",") for line in tour.lines if line.startswith("blocks/demo/train"))
     tour.run(f"python -m pipelines.ledger trace {block}")
     tour.write("trace")
@@ -211,7 +210,8 @@ def ledger(tour: Tour) -> None:
 def takedown(tour: Tour) -> None:
     """A page goes, and the copy of another steps in; twice."""
     shutil.copytree(tour.folder / "data", tour.folder / "copy")
-    kept = next(row["kept_id"] for row in tour.rows("duplicates") if row["kind"] == "exact")
+    mine = {row["id"] for row in tour.rows("documents") if row["source"] == "sample"}
+    kept = next(row["kept_id"] for row in tour.rows("duplicates") if row["kind"] == "exact" and row["kept_id"] in mine)
     (tour.folder / "copy/takedown.txt").write_text(f"# asked for on 2026-11-20\nurl:{PAGE}\nid:{kept}\n")
     tour.run("cat copy/takedown.txt")
     tour.run("python -m pipelines.takedown --data copy")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pipelines.report.personal import masked, visible
 
-WIDTH = 79
+WIDTH = 78
 LABEL = 11          # columns of a label with its two blanks
 
 

@@ -23,7 +23,7 @@ def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:
     for span in spans:
         lines.append(f"  {span.first:>5} to {span.last:<5} {span.id}, piece {span.piece} from its token {span.start:,}")
         if place := places.get(span.id):
-            lines.append(f"{' ' * 17}{shown(stays[span.id].url)}")
+            lines.append(f"{' ' * 17}{shown(stays[span.id].url or stays[span.id].record_id)}")
             lines += labelled("", _place(place["file"], place["offset"], place["length"]), width=17)
         else:
             lines.append(f"{' ' * 17}no document has this id now; run `make pack`")

@@ -59,7 +59,7 @@ def pages_of(data: Folder, name: str) -> Pages:
 
 def _listed(pages: Pages) -> Iterator[str]:
     for document in pages.documents:
-        yield f"{document.id}  {shown(document.url)}"
+        yield f"{document.id}  {shown(document.url or document.record_id)}"
     for lost in pages.lost:
         yield f"{lost.outcome + ': ' + lost.rule:<32}  {shown(lost.url)}"
 
@@ -81,7 +81,7 @@ def _document(place: Place, document: Found) -> Iterator[str]:
         rows_of(data, dataset, one) for dataset in ("documents", "signals", "verdicts", "duplicates"))
     assert row is not None
     language = signals["language"] if signals else "und"
-    yield shown(document.url)
+    yield shown(document.url or document.record_id)
     if not row["payload_digest"]:
         yield from _emptied(place, row)
         return
@@ -140,13 +140,13 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterato
 
 
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
-    """Every measurement of a document with value, bounds, where the bounds come from and what follows, as a table.
+    """Every measurement of a document with value, bounds, the language they are for (or all) and what follows, as a table.
 
     `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`, which may have
     changed since; then the one that it broke is shown beside them.
     """
     by_name, language = {rule.name: rule for rule in rules}, signals["language"]
-    rows = [["measurement", "value", "low", "high", "bounds of", ""]]
+    rows = [["measurement", "value", "low", "high", "for", ""]]
     for name in RULE_MEASUREMENTS:
         value, rule = signals[name], by_name.get(name)
         low, high = rule.bounds(language) if rule else (None, None)
@@ -198,7 +198,7 @@ def _twins(place: Place, ids: Sequence[str], label: str) -> Iterator[str]:
     found = find_ids(place.data, ids)
     for id_ in ids:
         yield f"{label} {id_}"
-        yield from (f"  {shown(document.url)}" for document in found[id_][:1])
+        yield from (f"  {shown(document.url or document.record_id)}" for document in found[id_][:1])
 
 
 def _curated(place: Place, document: Found) -> Iterator[str]:

@@ -30,7 +30,7 @@ def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
         yield from labelled("twins", f"of {gone} {_count(len(copies), 'copy', 'copies')} may step in, dedup decides anew:")
         found = find_ids(data, copies)
         for copy in copies:
-            yield f"  {copy}  {shown(found[copy][0].url if found[copy] else None)}"
+            yield from (f"  {copy}  {shown(document.url or document.record_id)}" for document in found[copy][:1])
     for held in held_in_blocks(data, [row.taken.id for row in rows if row.taken.id]):
         yield from _blocks(held)
     if pending and (names := datasets_under(data, "tokenizers")):
@@ -56,7 +56,8 @@ def stepping_in(data: Folder, ids: list[str]) -> dict[str, list[str]]:
 
 
 def _page(row: Row) -> Iterator[str]:
-    yield f"  {row.taken.id or 'a record without a document':<32}  {shown(row.url)}"
+    named = shown(row.url) if row.url else f"{row.taken.file}, offset {row.taken.offset:,}"
+    yield f"  {row.taken.id or 'a record without a document':<32}  {named}"
 
 
 def _blocks(held: Held) -> Iterator[str]:
