@@ -13,9 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipelines.engine import Engine
+from pipelines.extract.stage import EXTRACT
+from pipelines.flow import STAGES
 from pipelines.ledger.__main__ import main as ask
 from pipelines.ledger.blocks import shards
 from pipelines.lookup import find_pages, rows_of
+from pipelines.run import bring_up_to_date
+from pipelines.settings import read_config
+from pipelines.stage import Place
 from pipelines.storage import Folder, StageError
 from pipelines.takedown.blocks import emptied_blocks, identity_of
 from pipelines.takedown.carry_out import searched_line
@@ -24,7 +30,7 @@ from pipelines.takedown.memory import Memory, Taken, Text, read_memory
 from pipelines.takedown.passages import PER_TEXT, Passages, passages_of, window_hashes
 from pipelines.takedown.resolve import Resolution, resolve
 from pipelines.takedown.texts import alike
-from tests.flow import MIXTURE, ROOT, SETTINGS, hashes, manifest, run, table
+from tests.flow import MIXTURE, ROOT, SETTINGS, hashes, manifest, table
 
 URL = "https://en.quillop.example/en/notes/testing-the-till"
 TIDES, TIDES_COPY = "76cbb30be7c555896391b37aea9e520e", "c0c95948e4014412f4d97e1bb38eae55"
@@ -228,7 +234,8 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     """The stages are current afterwards, extract too; without the raw files a takedown goes on all the same."""
     data, *_ = carried
     once = hashes(data)
-    assert run("extract", data, settings=settings).stdout.startswith("extract: up to date")
+    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
+    assert bring_up_to_date(EXTRACT, here).startswith("extract: up to date")
     aside = data.parent / "raw-aside"
     (data / "raw").rename(aside)
     again = takedown(data, settings, "--carry-out")
@@ -238,17 +245,16 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     assert [line for line in again.stdout.splitlines() if "made now" in line] == [], "no stage had anything to do"
     assert hashes(data) == once
     shutil.rmtree(data / "documents")
-    assert run("extract", data, settings=settings).returncode == 0
+    assert "parts (20 of 20 made now)" in bring_up_to_date(EXTRACT, here)
     assert hashes(data) == once, "extract from raw files, with the list and what was taken beside them"
 
 
 def test_killed_anywhere_and_run_again_the_same_bytes(carried, milled, settings, tmp_path):
-    """kill -9 when the memory is written, in the middle of emptying documents, and while the stages follow."""
+    """kill -9 in the middle of emptying documents, and while the stages follow."""
     data, *_ = carried
     killed = copied(milled[0], tmp_path / "killed")
     shutil.copytree(data / "checkpoints", killed / "checkpoints")
-    for seen in (lambda: (killed / "takedown.json").exists(),
-                 lambda: len(list((killed / "documents/_receipts").glob("*"))) > len(manifest(killed, "documents")["receipts"]),
+    for seen in (lambda: len(list((killed / "documents/_receipts").glob("*"))) > len(manifest(killed, "documents")["receipts"]),
                  lambda: (killed / "duplicates/_work").exists()):
         process = subprocess.Popen(command(killed, settings, "--carry-out"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd=ROOT)
@@ -283,9 +289,9 @@ def test_a_page_of_a_listed_host_that_comes_later_is_rejected_until_it_is_emptie
     shutil.copytree(carried[0], data)
     new = data / "raw/sample/letters/later.jsonl"
     new.write_text(json.dumps({"url": "https://nl.torvel.example/later", "text": "Een heel nieuwe bladzijde van dezelfde site."}) + "\n")
+    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
     for stage in ("extract", "measure", "screen"):
-        ran = run(stage, data, settings=settings)
-        assert ran.returncode == 0, ran.stderr
+        bring_up_to_date(STAGES[stage], here)
     (found,) = find_pages(Folder(str(data)), "https://nl.torvel.example/later").documents
     (verdict,) = rows_of(Folder(str(data)), "verdicts", [found])
     assert verdict and [broken["rule"] for broken in verdict["broken"]] == ["takedown"]
@@ -312,6 +318,9 @@ def test_the_search_finds_what_is_left_and_names_the_file(carried, tmp_path):
 def test_no_list_and_a_list_with_mistakes(tmp_path, settings):
     said = takedown(tmp_path, settings)
     assert said.returncode == 1 and said.stderr.startswith(f"takedown: there is no {tmp_path}/takedown.txt; put an entry a line")
+    (tmp_path / "takedown.txt").write_text("host:example.com\n")
+    said = takedown(tmp_path, settings, "--carry-out")
+    assert (said.returncode, said.stderr) == (1, f"takedown: there is nothing in {tmp_path}/documents yet; run `make extract`\n")
     with pytest.raises(StageError) as error:
         parse_entries("url:example.com/a\nhost:com\nid:123\n\n# fine\nhost:Example.COM # so is this\nsite:x\nhost:example.com\n"
                       "text:" + "A" * 32, "takedown.txt")

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.__main__ import add_place, place_of, told
-from pipelines.stage import Place
+from pipelines.extract.stage import EXTRACT
+from pipelines.stage import Place, manifest_of
 from pipelines.storage import StageError
 from pipelines.takedown.carry_out import carry_out
 from pipelines.takedown.entries import LIST
@@ -23,10 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int | str:
 
 def run(place: Place, do: bool) -> str:
     """The list of what is taken, and where `do` is set the takedown itself, told line by line. StageError where there is
-    no list, or something is left."""
+    no list or no dataset, or something is left."""
     if not place.data.exists(LIST):
         raise StageError(f"there is no {place.data.uri}/{LIST}; put an entry a line there: url:https://…, host:example.com, "
                          "id:… or text:…")
+    manifest_of(EXTRACT, place)
     resolution = resolve(place.data)
     lines = list(listing(place.data, resolution))
     if not do:

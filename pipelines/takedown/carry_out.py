@@ -42,7 +42,7 @@ def carry_out(place: Place, resolution: Resolution) -> Iterator[str]:
     memory = remember(data, resolution)
     pending = [row for row in resolution.rows if row.pending and row.taken.id]
     mark_tokenizers(data, [row.taken.id or "" for row in pending])
-    held = held_in_blocks(data, [one.id for one in memory.taken if one.id])
+    held = held_in_blocks(data, ids_in_blocks(resolution, memory))
     for one in held:
         empty_blocks(data, one)
     for mixture in datasets_under(data, "blocks"):
@@ -62,6 +62,12 @@ def carry_out(place: Place, resolution: Resolution) -> Iterator[str]:
             data.delete(entry.path)
         yield "report: deleted, since it may have shown what is gone; run `make report`"
     yield searched_line(data, memory, resolution)
+
+
+def ids_in_blocks(resolution: Resolution, memory: Memory) -> set[str]:
+    """The documents that no block may hold: all that was taken, and those that entries name by id, stored here or not."""
+    return {one.id for one in memory.taken if one.id} | {
+        entry.value for entry in resolution.entries if entry.kind in ("id", "text")}
 
 
 def remember(data: Folder, resolution: Resolution) -> Memory:

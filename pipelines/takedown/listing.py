@@ -31,7 +31,8 @@ def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
         found = find_ids(data, copies)
         for copy in copies:
             yield from (f"  {copy}  {shown(document.url or document.record_id)}" for document in found[copy][:1])
-    for held in held_in_blocks(data, [row.taken.id for row in rows if row.taken.id]):
+    named = {entry.value for entry in resolution.entries if entry.kind in ("id", "text")}
+    for held in held_in_blocks(data, named | {row.taken.id for row in rows if row.taken.id}):
         yield from _blocks(held)
     if pending and (names := datasets_under(data, "tokenizers")):
         yield from labelled("tokenizer", f"{', '.join(names)}: not retrained, and its manifest will say so")
