@@ -197,7 +197,7 @@ def funnel(tour: Tour) -> None:
 
 def ledger(tour: Tour) -> None:
     """A page's story, the pages of a block, what holds a page."""
-    tour.run(f"python -m pipelines.ledger why \\\n    {SPAM} | grep -v 'all$'")
+    tour.run(f"python -m pipelines.ledger why \\\n    {SPAM} \\\n    | grep -v 'all$'")
     tour.write("why")
     tour.run(f"python -m pipelines.ledger why \\\n    {PAGE}")
     tour.write("why-kept")

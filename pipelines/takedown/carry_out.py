@@ -48,7 +48,7 @@ def carry_out(place: Place, resolution: Resolution) -> Iterator[str]:
     for mixture in datasets_under(data, "blocks"):
         clean_blocks(data, mixture)
     written = empty_documents(place, memory)
-    yield f"documents: {len(pending):,} emptied now, {written:,} parts written anew"
+    yield f"documents: {len(pending):,} emptied now, parts written anew: {written:,}"
     for stage in FOLLOWING:
         if Manifest.read(data / stage.dataset(place.config)):
             yield bring_up_to_date(stage, place, current={EXTRACT.name})
@@ -134,7 +134,7 @@ def searched_line(data: Folder, memory: Memory, resolution: Resolution) -> str:
         cure = "delete what is not needed, list the pages that hold it, and run the same command again"
         raise StageError("\n".join([*left[:_MOST_HITS], *more, cure]))
     told = Counter(min(len(one.passages), 1) for one in memory.taken if one.id)
-    silent = f" ({told[0]:,} of them share every passage with other pages, or are shorter than one)" if told[0] else ""
+    silent = f" ({told[0]:,} of them without one that no other page has)" if told[0] else ""
     paths = "; paths of raw files name it, and go with these files" if found else ""
     weights = f"; not searched: {searched.weights:,} files of model weights" if searched.weights else ""
     return (f"searched {searched.files:,} files, {searched.bytes / 1e6:,.1f} MB of text, for up to {PER_TEXT} passages of each "
