@@ -10,8 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pipelines.measure.personal_checks import luhn
-
-Place = tuple[int, int]
+from pipelines.measure.personal_marks import Place
 
 # At least seven digits: the shortest phone number here. Digits and separators are disjoint, so nothing is tried twice.
 _CHAIN = re.compile(r"\d(?:[ \u00a0\u202f.\-‐‑–/()]{0,3}\d){6,}+")
@@ -19,22 +18,28 @@ _BLOCK = re.compile(r"\d+")
 
 # What a number is called. The last of these words before it decides.
 _NAMES = {
-    "not": r"isbn|issn|\bdoi\b|\bean\b|gtin|\bupc\b|\basin\b|pmid|arxiv|\border|invoice|tracking|parcel|shipment|serial|"
+    "not": r"isbn|issn|\bdoi\b|\b10\.\d{4,9}/|\bean\b|gtin|\bupc\b|\basin\b|pmid|arxiv|\border|invoice|tracking|parcel|shipment|serial|"
            r"\bpart n|\bsku\b|model|ticket|version|build|\brfc\b|commit|\bbugs?\b|issue|pages?\b|revision|bestell|rechnung|"
            r"sendung|artikel|serien|kundenn|commande|facture|colis|pedido|factura|fattura|ordine|zam[oó]wieni|faktur|"
-           r"заказ|сч[её]т|артикул|注文|订单|訂單|発票|发票|주문|رقم الطلب",
+           r"заказ|сч[её]т|артикул|трек|sipari[sş]|注文|追跡|订单|訂單|単号|单号|発票|发票|주문|رقم الطلب",
     "phone": r"phone|\btel\b|\btél|t[eé]l[eéè]f|telegram|whatsapp|\bfax|\bmobi|\bcell|\bhandy|\bdesk\b|call (?:me|us|him|her)|"
              r"\bsms\b|text (?:me|us)|reach (?:me|us)|answering at|messages to|registered\b|hotline|\bcall\b|\bfon\b|"
              r"ruf(?:en|nummer)|portable|celular|m[oó]vil|cellulare|telem[oó]vel|telefo|numero verde|komórk|kom\.|"
-             r"тел\b|тел\.|телефон|моб\.|факс|звон|電話|携帯|电话|手机|手機|傳真|传真|전화|휴대|팩스|هاتف|جوال|تلفن|"
-             r"फ़ोन|फोन|मोबाइल|โทร|điện thoại|đt:|τηλ|טלפון|נייד",
+             r"appel[eo]|llam[aeo]|\bligue|chiama|\bbel\b|dzwoni|\bring\b|arayın|gsm\b|cep\b|καλέ|κινητ|dial\b|"
+             r"тел\b|тел\.|телефон|моб\.|факс|звон|電話|携帯|ご予約|電話番号|电话|電話|拨打|联系|手机|手機|傳真|传真|전화|휴대|팩스|연락처|"
+             r"هاتف|جوال|اتصل|الاتصال|واتساب|تلفن|کال|"
+             r"फ़ोन|फोन|मोबाइल|कॉल|โทร|เบอร์|điện thoại|đt:|τηλ|טלפון|נייד|התקשרו|להתקשר",
     "card": r"\bcards?\b|credit|debit|\bcc\b|\bvisa\b|mastercard|maestro|\bamex\b|karte|carte\b|tarjeta|cart[aãõ]|"
             r"kart[ayęyu]\b|карт|カード|信用卡|银行卡|卡号|카드|بطاقة|कार्ड",
-    "id": r"\bssn\b|social security|\bsin\b|national id|\bnino\b|identity|identit|tax(?:payer)? (?:id|number|no)|\btin\b|"
-          r"steuer-?id|steuerliche|idnr|steuernummer|sozialversicherung|\bnir\b|s[eé]curit[eé] sociale|\bdni\b|\bnie\b|"
-          r"\bcurp\b|\bcpf\b|\bcuit\b|\brut\b|codice fiscale|\bpesel\b|\bbsn\b|burgerservice|personnummer|personnr|"
-          r"fødsels|henkilö|rijksregister|\bcpr\b|rodné|снилс|\bинн\b|kimlik|身份证|身分證|マイナンバー|個人番号|주민등록|"
-          r"aadhaar|आधार|תעודת זהות|บัตรประชาชน"}
+    "id": r"\bssn\b|social security|\bsin\b|social insurance|national id|national insurance|\bni n(?:o|umber)|\bnino\b|\bnhs\b|"
+          r"identity|identit|identificación|\bid (?:card|number|no)|tax(?:payer)? (?:id|number|no|file)|\btin\b|\btfn\b|\bird\b|"
+          r"\bitin\b|\bpps\b|\bpan (?:card|no|number)|steuer-?id|steuerliche|(?<!ust-)\bidnr|steuernummer|sozialversicherung|\bsvnr|\bahv\b|"
+          r"\bnir\b|s[eé]curit[eé] sociale|\bdni\b|d\.n\.i|\bnie\b|\bnif\b|\bcurp\b|\bcpf\b|\bcui[tl]\b|\brut\b|c[eé]dula|"
+          r"contribuinte|codice fiscale|\bc\.f\.|\bpesel\b|\bbsn\b|burgerservice|personnummer|personnr|fødsels|personens kode|"
+          r"henkilö|kennitala|rijksregister|registre national|\bcpr\b|rodn[éeý]|\bcnp\b|\bегн\b|isikukood|asmens kod|personas kod|"
+          r"\boib\b|\bjmbg\b|\bemšo\b|αμκα|снилс|\bинн\b|\bиин\b|\bжсн\b|рнокпп|\bіпн\b|kimlik|\bnik\b|\bktp\b|mykad|\bnric\b|"
+          r"\bcnic\b|cccd|căn cước|身份证|身分證|身分证|マイナンバー|個人番号|주민등록|주민번호|aadhaar|आधार|תעודת זהות|ת\.ז|ת\"ז|"
+          r"บัตรประชาชน|رقم الهوية|الرقم القومي|الهوية الوطنية|کد ملی|شناختی"}
 _CALLED = re.compile("|".join(f"(?P<{name}>{words})" for name, words in _NAMES.items()), re.IGNORECASE)
 _WINDOW = 40                  # characters before a number in which a word may name it
 
@@ -46,10 +51,13 @@ class Chain(NamedTuple):
     blocks: list[Place]
 
 
-def find_chains(text: str) -> list[Chain]:
-    """Every run of seven or more digits with at most three separators between two of them, in order."""
+def find_chains(text: str, numbers: list[Place]) -> list[Chain]:
+    """Every run of seven or more digits with at most three separators between two of them, in order.
+
+    `numbers` are those of `Marks`: the stretches outside of which there is none.
+    """
     return [Chain(run.start(), run.end(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
-            for run in _CHAIN.finditer(text)]
+            for place in numbers for run in _CHAIN.finditer(text, *place)]
 
 
 def called(text: str, start: int) -> tuple[str | None, int]:
@@ -123,11 +131,13 @@ def find_cards(text: str, chains: list[Chain]) -> list[Place]:
             if len(sizes) > 1 and (sizes not in _GROUPINGS or not _same_separators(text, blocks)):
                 continue
             number = "".join(text[a:b] for a, b in blocks)
+            if not number.isascii():
+                number = "".join(str(int(digit)) for digit in number)
             if number[0] not in "0123456" or not luhn(number) or _joined(text, chain, first, after):
                 continue
             kind, _ = called(text, start)
             if kind == "card" or (kind != "not" and len(number) in (15, 16, 19) and _is_issued(number)
-                                  and stands_alone(text, start, end)):
+                                  and stands_alone(text, start, end) and not _goes_on(text, chain, first, after)):
                 places.append((start, end))
     return places
 
@@ -161,3 +171,12 @@ def _joined(text: str, chain: Chain, first: int, after: int) -> bool:
     blocks = chain.blocks
     return ((first > 0 and text[blocks[first - 1][1]:blocks[first][0]] in ("-", "."))
             or (after < len(blocks) and text[blocks[after - 1][1]:blocks[after][0]] in ("-", ".")))
+
+
+def _goes_on(text: str, chain: Chain, first: int, after: int) -> bool:
+    """A further block of four stands beside it as its own blocks stand: the middle of an account number or of a table."""
+    blocks = chain.blocks
+    beside = [blocks[n - 1:n + 1] for n in (first, after) if 0 < n < len(blocks)]
+    inside = text[blocks[first][1]:blocks[first + 1][0]] if after - first > 1 else " "
+    return any(text[a[1]:b[0]] == inside and (a if b == blocks[first] else b)[1] - (a if b == blocks[first] else b)[0] == 4
+               for a, b in beside)

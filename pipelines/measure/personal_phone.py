@@ -21,7 +21,10 @@ _COUNTRIES = {
     "fi": "FI", "hu": "HU", "ro": "RO", "bg": "BG", "el": "GR CY", "tr": "TR", "ru": "RU KZ BY", "uk": "UA", "sr": "RS",
     "hr": "HR", "sl": "SI", "et": "EE", "lv": "LV", "lt": "LT", "ja": "JP", "ko": "KR", "zh": "CN TW HK", "vi": "VN",
     "th": "TH", "id": "ID", "ms": "MY", "hi": "IN", "bn": "BD IN", "ta": "IN LK", "ur": "PK", "fa": "IR", "he": "IL",
-    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES"}
+    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES", "is": "IS",
+    "mk": "MK", "sq": "AL XK", "ga": "IE", "cy": "GB", "mt": "MT", "lb": "LU", "tl": "PH", "sw": "KE TZ", "af": "ZA", "mn": "MN",
+    "te": "IN", "mr": "IN", "gu": "IN", "kn": "IN", "ml": "IN", "pa": "IN PK", "ne": "NP", "si": "LK", "km": "KH", "lo": "LA",
+    "my": "MM", "uz": "UZ", "be": "BY", "bs": "BA"}
 _HOST_COUNTRIES = {"uk": "GB"} | {region.lower(): region for region in phonenumbers.SUPPORTED_REGIONS}
 # Ends that are sold for other reasons than the country.
 _FOR_SALE = {"io", "tv", "me", "co", "ai", "cc", "ws", "fm", "to", "ly", "gg", "im"}
@@ -56,7 +59,7 @@ def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> lis
         for first, after, start, end in runs(chain, 7, 15, 8):
             if first < reached or not _may_part(text, chain, first, after):
                 continue
-            opening = _opening(text, start)
+            opening = _opening(text, start, end)
             if words is None and not text[opening:start].startswith("+"):
                 words = called(text, chain.start)
             if not starts_alone(text, opening) or _letter_after(text, end):
@@ -69,9 +72,10 @@ def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> lis
     return places
 
 
-def _opening(text: str, start: int) -> int:
+def _opening(text: str, start: int, end: int) -> int:
+    """Where the number begins: at its plus, or at the bracket that closes within it."""
     before = text[max(0, start - 3):start]
-    sign = _PLUS.search(before) or _BRACKET.search(before)
+    sign = _PLUS.search(before) or (_BRACKET.search(before) if ")" in text[start:end] else None)
     return start - (len(before) - sign.start()) if sign else start
 
 
@@ -92,7 +96,7 @@ def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | 
     """A word close before or after it says phone, or it goes on a list that such a word began; a date stays a date."""
     kind, word_end = words
     if text[opening] == "+":
-        return False
+        return bool(_CALLED_AFTER.match(text, end)) and _is_possible(text[opening:end], None)
     near = kind == "phone" and start - word_end <= _NEAR and not _SENTENCE.search(text, word_end, opening)
     listed = kind == "phone" and bool(places) and 0 <= opening - places[-1][1] <= 8
     after = kind in (None, "phone") and _CALLED_AFTER.match(text, end)
@@ -129,9 +133,10 @@ def _decimal(text: str, start: int, end: int) -> bool:
 
 
 def _plausible(text: str, start: int, end: int) -> bool:
-    """Few blocks and a long one, as in numbers to dial; rows of small numbers, times and decimals are not."""
+    """Few blocks, a long one and at most two kinds of separators, as in numbers to dial; rows of small numbers, times and
+    decimals are not."""
     sizes = [len(block) for block in re.findall(r"\d+", text[start:end])]
-    return 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
+    return len(set(re.findall(r"[^\d() ]+| ", text[start:end]))) <= 2 and 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
 
 
 def _is_ratio(written: str) -> bool:
@@ -169,7 +174,7 @@ def _is_valid(written: str, regions: tuple[str, ...]) -> bool:
     return False
 
 
-def _is_possible(written: str, region: str) -> bool:
+def _is_possible(written: str, region: str | None) -> bool:
     try:
         return phonenumbers.is_possible_number(phonenumbers.parse(written, region))
     except phonenumbers.NumberParseException:
