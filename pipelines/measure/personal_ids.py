@@ -60,7 +60,8 @@ class NationalId(NamedTuple):
     """A country's number: how it is written, what proves it, and whether a word must name it besides.
 
     `named`: its check digits are weak or its shape is common, so a word such as "tax id" has to stand before it.
-    `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit.
+    `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit; `first_run`: how many
+    digits may stand there together, where it is not two letters that stand before them.
     """
     countries: tuple[str, ...]
     shape: re.Pattern[str]
@@ -68,10 +69,12 @@ class NationalId(NamedTuple):
     named: bool = False
     anywhere: bool = False
     leads: tuple[int, ...] = (0,)
+    first_run: tuple[int, ...] = ()
 
 
-def _row(countries: str, shape: str, holds: Callable[[str], bool], flags: str = "", leads: tuple[int, ...] = (0,)) -> NationalId:
-    return NationalId(tuple(countries.split()), re.compile(shape), holds, "named" in flags, "anywhere" in flags, leads)
+def _row(countries: str, shape: str, holds: Callable[[str], bool], flags: str = "", leads: tuple[int, ...] = (0,),
+         first_run: tuple[int, ...] = ()) -> NationalId:
+    return NationalId(tuple(countries.split()), re.compile(shape), holds, "named" in flags, "anywhere" in flags, leads, first_run)
 
 
 def _any(written: str) -> bool:
@@ -139,17 +142,18 @@ _NUMBERED = (
 # With letters: matched from the first character, which stands `leads` before a run of digits.
 _LETTERED = (
     _row("IT", r"[A-Z]{6}\d\d[A-EHLMPR-T]\d\d[A-Z]\d{3}[A-Z]", codicefiscale.is_valid, "anywhere", (6,)),
-    _row("ES", r"\d{8}[ -]?[A-Z]|\d\d\.\d{3}\.\d{3}[ -]?[A-Z]", dni.is_valid),
-    _row("ES", r"[XYZ]-?\d{7}-?[A-Z]", nie.is_valid, leads=(1, 2)),
-    _row("CL", r"\d{1,2}\.\d{3}\.\d{3}-[\dkK]", rut.is_valid, "anywhere"),
-    _row("FI", r"\d{6}[-+A]\d{3}[0-9A-Y]", hetu.is_valid),
-    _row("GB", r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]", checks.gb_nino, leads=(2, 3)),
-    _row("IE", r"\d{7}[A-W][A-IW]?", pps.is_valid, "named"),
+    _row("ES", r"\d{8}[ -]?[A-Z]|\d\d\.\d{3}\.\d{3}[ -]?[A-Z]", dni.is_valid, first_run=(2, 8)),
+    _row("ES", r"[XYZ]-?\d{7}-?[A-Z]", nie.is_valid, leads=(1, 2), first_run=(7,)),
+    _row("CL", r"\d{1,2}\.\d{3}\.\d{3}-[\dkK]", rut.is_valid, first_run=(1, 2)),
+    _row("FI", r"\d{6}[-+A]\d{3}[0-9A-Y]", hetu.is_valid, first_run=(6,)),
+    _row("GB", r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]", checks.gb_nino, leads=(2,)),
+    _row("GB", r"[A-Z]{2} \d\d ?\d\d ?\d\d ?[A-D]", checks.gb_nino, leads=(3,), first_run=(2, 6)),
+    _row("IE", r"\d{7}[A-W][A-IW]?", pps.is_valid, "named", first_run=(7,)),
     _row("MX", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d", curp.is_valid, "anywhere", (4,)),
     _row("IN", r"[A-Z]{5}\d{4}[A-Z]", pan.is_valid, "named", (5,)),
-    _row("SG", r"[STFG]\d{7}[A-Z]", checks.sg_nric, leads=(1,)),
-    _row("TW", r"[A-Z][12]\d{8}", checks.tw_id, leads=(1,)),
-    _row("CN", r"[1-9]\d{16}[Xx]", ric.is_valid))
+    _row("SG", r"[STFG]\d{7}[A-Z]", checks.sg_nric, leads=(1,), first_run=(7,)),
+    _row("TW", r"[A-Z][12]\d{8}", checks.tw_id, leads=(1,), first_run=(9,)),
+    _row("CN", r"[1-9]\d{16}[Xx]", ric.is_valid, first_run=(17,)))
 
 
 def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) -> list[Place]:
@@ -173,10 +177,9 @@ def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) 
 def find_lettered_ids(text: str, marks: Marks, regions: tuple[str, ...]) -> list[Place]:
     """National ids that hold letters, for the countries of the page's language and host."""
     places: list[Place] = []
-    rows = _rows_for(_LETTERED, regions)
     lengths = marks.ends - marks.starts
-    for row in rows:
-        for start in _heads(row, marks.starts, lengths):
+    for row in _rows_for(_LETTERED, regions):
+        for start in _heads(row, marks, lengths):
             found = row.shape.match(text, start) if start >= 0 else None
             if (found and stands_alone(text, start, found.end()) and text[start - 1:start] != "-"
                     and (called(text, start)[0] == "id" or not row.named) and row.holds(found.group())):
@@ -184,14 +187,13 @@ def find_lettered_ids(text: str, marks: Marks, regions: tuple[str, ...]) -> list
     return places
 
 
-def _heads(row: NationalId, starts: np.ndarray, lengths: np.ndarray) -> list[int]:
-    """Where a number of `row` may begin, by the lengths that its first run of digits can have."""
-    fits = np.isin(lengths, _FIRST_RUNS[row.countries[0]])
-    return [start - lead for start in starts[fits].tolist() for lead in row.leads]
-
-
-_FIRST_RUNS = {"IT": (2,), "ES": (2, 7, 8), "CL": (1, 2), "FI": (6,), "GB": (2, 6), "IE": (7,), "MX": (6,), "IN": (4,), "SG": (7,),
-               "TW": (9,), "CN": (17,)}
+def _heads(row: NationalId, marks: Marks, lengths: np.ndarray) -> list[int]:
+    """Where a number of `row` may begin, by what its first run of digits is like."""
+    if row.first_run:
+        runs_of_digits = marks.starts[np.logical_or.reduce([lengths == length for length in row.first_run])].tolist()
+    else:
+        runs_of_digits = marks.behind_letters
+    return [start - lead for start in runs_of_digits for lead in row.leads]
 
 
 @lru_cache(1024)

@@ -54,8 +54,12 @@ def _numbers(starts: np.ndarray, ends: np.ndarray) -> list[Place]:
 
 
 def _stretches(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where runs of true values begin and end."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask != 0, [0])).astype(np.int8)))
+    """Where runs of values other than 0 begin and end; `mask` has one value besides."""
+    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
+    if len(mask) and mask[0]:
+        edges = np.concatenate(([0], edges))
+    if len(mask) and mask[-1]:
+        edges = np.append(edges, len(mask))
     return edges[::2], edges[1::2]
 
 

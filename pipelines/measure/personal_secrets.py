@@ -39,8 +39,9 @@ _PEM_LIMIT = 16384            # characters: an RSA key of 16384 bits has 12.6 kB
 
 # `api_key = "…"`, `"client_secret": "…"`, `<add key="ApiKey" value="…"`: what is read backwards from the value.
 _NAMED = re.compile(r"(?:secret|token|passw(?:or)?d|passwort|pwd|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|"
-                    r"secret[_-]?key|account[_-]?key|encryption[_-]?key|credential)s?[A-Za-z_]{0,12}[\"'\]]{0,2}"
-                    r"(?: ?(?::=|=>|[:=]) ?| value=)[\"'`]?$", re.IGNORECASE)
+                    r"secret[_-]?key|account[_-]?key|encryption[_-]?key|credential)s?[a-z_]{0,12}[\"'\]]{0,2}"
+                    r"(?: ?(?::=|=>|[:=]) ?| value=)[\"'`]?$")
+_STEMS = ("secret", "token", "passw", "pwd", "key", "credential")          # one of which is in every name above
 _VALUE = re.compile(r"[A-Za-z0-9_+/.-]{16,250}+={0,2}(?![A-Za-z0-9_+/=.-])")
 _OPENS = tuple("\"'`=: ")       # what stands before a value
 _ENTROPY = 3.5                # bits a character, least: random base64 of 24 has 4.2, words and paths fall to the letter tests
@@ -61,13 +62,20 @@ def find_secrets(text: str, tokens: list[Place]) -> list[Place]:
             reached = places[-1][1]
             continue
         reached = end
-        if text[start - 1:start] in _OPENS and (value := _VALUE.match(text, start)) and _NAMED.search(text, max(0, start - 40), start) and _is_random(value.group()):
-            places.append(value.span())
+        if text[start - 1:start] in _OPENS and _is_named(text, start):
+            value = _VALUE.match(text, start)
+            if value and _is_random(value.group()):
+                places.append(value.span())
     if "eyJ" in text:
         places += [jwt.span() for jwt in _JWT.finditer(text) if _is_jwt(jwt.group())]
     if "-----BEGIN" in text:
         places += _private_keys(text)
     return places
+
+
+def _is_named(text: str, start: int) -> bool:
+    before = text[max(0, start - 40):start].lower()
+    return any(stem in before for stem in _STEMS) and bool(_NAMED.search(before))
 
 
 def _private_keys(text: str) -> list[Place]:

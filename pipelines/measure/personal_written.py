@@ -11,8 +11,11 @@ from pipelines.measure.personal_email import FILE_ENDS, MEANT, TOP_LEVELS
 from pipelines.measure.personal_marks import Place
 
 # The sign and the dot, in the words that pages in these languages use; "at" and its like only in brackets.
-_AT_WORDS = ("arroba", "arobase", "arobas", "chiocciola", "apenstaartje", "apestaartje", "klammeraffe", "małpa", "malpa", "собака",
-             "собачка", "παπάκι", "zavináč", "zavinac", "kukac", "snabel-a", "snabela", "krøllalfa", "アットマーク", "アット", "골뱅이")
+_SIGNS = {"es": ("arroba",), "pt": ("arroba",), "ca": ("arrova",), "fr": ("arobase", "arrobase", "arobas"), "it": ("chiocciola",),
+          "nl": ("apenstaartje", "apestaartje"), "de": ("klammeraffe",), "pl": ("małpa", "malpa"), "ru": ("собака", "собачка"),
+          "uk": ("равлик", "собака"), "el": ("παπάκι",), "cs": ("zavináč", "zavinac"), "sk": ("zavináč",), "hu": ("kukac",),
+          "sv": ("snabel-a", "snabela"), "da": ("snabel-a",), "no": ("krøllalfa",), "ja": ("アットマーク", "アット"), "ko": ("골뱅이",)}
+_AT_WORDS = tuple(dict.fromkeys(word for words in _SIGNS.values() for word in words))
 _DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|point|ponto|punt|kropka|точка|тчк|τελεία|tečka|tecka|bodka|pont|prik|piste|nokta|"
               "ドット|点|點|닷|점")
 _AT = re.compile(r"(?:at|@|＠|ät|aet|chez|" + "|".join(_AT_WORDS) + ")", re.IGNORECASE)
@@ -37,15 +40,15 @@ _NO_HOST = frozenset("the a an this that each every no any its one my your our h
 _NEAR = 30
 
 
-def find_written_emails(text: str, brackets: list[int]) -> list[Place]:
-    """Places of addresses in words; `brackets` are the opening brackets of `Marks`."""
+def find_written_emails(text: str, brackets: list[int], language: str) -> list[Place]:
+    """Places of addresses in words; `brackets` are the opening brackets of `Marks`, `language` says whose bare words."""
     places = [place for at in brackets for sign in (_IN_BRACKETS.match(text, at),) if sign
               for place in (_around(text, *sign.span()),) if place]
     if "@" in text and brackets:
         places += _hidden_dots(text)
     if any(mark in text for mark in ("_at_", "_AT_", "#at#", "*at*", "|at|", "~at~", "-at-")):
         places += [place for sign in _IN_MARKS.finditer(text) for place in (_around(text, *sign.span()),) if place]
-    for word in _AT_WORDS:
+    for word in _AT_WORDS if language == "und" else _SIGNS.get(language, ()):
         at = text.find(f" {word} ")
         while at >= 0:
             place = _bare(text, at, at + len(word) + 2)
