@@ -14,8 +14,14 @@ from collections.abc import Callable
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 from stdnum import ean, isbn, issn
+from stdnum.ar import cuit
+from stdnum.at import vnr
+from stdnum.au import tfn
+from stdnum.bg import egn
 from stdnum.br import cpf
+from stdnum.ch import ssn as ahv
 from stdnum.cn import ric
+from stdnum.cz import rc
 from stdnum.de import idnr
 from stdnum.es import dni
 from stdnum.fi import hetu
@@ -27,8 +33,11 @@ from stdnum.it import codicefiscale
 from stdnum.jp import in_
 from stdnum.nl import bsn
 from stdnum.pl import pesel
+from stdnum.pt import nif
+from stdnum.ro import cnp
 from stdnum.th import pin
 from stdnum.tr import tckimlik
+from stdnum.ua import rntrc
 
 Make = Callable[[random.Random, str], str]       # (seeded, country) → an item as it is written
 
@@ -211,6 +220,15 @@ NATIONAL_IDS: dict[str, Callable[[random.Random], str]] = {
     "NL": lambda r: completed(r, bsn.is_valid, lambda s: digits(s, 9)),
     "PL": lambda r: completed(r, pesel.is_valid, lambda s: _date6(s, "ymd") + digits(s, 5)),
     "RU": snils, "KR": rrn, "SE": personnummer, "BE": belgian,
+    "PT": lambda r: completed(r, nif.is_valid, lambda s: "2" + digits(s, 8)),
+    "CH": lambda r: ahv.format(completed(r, ahv.is_valid, lambda s: "756" + digits(s, 10))),
+    "AT": lambda r: completed(r, vnr.is_valid, lambda s: digits(s, 4) + _date6(s, "dmy")),
+    "RO": lambda r: completed(r, cnp.is_valid, lambda s: s.choice("12") + _date6(s, "ymd") + digits(s, 6)),
+    "CZ": lambda r: rc.format(completed(r, rc.is_valid, lambda s: _date6(s, "ymd") + digits(s, 4))),
+    "UA": lambda r: completed(r, rntrc.is_valid, lambda s: digits(s, 10)),
+    "BG": lambda r: completed(r, egn.is_valid, lambda s: _date6(s, "ymd") + digits(s, 4)),
+    "AR": lambda r: cuit.format(completed(r, cuit.is_valid, lambda s: "20" + digits(s, 9))),
+    "AU": lambda r: grouped(completed(r, tfn.is_valid, lambda s: digits(s, 9)), 3),
     "TR": lambda r: completed(r, tckimlik.is_valid, lambda s: digits(s, 11)),
     "CN": lambda r: completed(r, ric.is_valid, lambda s: "11010519" + _date6(s, "ymd") + digits(s, 3) + s.choice("0123456789X")),
     "JP": lambda r: grouped(completed(r, in_.is_valid, lambda s: digits(s, 12)), 4),
