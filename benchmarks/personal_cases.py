@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks.personal_items import ITEMS, LOOKALIKES, NATIONAL_IDS
+from benchmarks.personal_items import ITEMS
+from benchmarks.personal_lookalikes import LOOKALIKES
 
 HALVES = ("development", "test")
 # What a detector is asked to call each item.
@@ -36,7 +37,8 @@ class Case(NamedTuple):
 def personal_cases(seed: int = 1) -> list[Case]:
     """Every case, in the order of the file; other seeds give other items in the same sentences."""
     wording = yaml.safe_load(Path(__file__).with_name("personal_sentences.yaml").read_text("utf-8"))
-    return list(dict.fromkeys(case for half in HALVES for case in _cases(wording[half], wording["languages"], half, random.Random(seed))))
+    return list(dict.fromkeys(case for half in HALVES
+                              for case in _cases(wording[half], wording["languages"], half, random.Random(seed))))
 
 
 def _cases(wording: dict, languages: dict, half: str, seeded: random.Random) -> Iterator[Case]:

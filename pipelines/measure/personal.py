@@ -52,7 +52,8 @@ def _find(text: str, language: str, host: str | None) -> list[Finding]:
     chains: list[Chain] = find_chains(text, marks.numbers)
     found = {
         "SECRET": find_secrets(text, marks.tokens), "IBAN": find_ibans(text, marks), "CREDIT_CARD": find_cards(text, chains),
-        "CRYPTO": find_wallets(text, marks.tokens), "EMAIL": find_emails(text) + find_written_emails(text, marks.brackets, language),
+        "CRYPTO": find_wallets(text, marks.tokens),
+        "EMAIL": find_emails(text) + find_written_emails(text, marks.brackets, language),
         "NATIONAL_ID": find_numbered_ids(text, chains, regions) + find_lettered_ids(text, marks, regions),
         "IP": find_ips(text), "MAC": find_macs(text), "PHONE": find_phones(text, chains, regions)}
     findings = [(kind, start, end) for kind, places in found.items() for start, end in places]

@@ -25,12 +25,16 @@ _SPACED_HOST = re.compile(r" ?(?:[A-Za-z0-9][A-Za-z0-9-]{0,62} ?\. ?){1,8}[A-Za-
 FILE_ENDS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "css", "js", "ts", "jsx", "tsx", "json",
                        "html", "htm", "xml", "pdf", "mp3", "mp4", "zip", "gz", "jar", "py", "java", "class"))
 # Where only the end of a name says that it is one: countries (ISO 3166) and the ends that most addresses have.
-TOP_LEVELS = frozenset(region.lower() for region in phonenumbers.SUPPORTED_REGIONS) | frozenset(
-    "com org net info biz edu gov mil int name pro eu uk app dev xyz online shop site email club berlin cat example test".split())
+TOP_LEVELS = frozenset((
+    *(region.lower() for region in phonenumbers.SUPPORTED_REGIONS), "com", "org", "net", "info", "biz", "edu", "gov", "mil",
+    "int", "name", "pro", "eu", "uk", "app", "dev", "xyz", "online", "shop", "site", "email", "club", "berlin", "cat", "example",
+    "test"))
 # What says that an address is meant where its sign alone does not.
 MEANT = re.compile(r"mail|contact|reach|write|address|correo|kontakt|courriel|адрес|почт|メール|邮箱|邮件|이메일|πόστα|البريد",
                    re.IGNORECASE)
 _NEAR = 30
+_USER = re.compile(r"://[^\s/:@]{1,64}:$")
+_NAME = 70                    # characters of "://", a user's name and the colon
 
 
 def find_emails(text: str) -> list[Place]:
@@ -39,7 +43,9 @@ def find_emails(text: str) -> list[Place]:
     for sign in ("@", "＠", "%40"):
         at, reached = text.find(sign), 0
         while at >= 0:
-            place = _around(text, at, at + len(sign)) or (_spaced(text, at, at + len(sign)) if " " in text[at - 1:at + 2] else None)
+            place = _around(text, at, at + len(sign))
+            if place is None and " " in text[at - 1:at + 2]:
+                place = _spaced(text, at, at + len(sign))
             if place and place[0] >= reached:
                 places.append(place)
                 reached = place[1]
@@ -67,8 +73,10 @@ def _around(text: str, at: int, after: int) -> Place | None:
         return None
     if labels[-1].lower() in FILE_ENDS or (len(labels) > 2 and labels[0].isdigit() and labels[1].isdigit()):
         return None                                       # a file, or a package with its version
-    if start and text[start - 1] in "@/" and text[max(0, start - 3):start] != "://":
-        return None                                       # a handle ("@anna@host.tld") or a path
+    if start and text[start - 1] in "@/":
+        return None                                       # a handle ("@anna@host.tld"), a path, or a user's name in a URL
+    if text[start - 1:start] == ":" and _USER.search(text, max(0, start - _NAME), start):
+        return None                                       # https://user:password@host
     if name == "git" and text[end:end + 1] in (":", "/"):
         return None
     return start, end

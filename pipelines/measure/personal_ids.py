@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-
 from stdnum.ar import cuit
 from stdnum.at import vnr
 from stdnum.au import tfn
@@ -53,15 +52,16 @@ from stdnum.us import itin
 
 from pipelines.measure import personal_checks as checks
 from pipelines.measure.personal_marks import Marks, Place
-from pipelines.measure.personal_numbers import Chain, apart, called, runs, stands_alone
+from pipelines.measure.personal_names import called
+from pipelines.measure.personal_numbers import Chain, apart, runs, stands_alone
 
 
 class NationalId(NamedTuple):
     """A country's number: how it is written, what proves it, and whether a word must name it besides.
 
     `named`: its check digits are weak or its shape is common, so a word such as "tax id" has to stand before it.
-    `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit; `first_run`: how many
-    digits may stand there together, where it is not two letters that stand before them.
+    `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit; `first_run`:
+    how many digits may stand there together, where it is not two letters that stand before them.
     """
     countries: tuple[str, ...]
     shape: re.Pattern[str]
@@ -74,7 +74,8 @@ class NationalId(NamedTuple):
 
 def _row(countries: str, shape: str, holds: Callable[[str], bool], flags: str = "", leads: tuple[int, ...] = (0,),
          first_run: tuple[int, ...] = ()) -> NationalId:
-    return NationalId(tuple(countries.split()), re.compile(shape), holds, "named" in flags, "anywhere" in flags, leads, first_run)
+    return NationalId(tuple(countries.split()), re.compile(shape), holds, "named" in flags, "anywhere" in flags, leads,
+                      first_run)
 
 
 def _any(written: str) -> bool:

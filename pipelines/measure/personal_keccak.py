@@ -30,7 +30,8 @@ def keccak_256(messages: Sequence[bytes]) -> list[bytes]:
     padded = np.frombuffer(blocks, np.uint8).reshape(len(messages), _RATE).copy()
     padded[:, -1] |= 0x80
     lanes = padded.view("<u8").astype(np.uint64).T
-    state = [[lanes[x + 5 * y] if x + 5 * y < len(lanes) else np.zeros(len(messages), np.uint64) for y in range(5)] for x in range(5)]
+    lanes = np.concatenate((lanes, np.zeros((25 - len(lanes), len(messages)), np.uint64)))
+    state = [[lanes[x + 5 * y] for y in range(5)] for x in range(5)]
     for constant in _CONSTANTS:
         state = _round(state, constant)
     digest = np.stack([state[x][0] for x in range(4)], axis=1).astype("<u8")

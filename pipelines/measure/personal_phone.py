@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import phonenumbers
 
-from pipelines.measure.personal_numbers import Chain, apart, called, runs, starts_alone
+from pipelines.measure.personal_names import called
+from pipelines.measure.personal_numbers import Chain, apart, runs, starts_alone
 
 Place = tuple[int, int]
 
@@ -21,10 +22,10 @@ _COUNTRIES = {
     "fi": "FI", "hu": "HU", "ro": "RO", "bg": "BG", "el": "GR CY", "tr": "TR", "ru": "RU KZ BY", "uk": "UA", "sr": "RS",
     "hr": "HR", "sl": "SI", "et": "EE", "lv": "LV", "lt": "LT", "ja": "JP", "ko": "KR", "zh": "CN TW HK", "vi": "VN",
     "th": "TH", "id": "ID", "ms": "MY", "hi": "IN", "bn": "BD IN", "ta": "IN LK", "ur": "PK", "fa": "IR", "he": "IL",
-    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES", "is": "IS",
-    "mk": "MK", "sq": "AL XK", "ga": "IE", "cy": "GB", "mt": "MT", "lb": "LU", "tl": "PH", "sw": "KE TZ", "af": "ZA", "mn": "MN",
-    "te": "IN", "mr": "IN", "gu": "IN", "kn": "IN", "ml": "IN", "pa": "IN PK", "ne": "NP", "si": "LK", "km": "KH", "lo": "LA",
-    "my": "MM", "uz": "UZ", "be": "BY", "bs": "BA"}
+    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES",
+    "is": "IS", "mk": "MK", "sq": "AL XK", "ga": "IE", "cy": "GB", "mt": "MT", "lb": "LU", "tl": "PH", "sw": "KE TZ",
+    "af": "ZA", "mn": "MN", "te": "IN", "mr": "IN", "gu": "IN", "kn": "IN", "ml": "IN", "pa": "IN PK", "ne": "NP", "si": "LK",
+    "km": "KH", "lo": "LA", "my": "MM", "uz": "UZ", "be": "BY", "bs": "BA"}
 _HOST_COUNTRIES = {"uk": "GB"} | {region.lower(): region for region in phonenumbers.SUPPORTED_REGIONS}
 # Ends that are sold for other reasons than the country.
 _FOR_SALE = {"io", "tv", "me", "co", "ai", "cc", "ws", "fm", "to", "ly", "gg", "im"}
@@ -136,7 +137,8 @@ def _plausible(text: str, start: int, end: int) -> bool:
     """Few blocks, a long one and at most two kinds of separators, as in numbers to dial; rows of small numbers, times and
     decimals are not."""
     sizes = [len(block) for block in re.findall(r"\d+", text[start:end])]
-    return len(set(re.findall(r"[^\d() ]+| ", text[start:end]))) <= 2 and 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
+    kinds = set(re.findall(r"[^\d() ]+| ", text[start:end]))
+    return len(kinds) <= 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
 
 
 def _is_ratio(written: str) -> bool:

@@ -41,6 +41,8 @@ _PEM_LIMIT = 16384            # characters: an RSA key of 16384 bits has 12.6 kB
 _NAMED = re.compile(r"(?:secret|token|passw(?:or)?d|passwort|pwd|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|"
                     r"secret[_-]?key|account[_-]?key|encryption[_-]?key|credential)s?[a-z_]{0,12}[\"'\]]{0,2}"
                     r"(?: ?(?::=|=>|[:=]) ?| value=)[\"'`]?$")
+_IN_URL = re.compile(r"://[^\s/:@<>\[\]{}$*]{1,64}+:([^\s/:@<>\[\]{}$*]{3,64}+)@")        # https://user:password@host
+_PLACEHOLDERS = frozenset(["password", "passwd", "pass", "pwd", "secret", "token", "mypassword", "pw", "xxx", "foo", "port"])
 _STEMS = ("secret", "token", "passw", "pwd", "key", "credential")          # one of which is in every name above
 _VALUE = re.compile(r"[A-Za-z0-9_+/.-]{16,250}+={0,2}(?![A-Za-z0-9_+/=.-])")
 _OPENS = tuple("\"'`=: ")       # what stands before a value
@@ -55,9 +57,8 @@ def find_secrets(text: str, tokens: list[Place]) -> list[Place]:
     places: list[Place] = []
     reached = 0
     for start, end in tokens:
-        for key in _KEY.finditer(text, max(reached, start - _BEFORE), end):
-            if len(set(key.group())) >= 10 and "EXAMPLE" not in key.group() and text[key.start() - 1:key.start()] not in ("/", "+"):
-                places.append(key.span())
+        places += [key.span() for key in _KEY.finditer(text, max(reached, start - _BEFORE), end) if len(set(key.group())) >= 10
+                   and "EXAMPLE" not in key.group() and not _in_base64(text, key.start())]
         if places and places[-1][1] > start:
             reached = places[-1][1]
             continue
@@ -66,11 +67,18 @@ def find_secrets(text: str, tokens: list[Place]) -> list[Place]:
             value = _VALUE.match(text, start)
             if value and _is_random(value.group()):
                 places.append(value.span())
+    if "://" in text and "@" in text:
+        places += [password.span(1) for password in _IN_URL.finditer(text) if password.group(1).lower() not in _PLACEHOLDERS]
     if "eyJ" in text:
         places += [jwt.span() for jwt in _JWT.finditer(text) if _is_jwt(jwt.group())]
     if "-----BEGIN" in text:
         places += _private_keys(text)
     return places
+
+
+def _in_base64(text: str, start: int) -> bool:
+    """A plus or slash before it: letters of other data that look like a key by chance. "https://key@host" is none."""
+    return text[start - 1:start] in ("/", "+") and text[max(0, start - 2):start] != "//"
 
 
 def _is_named(text: str, start: int) -> bool:

@@ -20,8 +20,8 @@ _ADDRESS = re.compile(
 _FIRST = (0, 5, 48, 50, 30, 22, 76, 16, 65)
 _ZCASH = (b"\x1c\xb8", b"\x1c\xbd")
 # An Ethereum address in one case has no checksum; beside these words it is one all the same.
-_CALLED = re.compile(r"\beth(?:er|ereum)?\b|wallet|address|donat|send|\bfrom\b|\bto\b|contract|account|адрес|кошел|地址|钱包|アドレス",
-                     re.IGNORECASE)
+_CALLED = re.compile(r"\beth(?:er|ereum)?\b|wallet|address|donat|send|\bfrom\b|\bto\b|contract|account|адрес|кошел|"
+                     "地址|钱包|アドレス", re.IGNORECASE)
 _BLOCK = 11                   # characters of Monero's base58, for 8 bytes
 
 

@@ -11,13 +11,15 @@ from pipelines.measure.personal_email import FILE_ENDS, MEANT, TOP_LEVELS
 from pipelines.measure.personal_marks import Place
 
 # The sign and the dot, in the words that pages in these languages use; "at" and its like only in brackets.
-_SIGNS = {"es": ("arroba",), "pt": ("arroba",), "ca": ("arrova",), "fr": ("arobase", "arrobase", "arobas"), "it": ("chiocciola",),
-          "nl": ("apenstaartje", "apestaartje"), "de": ("klammeraffe",), "pl": ("małpa", "malpa"), "ru": ("собака", "собачка"),
-          "uk": ("равлик", "собака"), "el": ("παπάκι",), "cs": ("zavináč", "zavinac"), "sk": ("zavináč",), "hu": ("kukac",),
-          "sv": ("snabel-a", "snabela"), "da": ("snabel-a",), "no": ("krøllalfa",), "ja": ("アットマーク", "アット"), "ko": ("골뱅이",)}
+_SIGNS = {
+    "es": ("arroba",), "pt": ("arroba",), "ca": ("arrova",), "fr": ("arobase", "arrobase", "arobas"), "it": ("chiocciola",),
+    "nl": ("apenstaartje", "apestaartje"), "de": ("klammeraffe",), "pl": ("małpa", "malpa"), "ru": ("собака", "собачка"),
+    "uk": ("равлик", "собака"), "el": ("παπάκι",), "cs": ("zavináč", "zavinac"), "sk": ("zavináč",), "hu": ("kukac",),
+    "sv": ("snabel-a", "snabela"), "da": ("snabel-a",), "no": ("krøllalfa",), "ja": ("アットマーク", "アット"),
+    "ko": ("골뱅이",)}
 _AT_WORDS = tuple(dict.fromkeys(word for words in _SIGNS.values() for word in words))
-_DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|point|ponto|punt|kropka|точка|тчк|τελεία|tečka|tecka|bodka|pont|prik|piste|nokta|"
-              "ドット|点|點|닷|점")
+_DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|point|ponto|punt|kropka|точка|тчк|τελεία|tečka|tecka|bodka|pont|prik|piste|"
+              "nokta|ドット|点|點|닷|점")
 _AT = re.compile(r"(?:at|@|＠|ät|aet|chez|" + "|".join(_AT_WORDS) + ")", re.IGNORECASE)
 _OPEN, _CLOSE = r"[\[({<（［【]", r"[\])}>）］】]"
 _IN_BRACKETS = re.compile(rf"{_OPEN} ?{_AT.pattern} ?{_CLOSE}", re.IGNORECASE)
@@ -36,7 +38,9 @@ _PLAIN_BACKWARDS = re.compile(r"[A-Za-z0-9-]{1,63}(?: (?:tod|TOD) [A-Za-z0-9-]{1
 _PLAIN_END = re.compile(r" (?:dot|DOT) (?:[A-Za-z0-9-]{1,63} (?:dot|DOT) ){0,3}?([A-Za-z]{2,24})(?![\w-])")
 _COLON = re.compile(r"[:<(]\s*$")
 _ENDS = re.compile(r"\s*(?:$|[\n.,;:)\]>|]|and\b|or\b|for\b|if\b)")
-_NO_HOST = frozenset("the a an this that each every no any its one my your our his her some all zero noon".split())
+_NO_HOST = frozenset([
+    "the", "a", "an", "this", "that", "each", "every", "no", "any", "its", "one", "my", "your", "our", "his", "her",
+    "some", "all", "zero", "noon"])
 _NEAR = 30
 
 
