@@ -27,7 +27,7 @@ FILE_ENDS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico",
 # Where only the end of a name says that it is one: countries (ISO 3166) and the ends that most addresses have.
 TOP_LEVELS = frozenset((
     *(region.lower() for region in phonenumbers.SUPPORTED_REGIONS), "com", "org", "net", "info", "biz", "edu", "gov", "mil",
-    "int", "name", "pro", "eu", "uk", "app", "dev", "xyz", "online", "shop", "site", "email", "club", "berlin", "cat", "example",
+    "int", "name", "pro", "eu", "uk", "app", "dev", "xyz", "online", "shop", "site", "email", "club", "cat", "example",
     "test"))
 # What says that an address is meant where its sign alone does not.
 MEANT = re.compile(r"mail|contact|reach|write|address|correo|kontakt|courriel|адрес|почт|メール|邮箱|邮件|이메일|πόστα|البريد",

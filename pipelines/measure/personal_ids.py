@@ -163,7 +163,7 @@ def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) 
     places: list[Place] = []
     for chain in chains:
         for first, after, start, end in runs(chain, 8, 18, 8):
-            if (places and start < places[-1][1]) or not apart(text, chain, first, after):
+            if (places and start < places[-1][1]) or not apart(chain, first, after):
                 continue
             written = text[start:end]
             fits = [row for row in rows if row.shape.fullmatch(written)]

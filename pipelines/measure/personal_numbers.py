@@ -19,10 +19,11 @@ _BLOCK = re.compile(r"\d+")
 
 
 class Chain(NamedTuple):
-    """A run of digits and separators: its place in the text and its blocks' places."""
+    """A run of digits and separators: its place in the text, its blocks' places, and what stands between these."""
     start: int
     end: int
     blocks: list[Place]
+    between: list[str]
 
 
 def find_chains(text: str, numbers: list[Place]) -> list[Chain]:
@@ -30,8 +31,9 @@ def find_chains(text: str, numbers: list[Place]) -> list[Chain]:
 
     `numbers` are those of `Marks`: the stretches outside of which there is none.
     """
-    return [Chain(run.start(), run.end(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
-            for place in numbers for run in _CHAIN.finditer(text, *place)]
+    found = ((run.span(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
+             for place in numbers for run in _CHAIN.finditer(text, *place))
+    return [Chain(*span, blocks, [text[a[1]:b[0]] for a, b in pairwise(blocks)]) for span, blocks in found]
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
@@ -69,17 +71,14 @@ def runs(chain: Chain, fewest: int, most: int, blocks_most: int) -> Iterator[tup
             yield first, last + 1, blocks[first][0], blocks[last][1]
 
 
-def apart(text: str, chain: Chain, first: int, after: int) -> bool:
+def apart(chain: Chain, first: int, after: int) -> bool:
     """Nothing separates the run from the rest of its chain that also separates its own blocks.
 
     "1 555 010 222 3" has no phone number in it, "21.3.2024 030 555-0123" may have.
     """
-    blocks = chain.blocks
-    sides = [blocks[n - 1:n + 1] for n in (first, after) if 0 < n < len(blocks)]
-    if not sides:
-        return True
-    inside = {text[a[1]:b[0]] for a, b in pairwise(blocks[first:after])}
-    return all(text[a[1]:b[0]] not in inside for a, b in sides)
+    inside = chain.between[first:after - 1]
+    return not ((first > 0 and chain.between[first - 1] in inside)
+                or (after < len(chain.blocks) and chain.between[after - 1] in inside))
 
 
 def find_cards(text: str, chains: list[Chain]) -> list[Place]:
@@ -94,17 +93,17 @@ def find_cards(text: str, chains: list[Chain]) -> list[Place]:
                 continue
             blocks = chain.blocks[first:after]
             sizes = tuple(b - a for a, b in blocks)
-            if len(sizes) > 1 and (sizes not in _GROUPINGS or not _same_separators(text, blocks)):
+            if len(sizes) > 1 and (sizes not in _GROUPINGS or not _same_separators(chain, first, after)):
                 continue
             number = "".join(text[a:b] for a, b in blocks)
             if not number.isascii():
                 number = "".join(str(int(digit)) for digit in number)
-            if number[0] not in "0123456" or not luhn(number) or _joined(text, chain, first, after):
+            if number[0] not in "0123456" or not luhn(number) or _joined(chain, first, after):
                 continue
             kind, _ = called(text, start)
             doubted = kind == "not" or (kind == "label" and len(sizes) == 1)
             if kind == "card" or (not doubted and len(number) in (15, 16, 19) and _is_issued(number)
-                                  and stands_alone(text, start, end) and not _goes_on(text, chain, first, after)):
+                                  and stands_alone(text, start, end) and not _goes_on(chain, first, after)):
                 places.append((start, end))
     return places
 
@@ -129,21 +128,19 @@ def _is_issued(number: str) -> bool:
     return any(len(number) in lengths and first.match(number) for first, lengths in _ISSUERS)
 
 
-def _same_separators(text: str, blocks: list[Place]) -> bool:
-    return len({text[a[1]:b[0]] for a, b in pairwise(blocks)}) == 1 and blocks[1][0] - blocks[0][1] == 1
+def _same_separators(chain: Chain, first: int, after: int) -> bool:
+    return len(set(chain.between[first:after - 1])) == 1 and len(chain.between[first]) == 1
 
 
-def _joined(text: str, chain: Chain, first: int, after: int) -> bool:
+def _joined(chain: Chain, first: int, after: int) -> bool:
     """A hyphen or dot ties the run to a further block: it is the middle of something longer."""
-    blocks = chain.blocks
-    return ((first > 0 and text[blocks[first - 1][1]:blocks[first][0]] in ("-", "."))
-            or (after < len(blocks) and text[blocks[after - 1][1]:blocks[after][0]] in ("-", ".")))
+    return ((first > 0 and chain.between[first - 1] in ("-", "."))
+            or (after < len(chain.blocks) and chain.between[after - 1] in ("-", ".")))
 
 
-def _goes_on(text: str, chain: Chain, first: int, after: int) -> bool:
+def _goes_on(chain: Chain, first: int, after: int) -> bool:
     """A further block of four stands beside it as its own blocks stand: the middle of an account number or of a table."""
-    blocks = chain.blocks
-    beside = [blocks[n - 1:n + 1] for n in (first, after) if 0 < n < len(blocks)]
-    inside = text[blocks[first][1]:blocks[first + 1][0]] if after - first > 1 else " "
-    return any(text[a[1]:b[0]] == inside and (a if b == blocks[first] else b)[1] - (a if b == blocks[first] else b)[0] == 4
-               for a, b in beside)
+    inside = chain.between[first] if after - first > 1 else " "
+    beside = [(first - 1, first - 1)] if first > 0 else []
+    beside += [(after - 1, after)] if after < len(chain.blocks) else []
+    return any(chain.between[gap] == inside and chain.blocks[block][1] - chain.blocks[block][0] == 4 for gap, block in beside)

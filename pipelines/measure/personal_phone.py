@@ -58,7 +58,7 @@ def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> lis
         words: tuple[str | None, int] | None = None
         reached = 0                                               # first block that no number has taken
         for first, after, start, end in runs(chain, 7, 15, 8):
-            if first < reached or not _may_part(text, chain, first, after):
+            if first < reached or not _may_part(chain, first, after):
                 continue
             opening = _opening(text, start, end)
             if words is None and not text[opening:start].startswith("+"):
@@ -66,7 +66,7 @@ def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> lis
             if not starts_alone(text, opening) or _letter_after(text, end):
                 continue
             if _is_named(text, opening, start, end, words or (None, 0), places) or (
-                    apart(text, chain, first, after) and _is_written_as_phone(text, opening, start, end, words, regions)):
+                    apart(chain, first, after) and _is_written_as_phone(text, opening, start, end, words, regions)):
                 extension = _EXTENSION.match(text, end)
                 places.append((opening, extension.end() if extension else end))
                 reached = after
@@ -85,12 +85,10 @@ def _letter_after(text: str, end: int) -> bool:
     return after.isascii() and (after.isalpha() or after in ("_", "%")) and not _EXTENSION.match(text, end)
 
 
-def _may_part(text: str, chain: Chain, first: int, after: int) -> bool:
+def _may_part(chain: Chain, first: int, after: int) -> bool:
     """A run ends where people leave room: a hyphen or dot on either side ties it to the rest of the chain."""
-    blocks = chain.blocks
-    sides = ((blocks[first - 1][1], blocks[first][0]) if first else None,
-             (blocks[after - 1][1], blocks[after][0]) if after < len(blocks) else None)
-    return all(side is None or any(c in _SPACES for c in text[slice(*side)]) for side in sides)
+    sides = ([chain.between[first - 1]] if first else []) + ([chain.between[after - 1]] if after < len(chain.blocks) else [])
+    return all(any(c in _SPACES for c in side) for side in sides)
 
 
 def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | None, int], places: list[Place]) -> bool:
