@@ -59,7 +59,7 @@ def test_texts_are_edited_cut_and_carried_in_order():
     assert rows[0] == {
         "text": "plain text", "id": "d0", "dump": "crawl", "url": "https://h.example/0", "date": "2024-03-01T00:00:00Z",
         "file_path": "crawl/a.warc.gz", "language": "en", "language_score": 0.5, "piece": 0, "pieces": 1, "from": 0, "to": 10,
-        "source": "crawl", "edits": [], "cluster_size": None, "extra": None}
+        "source": "crawl", "edits": [], "evaluation_items": [], "cluster_size": None, "extra": None}
     assert (rows[1]["text"], rows[1]["dump"], rows[1]["edits"]) == (
         "write to <EMAIL>", "CC-MAIN-2024-10", [finding("EMAIL", 9, 20)])
     first, second = rows[2], rows[3]
