@@ -235,7 +235,7 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     aside.rename(data / "raw")
     assert again.returncode == 0, again.stderr
     assert "25 records taken down before, nothing new" in again.stdout
-    assert [line for line in again.stdout.splitlines() if "parts (" in line] == [], "no stage had anything to do"
+    assert [line for line in again.stdout.splitlines() if "made now" in line] == [], "no stage had anything to do"
     assert hashes(data) == once
     shutil.rmtree(data / "documents")
     assert run("extract", data, settings=settings).returncode == 0
@@ -318,6 +318,13 @@ def test_no_list_and_a_list_with_mistakes(tmp_path, settings):
     assert [line.split(": ")[0].split(", ")[1] for line in str(error.value).splitlines()] == [
         "line 1", "line 2", "line 3", "line 7", "line 8"]
     assert "says the same as line 6; take one out" in str(error.value)
+
+
+@pytest.mark.parametrize("module", ["screen", "extract.stage", "ledger.why", "takedown.search"])
+def test_any_module_can_be_the_first_that_a_process_imports(module):
+    """A worker unpickles a stage first of all, whichever it is."""
+    ran = subprocess.run([sys.executable, "-c", f"import pipelines.{module}"], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_entries_are_compared_in_one_spelling():

@@ -14,7 +14,7 @@ from pipelines.extract.stage import EXTRACT, counted, fingerprint_with, takedown
 from pipelines.parts import MANIFEST, STATS, Counts, Manifest, Part, PartWriter, Receipt, add_counts, read_batches, to_json
 from pipelines.run import clean, read_receipts, total
 from pipelines.stage import RECEIPTS, Place, fingerprint
-from pipelines.storage import Folder, StageError
+from pipelines.storage import Folder
 from pipelines.takedown.memory import Memory
 from pipelines.takedown.rows import RULE, emptied
 
@@ -47,9 +47,7 @@ def empty_documents(place: Place, memory: Memory) -> int:
 
 def _emptied_task(dataset: Folder, receipt: Receipt, plain: str, keys: tuple[str, ...]) -> Receipt:
     """Write the parts of a task anew, and last its receipt."""
-    if receipt.rejected is None:
-        raise StageError(f"{dataset.uri}/{_path(receipt)} lists no rejected rows; delete {dataset.uri}/{MANIFEST} and run "
-                         "`make extract`")
+    assert receipt.rejected is not None, "extract writes its rejected rows always"
     name, counts = fingerprint_with(plain, keys), _Counts(keys)
     parts = tuple(_emptied_part(dataset, part, f"{part.key}.{name}.parquet", DOCUMENTS, counts) for part in receipt.parts)
     lost = _emptied_part(dataset, receipt.rejected, f"_rejected/{receipt.task}.{name}.parquet", REJECTED, counts)
