@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.curate.edits import Edit, apply_edits, edits_for, too_many
 from pipelines.curate.evaluation import Evaluation, overlaps
+from pipelines.curate.leftovers import leftovers
 from pipelines.curate.pieces import cut
 from pipelines.measure.signals import slices
 from pipelines.rules import PersonalDataPolicy
@@ -17,6 +18,7 @@ EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", 
 # Items of evaluation sets that the document holds, with the share of each: the largest first, five at most.
 ITEMS = pa.list_(pa.struct([("item", pa.string()), ("overlap", pa.float32())]))
 _SHOWN = 5
+_BARS = r"\|[ \t:-]*\|"           # what a text with leftovers has at least
 # FineWeb's columns first and in its order, so that what reads FineWeb reads this.
 CURATED = pa.schema([
     ("text", pa.string()), ("id", pa.string()), ("dump", pa.string()), ("url", pa.string()), ("date", pa.string()),
@@ -34,6 +36,7 @@ _CRAWL = r"(?P<dump>CC-MAIN-\d{4}-\d{2})"
 class Curate:
     """Settings of curate. `max_piece_bytes` is 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
     max_piece_bytes: int = 32768
+    clean_tables: bool = True                   # rows without a word go, each recorded as an edit
     evaluation_sets: tuple[str, ...] = ()       # files under evaluation_sets/: documents that hold their items are found
 
     def problems(self) -> Iterator[str]:
@@ -95,7 +98,10 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
              held: dict[int, list[tuple[str, float]]]) -> pa.RecordBatch:
     """Rows of `curated`. A text without findings and short enough is taken as it is; the others go one by one."""
     texts = documents.column("text")
-    slow = pc.or_(troubled, pc.greater(pc.binary_length(texts), settings.max_piece_bytes)).to_pylist()
+    slow = pc.or_(troubled, pc.greater(pc.binary_length(texts), settings.max_piece_bytes))
+    if settings.clean_tables:
+        slow = pc.or_(slow, pc.match_substring_regex(texts, _BARS))
+    slow = slow.to_pylist()
     of_row: list[int] = []                                # the document of each row of curated
     source: list[int] = []                                # its text: a document's, or one of `made` behind them
     made: list[str] = []
@@ -106,6 +112,8 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
         if slow[row]:
             text = texts[row].as_py()
             changes = edits_for(_edits(signals.column("findings")[row]), policy)
+            if settings.clean_tables:
+                changes = sorted(changes + leftovers(text), key=lambda edit: edit[1:])
             places = cut(text, changes, settings.max_piece_bytes)
         for number, (start, end) in enumerate(places):
             inside = [change for change in changes if start <= change[1] < end]
