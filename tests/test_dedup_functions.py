@@ -10,6 +10,7 @@ import pytest
 from pipelines.dedup.bands import BAND, band_hashes, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates
 from pipelines.dedup.clusters import TREE, SpanningForest, forest, root_of
+from pipelines.dedup.jaccard import Jaccards
 from pipelines.dedup.rows import (
     MEMBER,
     NO_DATE,
@@ -23,7 +24,7 @@ from pipelines.dedup.rows import (
 )
 from pipelines.dedup.settings import Dedup, probability_found, recall_line
 from pipelines.dedup.shingles import ShingleSets, write_sets
-from pipelines.dedup.verify import jaccards, verified_edges
+from pipelines.dedup.verify import verified_edges
 from pipelines.storage import Folder
 from tokenizer.strict import SettingsError, parse
 
@@ -134,8 +135,9 @@ def test_jaccard_is_exact(tmp_path):
     sets = stored(tmp_path, drawn)
     index = sets.index(np.arange(30, dtype=np.uint64))
     pairs = list(combinations(range(30), 2))
-    found = jaccards(sets, index, *np.array(pairs).T, threshold=0.01)
-    assert found.tolist() == [len(drawn[a] & drawn[b]) / len(drawn[a] | drawn[b]) for a, b in pairs]
+    for groups in (np.zeros(30, int), np.arange(30)):       # by bits, and looked up
+        found = Jaccards(sets, index, groups, threshold=0.01)(*np.array(pairs).T)
+        assert found.tolist() == [len(drawn[a] & drawn[b]) / len(drawn[a] | drawn[b]) for a, b in pairs]
     with pytest.raises(KeyError, match="no shingle set is stored"):
         sets.index(np.array([30], np.uint64))
 
@@ -147,10 +149,9 @@ def test_four_fifths_is_at_the_threshold_of_four_fifths(tmp_path):
 
 
 def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
-    from pipelines.dedup import verify
     compared = []
-    real = verify.jaccards
-    monkeypatch.setattr(verify, "jaccards", lambda s, i, a, b, t: compared.append(len(a)) or real(s, i, a, b, t))
+    real = Jaccards.__call__
+    monkeypatch.setattr(Jaccards, "__call__", lambda self, a, b: compared.append(len(a)) or real(self, a, b))
     base = set(range(100))
     sets = stored(tmp_path, [base | {1000 + n} for n in range(3000)] + [set(range(2000 + 50 * n, 2100 + 50 * n)) for n in range(30)])
     links = np.array([(bucket, ref) for bucket in (1, 2) for ref in range(3030 - bucket)], LINK)     # two buckets, nearly equal

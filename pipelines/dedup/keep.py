@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.dedup.exact import EXACT, KINDS, NEAR
+from pipelines.dedup.jaccard import Jaccards
 from pipelines.dedup.rows import MEMBER_FIELDS, in_order, run_starts, words_to_ids
 from pipelines.dedup.shingles import ShingleSets
-from pipelines.dedup.verify import in_rounds, jaccards
+from pipelines.dedup.verify import chunks, in_rounds
 
 # A member of a cluster: `kind` 0 takes part in the choice; another was removed as a copy of `kept` before.
 CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])
@@ -68,26 +69,32 @@ def _choice(rows: np.ndarray, sets: ShingleSets, threshold: float, all_pairs: in
     contested = np.repeat(sizes, sizes) > 1
     part, number = part[contested], number[contested]
     index = sets.index(rows["ref"][part])
-
-    def compare(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return jaccards(sets, index, a, b, threshold)
-
-    remover = np.arange(len(part))
-    for first, other, found in in_rounds(number, np.arange(len(part)), compare, lambda s, _: s < threshold):
-        goes = found >= threshold
-        remover[other[goes]], similarity[part[other[goes]]] = first[goes], found[goes]
-    kept[part] = part[remover]
-    first, other = _not_compared(number, remover, sizes, all_pairs)
-    _prefer_closest(rows, part, kept, similarity, first, other, compare(first, other), threshold)
+    for start, end in chunks(number, index["count"]):
+        some = part[start:end]
+        found = _cover(rows[some], index[start:end], number[start:end], sets, threshold, all_pairs)
+        kept[some], similarity[some] = some[found[0]], found[1]
     return kept, similarity
 
 
-def _not_compared(number: np.ndarray, remover: np.ndarray, sizes: np.ndarray,
-                  all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+def _cover(rows: np.ndarray, index: np.ndarray, number: np.ndarray, sets: ShingleSets, threshold: float,
+           all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `_choice`, of some whole clusters without the rows that were removed before; `number` is a row's cluster."""
+    compare = Jaccards(sets, index, number, threshold)
+    kept, similarity = np.arange(len(rows)), np.full(len(rows), np.nan)
+    for first, other, found in in_rounds(number, np.arange(len(rows)), compare, lambda s, _: s < threshold):
+        goes = found >= threshold
+        kept[other[goes]], similarity[other[goes]] = first[goes], found[goes]
+    first, other = _not_compared(number, kept, all_pairs)
+    _prefer_closest(rows, kept, similarity, first, other, compare(first, other), threshold)
+    return kept, similarity
+
+
+def _not_compared(number: np.ndarray, remover: np.ndarray, all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (kept, removed) of clusters not larger than `all_pairs` that the choice had no need to compare: the kept one
-    stands later in the order than the one that removed the other."""
+    stands later in the order than the one that removed the other. Kept ones ascend."""
     where = np.arange(len(number))
-    keepers, removed = where[remover == where], where[(remover != where) & (sizes[number] <= all_pairs)]
+    sizes = np.bincount(number)[number]
+    keepers, removed = where[remover == where], where[(remover != where) & (sizes <= all_pairs)]
     begin = keepers.searchsorted(remover[removed], side="right")
     counts = number[keepers].searchsorted(number[removed], side="right") - begin
     second = np.repeat(removed, counts)
@@ -96,11 +103,11 @@ def _not_compared(number: np.ndarray, remover: np.ndarray, sizes: np.ndarray,
     return first[order], second[order]
 
 
-def _prefer_closest(rows: np.ndarray, part: np.ndarray, kept: np.ndarray, similarity: np.ndarray, first: np.ndarray,
-                    other: np.ndarray, found: np.ndarray, threshold: float) -> None:
+def _prefer_closest(rows: np.ndarray, kept: np.ndarray, similarity: np.ndarray, first: np.ndarray, other: np.ndarray,
+                    found: np.ndarray, threshold: float) -> None:
     """Let removed rows name the kept one with the highest Jaccard; of equal ones the smallest id."""
     close = found >= threshold
-    first, other, found = part[first[close]], part[other[close]], found[close]
+    first, other, found = first[close], other[close], found[close]
     first = np.concatenate([kept[other], first])
     other, found = np.concatenate([other, other]), np.concatenate([similarity[other], found])
     order = np.lexsort((rows["id_low"][first], rows["id_high"][first], -found, other))
