@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
 from pipelines.dedup.settings import Dedup
+from pipelines.dedup.verify import HELD
 from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
@@ -29,7 +30,7 @@ WORK = "_work"
 
 
 class DedupStage(Stage):
-    name, version = "dedup", 2
+    name, version = "dedup", 3
     reads = (EXTRACT, MEASURE, SCREEN)
     columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
     libraries = ("regex", "xxhash")
@@ -52,31 +53,33 @@ class DedupStage(Stage):
     def tasks(self, place: Place) -> list[Task]:
         """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
         with quiet():
-            from pipelines.dedup.copies import decisions_of, find_copies
+            from pipelines.dedup.copies import decisions_of, find_copies, held_of
 
         parts, base = super().tasks(place), self.base(place)
         work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
         find_copies(place.engine, place.data, work, parts, self.settings(place.config))
         tasks = []
         for ordinal, part in enumerate(parts):
-            decided = decisions_of(work, ordinal).copy()
-            decided["ref"] -= np.uint64(ordinal << 32)          # rows of the part: a new part elsewhere moves ordinals
-            digest = hashlib.sha256(decided.tobytes()).hexdigest()
-            path = f"{ordinal:08d}.decided"
-            work.write(path, decided.tobytes())
-            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, path)))
+            found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
+            paths = f"{ordinal:08d}.decided", f"{ordinal:08d}.held"
+            for rows, path in zip(found, paths, strict=True):
+                rows["ref"] -= np.uint64(ordinal << 32)         # rows of the part: a new part elsewhere moves ordinals
+                work.write(path, rows.tobytes())
+            digest = hashlib.sha256(b"".join(rows.tobytes() for rows in found)).hexdigest()
+            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
         return tasks
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
-        folder, path = task.payload
-        decided = np.frombuffer(Folder(folder).read(path), DECISION)
+        folder, decided_path, held_path = task.payload
+        decided = np.frombuffer(Folder(folder).read(decided_path), DECISION)
+        held = np.frombuffer(Folder(folder).read(held_path), HELD)
         counts: Counts = {"read": 0, "kept": 0}
         for documents, signals, verdicts in batches:
             first, end = counts["read"], counts["read"] + documents.num_rows
-            mine = decided[decided["ref"].searchsorted(np.uint64(first)):decided["ref"].searchsorted(np.uint64(end))]
-            duplicates = duplicates_table(documents["id"], first, mine)
+            mine = (rows[slice(*rows["ref"].searchsorted(np.array([first, end], np.uint64)))] for rows in (decided, held))
+            duplicates = duplicates_table(documents["id"], first, *mine)
             output.write(duplicates)
             copies, kept = pc.is_valid(duplicates["kind"]), verdicts["kept"]
             stays = pc.and_not(kept, copies)
@@ -86,13 +89,15 @@ class DedupStage(Stage):
                 "read": documents.num_rows, "kept": pc.sum(stays.cast(pa.int64())).as_py() or 0,
                 "rejected": count(duplicates["kind"]) | {"screened_out": documents.num_rows - (pc.sum(kept).as_py() or 0)},
                 "standing_in_clusters": pc.sum(whole.cast(pa.int64())).as_py() or 0,
+                "contained": len(duplicates) - duplicates["contained_in"].null_count,
                 "source": tally(documents["source"], **measured), "language": tally(signals["language"], **measured)})
         return counts
 
     def summary(self, counts: Counts) -> str:
         copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
         said = ", ".join(f"{kind} {n:,}" for kind, n in copies.items())
-        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept, "
+        inside = f", {counts['contained']:,} of them within another" if counts.get("contained") else ""
+        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept{inside}, "
                 f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
 
 

@@ -13,8 +13,9 @@ from pipelines.dedup.exact import KEYED, KINDS
 from pipelines.dedup.files import DONE, Grouping, file_name, read_rows
 from pipelines.dedup.keep import CLUSTERED, DECISION
 from pipelines.dedup.settings import Dedup
-from pipelines.dedup.steps import FOREST_FILE, Run
+from pipelines.dedup.steps import FOREST_FILE, Run, held_file
 from pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
+from pipelines.dedup.verify import HELD
 from pipelines.engine import Engine
 from pipelines.stage import Task
 from pipelines.storage import Folder
@@ -53,7 +54,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     exact = cut("exact", EXACT_KINDS * KEYED.itemsize * documents)
     passes(exact, parts, lambda number: MeetExactly(run, exact, number))
     once("resolve", {"names": [exact.names()]}, Resolve(run, exact))
-    bands = cut("bands", settings.bands * BAND.itemsize * documents)
+    bands = cut("bands", settings.banding()[0] * BAND.itemsize * documents)
     passes(bands, parts, lambda number: MeetInBands(run, bands, number))
     distinct = cut("buckets", bands.bytes())
     passes(distinct, bands.names(), lambda number: UniteBuckets(bands, distinct, number))
@@ -72,6 +73,12 @@ def decisions_of(work: Folder, ordinal: int) -> np.ndarray:
     names = [file_name(number, ordinal) for number in range(passes)]
     rows = [np.zeros(0, DECISION), *(read_rows(folder, name, DECISION) for name in names if folder.exists(name))]
     return np.sort(np.concatenate(rows), order="ref")
+
+
+def held_of(work: Folder, ordinal: int) -> np.ndarray:
+    """HELD rows of one part, sorted by reference, after `find_copies`."""
+    name = held_file(ordinal)
+    return read_rows(work, name, HELD) if work.exists(name) else np.zeros(0, HELD)
 
 
 def memory_of_machine() -> int:

@@ -21,32 +21,38 @@ FLAG_BYTES = 64 << 20       # flags unpacked at a time, and bits compared at a t
 class Jaccards:
     """The similarities of some documents: rows of `index`, where `groups` (ascending) says who is compared with whom."""
 
-    def __init__(self, sets: ShingleSets, index: np.ndarray, groups: np.ndarray, threshold: float):
-        self._sets, self._index, self._threshold = sets, index, threshold
-        self._sizes = index["count"].astype(np.int64)
-        self._group = np.full(len(index), -1)               # whose bits a row is in, and from which row on these are
-        self._bits: list[tuple[int, np.ndarray]] = []
+    def __init__(self, sets: ShingleSets, index: np.ndarray, groups: np.ndarray):
+        self._sets, self._index = sets, index
+        self.sizes = index["count"].astype(np.int64)
+        self._group = np.full(len(index), -1)               # whose bits a row is in; -1 where there are none
+        self._bits: list[tuple[int, np.ndarray]] = []       # of each group its first row and its bits
         for start, end in runs(groups):
-            if end - start >= BIT_ROWS and self._sizes[start:end].sum() <= GROUP_HASHES:
-                bits = shared_bits(sets.hashes(index[start:end]), self._sizes[start:end])
-                if bits.size <= SPREAD * self._sizes[start:end].sum():
+            total = int(self.sizes[start:end].sum())
+            if end - start >= BIT_ROWS and total <= GROUP_HASHES:
+                bits = shared_bits(sets.hashes(index[start:end]), self.sizes[start:end])
+                if bits.size <= SPREAD * total:
                     self._group[start:end] = len(self._bits)
                     self._bits.append((start, bits))
 
-    def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def similarity(self, a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray:
         """float64 per pair of rows of one group, `a` ascending: exact Jaccard, or 0 where the sizes of the two sets alone
         put it below the threshold."""
-        small, large = np.minimum(self._sizes[a], self._sizes[b]), np.maximum(self._sizes[a], self._sizes[b])
+        small, large = np.minimum(self.sizes[a], self.sizes[b]), np.maximum(self.sizes[a], self.sizes[b])
         similarity = np.zeros(len(a))
-        near = np.flatnonzero((small >= self._threshold * large * (1 - 1e-12)) & (small > 0))
-        a, b = a[near], b[near]
-        common = np.zeros(len(a), np.int64)
-        for start, end in runs(self._group[a]):
-            n = self._group[a[start]]
-            counted = self._in_bits if n >= 0 else self._looked_up
-            common[start:end] = counted(a[start:end], b[start:end])
-        similarity[near] = common / (self._sizes[a] + self._sizes[b] - common)
+        near = np.flatnonzero((small >= threshold * large * (1 - 1e-12)) & (small > 0))
+        common = self.common(a[near], b[near])
+        similarity[near] = common / (small[near] + large[near] - common)
         return similarity
+
+    def common(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """int64 per pair of rows of one group, `a` ascending: how many shingles both have."""
+        common = np.zeros(len(a), np.int64)
+        some = np.flatnonzero((self.sizes[a] > 0) & (self.sizes[b] > 0))
+        a, b = a[some], b[some]
+        for start, end in runs(self._group[a]):
+            counted = self._in_bits if self._group[a[start]] >= 0 else self._looked_up
+            common[some[start:end]] = counted(a[start:end], b[start:end])
+        return common
 
     def _in_bits(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         first, bits = self._bits[self._group[a[0]]]
@@ -56,7 +62,7 @@ class Jaccards:
         return np.concatenate(counts)
 
     def _looked_up(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        weights = np.cumsum(self._sizes[b])
+        weights = np.cumsum(self.sizes[b])
         counts, start = [], 0
         while start < len(a):
             end = max(start + 1, int(weights.searchsorted(weights[start] + BATCH_HASHES, side="right")))
@@ -69,9 +75,9 @@ class Jaccards:
         common = np.zeros(len(a), np.int64)
         starts = run_starts(a)
         second = self._sets.hashes(self._index[b])
-        offsets = np.concatenate([[0], np.cumsum(self._sizes[b])])
+        offsets = np.concatenate([[0], np.cumsum(self.sizes[b])])
         first = self._sets.hashes(self._index[a[starts]])
-        first_offsets = np.concatenate([[0], np.cumsum(self._sizes[a[starts]])]).tolist()
+        first_offsets = np.concatenate([[0], np.cumsum(self.sizes[a[starts]])]).tolist()
         for n, (start, end) in enumerate(runs(a)):
             pivot = first[first_offsets[n]:first_offsets[n + 1]]
             others = second[offsets[start]:offsets[end]]

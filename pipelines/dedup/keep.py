@@ -6,6 +6,7 @@ no two kept documents of a cluster are copies of each other: chains carry no str
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dedup.exact import EXACT, KINDS, NEAR
 from pipelines.dedup.jaccard import Jaccards
@@ -19,7 +20,8 @@ DECISION = np.dtype([("ref", "<u8"), ("cluster_high", "<u8"), ("cluster_low", "<
                      ("kept_low", "<u8"), ("kind", "u1"), ("similarity", "<f8"), ("cluster_size", "<u4")])
 
 DUPLICATES = pa.schema([("id", pa.string()), ("cluster", pa.string()), ("kept_id", pa.string()), ("kind", pa.string()),
-                        ("similarity", pa.float64()), ("cluster_size", pa.int32())])
+                        ("similarity", pa.float64()), ("cluster_size", pa.int32()),
+                        ("contained_in", pa.string()), ("containment", pa.float64())])
 
 
 def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order: tuple[str, ...],
@@ -79,7 +81,11 @@ def _choice(rows: np.ndarray, sets: ShingleSets, threshold: float, all_pairs: in
 def _cover(rows: np.ndarray, index: np.ndarray, number: np.ndarray, sets: ShingleSets, threshold: float,
            all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """As `_choice`, of some whole clusters without the rows that were removed before; `number` is a row's cluster."""
-    compare = Jaccards(sets, index, number, threshold)
+    jaccards = Jaccards(sets, index, number)
+
+    def compare(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return jaccards.similarity(a, b, threshold)
+
     kept, similarity = np.arange(len(rows)), np.full(len(rows), np.nan)
     for first, other, found in in_rounds(number, np.arange(len(rows)), compare, lambda s, _: s < threshold):
         goes = found >= threshold
@@ -115,20 +121,29 @@ def _prefer_closest(rows: np.ndarray, kept: np.ndarray, similarity: np.ndarray, 
     kept[other[best]], similarity[other[best]] = first[best], found[best]
 
 
-def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray) -> pa.RecordBatch:
+def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: np.ndarray) -> pa.RecordBatch:
     """Rows of `duplicates`, aligned with the documents of these ids; null all along where a document has no twin.
 
-    `decided` are the DECISION rows of these documents, sorted by reference; document n has reference first_ref + n.
+    `decided` are the DECISION rows of these documents and `held` the HELD rows, each once, sorted by reference; document
+    n has reference first_ref + n. A document that goes is not said to be contained in another.
     """
-    at = (decided["ref"] - np.uint64(first_ref)).astype(np.int64)
-    place = np.full(len(ids), -1)
-    place[at] = np.arange(len(decided))
-    take = pa.array(np.maximum(place, 0), mask=place < 0)
+    take = _places(decided, first_ref, len(ids))
+    kind = pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])).take(take)
     columns = {
-        "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]),
-        "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]),
-        "kind": pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])),
-        "similarity": pa.array(decided["similarity"], from_pandas=True),
-        "cluster_size": pa.array(decided["cluster_size"].astype(np.int32)),
+        "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]).take(take),
+        "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]).take(take),
+        "kind": kind,
+        "similarity": pa.array(decided["similarity"], from_pandas=True).take(take),
+        "cluster_size": pa.array(decided["cluster_size"].astype(np.int32)).take(take),
     }
-    return pa.record_batch([ids, *(column.take(take) for column in columns.values())], schema=DUPLICATES)
+    inside = pc.if_else(pc.is_null(kind), _places(held, first_ref, len(ids)), None)
+    columns |= {"contained_in": words_to_ids(held["in_high"], held["in_low"]).take(inside),
+                "containment": pa.array(held["share"]).take(inside)}
+    return pa.record_batch([ids, *columns.values()], schema=DUPLICATES)
+
+
+def _places(rows: np.ndarray, first_ref: int, count: int) -> pa.Array:
+    """For each of `count` documents the place of its row, null where it has none."""
+    place = np.full(count, -1)
+    place[(rows["ref"] - np.uint64(first_ref)).astype(np.int64)] = np.arange(len(rows))
+    return pa.array(np.maximum(place, 0), mask=place < 0)

@@ -6,15 +6,18 @@ worked on side by side; a bucket of no more than `rounds` + 1 members has all it
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from pipelines.dedup.clusters import forest
 from pipelines.dedup.jaccard import Jaccards
 from pipelines.dedup.rows import run_starts
+from pipelines.dedup.settings import Dedup
 from pipelines.dedup.shingles import ShingleSets
 
 EDGE = np.dtype([("a", "<u8"), ("b", "<u8"), ("similarity", "<f8")])
+HELD = np.dtype([("ref", "<u8"), ("in_high", "<u8"), ("in_low", "<u8"), ("share", "<f8")])
 CHUNK_HASHES = 4 << 20      # shingle hashes of the documents whose pairs are looked at together: 32 MB
 
 Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -43,8 +46,16 @@ def in_rounds(groups: np.ndarray, members: np.ndarray, compare: Compare,
         groups, members = groups[left], second[left]
 
 
-def verified_edges(links: np.ndarray, sets: ShingleSets, threshold: float, rounds: int) -> np.ndarray:
-    """EDGE rows (a before b by id), each once: the compared pairs whose Jaccard is at least the threshold.
+class Compared(NamedTuple):
+    """What the comparing of candidates showed: EDGE rows (a before b by id) of the copies, each once, and HELD rows of
+    those that are no copies but of which one, `ref`, has at least a given share of its shingles in the other."""
+
+    edges: np.ndarray
+    held: np.ndarray
+
+
+def compared(links: np.ndarray, sets: ShingleSets, settings: Dedup) -> Compared:
+    """The copies and the contained among the pairs of some buckets that are compared.
 
     `links` are the LINK rows of some whole buckets, each row once. The first of a bucket is its smallest id, so the
     answer depends on nothing but which documents share which buckets. Buckets that overlap are worked on together.
@@ -60,12 +71,12 @@ def verified_edges(links: np.ndarray, sets: ShingleSets, threshold: float, round
     members = rank[local]
     order = np.lexsort((members, links["bucket"], component[members]))
     buckets, members = links["bucket"][order], members[order]
-    edges = [np.zeros(0, EDGE)]
+    found = [Compared(np.zeros(0, EDGE), np.zeros(0, HELD))]
     for start, end in chunks(component, index["count"]):
         some = slice(*members_of(component[members], component[start], component[end - 1]))
-        edges.append(_edges(buckets[some], members[some] - start, sets, index[start:end], component[start:end], threshold,
-                            rounds))
-    return np.concatenate(edges)
+        known = _rounds(buckets[some], members[some] - start, sets, index[start:end], component[start:end], settings)
+        found.append(Compared(known.edges(settings.threshold), known.held(settings.threshold, settings.containment)))
+    return Compared(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def chunks(groups: np.ndarray, counts: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -93,42 +104,70 @@ def _components(buckets: np.ndarray, members: np.ndarray, count: int) -> np.ndar
     return trees["root"].astype(np.int64)
 
 
-def _edges(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: np.ndarray, component: np.ndarray,
-           threshold: float, rounds: int) -> np.ndarray:
-    """EDGE rows of some whole components; `members` are rows of `index`, sorted by (bucket, id)."""
+def _rounds(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: np.ndarray, component: np.ndarray,
+            settings: Dedup) -> "_Known":
+    """All comparisons of some whole components; `members` are rows of `index`, sorted by (bucket, id)."""
     groups = np.cumsum(np.concatenate([[0], buckets[1:] != buckets[:-1]]))
-    all_pairs = np.bincount(groups) <= rounds + 1
-    known = _Known(Jaccards(sets, index, component, threshold))
+    all_pairs = np.bincount(groups) <= settings.rounds + 1
+    known = _Known(Jaccards(sets, index, component), index)
 
     def stays(similarity: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return (similarity < threshold) | all_pairs[at]
+        return (similarity < settings.threshold) | all_pairs[at]
 
-    for _ in zip(range(rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
+    for _ in zip(range(settings.rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
         pass
-    a, b, similarity = known.pairs()
-    alike = similarity >= threshold
-    edges = np.zeros(int(alike.sum()), EDGE)
-    edges["a"], edges["b"], edges["similarity"] = index["ref"][a[alike]], index["ref"][b[alike]], similarity[alike]
-    return edges
+    return known
 
 
 class _Known:
-    """Compares a pair once, however many buckets it occurs in."""
+    """Pairs of rows of `index` and what they have in common: each compared once, however many buckets it occurs in."""
 
-    def __init__(self, compare: Compare):
-        self._compare = compare
+    def __init__(self, jaccards: Jaccards, index: np.ndarray):
+        self._jaccards, self._index = jaccards, index
         self._keys = np.zeros(0, np.int64)          # first << 32 | second, ascending
-        self._similarity = np.zeros(0)
+        self._common = np.zeros(0, np.int64)
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """float64 per pair: exact Jaccard."""
         keys = a << 32 | b
         new = np.setdiff1d(keys, self._keys)        # ascending: equal firsts are adjacent
         if len(new):
-            found = self._compare(new >> 32, new & 0xFFFFFFFF)
             place = self._keys.searchsorted(new)
+            self._common = np.insert(self._common, place, self._jaccards.common(new >> 32, new & 0xFFFFFFFF))
             self._keys = np.insert(self._keys, place, new)
-            self._similarity = np.insert(self._similarity, place, found)
-        return self._similarity[self._keys.searchsorted(keys)]
+        return self._similarities(a, b, self._common[self._keys.searchsorted(keys)])
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._keys >> 32, self._keys & 0xFFFFFFFF, self._similarity
+    def edges(self, threshold: float) -> np.ndarray:
+        """EDGE rows of the pairs at or above the threshold."""
+        a, b, similarity = self._pairs()
+        alike = similarity >= threshold
+        edges = np.zeros(int(alike.sum()), EDGE)
+        edges["a"], edges["b"], edges["similarity"] = (
+            self._index["ref"][a[alike]], self._index["ref"][b[alike]], similarity[alike])
+        return edges
+
+    def held(self, threshold: float, containment: float) -> np.ndarray:
+        """HELD rows of the pairs below the threshold of which one has `containment` of its shingles in the other."""
+        a, b, similarity = self._pairs()
+        sizes = self._jaccards.sizes
+        short, long = np.where(sizes[a] <= sizes[b], a, b), np.where(sizes[a] <= sizes[b], b, a)
+        share = self._common / np.maximum(sizes[short], 1)
+        inside = np.flatnonzero((similarity < threshold) & (share >= containment))
+        held = np.zeros(len(inside), HELD)
+        held["ref"], held["share"] = self._index["ref"][short[inside]], share[inside]
+        held["in_high"], held["in_low"] = (self._index[name][long[inside]] for name in ("id_high", "id_low"))
+        return held
+
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        a, b = self._keys >> 32, self._keys & 0xFFFFFFFF
+        return a, b, self._similarities(a, b, self._common)
+
+    def _similarities(self, a: np.ndarray, b: np.ndarray, common: np.ndarray) -> np.ndarray:
+        """Two empty sets have nothing in common."""
+        return common / np.maximum(self._jaccards.sizes[a] + self._jaccards.sizes[b] - common, 1)
+
+
+def fullest(held: np.ndarray) -> np.ndarray:
+    """For each reference the HELD row with the largest share, of equal ones the smallest id; sorted by reference."""
+    held = held[np.lexsort((held["in_low"], held["in_high"], -held["share"], held["ref"]))]
+    return held[run_starts(held["ref"])]
