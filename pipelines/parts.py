@@ -174,12 +174,23 @@ class PartWriter:
 
 def read_batches(dataset: Folder, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """A part's rows, one batch per row group, page checksums verified. StageError where the file is damaged or gone."""
+    with opened(dataset, part) as file:
+        for group in range(file.num_row_groups):
+            yield from read_group(file, group, columns)
+
+
+def read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> list[pa.RecordBatch]:
+    """One row group as a list of one batch; of none where it has no rows."""
+    return file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+
+
+@contextlib.contextmanager
+def opened(dataset: Folder, part: Part) -> Iterator[pq.ParquetFile]:
+    """A part's file, open to be read group by group. StageError where it, or what is read of it, is damaged or gone."""
     try:
         with dataset.open(part.path) as source, \
                 pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=columns, use_threads=False)
-                yield from table.combine_chunks().to_batches()
+            yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing; "
