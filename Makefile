@@ -1,7 +1,7 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        dedup-only test lint bench clean
+        dedup-only duplicates twins test lint bench clean
 
 DATA      ?= data
 CONFIG    ?= settings.yaml
@@ -14,6 +14,7 @@ PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
 RAW       ?=
+URL       ?=
 CRAWL     ?=
 FILES     ?=
 BYTES     ?=
@@ -80,6 +81,10 @@ report:                  ## data/report/index.html: funnel, languages, duplicate
 all: train               ## raw/ to a trained model, and the report
 	@$(MAKE) --no-print-directory report
 
+duplicates:              ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
+	@$(BIN)/python -m pipelines.duplicates --data $(DATA)
+twins:                   ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
+	@$(BIN)/python -m pipelines.twins "$(URL)" --data $(DATA)
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
 	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from pipelines.dedup.clusters import TREE, SpanningForest, root_of
+from pipelines.dedup.clusters import SpanningForest
 from pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from pipelines.dedup.forest import TREE, root_of
 from pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
 from pipelines.dedup.rows import Pass, joined
 from pipelines.dedup.settings import Dedup

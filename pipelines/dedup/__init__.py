@@ -5,6 +5,8 @@ part, aligned with documents. A part whose decisions did not change is not writt
 """
 
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.dedup.estimate import LARGE, estimate_line
 from pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
-from pipelines.dedup.settings import Dedup
+from pipelines.dedup.settings import Dedup, memory_for, recall_line
 from pipelines.dedup.verify import HELD
 from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
-from pipelines.parts import Counts, add_counts
+from pipelines.parts import STATS, Counts, add_counts
+from pipelines.progress import watched
 from pipelines.screen import SCREEN
 from pipelines.stage import Output, Place, Stage, Task, fingerprint, quiet, to_plain
 from pipelines.storage import Folder
@@ -53,11 +57,14 @@ class DedupStage(Stage):
     def tasks(self, place: Place) -> list[Task]:
         """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
         with quiet():
-            from pipelines.dedup.copies import decisions_of, find_copies, held_of
+            from pipelines.dedup.copies import STEPS, decisions_of, find_copies, held_of
 
         parts, base = super().tasks(place), self.base(place)
         work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
-        find_copies(place.engine, place.data, work, parts, self.settings(place.config))
+        self.announce(place, sum(part.inputs[0][1].rows for part in parts))
+        with watched("dedup, looking for copies", len(STEPS), lambda: sum(work.exists(step) for step in STEPS), unit="steps",
+                     every=2.0):
+            find_copies(place.engine, place.data, work, parts, self.settings(place.config))
         tasks = []
         for ordinal, part in enumerate(parts):
             found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
@@ -68,6 +75,16 @@ class DedupStage(Stage):
             digest = hashlib.sha256(b"".join(rows.tobytes() for rows in found)).hexdigest()
             tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
         return tasks
+
+    def announce(self, place: Place, documents: int) -> None:
+        """What will be found with which chance; before a large run also what it will take."""
+        settings = self.settings(place.config)
+        print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
+        if documents >= LARGE:
+            signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
+            words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
+            print(f"dedup: {estimate_line(documents, words, settings, memory_for(settings), place.engine.workers)}",
+                  file=sys.stderr, flush=True)
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:

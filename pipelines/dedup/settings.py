@@ -1,5 +1,6 @@
 """What a user sets of dedup, and what follows from it: how likely a pair of a given similarity is found."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -75,10 +76,15 @@ def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
     pairs at the threshold; None where not even bands of one row do.
 
     >>> chosen_banding(0.8, 0.99), chosen_banding(0.7, 0.99), chosen_banding(0.8, 0.9)
-    ((20, 6), (30, 4), (17, 7))
+    ((20, 6), (30, 4), (15, 8))
     """
     bandings = ((SIGNATURE // rows, rows) for rows in range(SIGNATURE, 0, -1))
     return next((banding for banding in bandings if probability_found(threshold, *banding) >= recall), None)
+
+
+def memory_for(settings: Dedup) -> float:
+    """Bytes that may be grouped at one time: as set, else a quarter of the machine's."""
+    return settings.memory_gb * 1e9 if settings.memory_gb else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4
 
 
 def probability_found(similarity: float, bands: int, rows: int) -> float:

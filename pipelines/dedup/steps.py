@@ -15,9 +15,9 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from pipelines.dedup.clusters import TREE, root_of
 from pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, keyed_rows, member_rows, resolve
 from pipelines.dedup.files import Grouping, read_rows, rows_of_part, write_rows
+from pipelines.dedup.forest import TREE, root_of
 from pipelines.dedup.keep import CLUSTERED, DECISION, decisions
 from pipelines.dedup.rows import MEMBER, Pass, by_partition, joined, mixed, owned, split
 from pipelines.dedup.settings import Dedup

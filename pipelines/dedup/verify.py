@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.dedup.clusters import forest
+from pipelines.dedup.forest import forest
 from pipelines.dedup.jaccard import Jaccards
 from pipelines.dedup.rows import run_starts
 from pipelines.dedup.settings import Dedup
