@@ -1,7 +1,7 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        why trace where takedown dedup-only test lint bench clean
+        why trace where takedown dedup-only duplicates twins test lint bench clean
 
 DATA      ?= data
 CONFIG    ?= settings.yaml
@@ -14,6 +14,7 @@ PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
 RAW       ?=
+URL       ?=
 CRAWL     ?=
 FILES     ?=
 BYTES     ?=
@@ -96,6 +97,10 @@ where: setup             ## the parts and blocks that hold a page or a host: URL
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
 	@$(BIN)/python -m pipelines.takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
+duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
+	@$(BIN)/python -m pipelines.duplicates --data $(DATA)
+twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
+	@$(BIN)/python -m pipelines.twins --data $(DATA) -- "$${URL:-$$ID}"
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
 	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 
