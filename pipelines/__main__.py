@@ -23,10 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     parser.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe for pack (default: %(default)s)")
     parser.add_argument("--tokenizer", help="name under data/tokenizers (default: the one the mixture names)")
     parser.add_argument("--if-missing", action="store_true", help="leave the stage's dataset as it is where there is one")
-    parser.add_argument("--runner", default=LOCAL, help="Beam runner (default: %(default)s, the embedded one)")
-    parser.add_argument("--workers", type=int, default=processors(), help="processes to use (default: one per core)")
-    parser.add_argument("--job-endpoint", metavar="HOST:PORT", help="Beam job service, for --runner PortableRunner")
-    parser.add_argument("--worker-pool", metavar="HOST:PORT", help="Beam worker pool, for --runner PortableRunner")
+    parser.add_argument("--runner", default=LOCAL[0],
+                        help="local (Beam's embedded runner), prism, flink, or a name that Beam knows (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=processors(),
+                        help="processes to use, on Flink slots (default: one per core of this machine)")
+    parser.add_argument("--job-endpoint", metavar="HOST:PORT",
+                        help="job service (default: localhost:8073 for prism, localhost:8099 for flink)")
+    parser.add_argument("--worker-pool", metavar="HOST:PORT",
+                        help="worker pool, as seen from where the engine runs (default: localhost:50000 for flink)")
     parser.add_argument("--runner-option", action="append", default=[], metavar="--flag=value",
                         help="an option for the Beam runner, as it is; may be repeated")
     given = parser.parse_args(argv)
@@ -40,8 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int | str:
             problems += error.problems
         if problems:
             raise SettingsError(problems)
-        place = Place(Folder(given.data), config, engine)
+        # A worker elsewhere has another working folder.
+        place = Place(Folder(given.data if "://" in given.data else os.path.abspath(given.data))
+                      if not engine.is_local else Folder(given.data), config, engine)
         print(bring_up_to_date(stage, place, if_missing=given.if_missing), flush=True)
+    except OSError as error:
+        told = engine.sentence(error)
+        if not isinstance(told, StageError):
+            raise
+        return f"{stage.name}: {told}"
     except (StageError, SettingsError) as error:
         message = "\n".join(f"{stage.name}: {line}" for line in str(error).splitlines())
         if isinstance(error, WorkerDiedError):       # the embedded runner's other threads wait for ever

@@ -1,5 +1,6 @@
 """All steps of dedup in their order, through any engine: from aligned parts to decisions about their documents."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,7 +35,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     parts = list(enumerate(tasks))
     documents = sum(task.inputs[0][1].rows for task in tasks)
     workers = max(1, documents // WORTH_A_WORKER)
-    memory = settings.memory_gb * 1e9 if settings.memory_gb else memory_of_machine() / 4
+    memory = settings.memory_gb * 1e9 if settings.memory_gb else math.inf if engine.spills else memory_of_machine() / 4
 
     def cut(step: str, grouped_bytes: int) -> Grouping:
         return Grouping.sized(work, step, grouped_bytes, memory, settings.passes)
