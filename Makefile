@@ -1,15 +1,18 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        why trace where takedown dedup-only duplicates twins test lint bench clean
+        why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint \
+        bench clean
 
 DATA      ?= data
 CONFIG    ?= settings.yaml
 RULES     ?= rules.yaml
 MIXTURE   ?= mixtures/demo.yaml
 TOKENIZER ?=
-RUNNER    ?= FnApiRunner
+RUNNER    ?= local
 WORKERS   ?=
+HOSTS     ?= 2
+STORED    ?=
 PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
@@ -104,8 +107,19 @@ twins: setup             ## a page and its copies side by side, each difference 
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
 	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 
-test: setup              ## every test
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
+	@$(BIN)/python -m pipelines.plan --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
+	    $(if $(WORKERS),--workers $(WORKERS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
+
+cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini-cluster), to try RUNNER=flink (needs a JDK and Maven)
+	@$(BIN)/python -m cluster start --hosts $(HOSTS) $(ARGS)
+cluster-stop:            ## ends what `make cluster` started
+	@$(BIN)/python -m cluster stop $(ARGS)
+
+test: setup              ## every test but those that need a cluster
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
+test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
+	$(BIN)/python -m pytest -m cluster tests/test_cluster.py
 lint: setup              ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
