@@ -31,10 +31,14 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", default="rules.yaml", help="bounds and policies (default: %(default)s)")
     parser.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe for pack (default: %(default)s)")
     parser.add_argument("--tokenizer", help="name under data/tokenizers (default: the one the mixture names)")
-    parser.add_argument("--runner", default=LOCAL, help="Beam runner (default: %(default)s, the embedded one)")
-    parser.add_argument("--workers", type=int, default=processors(), help="processes to use (default: one per core)")
-    parser.add_argument("--job-endpoint", metavar="HOST:PORT", help="Beam job service, for --runner PortableRunner")
-    parser.add_argument("--worker-pool", metavar="HOST:PORT", help="Beam worker pool, for --runner PortableRunner")
+    parser.add_argument("--runner", default=LOCAL[0],
+                        help="local (Beam's embedded runner), prism, flink, or a name that Beam knows (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=processors(),
+                        help="processes to use, on Flink slots (default: one per core of this machine)")
+    parser.add_argument("--job-endpoint", metavar="HOST:PORT",
+                        help="job service (default: localhost:8073 for prism, localhost:8099 for flink)")
+    parser.add_argument("--worker-pool", metavar="HOST:PORT",
+                        help="worker pool, as seen from where the engine runs (default: localhost:50000 for flink)")
     parser.add_argument("--runner-option", action="append", default=[], metavar="--flag=value",
                         help="an option for the Beam runner, as it is; may be repeated")
 
@@ -49,13 +53,20 @@ def place_of(given: argparse.Namespace) -> Place:
         problems += error.problems
     if problems:
         raise SettingsError(problems)
-    return Place(Folder(given.data), config, engine)
+    # A worker elsewhere has another working folder.
+    data = given.data if engine.is_local or "://" in given.data else os.path.abspath(given.data)
+    return Place(Folder(data), config, engine)
 
 
 def told(name: str, run: Callable[[], str]) -> int | str:
     """Run, print what it returns, and be what `main` returns: 0, or the sentences of what stopped it."""
     try:
         print(run(), flush=True)
+    except OSError as error:
+        sentence = Engine().sentence(error)
+        if not isinstance(sentence, StageError):
+            raise
+        return f"{name}: {sentence}"
     except (StageError, SettingsError) as error:
         message = "\n".join(f"{name}: {line}" for line in str(error).splitlines())
         if isinstance(error, WorkerDiedError):       # the embedded runner's other threads wait for ever

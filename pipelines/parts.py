@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.storage import Folder, StageError
+from pipelines.storage import Folder, StageError, unreachable
 
 SCHEMA = 1                  # of receipts, manifests and the datasets they describe; a newer one is refused
 MANIFEST, STATS, RUN = "_manifest.json", "_stats.json", "_run.json"
@@ -57,6 +57,11 @@ class Receipt:
         rejected = loaded["rejected"]
         return Receipt(loaded["task"], loaded["fingerprint"], tuple(Part(**p) for p in loaded["parts"]),
                        Part(**rejected) if rejected else None, loaded["counts"], loaded["notes"])
+
+
+def files_of(receipt: Receipt) -> list[Part]:
+    """Every file that a receipt vouches for."""
+    return [*receipt.parts, *([receipt.rejected] if receipt.rejected else [])]
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,8 @@ def opened(dataset: Folder, part: Part) -> Iterator[pq.ParquetFile]:
         if isinstance(error, FileNotFoundError):
             raise StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing; "
                              f"delete {dataset.uri}/{MANIFEST} and run its stage again") from None
+        if unreachable(error):
+            raise
         raise StageError(f"{dataset.uri}/{part.path} is damaged ({' '.join(str(error).split())}); "
                          "delete it and run its stage again") from error
 

@@ -5,9 +5,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipelines.parts import MANIFEST, RUN, STATS, Counts, Manifest, Part, Receipt, add_counts, to_json
+from pipelines.parts import MANIFEST, RUN, STATS, Counts, Manifest, Receipt, add_counts, files_of, to_json
 from pipelines.progress import watched
-from pipelines.stage import RECEIPTS, Place, Stage, Task, library_version, manifest_of
+from pipelines.stage import RECEIPTS, Place, Stage, Task, library_version, manifest_of, quiet
 from pipelines.storage import Folder, StageError
 
 
@@ -45,6 +45,11 @@ def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False, curre
         receipts = read_receipts(dataset, list(manifest.receipts))
         clean(stage, place, receipts)
         return f"{stage.name}: up to date, {total(receipts)['kept']:,} kept in {len(manifest.parts)} parts"
+    if not place.engine.is_local and stage.uses_workers:
+        with quiet():                           # Beam warns of cloud libraries that are not installed
+            from pipelines.probe import check_workers
+
+        check_workers(stage, place)
     tasks = stage.tasks(place)
     kept = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
             if all(listing.get(part.path) == part.bytes for part in files_of(r))}
@@ -112,10 +117,6 @@ def recall(dataset: Folder) -> dict[str, Any]:
         return dict(json.loads(dataset.read(RUN)))
     except (FileNotFoundError, ValueError):
         return {}
-
-
-def files_of(receipt: Receipt) -> list[Part]:
-    return [*receipt.parts, *([receipt.rejected] if receipt.rejected else [])]
 
 
 def _whole(manifest: Manifest, listing: dict[str, int]) -> bool:

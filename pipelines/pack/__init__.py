@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 FORMAT = "1"                            # of the streams; `model` refuses another
 SPLITS = ("train", "validation")
 PLANS = "_work"                         # rows of the plan, a file a shard
-INDEXED = ["id", "piece", "pieces", "source", "language", "token_count"]
+INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
 
 
 class PackStage(Stage):
-    name, version, unit = "pack", 1, "texts"
+    name, version, unit = "pack", 2, "texts"
     reads = (TOKENIZE,)
 
     def dataset(self, config: "Config") -> str:
