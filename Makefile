@@ -17,7 +17,6 @@ PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
 RAW       ?=
-URL       ?=
 CRAWL     ?=
 FILES     ?=
 BYTES     ?=
