@@ -122,7 +122,7 @@ def _is_written_as_phone(text: str, opening: int, start: int, end: int, words: t
         return False
     if written[0] == "(" or int(written[0]) == 0:
         return _is_valid(written, regions)
-    return bool(regions) and _is_printed(written, regions[0])
+    return any(_is_printed(written, region) for region in regions[:2])
 
 
 def _decimal(text: str, start: int, end: int) -> bool:
