@@ -1,6 +1,7 @@
 """Personal data: what is found and, as important, what is left alone. All people, numbers and hosts are invented."""
 
 import base64
+import importlib.util
 import json
 import random
 import time
@@ -22,6 +23,8 @@ from pipelines.measure.personal_checks import (
 )
 from pipelines.measure.personal_keccak import keccak_256
 from pipelines.measure.personal_marks import read_marks
+from pipelines.measure.signals import Measure
+from tokenizer.strict import SettingsError, parse
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -196,11 +199,13 @@ def test_every_iban_country_length_and_card_range_holds_on_generated_numbers():
         assert found(f"paid {good[:-1]}{(int(good[-1]) + 1) % 10} then") == []
 
 
-def test_the_longest_finding_stays_then_the_kind_named_first():
+def test_overlapping_findings_become_one_named_by_the_longest_then_by_the_kind_named_first():
     assert without_overlaps([("PHONE", 3, 12), ("IBAN", 0, 22), ("EMAIL", 30, 40)]) == [("IBAN", 0, 22), ("EMAIL", 30, 40)]
-    assert without_overlaps([("SECRET", 6, 9), ("PHONE", 0, 8)]) == [("PHONE", 0, 8)]
+    assert without_overlaps([("SECRET", 6, 9), ("PHONE", 0, 8)]) == [("PHONE", 0, 9)]
     assert without_overlaps([("PHONE", 0, 11), ("NATIONAL_ID", 0, 11)]) == [("NATIONAL_ID", 0, 11)]
-    assert without_overlaps([("IP", 5, 9), ("IP", 2, 6), ("IP", 9, 11)]) == [("IP", 2, 6), ("IP", 9, 11)]
+    assert without_overlaps([("IP", 5, 9), ("IP", 2, 6), ("IP", 9, 11)]) == [("IP", 2, 9), ("IP", 9, 11)]
+    assert without_overlaps([("PERSON", 0, 6), ("EMAIL", 4, 10), ("PERSON", 9, 12)]) == [("EMAIL", 0, 12)]
+    assert without_overlaps([]) == []
 
 
 @pytest.mark.parametrize("check, good", [
@@ -275,3 +280,21 @@ def test_the_marks_of_a_text_are_its_digits_long_tokens_and_brackets():
 
 def test_digits_of_planes_beyond_are_no_error():
     assert find_personal_data(["𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖 😀"], ["en"], [None]) == [[]]
+
+
+def test_names_without_presidio_are_one_sentence_with_the_cure(tmp_path):
+    if importlib.util.find_spec("presidio_analyzer"):
+        pytest.skip("presidio-analyzer is installed")
+    with pytest.raises(SettingsError) as error:
+        parse(Measure, {"presidio_models": {"en": "en_core_web_sm"}, "presidio_score": 2}, "settings.yaml: measure")
+    assert len(error.value.problems) == 2 and "pip install 'textmill[presidio]'" in str(error.value)
+    assert parse(Measure, {}, "settings.yaml: measure").presidio_models == {}
+
+
+def test_what_a_model_finds_joins_the_others_and_uncovers_none_of_them():
+    class Names:                                           # as NameFinder answers; a model cannot be loaded in a test
+        def find(self, text, language):
+            return [("PERSON", 5, 14), ("PERSON", 20, 36)] if language == "en" else []
+
+    text = "From Anna Berg, <ab@mail.example> in May"
+    assert find_personal_data([text, text], ["en", "de"], [None, None], Names()) == [[("PERSON", 5, 14), ("PERSON", 17, 36)], [("EMAIL", 17, 32)]]

@@ -5,7 +5,7 @@ The output depends on each document alone: not on its neighbours, the size of th
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pipelines.measure import quality, repetition, rights, sketch, spam
 from pipelines.measure.language import LanguageModel, declared_language_differs, find_model, languages, script
 from pipelines.measure.personal import find_personal_data
+from pipelines.measure.personal_model import NameFinder, missing, model_versions
 from pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
 from pipelines.measure.words import Words, read_words
 from tokenizer.strict import SettingsError
@@ -67,11 +68,19 @@ class Measure:
     language_score: float = 0.3             # FineWeb-2's lowest (Penedo et al. 2025): below it a guess is no answer
     language_letters: int = 20              # fewer say nothing
     language_letter_share: float = 0.4      # of the characters, white space apart: below it stand code and tables
+    presidio_models: dict[str, str] = field(default_factory=dict)    # language → spaCy model: names and places are found there
+    presidio_entities: tuple[str, ...] = ("PERSON", "LOCATION")      # Presidio's names of what to look for
+    presidio_score: float = 0.5             # its confidence, least
 
     def problems(self) -> Iterator[str]:
         for name in ("language_score", "language_letter_share"):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name}: must lie between 0 and 1, is {getattr(self, name)}"
+        if not 0 <= self.presidio_score <= 1:
+            yield f"presidio_score: must lie between 0 and 1, is {self.presidio_score}"
+        if self.presidio_models and not self.presidio_entities:
+            yield "presidio_entities is empty, so nothing would be found; name PERSON, or leave presidio_models empty"
+        yield from missing(self.presidio_models)
         if self.language_letters < 0:
             yield f"language_letters: must be 0 or more, is {self.language_letters}"
 
@@ -83,13 +92,16 @@ class Tools:
     settings: Measure
     model: LanguageModel
     phrases: Phrases
+    names: NameFinder | None = None
 
 
 def open_tools(settings: Measure) -> Tools:
     """Load model and tables. SettingsError, with the cure, where the model is missing or no fastText model."""
     path = find_model(settings.language_model)
     try:
-        return Tools(settings, LanguageModel(path), shipped_phrases())
+        names = NameFinder(settings.presidio_models, settings.presidio_entities, settings.presidio_score) \
+            if settings.presidio_models else None
+        return Tools(settings, LanguageModel(path), shipped_phrases(), names)
     except ValueError as error:
         if isinstance(error, SettingsError):
             raise
@@ -99,7 +111,8 @@ def open_tools(settings: Measure) -> Tools:
 def table_hashes(settings: Measure) -> Mapping[str, str]:
     """sha256 of every file that shapes the signals, by name, for the fingerprint. SettingsError without a model."""
     files = {"language_model": find_model(settings.language_model), "phrases": PHRASES, "stop_words": STOP_WORDS}
-    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
+    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()} | model_versions(
+        settings.presidio_models)
 
 
 def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
@@ -147,7 +160,7 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),
         pa.FixedSizeListArray.from_arrays(signatures, sketch.PERMUTATIONS),
-        _findings(find_personal_data(texts, found, documents["host"].to_pylist())),
+        _findings(find_personal_data(texts, found, documents["host"].to_pylist(), tools.names)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
