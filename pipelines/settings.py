@@ -52,7 +52,8 @@ def read_config(settings: str, rules: str, mixture: str, tokenizer: str | None) 
             problems.extend(error.problems)
 
     parsed = collected(lambda: parse(Settings, read_yaml(settings), settings))
-    table = collected(lambda: read_rules(rules, RULE_MEASUREMENTS, KINDS))
+    named = parsed.measure.presidio_entities if parsed and parsed.measure.presidio_models else ()
+    table = collected(lambda: read_rules(rules, RULE_MEASUREMENTS, tuple(dict.fromkeys((*KINDS, *named)))))
     recipe = collected(lambda: read_mixture(mixture))
     if problems:
         raise SettingsError(problems)

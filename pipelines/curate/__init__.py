@@ -34,7 +34,7 @@ class Given:
 
 
 class CurateStage(Stage):
-    name, version = "curate", 2
+    name, version = "curate", 3
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
     columns = {  # noqa: RUF012  (read only)
         "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MeasureStage(Stage):
-    name, version = "measure", 2
+    name, version = "measure", 3
     reads = (EXTRACT,)
     libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
     schema = SIGNALS

@@ -3,16 +3,17 @@
 Every kind is a cheap pattern and a validator: check digits, number plans, address registries or, where a number has
 no proof of its own, a word beside it that says what it is. Patterns are linear: each starts at a character that is
 found at C speed, looks at a bounded stretch around it, and no two of its parts can match the same character in two
-ways. A text without candidates costs a few scans. Names and street addresses need a model and are not found here.
+ways. A text without candidates costs a few scans. Names and places need a model: see
+`personal_model`, which is off unless settings name one.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from pipelines.measure.personal_email import find_emails
 from pipelines.measure.personal_iban import find_ibans
 from pipelines.measure.personal_ids import find_lettered_ids, find_numbered_ids
 from pipelines.measure.personal_marks import read_marks
+from pipelines.measure.personal_model import NameFinder
 from pipelines.measure.personal_network import find_ips, find_macs
 from pipelines.measure.personal_numbers import Chain, find_cards, find_chains
 from pipelines.measure.personal_phone import find_phones, regions_of
@@ -20,33 +21,45 @@ from pipelines.measure.personal_secrets import find_secrets
 from pipelines.measure.personal_wallets import find_wallets
 from pipelines.measure.personal_written import find_written_emails
 
-# Where two findings of the same length overlap, the kind named first stays.
+# Where findings of the same length overlap, the kind named first gives its name to both.
 KINDS = ("SECRET", "IBAN", "CREDIT_CARD", "CRYPTO", "EMAIL", "NATIONAL_ID", "IP", "MAC", "PHONE")
+
+_ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
 Finding = tuple[str, int, int]
 
 
-def find_personal_data(texts: Sequence[str], languages: Sequence[str],
-                       hosts: Sequence[str | None]) -> list[list[Finding]]:
+def find_personal_data(texts: Sequence[str], languages: Sequence[str], hosts: Sequence[str | None],
+                       names: NameFinder | None = None) -> list[list[Finding]]:
     """Per text its findings (kind, from, to), sorted, none overlapping; offsets count characters (Python str indices).
 
     `languages` are codes such as "de" ("und" where unsure), `hosts` the names of the pages' hosts; both say whose
-    phone numbers and national ids to expect. The three sequences are aligned.
+    phone numbers and national ids to expect. The three sequences are aligned. `names` adds what a model finds.
     """
-    return [_find(text, language, host) for text, language, host in zip(texts, languages, hosts, strict=True)]
+    return [_find(text, language, host, names) for text, language, host in zip(texts, languages, hosts, strict=True)]
 
 
 def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
-    """The longest finding stays, of equally long ones the kind that comes first in KINDS, then the one further left."""
-    kept: list[tuple[int, int, str]] = []
-    for kind, start, end in sorted(findings, key=lambda f: (f[1] - f[2], KINDS.index(f[0]), f[1])):
-        at = bisect_left(kept, (start, end))
-        if (at == 0 or kept[at - 1][1] <= start) and (at == len(kept) or end <= kept[at][0]):
-            kept.insert(at, (start, end, kind))
-    return [(kind, start, end) for start, end, kind in kept]
+    """Findings that overlap become one over all their characters, so that nothing found stays visible.
+
+    It has the kind of the longest, of equally long ones the kind that comes first in KINDS (a model's last), then of the one
+    further left. Findings that only touch stay apart.
+    """
+    merged: list[Finding] = []
+    best: tuple[int, int, int] = (0, 0, 0)
+    for kind, start, end in sorted(findings, key=lambda f: (f[1], f[2], f[0])):
+        rank = (start - end, _ORDER.get(kind, len(KINDS)), start)
+        if merged and start < merged[-1][2]:
+            known, first, last = merged[-1]
+            merged[-1] = (kind if rank < best else known, first, max(last, end))
+            best = min(best, rank)
+        else:
+            merged.append((kind, start, end))
+            best = rank
+    return merged
 
 
-def _find(text: str, language: str, host: str | None) -> list[Finding]:
+def _find(text: str, language: str, host: str | None, names: NameFinder | None) -> list[Finding]:
     regions = regions_of(language, host)
     marks = read_marks(text)
     chains: list[Chain] = find_chains(text, marks.numbers)
@@ -57,4 +70,5 @@ def _find(text: str, language: str, host: str | None) -> list[Finding]:
         "NATIONAL_ID": find_numbered_ids(text, chains, regions) + find_lettered_ids(text, marks, regions),
         "IP": find_ips(text), "MAC": find_macs(text), "PHONE": find_phones(text, chains, regions)}
     findings = [(kind, start, end) for kind, places in found.items() for start, end in places]
+    findings += names.find(text, language) if names else []
     return without_overlaps(findings) if findings else findings

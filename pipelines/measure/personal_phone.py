@@ -118,9 +118,11 @@ def _is_written_as_phone(text: str, opening: int, start: int, end: int, words: t
         return _is_valid(written, ("US", "CA")) or (match.group(1) is None and _is_possible(written, "US"))
     if "FR" in regions and _FRANCE.fullmatch(written):
         return True
-    if not (written[0] == "(" or int(written[0]) == 0) or not _plausible(text, start, end):
+    if not _plausible(text, start, end):
         return False
-    return _is_valid(written, regions)
+    if written[0] == "(" or int(written[0]) == 0:
+        return _is_valid(written, regions)
+    return any(_is_printed(written, region) for region in regions[:2])
 
 
 def _decimal(text: str, start: int, end: int) -> bool:
@@ -172,6 +174,19 @@ def _is_valid(written: str, regions: tuple[str, ...]) -> bool:
         except phonenumbers.NumberParseException:
             continue
     return False
+
+
+def _is_printed(written: str, region: str) -> bool:
+    """In three blocks or more, as the region's own plan prints the number; blocks of three throughout may be a sum."""
+    sizes = [len(block) for block in re.findall(r"\d+", written)]
+    if len(sizes) < 3 or set(sizes[1:]) == {3} or len(set(re.findall(r"\D+", written))) > 1:
+        return False
+    try:
+        number = phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return False
+    printed = re.findall(r"\d+", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+    return sizes == [len(block) for block in printed] and phonenumbers.is_valid_number_for_region(number, region)
 
 
 def _is_possible(written: str, region: str | None) -> bool:

@@ -41,7 +41,7 @@ _PEM_LIMIT = 16384            # characters: an RSA key of 16384 bits has 12.6 kB
 _NAMED = re.compile(r"(?:secret|token|passw(?:or)?d|passwort|pwd|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|"
                     r"secret[_-]?key|account[_-]?key|encryption[_-]?key|credential)s?[a-z_]{0,12}[\"'\]]{0,2}"
                     r"(?: ?(?::=|=>|[:=]) ?| value=)[\"'`]?$")
-_IN_URL = re.compile(r"://[^\s/:@<>\[\]{}$*]{1,64}+:([^\s/:@<>\[\]{}$*]{3,64}+)@")        # https://user:password@host
+_IN_URL = re.compile(r"://[^\s/:@<>\[\]{}$*]{1,64}+:([^\s/:@<>\[\]{}$*]{3,64}+)@([\w-]{1,63}\.)?")        # https://user:password@host
 _PLACEHOLDERS = frozenset(["password", "passwd", "pass", "pwd", "secret", "token", "mypassword", "pw", "xxx", "foo", "port"])
 _STEMS = ("secret", "token", "passw", "pwd", "key", "credential")          # one of which is in every name above
 _VALUE = re.compile(r"[A-Za-z0-9_+/.-]{16,250}+={0,2}(?![A-Za-z0-9_+/=.-])")
@@ -68,7 +68,8 @@ def find_secrets(text: str, tokens: list[Place]) -> list[Place]:
             if value and _is_random(value.group()):
                 places.append(value.span())
     if "://" in text and "@" in text:
-        places += [password.span(1) for password in _IN_URL.finditer(text) if password.group(1).lower() not in _PLACEHOLDERS]
+        places += [password.span(1) for password in _IN_URL.finditer(text) if password.group(1).lower() not in _PLACEHOLDERS
+                   and (password.group(2) or any(c.isdecimal() for c in password.group(1)))]
     if "eyJ" in text:
         places += [jwt.span() for jwt in _JWT.finditer(text) if _is_jwt(jwt.group())]
     if "-----BEGIN" in text:

@@ -5,7 +5,7 @@ The output depends on each document alone: not on its neighbours, the size of th
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipelines.measure.background import Background, background_bytes, character
 from pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
 from pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
 from pipelines.measure.personal import find_personal_data
+from pipelines.measure.personal_model import NameFinder, missing, model_versions
 from pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
 from pipelines.measure.words import Words, read_words
 from pipelines.storage import Folder
@@ -75,11 +76,19 @@ class Measure:
     language_letter_share: float = 0.4      # of the characters, white space apart: below it stand code and tables
     background: str | None = None           # under data/background/
     classifier: str | None = None           # under data/classifiers/
+    presidio_models: dict[str, str] = field(default_factory=dict)    # language → spaCy model: names and places are found there
+    presidio_entities: tuple[str, ...] = ("PERSON", "LOCATION")      # Presidio's names of what to look for
+    presidio_score: float = 0.5             # its confidence, least
 
     def problems(self) -> Iterator[str]:
         for name in ("language_score", "language_letter_share"):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name}: must lie between 0 and 1, is {getattr(self, name)}"
+        if not 0 <= self.presidio_score <= 1:
+            yield f"presidio_score: must lie between 0 and 1, is {self.presidio_score}"
+        if self.presidio_models and not self.presidio_entities:
+            yield "presidio_entities is empty, so nothing would be found; name PERSON, or leave presidio_models empty"
+        yield from missing(self.presidio_models)
         if self.language_letters < 0:
             yield f"language_letters: must be 0 or more, is {self.language_letters}"
 
@@ -93,6 +102,7 @@ class Tools:
     phrases: Phrases
     background: Background
     classifier: Classifier | None
+    names: NameFinder | None = None
 
 
 def open_tools(settings: Measure, data: Folder | None = None) -> Tools:
@@ -103,9 +113,12 @@ def open_tools(settings: Measure, data: Folder | None = None) -> Tools:
         model = LanguageModel(path)
     except ValueError as error:
         raise SettingsError([f"measure.language_model: {path} is not a fastText model ({error})"]) from None
+    names = (NameFinder(settings.presidio_models, settings.presidio_entities, settings.presidio_score)
+             if settings.presidio_models else None)
     return Tools(settings, model, shipped_phrases(),
                  read_background(data, settings.background) if data and settings.background else {},
-                 read_classifier(data, settings.classifier) if data and settings.classifier else None)
+                 read_classifier(data, settings.classifier) if data and settings.classifier else None,
+                 names)
 
 
 def table_hashes(settings: Measure, data: Folder | None = None) -> Mapping[str, str]:
@@ -116,7 +129,7 @@ def table_hashes(settings: Measure, data: Folder | None = None) -> Mapping[str, 
         hashes["background"] = hashlib.sha256(background_bytes(data, settings.background)).hexdigest()
     if data and settings.classifier:
         hashes["classifier"] = hashlib.sha256(facts_bytes(data, settings.classifier)).hexdigest()   # names its model's hash
-    return hashes
+    return hashes | model_versions(settings.presidio_models)
 
 
 def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
@@ -168,7 +181,7 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),
         pa.FixedSizeListArray.from_arrays(signatures, sketch.PERMUTATIONS),
-        _findings(find_personal_data(texts, found, documents["host"].to_pylist())),
+        _findings(find_personal_data(texts, found, documents["host"].to_pylist(), tools.names)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
