@@ -17,8 +17,8 @@ from pipelines.texts import parse_texts
 from tests.test_measurements import PROSE, documents
 from tokenizer.strict import SettingsError
 
-GOOD = "river mill water wheel meadow morning boat rope village bread garden winter stone bridge letter".split()
-BAD = "casino bonus pills cheap online spins loan credit offer buy now win jackpot discount free".split()
+GOOD = ["river", "mill", "water", "wheel", "meadow", "morning", "boat", "rope", "village", "bread", "garden", "winter", "stone", "bridge", "letter"]
+BAD = ["casino", "bonus", "pills", "cheap", "online", "spins", "loan", "credit", "offer", "buy", "now", "win", "jackpot", "discount", "free"]
 
 
 def texts(words: list[str], number: int, seed: int) -> list[str]:
