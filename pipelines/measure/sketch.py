@@ -9,10 +9,10 @@ import hashlib
 import itertools
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import xxhash
-from datasketch import MinHash
 
 from pipelines.measure.characters import WORD
 from pipelines.measure.words import Words
@@ -23,8 +23,6 @@ EMPTY = 0xFFFFFFFF      # every value of the signature of a text without words, 
 
 # Columns of the permutation table worked on at once: 120 x 1024 uint32 stay in a core's own cache.
 _BLOCK = 1024
-
-_MULTIPLIERS, _ADDENDS = (part[:, None] for part in MinHash(PERMUTATIONS, seed=1, scheme="affine32").permutations)
 
 
 def content_hashes(texts: Sequence[str]) -> list[bytes]:
@@ -64,13 +62,26 @@ def minhash(offsets: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     values ^= values >> np.uint32(13)
     values *= np.uint32(0xC2B2AE35)
     values ^= values >> np.uint32(16)
+    multipliers, addends = permutations()
     signatures = np.full((len(offsets) - 1, PERMUTATIONS), EMPTY, np.uint32)
     for signature, start, end in zip(signatures, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         for at in range(start, end, _BLOCK):
-            permuted = _MULTIPLIERS * values[at:min(at + _BLOCK, end)]
-            permuted += _ADDENDS
+            permuted = multipliers * values[at:min(at + _BLOCK, end)]
+            permuted += addends
             np.minimum(signature, permuted.min(axis=1), out=signature)
     return signatures
+
+
+@cache
+def permutations() -> tuple[np.ndarray, np.ndarray]:
+    """(multipliers, addends), each [120, 1] uint32: datasketch's own.
+
+    Imported here because it brings half of SciPy, 0.8 s that only those processes wait for that make signatures.
+    """
+    from datasketch import MinHash
+
+    multipliers, addends = MinHash(PERMUTATIONS, seed=1, scheme="affine32").permutations
+    return multipliers[:, None], addends[:, None]
 
 
 def _written(words: Words) -> tuple[bytes, np.ndarray, np.ndarray]:
