@@ -1,7 +1,7 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
-.PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint \
+.PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint \
         bench clean
 
 DATA      ?= data
@@ -15,6 +15,11 @@ HOSTS     ?= 2
 STORED    ?=
 PROMPT    ?= The river
 ARGS      ?=
+NAME      ?=
+TEXTS     ?= curated
+GOOD      ?=
+BAD       ?=
+HELD_OUT  ?= 0.2
 TRAIN_ARGS ?=
 RAW       ?=
 CRAWL     ?=
@@ -69,6 +74,13 @@ measure: extract         ## documents → signals: language, quality, personal d
 	@$(RUN) measure $(FLAGS)
 screen: measure          ## signals → verdicts: the bounds of rules.yaml
 	@$(RUN) screen $(FLAGS)
+what-if:                 ## what RULES=new.yaml would keep and lose, against the table of verdicts; reads no text
+	@$(BIN)/python -m pipelines.what_if --data $(DATA) --rules $(RULES)
+background:              ## how languages are written, from TEXTS, for measure: NAME=web (TEXTS=curated, or files)
+	@$(BIN)/python -m pipelines.background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
+classifier:              ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
+	@$(BIN)/python -m pipelines.classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" \
+	    --bad "$(BAD)" --held-out $(HELD_OUT)
 dedup: screen            ## → duplicates: copies by record, URL, content and verified similarity
 	@$(RUN) dedup $(FLAGS)
 curate: dedup            ## → curated: kept texts, edited and cut into pieces

@@ -91,6 +91,11 @@ class LanguageModel:
             languages[n], best[n] = (UNDETERMINED, 0.0) if place is None else (labels[place], likely[place])
         return languages, np.clip(best, 0.0, 1.0)
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """Every language it may name."""
+        return frozenset(label.removeprefix("__label__") for label in self._model.get_labels())
+
     def guesses(self, texts: Sequence[str]) -> list[str]:
         """The likeliest language of each one-line text, whatever it is written in."""
         return [labels[0] if labels else UNDETERMINED for labels in self._predict(texts, 1)[0]]

@@ -1,0 +1,151 @@
+"""Measure and screen beside datatrove's filters, on the same texts: CPU seconds of one process each, and their verdicts.
+
+    python -m benchmarks.screening_speed --documents DATA --work /tmp/speed --datatrove-python /tmp/dt/bin/python
+
+writes benchmarks/results/screening-speed.md and screening-agreement.md. Texts are English main texts that extract took from
+the crawl in `DATA/documents`, every so many by hash of their id. Textmill's time is all of measure (language, every
+measurement, personal data, content hash, MinHash) and screen, on batches in memory; datatrove's is that of its language,
+Gopher repetition, Gopher quality, C4 and FineWeb filters (benchmarks/datatrove_filters.py). Models are loaded before the
+clock starts. Agreement is of the same rules with the published bounds (benchmarks/published-rules.yaml).
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.measure.language import find_model
+from pipelines.measure.personal import KINDS
+from pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
+from pipelines.parts import Manifest, read_batches
+from pipelines.report.samples import smallest
+from pipelines.rules import broken_rules, read_rules, verdicts_batch
+from pipelines.settings import Settings
+from pipelines.storage import Folder
+from tokenizer.strict import parse, read_yaml
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+BATCH = 256
+# datatrove's filter to the rules of ours that say the same.
+RULES = {
+    "gopher_repetition": ("duplicate_lines", "duplicate_line_chars", "duplicate_paragraphs", "duplicate_paragraph_chars",
+                          "top_2gram", "top_3gram", "top_4gram", *(f"duplicate_{n}gram" for n in range(5, 11))),
+    "gopher_quality": ("word_count", "mean_word_length", "hash_word_ratio", "ellipsis_word_ratio", "bullet_lines",
+                       "ellipsis_lines", "alphabetic_words", "stop_words"),
+    "c4": ("sentence_count", "lorem_ipsum", "curly_braces"),
+    "fineweb": ("terminal_punctuation_lines", "short_lines", "duplicate_line_chars", "newline_ratio"),
+}
+
+
+def documents(folder: Folder, number: int) -> pa.Table:
+    """`number` of the crawl's pages that declare English and are 500 characters or longer, by hash of their ids."""
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        sys.exit(f"there is nothing in {folder.uri}; run extract on the crawl first")
+
+    def there() -> Iterator[pa.RecordBatch]:
+        for part in manifest.parts:
+            for batch in read_batches(folder, part):
+                english = pa.array([(tag or "").startswith("en") for tag in batch["declared_language"].to_pylist()])
+                yield batch.filter(english).filter(pa.array([len(t) >= 500 for t in batch.filter(english)["text"].to_pylist()]))
+
+    table = pa.Table.from_batches(there())
+    ids = [(0, table["id"].to_pylist())]
+    chosen = {id_ for _, id_, _ in smallest(iter(ids), number)}
+    rows = [n for n, id_ in enumerate(table["id"].to_pylist()) if id_ in chosen]
+    return table.take(pa.array(rows)).combine_chunks()
+
+
+def ours(table: pa.Table) -> tuple[float, float, pa.Table]:
+    """(CPU seconds of measure, of screen, the signals)."""
+    settings = parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure
+    rules = read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS).rules
+    tools = open_tools(settings)
+    batches = table.to_batches(max_chunksize=BATCH)
+    measure_batch(batches[0].slice(0, 8), tools)                    # tables that are made on first use
+    start = time.process_time()
+    measured = [measure_batch(batch, tools) for batch in batches]
+    middle = time.process_time()
+    for batch in measured:
+        verdicts_batch(batch, rules)
+    return middle - start, time.process_time() - middle, pa.Table.from_batches(measured)
+
+
+def speed(texts: list[str], measured: float, screened: float, theirs: dict[str, float]) -> str:
+    megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    lines = ["| system | step | ms a text | MB/s a core | textmill is |", "|---|---|---:|---:|---:|"]
+
+    def row(system: str, step: str, seconds: float, times: str = "") -> None:
+        lines.append(f"| {system} | {step} | {1e3 * seconds / len(texts):.2f} | {megabytes / seconds:.2f} | {times} |")
+
+    row("textmill", "measure", measured)
+    row("textmill", "screen", screened)
+    row("textmill", "both", measured + screened)
+    for name, seconds in theirs.items():
+        row("datatrove", name.replace("_", " "), seconds)
+    total = sum(theirs.values())
+    row("datatrove", "all five", total, f"{total / (measured + screened):.1f} × as fast")
+    million = 1e6 * 5e-3 / (megabytes / (measured + screened)) / 2 / 60
+    return "\n".join(lines) + (
+        f"\n\n{len(texts):,} texts, {megabytes:.1f} MB, {1e3 * megabytes / len(texts):.1f} kB each; CPU seconds, one "
+        f"process each. At this rate a million texts of 5 kB take 2 cores {million:.0f} minutes. Peak memory of this process "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f} MB. {date.today()}.\n")
+
+
+def agreement(signals: pa.Table, theirs: pa.Table) -> str:
+    """Of each filter: on how many texts both say the same, and what differs."""
+    rules = {rule.name: rule for rule in read_rules(ROOT / "benchmarks/published-rules.yaml", RULE_MEASUREMENTS, KINDS).rules}
+    lines = ["| filter | both keep | both reject | only datatrove rejects | only textmill rejects | agreement | "
+             "datatrove's reasons alone | textmill's rules alone |", "|---|---:|---:|---:|---:|---:|---|---|"]
+    (batch,) = signals.combine_chunks().to_batches()
+    for name, measurements in RULES.items():
+        broken_by = broken_rules(batch, [rules[one] for one in measurements]).to_pylist()
+        mine = [[entry["rule"] for entry in row] for row in broken_by]
+        said = theirs[name].to_pylist()
+        counts = Counter((bool(reason), bool(broken)) for reason, broken in zip(said, mine, strict=True))
+        alone = Counter(reason for reason, broken in zip(said, mine, strict=True) if reason and not broken).most_common(3)
+        own = Counter(broken[0] for reason, broken in zip(said, mine, strict=True) if broken and not reason).most_common(3)
+        same = (counts[True, True] + counts[False, False]) / len(said)
+        lines.append(f"| {name.replace('_', ' ')} | {counts[False, False]} | {counts[True, True]} | {counts[True, False]} | "
+                     f"{counts[False, True]} | {100 * same:.1f} % | {', '.join(f'{one} {n}' for one, n in alone)} | "
+                     f"{', '.join(f'{one} {n}' for one, n in own)} |")
+    return "\n".join(lines) + f"\n\nOn the same texts, with the published bounds; {date.today()}.\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--documents", required=True, help="a data folder in which extract has read the crawl")
+    parser.add_argument("--work", type=Path, required=True, help="a folder to work in")
+    parser.add_argument("--datatrove-python", required=True, help="the Python of an environment that has datatrove")
+    parser.add_argument("--texts", type=int, default=600)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    table = documents(Folder(given.documents) / "documents", given.texts)
+    texts, verdicts = given.work / "texts.parquet", given.work / "verdicts.parquet"
+    pq.write_table(table.select(["text"]), texts)
+    script = Path(__file__).with_name("datatrove_filters.py")
+    measured, screened, signals = ours(table)
+    ran = subprocess.run([given.datatrove_python, str(script), str(texts), str(verdicts), str(find_model(None))],
+                         capture_output=True, text=True)
+    if ran.returncode:
+        sys.exit(ran.stderr)
+    theirs = json.loads(ran.stdout.splitlines()[-1])
+    again = ours(table)
+    (RESULTS / "screening-speed.md").write_text(
+        speed(table["text"].to_pylist(), min(measured, again[0]), min(screened, again[1]), theirs), "utf-8")
+    (RESULTS / "screening-agreement.md").write_text(agreement(signals, pq.read_table(verdicts)), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
