@@ -16,7 +16,7 @@ QUOTE = re.compile(r"(<!-- quote (?P<name>\S+) -->\n)(?P<body>.*?)(?P<end>\n<!--
 
 
 def quoted(page: str) -> str:
-    """The page's text with every quotation as the file under benchmarks/results/ has it now."""
+    """A page's text with every quotation as the file under benchmarks/results/ has it now."""
     return QUOTE.sub(lambda match: match[1] + body(match["name"]) + match["end"], page)
 
 
@@ -29,13 +29,15 @@ def main() -> int | str:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a quotation is out of date")
     given = parser.parse_args()
-    old = [page for page in PAGES if page.read_text("utf-8") != quoted(page.read_text("utf-8"))]
-    if given.check:
-        names = ", ".join(str(page.relative_to(ROOT)) for page in old)
-        return f"{names}: quotes older results; run `python benchmarks/quote.py`" if old else 0
-    for page in old:
-        page.write_text(quoted(page.read_text("utf-8")), "utf-8")
-    return 0
+    differ = []
+    for page in PAGES:
+        before = page.read_text("utf-8")
+        after = quoted(before)
+        if before != after and given.check:
+            differ.append(str(page.relative_to(ROOT)))
+        elif before != after:
+            page.write_text(after, "utf-8")
+    return f"{', '.join(differ)}: older results are quoted; run `python benchmarks/quote.py`" if differ else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.extract.address import ascii_host, canonical_url, given_url, host
+from pipelines.extract.address import ascii_host, below, canonical_url, given_url, host
 from pipelines.parts import Manifest, Part, opened, read_group
 from pipelines.storage import Folder, StageError
 
@@ -228,11 +228,6 @@ def _same(urls: pa.Array, kind: str, value: str) -> pa.Array:
     if kind == "host":
         return pa.array([(name := host(url)) is not None and below(name, value) for url in urls.to_pylist()], pa.bool_())
     return pa.array([bool(url) and canonical_url(url) == value for url in urls.to_pylist()], pa.bool_())
-
-
-def below(name: str, above: str) -> bool:
-    """Whether a host is `above` or one of its subdomains."""
-    return name == above or name.endswith(f".{above}")
 
 
 def _spellings(name: str, kind: str) -> list[str]:

@@ -8,14 +8,14 @@ lists the receipts' parts in key order and is written when the stage is complete
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.storage import Folder, StageError
+from pipelines.storage import Folder, StageError, unreachable
 
 SCHEMA = 1                  # of receipts, manifests and the datasets they describe; a newer one is refused
 MANIFEST, STATS, RUN = "_manifest.json", "_stats.json", "_run.json"
@@ -23,6 +23,7 @@ ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs abou
 ROW_GROUP_ROWS = 20_000
 
 Counts = dict[str, Any]     # str → int or Counts: added up key by key
+Change = Callable[[pa.Table], pa.Table]     # the same rows in the same order, otherwise filled
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Receipt:
         rejected = loaded["rejected"]
         return Receipt(loaded["task"], loaded["fingerprint"], tuple(Part(**p) for p in loaded["parts"]),
                        Part(**rejected) if rejected else None, loaded["counts"], loaded["notes"])
+
+
+def files_of(receipt: Receipt) -> list[Part]:
+    """Every file that a receipt vouches for."""
+    return [*receipt.parts, *([receipt.rejected] if receipt.rejected else [])]
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,12 @@ class PartWriter:
     """Writes one part, row group by row group, and publishes it whole when `close` is called.
 
     Row groups are cut by bytes of content, so a reader's memory does not depend on how long the documents are.
-    Leaving the `with` block by an exception leaves nothing behind.
+    Leaving the `with` block by an exception leaves nothing behind. Rows go through `change` last of all: where parts and
+    row groups are cut depends on what was written, and the same rows in the same groups are the same bytes.
     """
 
-    def __init__(self, dataset: Folder, key: str, path: str, schema: pa.Schema):
-        self.dataset, self.key, self.path, self.schema = dataset, key, path, schema
+    def __init__(self, dataset: Folder, key: str, path: str, schema: pa.Schema, change: Change | None = None):
+        self.dataset, self.key, self.path, self.schema, self.change = dataset, key, path, schema, change
         self.rows = self.written_bytes = 0
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -151,8 +158,23 @@ class PartWriter:
         if self._waiting:
             table = pa.Table.from_batches(self._waiting, self.schema)
             groups = max(1, -(-self._waiting_bytes // (2 * ROW_GROUP_BYTES)))
-            self._parquet.write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+            size = max(1, -(-table.num_rows // groups))
+            if self.change:
+                for first in range(0, table.num_rows, size):
+                    self._write_group(table.slice(first, size))
+            else:
+                self._parquet.write_table(table, row_group_size=size)
             self._waiting, self._waiting_bytes = [], 0
+
+    def copy_group(self, batch: pa.RecordBatch) -> None:
+        """Write a row group of another part as one of this part, through `change`."""
+        self._write_group(pa.Table.from_batches([batch]))
+        self.rows += batch.num_rows
+
+    def _write_group(self, table: pa.Table) -> None:
+        assert self.change is not None
+        table = self.change(table).combine_chunks()
+        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
@@ -195,6 +217,8 @@ def opened(dataset: Folder, part: Part) -> Iterator[pq.ParquetFile]:
         if isinstance(error, FileNotFoundError):
             raise StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing; "
                              f"delete {dataset.uri}/{MANIFEST} and run its stage again") from None
+        if unreachable(error):
+            raise
         raise StageError(f"{dataset.uri}/{part.path} is damaged ({' '.join(str(error).split())}); "
                          "delete it and run its stage again") from error
 

@@ -2,8 +2,8 @@
 
 A stage turns tasks into parts. A task's fingerprint is a hash of the stage's version, the settings it reads, the
 libraries that shape its bytes, its named inputs and the sha256 of exactly the parts it is made from; a task whose
-receipt is there is done, whoever made it and when. So a rerun redoes what changed or was interrupted, and a worker that
-wakes up late writes what is there already. `pipelines.run` is the life of a run, from top to bottom.
+receipt is there is done, whoever made it and when. So a rerun redoes what changed or was interrupted, and an attempt that
+finds the task done by another writes nothing more. `pipelines.run` is the life of a run, from top to bottom.
 """
 
 import contextlib
@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines.engine import Engine, quiet
-from pipelines.parts import Counts, Manifest, Part, PartWriter, Receipt, add_counts, aligned, read_batches
+from pipelines.parts import (
+    Change,
+    Counts,
+    Manifest,
+    Part,
+    PartWriter,
+    Receipt,
+    add_counts,
+    aligned,
+    files_of,
+    read_batches,
+)
 from pipelines.storage import Folder, StageError
 
 if TYPE_CHECKING:
@@ -55,6 +66,10 @@ class Task:
         return f"{RECEIPTS}/{self.key}.{self.fingerprint}.json"
 
 
+class LateError(Exception):
+    """Another attempt at this task has finished it since this one began."""
+
+
 class Output:
     """What a task writes: parts of at most about `part_bytes` of content (None: one part), and its rejected rows."""
 
@@ -66,6 +81,7 @@ class Output:
         self._parts: list[Part] = []
         self._open = contextlib.ExitStack()
         self._writer: PartWriter | None = None
+        self._change: Change | None = None
         self._rejects = self._start(rejected, "_rejected/", task.key) if rejected else None
 
     def _start(self, schema: pa.Schema, folder: str, key: str) -> PartWriter:
@@ -74,8 +90,14 @@ class Output:
 
     def _roll(self) -> PartWriter:
         key = self._task.key if self._part_bytes is None else f"{self._task.key}-{len(self._parts):03d}"
-        writer = PartWriter(self.dataset, key, f"{key}.{self._task.fingerprint}.parquet", self._schema)
+        writer = PartWriter(self.dataset, key, f"{key}.{self._task.fingerprint}.parquet", self._schema, self._change)
         return writer.__enter__()
+
+    def change_rows(self, change: Change) -> None:
+        """Let every row, rejected ones too, be stored as `change` makes it. Before the first is written."""
+        self._change = change
+        if self._rejects:
+            self._rejects.change = change
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._writer = self._writer or self._roll()
@@ -93,15 +115,22 @@ class Output:
 
     def _close(self) -> None:
         if self._writer:
+            self._refuse_late()
             self._writer.__exit__(None, None, None)
             assert self._writer.part is not None
             self._parts.append(self._writer.part)
             self._writer = None
 
+    def _refuse_late(self) -> None:
+        """Before a file is published: LateError where another attempt's receipt stands, which vouches for that one's."""
+        if self.dataset.exists(self._task.receipt):
+            raise LateError
+
     def finish(self) -> tuple[tuple[Part, ...], Part | None]:
         if not self._parts and self._writer is None:
             self._writer = self._roll()      # no rows is still a part: datasets stay aligned
         self._close()
+        self._refuse_late()
         self._open.close()
         return tuple(self._parts), self._rejects.part if self._rejects else None
 
@@ -122,6 +151,7 @@ class Stage:
     schema: pa.Schema
     rejected: pa.Schema | None = None
     unit = "documents"
+    uses_workers = True                     # False: all its work is done in the process that was started
 
     def dataset(self, config: "Config") -> str:
         """Path of the dataset it writes, relative to the data folder."""
@@ -247,13 +277,29 @@ def inputs(data: Folder, task: Task, columns: Mapping[str, list[str]]) -> Iterat
 
 
 def do(stage: Stage, tools: Any, settings: Any, data: Folder, dataset: Folder, task: Task) -> None:
-    """Do one task in a worker: its parts, and last its receipt."""
+    """Do one task in a worker: its parts, and last its receipt. A task that another attempt has done is left as it is."""
+    if _done(dataset, task):
+        return
     output = Output(data, dataset, task, stage.schema_for(tools), stage.rejected, stage.part_bytes(settings))
     try:
         counts = stage.work(tools, settings, task, inputs(data, task, stage.columns), output)
         parts, rejected = output.finish()
     except BaseException as error:
         output.abandon(error)
+        if isinstance(error, LateError):
+            return
         raise
     receipt = Receipt(task.key, task.fingerprint, parts, rejected, add_counts({}, counts), output.notes)
     dataset.write(task.receipt, receipt.to_json())
+
+
+def _done(dataset: Folder, task: Task) -> bool:
+    """Whether a receipt stands for it. One whose files are cut short or gone is removed: it would make ours late."""
+    try:
+        receipt = Receipt.from_json(dataset.read(task.receipt), f"{dataset.uri}/{task.receipt}")
+    except FileNotFoundError:
+        return False
+    if all(dataset.size(part.path) == part.bytes for part in files_of(receipt)):
+        return True
+    dataset.delete(task.receipt)
+    return False

@@ -7,6 +7,7 @@ local file. Nothing else in the project opens a path of a dataset by itself.
 import contextlib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 COPY_BYTES = 8 << 20
+STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # what pyarrow says
+S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
 class StageError(Exception):
@@ -68,6 +71,11 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         return self._place[0].get_file_info(self._path(name)).type == fs.FileType.File
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        found = self._place[0].get_file_info(self._path(name))
+        return found.size if found.type == fs.FileType.File else None
 
     def open(self, name: str) -> pa.NativeFile:
         """A seekable file for reading. FileNotFoundError or another OSError where it cannot be opened."""
@@ -125,6 +133,12 @@ class Folder:
             raise full_disk(error, self.uri) from error
 
 
+def unreachable(error: BaseException) -> str | None:
+    """What a store said that did not answer or refused, from an error or the text that became of it; None: not that."""
+    found = STORE.search(str(error))
+    return " ".join(found[1].split())[:300] if found else None
+
+
 def full_disk(error: OSError, where: str) -> Exception:
     """`error`, or a StageError when what it says is that a disk is full or cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -135,7 +149,7 @@ def full_disk(error: OSError, where: str) -> Exception:
     return error
 
 
-def open_filesystem(uri: str) -> tuple[fs.FileSystem, str]:
+def open_filesystem(uri: str, attempts: int | None = None) -> tuple[fs.FileSystem, str]:
     """The filesystem behind a path or URI and the path in it. Credentials and AWS_ENDPOINT_URL come from the environment."""
     scheme, _, rest = uri.partition("://")
     if not rest:
@@ -145,7 +159,8 @@ def open_filesystem(uri: str) -> tuple[fs.FileSystem, str]:
         plain = endpoint.startswith("http://")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         s3 = fs.S3FileSystem(endpoint_override=endpoint.split("://")[-1] or None, region=region,
-                             scheme="http" if plain else "https")
+                             scheme="http" if plain else "https",
+                             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=attempts or S3_ATTEMPTS))
         return s3, rest.rstrip("/")
     if scheme == "gs":
         return fs.GcsFileSystem(), rest.rstrip("/")

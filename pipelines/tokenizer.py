@@ -26,6 +26,7 @@ class TokenizerStage(Stage):
     """One task, done here and not by Beam: the trainer is one process with threads, its input a bounded sample."""
 
     name, version, unit = "tokenizer", 1, "texts"
+    uses_workers = False
     reads = (CURATE,)
     libraries = ("tokenizers",)
 

@@ -1,6 +1,7 @@
 """Two small stages that obey the whole contract: numbers are read from lines of text, then squared."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ class Small:
     factor: int = 1
     full_disk_at: str = ""
     die_at: str = ""
+    hold: str = ""              # a folder: work waits there, before its last rows, for a file `go`
 
 
 class Numbers(Stage):
@@ -51,7 +53,7 @@ class Squares(Stage):
         return "squares"
 
     def settings(self, config: Any) -> Any:
-        return {"factor": config.factor, "full_disk_at": config.full_disk_at, "die_at": config.die_at}
+        return {"factor": config.factor, "full_disk_at": config.full_disk_at, "die_at": config.die_at, "hold": config.hold}
 
     def base(self, place: Place) -> str:
         return fingerprint(self.version, place.config.factor)
@@ -67,7 +69,16 @@ class Squares(Stage):
             numbers = batch.column("number").to_pylist()
             output.write(pa.record_batch({"square": [settings["factor"] * n * n for n in numbers]}))
             count += len(numbers)
+        if settings["hold"]:
+            wait(settings["hold"])
         return {"read": count, "kept": count}
+
+
+def wait(folder: str) -> None:
+    """Says that it waits, by a file of its own, and does until `go` is there."""
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    while not os.path.exists(os.path.join(folder, "go")):
+        time.sleep(0.02)
 
 
 NUMBERS, SQUARES = Numbers(), Squares()

@@ -97,7 +97,7 @@ def test_beam_decides_as_the_plain_functions_do(parts, passes, tmp_path):
 def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
     world = written_world(5)
     found = []
-    for n, (parts, passes, memory) in enumerate([(1, None, None), (7, 3, None), (2, None, 1e-5)]):
+    for n, (parts, passes, memory) in enumerate([(1, None, None), (7, 3, None), (2, None, 1e-4)]):
         shuffled = random.Random(n).sample(world, len(world))
         data, tasks, pages = stored(shuffled, parts, tmp_path / f"data{n}")
         work = Folder(str(tmp_path / f"work{n}"))

@@ -179,9 +179,12 @@ def test_aligned_streams_are_cut_at_the_first_ones_batches():
 
 
 @pytest.mark.parametrize(("engine", "problem"), [
-    (Engine("DaskRunner"), "DaskRunner loses rows"), (Engine("DirectRunner"), "use --runner FnApiRunner"),
+    (Engine("DaskRunner"), "DaskRunner loses rows"), (Engine("DirectRunner"), "use --runner local"),
     (Engine(workers=0), "at least 1"), (Engine("PortableRunner"), "needs --job-endpoint"),
-    (Engine("PortableRunner", job_endpoint="localhost:1"), "nothing answers at localhost:1")])
+    (Engine("PortableRunner", job_endpoint="localhost:1"), "nothing answers at localhost:1"),
+    (Engine("flink", job_endpoint="localhost:1"), "start Beam's job server for Flink (`make cluster` does on this machine)"),
+    (Engine("prism", job_endpoint="localhost:1"), "start Prism (`make prism` builds .venv/bin/prism)"),
+    (Engine(job_endpoint="localhost:1"), "are for another engine than local"), (Engine("Flunk"), "there is no Beam runner Flunk")])
 def test_an_engine_that_cannot_work_is_refused(engine, problem):
     assert any(problem in said for said in engine.problems())
 

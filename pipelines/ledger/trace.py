@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from pipelines.ledger.blocks import datasets_under, spans_in, spans_of
 from pipelines.ledger.lines import labelled, ranges, shown
-from pipelines.lookup import Found, find_ids, find_pages, row_groups, rows_of
+from pipelines.ledger.why import pages_of
+from pipelines.lookup import Found, find_ids, row_groups, rows_of
 from pipelines.parts import Manifest
 from pipelines.storage import Folder
 
@@ -39,7 +40,7 @@ def _standing(data: Folder, documents: list[Found]) -> Found | None:
 
 def where(data: Folder, name: str) -> list[str]:
     """The parts of every dataset, and the blocks, that hold a page or the pages of a host."""
-    pages = find_pages(data, name)
+    pages = pages_of(data, name)
     documents, ids = pages.documents, {document.id for document in pages.documents}
     found = [("documents", f"{key}, rows {ranges(sorted(d.row for d in documents if d.part == key))}")
              for key in sorted({document.part for document in documents})]

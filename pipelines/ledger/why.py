@@ -17,11 +17,16 @@ from pipelines.ledger.lines import columns, labelled, number, shown
 from pipelines.lookup import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
 from pipelines.measure import MEASURE
 from pipelines.measure.signals import RULE_MEASUREMENTS
+from pipelines.pack import PACK
 from pipelines.parts import Manifest
 from pipelines.rules import Rule
 from pipelines.screen import SCREEN
 from pipelines.stage import Place, Stage
-from pipelines.storage import StageError
+from pipelines.storage import Folder, StageError
+from pipelines.takedown.entries import LIST, read_entries, takes
+from pipelines.takedown.memory import read_memory
+from pipelines.takedown.rows import RULE
+from pipelines.tokenize import TOKENIZE
 
 _LEGAL = ("robots", "tdm_reservation", "tdm_policy", "license", "paywalled", "copyright")
 _MOST = 10          # pages of a host, copies of a page, edits of a piece that are listed
@@ -30,7 +35,7 @@ Row = dict[str, Any]
 
 def why(place: Place, name: str) -> list[str]:
     """The story of every page that `name` stands for, as lines. StageError where there is none."""
-    pages = find_pages(place.data, name)
+    pages = pages_of(place.data, name)
     count = len(pages.documents) + len(pages.lost)
     lines = [f"{count} pages go by this {pages.by}", ""] if count > 1 else []
     if count > _MOST:
@@ -40,6 +45,16 @@ def why(place: Place, name: str) -> list[str]:
     for lost in pages.lost:
         lines += [*_lost(lost), ""]
     return lines[:-1]
+
+
+def pages_of(data: Folder, name: str) -> Pages:
+    """The pages that `name` stands for. StageError where there is none, with the entry of takedown.txt that takes it."""
+    try:
+        return find_pages(data, name)
+    except StageError as error:
+        if lines := [str(entry.line) for entry in read_entries(data) if takes(entry, name)]:
+            raise StageError(f"{error} (it is taken down: {LIST}, line {', '.join(lines)})") from None
+        raise
 
 
 def _listed(pages: Pages) -> Iterator[str]:
@@ -67,11 +82,25 @@ def _document(place: Place, document: Found) -> Iterator[str]:
     assert row is not None
     language = signals["language"] if signals else "und"
     yield shown(document.url)
+    if not row["payload_digest"]:
+        yield from _emptied(place, row)
+        return
     yield from _extracted(row, language)
     yield from _section(place, MEASURE, signals, lambda found: _measured(found))
     yield from _section(place, SCREEN, verdict, lambda found: _judged(found, signals, place.config.rules.rules))
     yield from _section(place, DEDUP, duplicate, lambda found: _compared(place, document, found, verdict))
     yield from _curated(place, document)
+
+
+def _emptied(place: Place, row: Row) -> Iterator[str]:
+    """A document that was taken down: its row is there, and what it said is not."""
+    yield from labelled("id", row["id"])
+    yield from labelled("record", f"{row['file']}, {_place(row['offset'], row['length'])}; source {row['source']}")
+    memory, entries = read_memory(place.data), {entry.name: entry for entry in read_entries(place.data)}
+    names = [name for one in memory.taken if one.id == row["id"] for name in one.entries]
+    said = [f"{name} (line {entries[name].line})" if name in entries else f"{name} (no longer listed)"
+            for name in dict.fromkeys(names)]
+    yield from labelled("takedown", f"its text was taken down, by {', '.join(said) or 'an entry that is not known any more'}")
 
 
 def _extracted(row: Row, language: str) -> Iterator[str]:
@@ -102,19 +131,19 @@ def _measured(signals: Row) -> Iterator[str]:
 def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterator[str]:
     broken = [entry["rule"] for entry in verdict["broken"]]
     tags = f"; tags: {', '.join(verdict['tags'])}" if verdict["tags"] else ""
-    yield f"{'kept' if verdict['kept'] else f'rejected by {chr(44).join(broken)}'.replace(',', ', ')}{tags}"
+    yield ("kept" if verdict["kept"] else f"rejected by {', '.join(broken)}") + tags
     stored = {entry["rule"]: entry for entry in verdict["broken"]}
-    of_no_measurement = [entry for name, entry in stored.items() if name not in RULE_MEASUREMENTS]
-    for entry in of_no_measurement:
-        yield f"{entry['rule']}: value {number(entry['value'])}, bound {number(entry['bound'])}"
-    if signals:
+    if RULE in stored:
+        yield "its text is still stored; `make takedown CARRY_OUT=yes` takes it out"
+    elif signals:
         yield from measurement_table(signals, stored, verdict["tags"], rules)
 
 
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
     """Every measurement of a document with value, bounds, where the bounds come from and what follows, as a table.
 
-    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`.
+    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`, which may have
+    changed since; then the one that it broke is shown beside them.
     """
     by_name, language = {rule.name: rule for rule in rules}, signals["language"]
     rows = [["measurement", "value", "low", "high", "bounds of", ""]]
@@ -124,7 +153,8 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
         origin = "-" if rule is None else language if language in rule.languages else "all"
         said = ""
         if name in broken:
-            said = f"broken at {number(broken[name]['bound'])}"
+            bound = broken[name]["bound"]
+            said = "broken" if bound in (low, high) else f"broken at {number(bound)}"      # the rules have changed since
         elif name in tags:
             said = "tag"
         elif value is None:
@@ -192,10 +222,12 @@ def _curated(place: Place, document: Found) -> Iterator[str]:
     spans = spans_of(place.data, [document.id])
     for piece in pieces:
         yield from _piece(piece, tokens, [span for span in spans if span.piece == piece["piece"]])
-    if not tokens:
-        yield from labelled("tokenize", "not yet; run `make tokenize`")
-    if not datasets_under(place.data, "blocks"):
-        yield from labelled("pack", "not yet; run `make pack`")
+    for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(place.data, "blocks"))):
+        dataset = stage.dataset(place.config)
+        if not there:
+            yield from labelled(stage.name, f"not yet; run `make {stage.name}`")
+        elif dataset.partition("/")[2] in there and (note := _stale(place, stage)):
+            yield from labelled(stage.name, f"{dataset}{note}")
 
 
 def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span]) -> Iterator[str]:
