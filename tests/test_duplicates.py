@@ -8,6 +8,10 @@ import pyarrow.compute as pc
 import pytest
 from rich.cells import cell_len
 
+from pipelines.dedup import DEDUP
+from pipelines.engine import Engine
+from pipelines.settings import read_config
+from pipelines.stage import Place
 from pipelines.storage import Folder, StageError
 from pipelines.twins.diff import GREEN, PLAIN, RED, side_by_side, words_of
 from pipelines.twins.pairs import twins
@@ -39,6 +43,17 @@ def test_totals_sizes_and_shares_are_those_of_the_table(milled):
         assert [name, str(compared[name]), str(n), f"{n / compared[name]:.1%}"] in said
     hosts = Counter(table(data, "documents")["host"].filter(pc.is_valid(duplicates["kind"])).drop_null().to_pylist())
     assert all(any(line[:1] == [host] and line[2] == str(n) for line in said) for host, n in hosts.items())
+
+
+def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, capsys):
+    config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
+    place = Place(Folder(str(milled[0])), config, Engine(workers=2))
+    DEDUP.announce(place, 126)
+    DEDUP.announce(place, 3_000_000)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == said[1] == ("dedup: 20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %, 0.9 with "
+                                  "100.0 %")
+    assert len(said) == 3 and said[2].startswith("dedup: 3,000,000 documents: ") and "with 2 workers" in said[2]
 
 
 def test_nothing_there_is_one_sentence(tmp_path):
