@@ -135,6 +135,8 @@ lint: setup              ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
 	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
+	$(if $(RAW),$(BIN)/python -m benchmarks.signature_speed --raw $(RAW))
+	$(if $(RAW),$(BIN)/python -m benchmarks.dedup_truth --raw $(RAW) --data $(DATA)/bench-truth)
 	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(RAW) --data $(DATA)/bench)
 	$(if $(RAW),$(BIN)/python -m benchmarks.takedown --raw $(RAW) --data $(DATA)/bench-takedown --host httpd.apache.org)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_quality --crawl $(RAW)/crawl)

@@ -114,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--share", type=float, default=0.1, help="in clusters (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory-gb", type=float, default=None, help="for what is grouped at one time")
-    parser.add_argument("--folder", default=None, help="where to write (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="where to write, and a corpus to use (default: temporary)")
+    parser.add_argument("--make", action="store_true", help="make the corpus in --folder and no more")
     parser.add_argument("--datatrove", type=Path, help="a Python that has datatrove, to measure it beside")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/dedup-scale-N.md")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
@@ -122,22 +123,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     if given.measure:
         work(given.measure, given.workers, given.memory_gb)
         return
-    with tempfile.TemporaryDirectory(dir=given.folder) as name:
-        folder = Path(name)
-        tasks = write_world(folder, given.documents, given.share, given.workers, bool(given.datatrove))
-        (folder / "tasks").write_bytes(pickle.dumps(tasks))
-        command = [sys.executable, "-m", "benchmarks.dedup_scale", "--measure", name, "--workers", str(given.workers)]
-        used = peaks([*command, *(["--memory-gb", str(given.memory_gb)] if given.memory_gb else [])], ROLES)
-        theirs = None
-        if given.datatrove:
-            said = folder / "datatrove/said"
-            theirs_used = peaks(["bash", "-c", f"{given.datatrove} {ROOT}/benchmarks/datatrove_dedup.py {folder}/datatrove "
-                                 f"{given.workers} --signatures-there 2>/dev/null | tee {said}"])
-            theirs = said.read_text().strip(), theirs_used
-        table = report(given.documents, given.workers, json.loads((folder / "figures.json").read_text()), used, theirs)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        if not (folder / "tasks").exists():
+            tasks = write_world(folder, given.documents, given.share, given.workers, bool(given.datatrove))
+            (folder / "tasks").write_bytes(pickle.dumps(tasks))
+        if given.make:
+            return
+        table = measured(folder, given)
     print(table)
     if given.write:
         (ROOT / f"benchmarks/results/dedup-scale-{given.documents}.md").write_text(table, "utf-8")
+
+
+def measured(folder: Path, given: argparse.Namespace) -> str:
+    """The table of a run over the corpus in `folder`, and of datatrove's on the same."""
+    command = [sys.executable, "-m", "benchmarks.dedup_scale", "--measure", str(folder), "--workers", str(given.workers)]
+    used = peaks([*command, *(["--memory-gb", str(given.memory_gb)] if given.memory_gb else [])], ROLES)
+    theirs = None
+    if given.datatrove:
+        said = folder / "datatrove/said"
+        theirs_used = peaks(["bash", "-c", f"{given.datatrove} {ROOT}/benchmarks/datatrove_dedup.py {folder}/datatrove "
+                             f"{given.workers} --signatures-there 2>/dev/null | tee {said}"], ROLES)
+        theirs = said.read_text().strip(), theirs_used
+    return report(given.documents, given.workers, json.loads((folder / "figures.json").read_text()), used, theirs)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ def deduplicate(source: Path, target: Path, config: Config, engine: Engine) -> s
 
 
 def alone(config: Config) -> Config:
-    """No rules, and any number of rows may be unreadable: they stay."""
-    extract = dataclasses.replace(config.settings.extract, max_quarantined=1.0)
+    """No rules, no blocklists, and any number of rows may be unreadable: they stay."""
+    extract = dataclasses.replace(config.settings.extract, max_quarantined=1.0, blocklists=())
     settings = dataclasses.replace(config.settings, extract=extract)
     return dataclasses.replace(config, settings=settings, rules=dataclasses.replace(config.rules, rules=()))
 

@@ -1,5 +1,6 @@
 """The functions of dedup, each on a case small enough to read."""
 
+import doctest
 import random
 from itertools import combinations
 
@@ -7,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import pipelines.dedup.estimate
+import pipelines.dedup.settings
 from pipelines.dedup.bands import BAND, band_hashes, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates
 from pipelines.dedup.clusters import SpanningForest
+from pipelines.dedup.estimate import estimate
 from pipelines.dedup.forest import TREE, forest, root_of
 from pipelines.dedup.jaccard import Jaccards, shared_bits
 from pipelines.dedup.rows import (
@@ -55,6 +59,16 @@ def test_the_banding_is_chosen_by_recall_at_the_threshold():
     assert refused.value.problems == [
         "dedup: of bands and rows one is given; give both, or neither to have them chosen by recall",
         "dedup: recall: 0.9 of the pairs at threshold 0.01 cannot be found with 120 permutations; ask for 0.7006 or less"]
+
+
+def test_the_estimate_is_arithmetic():
+    one, more, tight = (estimate(n, 400, Dedup(), memory, 2) for n, memory in ((10 ** 6, 1e10), (10 ** 7, 1e10), (10 ** 6, 1e8)))
+    assert (one.passes, more.passes, tight.passes) == (1, 2, 20)            # 320 bytes of bands a document, six-fold
+    assert more.disk == 10 * one.disk and more.seconds < 10 * one.seconds < tight.seconds * 10
+    assert tight.memory < one.memory < 3e9
+    assert estimate(10 ** 6, 400, Dedup(passes=3), 1e10, 2).passes == 3
+    for module in (pipelines.dedup.estimate, pipelines.dedup.settings):
+        assert doctest.testmod(module).failed == 0 < doctest.testmod(module).attempted
 
 
 def test_chance_of_finding_a_pair():

@@ -1,6 +1,7 @@
 """The steps of dedup through Beam, on parts of real datasets: the same decisions as the plain functions give."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +38,9 @@ def written_world(seed):
             _, hashes = shingle_hashes(read_words([text]))
             object.__setattr__(made, "shingles", frozenset(hashes.tolist()))
             world.append(({"id": made.id, "url": url, "date": date, "source": source, "text": text}, made))
-            if rng.random() < .7:
+            if rng.random() < .15:
+                words = words[:int(len(words) * .78)]       # most of it lies within the one before
+            elif rng.random() < .7:
                 words = list(words)
                 words[rng.randrange(len(words))] = rng.choice(vocabulary)
     rng.shuffle(world)
@@ -89,6 +92,19 @@ def test_beam_decides_as_the_plain_functions_do(parts, passes, tmp_path):
     assert found == truth
     kinds = [kind for table in found for kind in table["kind"].to_pylist()]
     assert {kind: kinds.count(kind) > 3 for kind in ("url", "exact", "near", None)} == dict.fromkeys(("url", "exact", "near", None), True)
+
+
+def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
+    world = written_world(5)
+    found = []
+    for n, (parts, passes, memory) in enumerate([(1, None, None), (7, 3, None), (2, None, 1e-4)]):
+        shuffled = random.Random(n).sample(world, len(world))
+        data, tasks, pages = stored(shuffled, parts, tmp_path / f"data{n}")
+        work = Folder(str(tmp_path / f"work{n}"))
+        find_copies(Engine(), data, work, tasks, Dedup(passes=passes, memory_gb=memory))
+        found.append(Counter(tuple(row.values()) for table in decided(tasks, pages, work) for row in table.to_pylist()))
+    assert found[0] == found[1] == found[2]
+    assert len({row[1] for row in found[0]}) > 20 and any(row[6] for row in found[0])      # clusters, and a contained page
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path):

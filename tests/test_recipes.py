@@ -1,5 +1,6 @@
 """The three single-purpose recipes of README, as a user types them: only dedup, only a tokenizer, only training."""
 
+import dataclasses
 import gzip
 import json
 import os
@@ -15,6 +16,8 @@ import pytest
 import zstandard
 from tokenizers import Tokenizer
 
+from pipelines.dedup_only import alone
+from pipelines.settings import read_config
 from tests.flow import ROOT
 
 
@@ -53,6 +56,14 @@ def lines() -> list[tuple[bytes, bool]]:
              kind is None) for n, (row, kind) in enumerate(rows())]
     made[3:3] = [(b'{"text": "it breaks off\n', True), (b"[1, 2]\r\n", True), (b"\n", True), (b'{"text": "\xff\xfe"}\n', True)]
     return made
+
+
+def test_only_dedup_applies_no_rule_of_another_stage():
+    config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
+    extract = dataclasses.replace(config.settings.extract, blocklists=("adult",))
+    found = alone(dataclasses.replace(config, settings=dataclasses.replace(config.settings, extract=extract)))
+    assert config.rules.rules and not found.rules.rules and not found.settings.extract.blocklists
+    assert found.settings.dedup == config.settings.dedup
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.jsonl.zst"])

@@ -84,7 +84,8 @@ class DedupStage(Stage):
             signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
             words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
             memory = memory_for(settings, place.engine.spills)
-            print(f"dedup: {estimate_line(documents, words, settings, memory, place.engine.workers)}", file=sys.stderr, flush=True)
+            said = estimate_line(documents, words, settings, memory, place.engine.workers)
+            print(f"dedup: {said}", file=sys.stderr, flush=True)
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:

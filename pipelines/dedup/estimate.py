@@ -9,11 +9,11 @@ from pipelines.dedup.rows import GROWTH, passes_for
 from pipelines.dedup.settings import Dedup
 from pipelines.dedup.shingles import INDEX
 
-CANDIDATES = 0.2            # share of documents that meet another: between 0.1 and 0.5 on real pages
-START = 3.0                 # seconds of processor that a worker takes to start, for each of at least seven pipelines
+CANDIDATES = 0.2            # share of documents that meet another: a guess that the line tells
+START = 1.7                 # seconds of processor that a worker takes to start, for each of at least seven pipelines
 PIPELINES = 7
-EACH = 65e-6                # seconds of processor for each document: keys, bands, buckets, decisions
-EACH_CANDIDATE = 0.9e-3     # for each that meets another: shingled again, stored, compared
+EACH = 50e-6                # seconds of processor for each document: keys, bands, buckets, decisions
+EACH_CANDIDATE = 0.6e-3     # for each that meets another: shingled again, stored, compared
 PROCESS = 0.45e9            # bytes of a process that does nothing yet
 LARGE = 100_000             # documents from which on a run is worth an estimate
 
@@ -42,7 +42,7 @@ def estimate_line(documents: int, words: float, settings: Dedup, memory: float, 
     """The estimate as a sentence.
 
     >>> estimate_line(1_000_000, 400, Dedup(), 1e9, 2)
-    '1,000,000 documents: 2 passes, about 1.4 GB in the largest process, 0.8 GB of work files and 3 minutes with 2 workers, \
+    '1,000,000 documents: 2 passes, about 1.4 GB in the largest process, 0.8 GB of work files and 2 minutes with 2 workers, \
 where one in 5 meets another'
     """
     found = estimate(documents, words, settings, memory, workers)

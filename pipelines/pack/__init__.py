@@ -31,7 +31,7 @@ INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluste
 
 
 class PackStage(Stage):
-    name, version, unit = "pack", 2, "texts"
+    name, version, unit = "pack", 1, "texts"
     reads = (TOKENIZE,)
 
     def dataset(self, config: "Config") -> str:
