@@ -26,6 +26,7 @@ LOCAL = ("local", "FnApiRunner")
 AGAIN = "run the same command again: finished parts are kept"
 A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam ends a job that takes longer
 SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\\n|\n|$)")
+PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
 NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
                        r"(.+?)(?= on <|\\n|\n|$)")
@@ -154,7 +155,8 @@ class Engine:
             return StageError(f"the job service at {self.service} is gone; start it again and {AGAIN}")
         if "Traceback (most recent call last)" in text:
             return error                    # a function of ours failed: a bug
-        cause = text.rpartition("Caused by: ")[2].strip().splitlines() or [type(error).__name__]
+        plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
+        cause = plain.strip().splitlines() or [type(error).__name__]
         return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
 
 
