@@ -1,7 +1,7 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        dedup-only plan cluster cluster-stop test test-cluster lint bench clean
+        why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint bench clean
 
 DATA      ?= data
 CONFIG    ?= settings.yaml
@@ -16,14 +16,21 @@ PROMPT    ?= The river
 ARGS      ?=
 TRAIN_ARGS ?=
 RAW       ?=
+URL       ?=
 CRAWL     ?=
 FILES     ?=
 BYTES     ?=
 KIND      ?= warc
 SOURCE    ?= $(subst /,-,$(CRAWL))$(if $(filter wet,$(KIND)),-wet)
 PYTHON3   ?= python3
+URL        =
+ID         =
+HOST       =
+BLOCK     ?= 0
+SPLIT     ?= train
+CARRY_OUT ?=
 
-export PROMPT
+export PROMPT URL ID HOST
 BIN    := .venv/bin
 RECIPE  = $(shell sed -n 's/^name: *\([^ \#]*\).*/\1/p' $(MIXTURE))
 BLOCKS  = $(DATA)/blocks/$(RECIPE)
@@ -82,6 +89,20 @@ report:                  ## data/report/index.html: funnel, languages, duplicate
 all: train               ## raw/ to a trained model, and the report
 	@$(MAKE) --no-print-directory report
 
+why: setup               ## a page's whole story, from raw record to block: URL=… (or ID=…)
+	@$(BIN)/python -m pipelines.ledger why --data $(DATA) --mixture $(MIXTURE) --config $(CONFIG) --rules $(RULES) \
+	    $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) -- "$${URL:-$${ID:-$$HOST}}"
+trace: setup             ## the pages in a block: MIXTURE=… BLOCK=n (SPLIT=validation for one that is held out)
+	@$(BIN)/python -m pipelines.ledger trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
+where: setup             ## the parts and blocks that hold a page or a host: URL=… or HOST=…
+	@$(BIN)/python -m pipelines.ledger where --data $(DATA) --mixture $(MIXTURE) -- "$${URL:-$${ID:-$$HOST}}"
+takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
+	@$(BIN)/python -m pipelines.takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
+
+duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
+	@$(BIN)/python -m pipelines.duplicates --data $(DATA)
+twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
+	@$(BIN)/python -m pipelines.twins --data $(DATA) -- "$${URL:-$$ID}"
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
 	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 
@@ -103,6 +124,7 @@ lint: setup              ## ruff and mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
 	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
 	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(RAW) --data $(DATA)/bench)
+	$(if $(RAW),$(BIN)/python -m benchmarks.takedown --raw $(RAW) --data $(DATA)/bench-takedown --host httpd.apache.org)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_quality --crawl $(RAW)/crawl)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(RAW)/crawl)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(RAW)/crawl --data $(DATA)/bench-speed)

@@ -25,9 +25,9 @@ import yaml
 
 from benchmarks.real_crawl import ROOT, STAGES
 from cluster.processes import Processes
-from pipelines.dedup.clusters import TREE
 from pipelines.dedup.copies import find_copies
 from pipelines.dedup.files import read_rows
+from pipelines.dedup.forest import TREE
 from pipelines.dedup.steps import FOREST_FILE
 from pipelines.engine import Engine
 from pipelines.extract.stage import EXTRACT

@@ -1,137 +1,143 @@
-"""Dedup at scale: planted clusters among many documents without a twin, from stored signatures to decisions.
+"""Dedup at scale: from stored signatures to the written table `duplicates`, verification included.
 
-Prints seconds for each pipeline, peak memory, and what became of the planted documents. Shingle sets are stored before
-the clock starts, because synthetic documents have no text to shingle.
+    python -m benchmarks.dedup_scale --documents 100000
+    python -m benchmarks.dedup_scale --documents 1000000 --memory-gb 1 --datatrove /path/to/python-with-datatrove --write
 
-    python -m benchmarks.dedup_scale --documents 1000000 --workers 2 --memory-gb 0.5
+The corpus (dedup_world.py) is made before the clock starts; the texts of candidates are shingled again while it runs. Peak
+memory is the kernel's own figure for each process (VmHWM; Linux). With --datatrove its steps 2 to 4 run on the same
+documents, from its own signatures; its step 1 is measured in signature_speed.py.
 """
 
 import argparse
+import json
+import pickle
 import resource
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from pipelines.dedup.copies import decisions_of, find_copies
-from pipelines.dedup.exact import NEAR
-from pipelines.dedup.files import DONE
-from pipelines.dedup.rows import MEMBER, words_to_ids
+from benchmarks.dedup_world import write_world
+from benchmarks.extract_memory import Peaks, peaks
+from pipelines.dedup.copies import decisions_of, find_copies, held_of
+from pipelines.dedup.exact import EXACT, NEAR
+from pipelines.dedup.keep import DUPLICATES, duplicates_table
 from pipelines.dedup.settings import Dedup
-from pipelines.dedup.shingles import write_sets
-from pipelines.dedup.steps import SETS
 from pipelines.engine import Engine
-from pipelines.measure.sketch import PERMUTATIONS, minhash
-from pipelines.parts import PartWriter
+from pipelines.parts import PartWriter, read_batches
 from pipelines.stage import Task
 from pipelines.storage import Folder
 
-PART = 25_000           # documents
-CHUNK = 1_000           # members of a cluster made at a time
+ROOT = Path(__file__).parents[1]
+WORKER, SUBMITTING = "worker", "submitting process"
+ROLES = {"pipelines.worker": WORKER, "benchmarks.dedup_scale": SUBMITTING}
 
 
 class Timed(Engine):
-    """Prints how long each pipeline took."""
+    """Remembers how long each pipeline took: label, seconds, seconds of processor."""
 
     def run(self, build: Any, parallel: int = 1 << 30) -> None:
-        start = time.monotonic()
+        start, before = time.monotonic(), processor_seconds()
         super().run(build, parallel)
         label = next(cell.cell_contents.label for cell in build.__closure__ if hasattr(cell.cell_contents, "expand"))
-        print(f"{label:14} {time.monotonic() - start:7.1f} s", flush=True)
+        STEPS.append((label, time.monotonic() - start, processor_seconds() - before))
 
 
-def clusters(members: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Shingle sets [up to CHUNK, shingles] of clusters of 2 to 10,000: one of 10,000 (or a third of all), then most small.
-
-    Each member shares so much with its cluster's first that their Jaccard lies between 0.5 and 1, evenly.
-    """
-    size = min(10_000, members // 3)
-    while members > 1:
-        members -= size
-        base = rng.integers(0, 1 << 64, rng.integers(200, 600), dtype=np.uint64)
-        for start in range(0, size, CHUNK):
-            jaccard = rng.uniform(0.5, 1, min(CHUNK, size - start))
-            shared = rng.random((len(jaccard), len(base))) < (2 * jaccard / (1 + jaccard))[:, None]
-            sets = np.where(shared, base, rng.integers(0, 1 << 64, shared.shape, dtype=np.uint64))
-            sets.sort(axis=1)
-            yield sets
-        size = min(int(2 * 5000 ** (rng.random() ** 3)), members)
+STEPS: list[tuple[str, float, float]] = []
 
 
-def write_world(data: Folder, sets_folder: Folder, documents: int, share: float) -> list[Task]:
-    """Three datasets of so many documents, `share` of them in clusters and dealt over all parts; and their sets."""
-    rng = np.random.default_rng(7)
-    parts = -(-documents // PART)
-    dealt: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(parts)]
-    for sets in clusters(int(documents * share), rng):
-        signatures = minhash(np.arange(len(sets) + 1) * sets.shape[1], sets.ravel())
-        for part, one, signature in zip(rng.integers(0, parts, len(sets)), sets, signatures, strict=True):
-            dealt[part].append((one, signature))
-    tasks = []
-    for n, planted in enumerate(dealt):
-        size = min(PART, documents - n * PART)
-        rows = np.sort(rng.choice(size, len(planted), replace=False))
-        signatures = rng.integers(0, 1 << 32, (size, PERMUTATIONS), dtype=np.uint32)
-        signatures[rows] = np.array([signature for _, signature in planted], np.uint32).reshape(-1, PERMUTATIONS)
-        members = np.zeros(size, MEMBER)
-        members["ref"] = (n << 32) + np.arange(size)
-        members["id_high"], members["id_low"] = rng.integers(0, 1 << 64, (2, size), dtype=np.uint64)
-        members["length"] = 400
-        lengths = [len(one) for one, _ in planted]
-        write_sets(sets_folder, n, [(members[rows], np.cumsum([0, *lengths]),
-                                     np.concatenate([np.zeros(0, np.uint64), *(one for one, _ in planted)]))])
-        tasks.append(Task(f"{n:06d}", "planted", tuple(
-            _write(data, name, n, batch) for name, batch in _batches(members, signatures, rng).items())))
-    return tasks
+def processor_seconds() -> float:
+    """Of this process and those it started that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _batches(members: np.ndarray, signatures: np.ndarray, rng: np.random.Generator) -> dict[str, pa.RecordBatch]:
-    size = len(members)
-    hashes = pa.py_buffer(rng.bytes(16 * size))
-    nothing = pa.nulls(size, pa.string())
-    return {
-        "documents": pa.record_batch({"id": words_to_ids(members["id_high"], members["id_low"]), "url": nothing,
-                                      "date": nothing, "source": pa.array(["planted"] * size)}),
-        "signals": pa.record_batch({
-            "content_hash": pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), size, [None, hashes]),
-            "word_count": pa.array(members["length"].astype(np.float64)),
-            "shingles": pa.array(np.full(size, 400, np.int32)),
-            "minhash": pa.FixedSizeListArray.from_arrays(pa.array(signatures.ravel()), PERMUTATIONS)}),
-        "verdicts": pa.record_batch({"kept": pa.array(np.ones(size, bool))})}
+def work(folder: Path, workers: int, memory_gb: float | None) -> None:
+    """What is measured; leaves its figures in folder/figures.json."""
+    tasks = pickle.loads((folder / "tasks").read_bytes())
+    data, place = Folder(f"{folder}/data"), Folder(f"{folder}/work")
+    start = time.monotonic()
+    find_copies(Timed(workers=workers), data, place, tasks, Dedup(memory_gb=memory_gb))
+    before, counted = time.monotonic(), [write_duplicates(data, place, n, task) for n, task in enumerate(tasks)]
+    STEPS.append(("Write", time.monotonic() - before, 0))
+    clustered, exact, near, held = (sum(column) for column in zip(*counted, strict=True))
+    disk = sum(entry.size for entry in place.entries())
+    (folder / "figures.json").write_text(json.dumps({
+        "seconds": time.monotonic() - start, "processor": processor_seconds(), "steps": STEPS, "work_bytes": disk,
+        "clustered": clustered, "exact": exact, "near": near, "held": held}))
 
 
-def _write(data: Folder, name: str, number: int, batch: pa.RecordBatch) -> tuple[str, Any]:
-    with PartWriter(data / name, f"{number:06d}", f"{number:06d}.parquet", batch.schema) as writer:
-        for start in range(0, batch.num_rows, 10_000):
-            writer.write(batch[start:start + 10_000])
-    return name, writer.part
+def write_duplicates(data: Folder, place: Folder, number: int, task: Task) -> tuple[int, ...]:
+    """One part of `duplicates`; how many of its documents are in clusters, go as exact or near copies, are contained."""
+    decided, held = decisions_of(place, number), held_of(place, number)
+    (name, part), first = task.inputs[0], number << 32
+    with PartWriter(data / "duplicates", task.key, f"{task.key}.parquet", DUPLICATES) as writer:
+        for batch in read_batches(data / name, part, ["id"]):
+            ends = np.array([first, first + batch.num_rows], np.uint64)
+            writer.write(duplicates_table(batch["id"], first, *(rows[slice(*rows["ref"].searchsorted(ends))]
+                                                                for rows in (decided, held))))
+            first += batch.num_rows
+    kinds = np.bincount(decided["kind"], minlength=NEAR + 1)
+    return len(decided), int(kinds[EXACT]), int(kinds[NEAR]), len(held)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+def report(documents: int, workers: int, figures: dict[str, Any], used: Peaks, theirs: tuple[str, Peaks] | None) -> str:
+    """A table of all that was measured."""
+    steps: dict[str, list[float]] = {}
+    for label, seconds, processor in figures["steps"]:
+        one = steps.setdefault(label, [0, 0, 0])
+        one[0], one[1], one[2] = one[0] + 1, one[1] + seconds, one[2] + processor
+    lines = [f"{documents:,} documents, {workers} workers: {figures['seconds']:.0f} s ({figures['processor']:.0f} s of "
+             f"processor), largest process {max(max(of) for of in used.values()) / 1e9:.2f} GB (submitting "
+             f"{max(used[SUBMITTING]) / 1e9:.2f}, worker {max(used[WORKER], default=0) / 1e9:.2f}), "
+             f"{figures['work_bytes'] / 1e9:.2f} GB of work files", "",
+             f"{figures['clustered']:,} documents in clusters, {figures['near']:,} near and {figures['exact']:,} exact copies, "
+             f"{figures['held']:,} contained in another; {date.today()}.", "",
+             "| step | pipelines | seconds | of processor |", "|---|---:|---:|---:|"]
+    lines += [f"| {label} | {one[0]:.0f} | {one[1]:.1f} | {one[2]:.1f} |" for label, one in steps.items()]
+    if theirs:
+        said, used = theirs
+        total = sum(float(line.split()[1]) for line in said.splitlines())
+        lines += ["", f"datatrove, steps 2 to 4 on the same documents (no verification): {total:.0f} s "
+                  f"({', '.join(said.splitlines())}), largest process {max(max(of) for of in used.values()) / 1e9:.2f} GB."]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], allow_abbrev=False)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--share", type=float, default=0.1, help="in clusters (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory-gb", type=float, default=None, help="for what is grouped at one time")
     parser.add_argument("--folder", default=None, help="where to write (default: a temporary folder)")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        data, work = Folder(f"{folder}/data"), Folder(f"{folder}/work")
-        tasks = write_world(data, work / SETS, given.documents, given.share)
-        work.write(SETS + DONE, b"")
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        start = time.monotonic()
-        find_copies(Timed(workers=given.workers), data, work, tasks, Dedup(memory_gb=given.memory_gb))
-        seconds = time.monotonic() - start
-        decided = np.concatenate([decisions_of(work, n) for n in range(len(tasks))])
-    near = decided["kind"] == NEAR
-    peaks = [resource.getrusage(who).ru_maxrss / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(f"{given.documents:,} documents: {seconds:.1f} s; peak memory {peaks[0]:.2f} GB in the submitting process "
-          f"({before:.2f} before), {peaks[1]:.2f} GB in the largest worker; {len(decided):,} in clusters, {near.sum():,} "
-          f"removed, similarity {decided['similarity'][near].min():.3f} to {decided['similarity'][near].max():.3f}")
+    parser.add_argument("--datatrove", type=Path, help="a Python that has datatrove, to measure it beside")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results/dedup-scale-N.md")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args(argv)
+    if given.measure:
+        work(given.measure, given.workers, given.memory_gb)
+        return
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        tasks = write_world(folder, given.documents, given.share, given.workers, bool(given.datatrove))
+        (folder / "tasks").write_bytes(pickle.dumps(tasks))
+        command = [sys.executable, "-m", "benchmarks.dedup_scale", "--measure", name, "--workers", str(given.workers)]
+        used = peaks([*command, *(["--memory-gb", str(given.memory_gb)] if given.memory_gb else [])], ROLES)
+        theirs = None
+        if given.datatrove:
+            said = folder / "datatrove/said"
+            theirs_used = peaks(["bash", "-c", f"{given.datatrove} {ROOT}/benchmarks/datatrove_dedup.py {folder}/datatrove "
+                                 f"{given.workers} --signatures-there 2>/dev/null | tee {said}"])
+            theirs = said.read_text().strip(), theirs_used
+        table = report(given.documents, given.workers, json.loads((folder / "figures.json").read_text()), used, theirs)
+    print(table)
+    if given.write:
+        (ROOT / f"benchmarks/results/dedup-scale-{given.documents}.md").write_text(table, "utf-8")
 
 
 if __name__ == "__main__":

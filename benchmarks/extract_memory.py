@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -35,7 +35,7 @@ _CODING = ("content-length", "content-encoding", "transfer-encoding")
 Peaks = dict[str, list[int]]        # bytes, by role, a number for each process
 
 
-def peaks(command: list[str]) -> Peaks:
+def peaks(command: list[str], roles: Mapping[str, str] = ROLES) -> Peaks:
     """The peak resident memory of each process of a command; exits with what it said where it fails."""
     process = psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
     seen: dict[psutil.Process, tuple[str, int]] = {}
@@ -45,9 +45,9 @@ def peaks(command: list[str]) -> Peaks:
             with contextlib.suppress(psutil.Error):
                 for one in [process, *process.children(recursive=True)]:
                     with contextlib.suppress(psutil.Error, OSError):        # it ended while we looked
-                        role = next((ROLES[word] for word in one.cmdline() if word in ROLES), OTHER)
-                        if role == OTHER and one in seen:       # it has ended, and its parent has not noticed yet
+                        if not (words := one.cmdline()):        # it has ended, and its parent has not noticed yet
                             continue
+                        role = next((roles[word] for word in words if word in roles), OTHER)
                         before = seen.get(one, (role, 0))
                         # A process that is being started shows its parent's command line and memory at first.
                         seen[one] = role, max(peak(one.pid), before[1] if before[0] == role else 0)

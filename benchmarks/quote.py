@@ -1,6 +1,6 @@
-"""Puts what commands wrote to benchmarks/results/ into README.md, so that no number there is typed by hand.
+"""Puts what commands wrote to benchmarks/results/ into README.md and docs/, so that no number there is typed by hand.
 
-README marks a quotation with a comment line `<!-- quote NAME -->` before a fenced block or a table; `NAME` is a file in
+A page marks a quotation with a comment line `<!-- quote NAME -->` before a fenced block or a table; `NAME` is a file in
 benchmarks/results/. `python benchmarks/quote.py` rewrites the quotations; `--check` says which ones differ and exits 1.
 """
 
@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-README, RESULTS = ROOT / "README.md", ROOT / "benchmarks/results"
+RESULTS = ROOT / "benchmarks/results"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 QUOTE = re.compile(r"(<!-- quote (?P<name>\S+) -->\n)(?P<body>.*?)(?P<end>\n<!-- end -->)", re.DOTALL)
 
 
-def quoted(readme: str) -> str:
-    """README's text with every quotation as the file under benchmarks/results/ has it now."""
-    return QUOTE.sub(lambda match: match[1] + body(match["name"]) + match["end"], readme)
+def quoted(page: str) -> str:
+    """A page's text with every quotation as the file under benchmarks/results/ has it now."""
+    return QUOTE.sub(lambda match: match[1] + body(match["name"]) + match["end"], page)
 
 
 def body(name: str) -> str:
@@ -28,12 +29,15 @@ def main() -> int | str:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a quotation is out of date")
     given = parser.parse_args()
-    before = README.read_text("utf-8")
-    after = quoted(before)
-    if given.check:
-        return 0 if before == after else "README.md quotes older results; run `python benchmarks/quote.py`"
-    README.write_text(after, "utf-8")
-    return 0
+    differ = []
+    for page in PAGES:
+        before = page.read_text("utf-8")
+        after = quoted(before)
+        if before != after and given.check:
+            differ.append(str(page.relative_to(ROOT)))
+        elif before != after:
+            page.write_text(after, "utf-8")
+    return f"{', '.join(differ)}: older results are quoted; run `python benchmarks/quote.py`" if differ else 0
 
 
 if __name__ == "__main__":

@@ -51,23 +51,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--train-steps", type=int, default=40)
     given = parser.parse_args()
-    sources = {"crawl": sorted((given.raw / "crawl").glob("*.warc.gz")), "books": [given.raw / "books.jsonl.zst"]}
-    for source, files in sources.items():
-        folder = given.data / "raw" / source
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            link = folder / file.name
-            if not link.exists():
-                link.symlink_to(file.absolute())
-    settings = given.data / "settings.yaml"
-    text = (ROOT / "settings.yaml").read_text()
-    text = re.sub(r"^  steps: \d+", f"  steps: {given.train_steps}", text, flags=re.MULTILINE)
-    text = re.sub(r"^  (validation|save)_every: \d+", rf"  \1_every: {given.train_steps}", text, flags=re.MULTILINE)
-    # One block at a time: the logits of a 16k vocabulary are what a training process holds most of.
-    text = re.sub(r"^  batch: \d+", "  batch: 1", re.sub(r"^  accumulate: \d+", "  accumulate: 8", text, flags=re.MULTILINE),
-                  flags=re.MULTILINE)
-    settings.write_text(re.sub(r"^  vocab_size: \d+", "  vocab_size: 16384", text, flags=re.MULTILINE))
-    recipe = ROOT / "benchmarks/real-crawl.yaml"
+    settings, recipe = prepare(given.raw, given.data, given.train_steps), ROOT / "benchmarks/real-crawl.yaml"
     rows = []
     for stage in STAGES:
         said = measured([sys.executable, "-m", "pipelines", stage, "--data", str(given.data), "--config", str(settings),
@@ -79,6 +63,27 @@ def main() -> None:
                                      "--run", str(run), "--settings", str(settings), "--replace"])))
     print(*rows[-1], flush=True)
     write(rows, given)
+
+
+def prepare(raw: Path, data: Path, steps: int) -> Path:
+    """Link the raw files as two sources of an empty data folder; the path of the settings to run with, written there."""
+    sources = {"crawl": sorted((raw / "crawl").glob("*.warc.gz")), "books": [raw / "books.jsonl.zst"]}
+    for source, files in sources.items():
+        folder = data / "raw" / source
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            link = folder / file.name
+            if not link.exists():
+                link.symlink_to(file.absolute())
+    settings = data / "settings.yaml"
+    text = (ROOT / "settings.yaml").read_text()
+    text = re.sub(r"^  steps: \d+", f"  steps: {steps}", text, flags=re.MULTILINE)
+    text = re.sub(r"^  (validation|save)_every: \d+", rf"  \1_every: {steps}", text, flags=re.MULTILINE)
+    # One block at a time: the logits of a 16k vocabulary are what a training process holds most of.
+    text = re.sub(r"^  batch: \d+", "  batch: 1", re.sub(r"^  accumulate: \d+", "  accumulate: 8", text, flags=re.MULTILINE),
+                  flags=re.MULTILINE)
+    settings.write_text(re.sub(r"^  vocab_size: \d+", "  vocab_size: 16384", text, flags=re.MULTILINE))
+    return settings
 
 
 def write(rows: list[tuple[str, float, float, str]], given: argparse.Namespace) -> None:

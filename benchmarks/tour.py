@@ -195,6 +195,32 @@ def funnel(tour: Tour) -> None:
     (RESULTS / "tour-funnel.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def ledger(tour: Tour) -> None:
+    """A page's story, the pages of a block, what holds a page."""
+    tour.run(f"python -m pipelines.ledger why {SPAM} | grep -v 'all$'")
+    tour.write("why")
+    tour.run(f"python -m pipelines.ledger why {PAGE}")
+    tour.write("why-kept")
+    where = f"python -m pipelines.ledger where {PAGE}"
+    tour.run(where)
+    block = next(line.split()[1].partition("-")[0].rstrip(",") for line in tour.lines if line.startswith("blocks/demo/train"))
+    tour.run(f"python -m pipelines.ledger trace {block}")
+    tour.write("trace")
+
+
+def takedown(tour: Tour) -> None:
+    """A page goes, and the copy of another steps in; twice."""
+    shutil.copytree(tour.folder / "data", tour.folder / "copy")
+    kept = next(row["kept_id"] for row in tour.rows("duplicates") if row["kind"] == "exact")
+    (tour.folder / "copy/takedown.txt").write_text(f"# asked for on 2026-11-20\nurl:{PAGE}\nid:{kept}\n")
+    tour.run("cat copy/takedown.txt")
+    tour.run("python -m pipelines.takedown --data copy")
+    tour.write("takedown-list")
+    tour.run("python -m pipelines.takedown --data copy --carry-out | grep '^takedown'")
+    tour.run("python -m pipelines.takedown --data copy --carry-out | tail -n 2")
+    tour.write("takedown")
+
+
 def again(tour: Tour) -> None:
     """Nothing to do; one new file; stale input refused; mistakes told."""
     tour.run("python -m pipelines extract")
@@ -296,8 +322,10 @@ def main() -> int:
             common_crawl(RESULTS / "real-crawl.md")
         if not given.from_results:
             stages(tour)
+            ledger(tour)
             recipes(tour)
             own(tour)
+            takedown(tour)
             again(tour)
     return 0
 

@@ -144,8 +144,8 @@ class Engine:
             return StageError(found[1].strip().rstrip("'\""))
         if NO_SPACE.search(text):
             return StageError(f"no space left on the disk; free some and {AGAIN}")
-        if said := unreachable(error):
-            return StageError(f"the store of the data folder failed ({said}); when it answers again, {AGAIN}")
+        if said := store_sentence(error):
+            return StageError(said)
         if self.is_local or isinstance(error, (KeyboardInterrupt, TimeoutError)):
             return error
         if found := NOT_THERE.search(text):
@@ -158,6 +158,12 @@ class Engine:
         plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
         cause = plain.strip().splitlines() or [type(error).__name__]
         return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
+
+
+def store_sentence(error: BaseException) -> str | None:
+    """What to say where an object store did not answer; None where the error says something else."""
+    said = unreachable(error)
+    return said and f"the store of the data folder failed ({said}); when it answers again, {AGAIN}"
 
 
 def _known(runner: str) -> bool:

@@ -8,7 +8,7 @@ lists the receipts' parts in key order and is written when the stage is complete
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs abou
 ROW_GROUP_ROWS = 20_000
 
 Counts = dict[str, Any]     # str → int or Counts: added up key by key
+Change = Callable[[pa.Table], pa.Table]     # the same rows in the same order, otherwise filled
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,12 @@ class PartWriter:
     """Writes one part, row group by row group, and publishes it whole when `close` is called.
 
     Row groups are cut by bytes of content, so a reader's memory does not depend on how long the documents are.
-    Leaving the `with` block by an exception leaves nothing behind.
+    Leaving the `with` block by an exception leaves nothing behind. Rows go through `change` last of all: where parts and
+    row groups are cut depends on what was written, and the same rows in the same groups are the same bytes.
     """
 
-    def __init__(self, dataset: Folder, key: str, path: str, schema: pa.Schema):
-        self.dataset, self.key, self.path, self.schema = dataset, key, path, schema
+    def __init__(self, dataset: Folder, key: str, path: str, schema: pa.Schema, change: Change | None = None):
+        self.dataset, self.key, self.path, self.schema, self.change = dataset, key, path, schema, change
         self.rows = self.written_bytes = 0
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -156,8 +158,23 @@ class PartWriter:
         if self._waiting:
             table = pa.Table.from_batches(self._waiting, self.schema)
             groups = max(1, -(-self._waiting_bytes // (2 * ROW_GROUP_BYTES)))
-            self._parquet.write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+            size = max(1, -(-table.num_rows // groups))
+            if self.change:
+                for first in range(0, table.num_rows, size):
+                    self._write_group(table.slice(first, size))
+            else:
+                self._parquet.write_table(table, row_group_size=size)
             self._waiting, self._waiting_bytes = [], 0
+
+    def copy_group(self, batch: pa.RecordBatch) -> None:
+        """Write a row group of another part as one of this part, through `change`."""
+        self._write_group(pa.Table.from_batches([batch]))
+        self.rows += batch.num_rows
+
+    def _write_group(self, table: pa.Table) -> None:
+        assert self.change is not None
+        table = self.change(table).combine_chunks()
+        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
@@ -179,12 +196,23 @@ class PartWriter:
 
 def read_batches(dataset: Folder, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """A part's rows, one batch per row group, page checksums verified. StageError where the file is damaged or gone."""
+    with opened(dataset, part) as file:
+        for group in range(file.num_row_groups):
+            yield from read_group(file, group, columns)
+
+
+def read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> list[pa.RecordBatch]:
+    """One row group as a list of one batch; of none where it has no rows."""
+    return file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+
+
+@contextlib.contextmanager
+def opened(dataset: Folder, part: Part) -> Iterator[pq.ParquetFile]:
+    """A part's file, open to be read group by group. StageError where it, or what is read of it, is damaged or gone."""
     try:
         with dataset.open(part.path) as source, \
                 pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=columns, use_threads=False)
-                yield from table.combine_chunks().to_batches()
+            yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing; "

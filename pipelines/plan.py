@@ -13,9 +13,10 @@ from importlib.resources import files
 import yaml
 
 from pipelines.dedup.bands import BAND
-from pipelines.dedup.clusters import TREE
-from pipelines.dedup.exact import KEYED, KINDS
+from pipelines.dedup.exact import EXACT_KINDS, KEYED
+from pipelines.dedup.forest import TREE
 from pipelines.dedup.rows import GROWTH, PARTITION_BYTES, partitions_for, passes_for
+from pipelines.dedup.settings import Dedup, memory_for
 from pipelines.engine import Engine, processors
 from pipelines.settings import Config, read_config
 from pipelines.storage import Folder, StageError
@@ -92,8 +93,8 @@ class Plan:
     def steps(self) -> list[Step]:
         """What dedup shuffles: the first two follow from the settings, the rest from how alike the measured pages were."""
         dedup = self.config.settings.dedup
-        grouped = {"exact": (len(KINDS) - 1) * KEYED.itemsize * self.documents,
-                   "bands": dedup.bands * BAND.itemsize * self.documents,
+        grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
+                   "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
         # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
         held = float("inf") if self.engine.spills else dedup.memory_gb * 1e9 if dedup.memory_gb else self.memory / 4
@@ -189,21 +190,12 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         if not stored:
             raise StageError(f"there is nothing in {given.data}/raw; put pages there, or give --stored")
         engine = Engine(given.runner, given.workers)
-        memory = given.memory_gb * 1e9 if given.memory_gb else memory_here() if engine.is_local else 4e9
+        memory = given.memory_gb * 1e9 if given.memory_gb else memory_for(Dedup()) * 4 if engine.is_local else 4e9
         config = read_config(given.config, given.rules, given.mixture, None)
         print("\n".join(Plan(read_rates(), config, engine, stored, memory).lines()))
     except (StageError, SettingsError) as error:
         return "\n".join(f"plan: {line}" for line in str(error).splitlines())
     return 0
-
-
-def memory_here() -> float:
-    from pipelines.engine import quiet
-
-    with quiet():
-        from pipelines.dedup.copies import memory_of_machine
-
-    return float(memory_of_machine())
 
 
 if __name__ == "__main__":

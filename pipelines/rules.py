@@ -73,11 +73,27 @@ _REPLACE = KindPolicy()
 
 
 @dataclass(frozen=True)
+class EvaluationPolicy:
+    """What happens to a document that holds `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
+
+    `drop` rejects it, `tag` keeps it and names the items.
+    """
+    action: Literal["drop", "tag"] = "drop"
+    overlap: float = 0.5
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be meant."""
+        if not 0 < self.overlap <= 1:
+            yield f"overlap is {self.overlap}; it is the share of an item's runs of 13 words: give more than 0, and 1 at most"
+
+
+@dataclass(frozen=True)
 class Rules:
-    """rules.yaml: the rules in the file's order, and the personal-data policy."""
+    """rules.yaml: the rules in the file's order, the personal-data policy, and that for evaluation sets."""
 
     rules: tuple[Rule, ...]
     personal_data: PersonalDataPolicy
+    evaluation: EvaluationPolicy = EvaluationPolicy()
 
 
 @dataclass(frozen=True)
@@ -129,6 +145,7 @@ class _RuleSettings:
 class _Sections:
     rules: dict[str, Any]
     personal_data: dict[str, Any]
+    evaluation: dict[str, Any] = field(default_factory=dict)
 
 
 def read_rules(path: str | Path, measurements: Sequence[str], kinds: Sequence[str]) -> Rules:
@@ -155,9 +172,10 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
         policies[kind] = _section(KindPolicy, settings, f"{where}.personal_data.{kind}", problems)
     problems += [f"{where}.personal_data: the kind {kind!r} has no policy; add it with the action replace, tag or keep"
                  for kind in kinds if kind not in sections.personal_data]
+    evaluation = _section(EvaluationPolicy, sections.evaluation, f"{where}.evaluation", problems)
     if problems:
         raise SettingsError(problems)
-    return Rules(tuple(rules), PersonalDataPolicy({kind: policy for kind, policy in policies.items() if policy}))
+    return Rules(tuple(rules), PersonalDataPolicy({kind: policy for kind, policy in policies.items() if policy}), evaluation)
 
 
 def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule]) -> pa.Array:

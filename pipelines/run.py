@@ -27,37 +27,38 @@ def refuse_stale(stage: Stage, place: Place, current: set[str] | None = None) ->
         current.add(upstream.name)
 
 
-def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False) -> str:
+def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False, current: set[str] | None = None) -> str:
     """Make the stage's dataset complete and current; the summary line. StageError says what stopped it.
 
-    With `if_missing`, a complete dataset is left as it is, though its input may have changed since.
+    With `if_missing`, a complete dataset is left as it is, though its input may have changed since. `current` names stages
+    whose datasets are taken as they are.
     """
     start = time.monotonic()
     if if_missing and (manifest := Manifest.read(place.data / stage.dataset(place.config))):
         changed = "" if manifest.wanted == stage.wanted(place) else "; its input has changed since it was made"
         return f"{stage.name}: {stage.dataset(place.config)} is there{changed}"
-    refuse_stale(stage, place)
+    refuse_stale(stage, place, current)
     dataset = place.data / stage.dataset(place.config)
     wanted, manifest = stage.wanted(place), Manifest.read(dataset)
     listing = {entry.path: entry.size for entry in dataset.entries()}
     if manifest and manifest.wanted == wanted and _whole(manifest, listing):
-        receipts = _receipts(dataset, list(manifest.receipts))
+        receipts = read_receipts(dataset, list(manifest.receipts))
         clean(stage, place, receipts)
-        return f"{stage.name}: up to date, {_total(receipts)['kept']:,} kept in {len(manifest.parts)} parts"
+        return f"{stage.name}: up to date, {total(receipts)['kept']:,} kept in {len(manifest.parts)} parts"
     if not place.engine.is_local and stage.uses_workers:
         with quiet():                           # Beam warns of cloud libraries that are not installed
             from pipelines.probe import check_workers
 
         check_workers(stage, place)
     tasks = stage.tasks(place)
-    kept = {r.task: r for r in _receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
+    kept = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
             if all(listing.get(part.path) == part.bytes for part in files_of(r))}
     todo = [task for task in tasks if task.key not in kept]
     if todo:
         wait = 0.5 if dataset.is_local else 3.0
         with watched(stage.name, len(todo), lambda: _made(dataset, todo), every=wait):
             stage.make(place, todo)
-        redone = _receipts(dataset, [t.receipt for t in todo if dataset.exists(t.receipt)])
+        redone = read_receipts(dataset, [t.receipt for t in todo if dataset.exists(t.receipt)])
         if len(redone) < len(todo):
             raise StageError(f"{len(todo) - len(redone)} of {len(todo)} parts were not finished; run the same command again")
         kept |= {r.task: r for r in redone}
@@ -65,7 +66,7 @@ def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False) -> st
     balance(stage, tasks, receipts)
     if faults := list(stage.faults(receipts)):
         raise StageError("\n".join(faults))
-    counts = _total(receipts)
+    counts = total(receipts)
     dataset.write(STATS, to_json(counts))
     for path, content in stage.extra_files(place, receipts).items():
         dataset.write(path, content)
@@ -123,7 +124,8 @@ def _whole(manifest: Manifest, listing: dict[str, int]) -> bool:
             and all(receipt in listing for receipt in manifest.receipts))
 
 
-def _receipts(dataset: Folder, paths: list[str]) -> list[Receipt]:
+def read_receipts(dataset: Folder, paths: list[str]) -> list[Receipt]:
+    """The receipts at these paths, sorted by path."""
     def read(path: str) -> Receipt:
         return Receipt.from_json(dataset.read(path), f"{dataset.uri}/{path}")
 
@@ -136,8 +138,9 @@ def _made(dataset: Folder, tasks: list[Task]) -> int:
     return sum(task.receipt in there for task in tasks)
 
 
-def _total(receipts: list[Receipt]) -> Counts:
-    total: Counts = {"read": 0, "kept": 0}
+def total(receipts: list[Receipt]) -> Counts:
+    """The counts of all receipts: what `_stats.json` holds."""
+    summed: Counts = {"read": 0, "kept": 0}
     for receipt in receipts:
-        total = add_counts(total, receipt.counts)
-    return total
+        summed = add_counts(summed, receipt.counts)
+    return summed

@@ -1,9 +1,11 @@
 """Screen: hold every stored measurement against the bounds of rules.yaml. Reads no text, so a changed bound costs seconds.
 
-Guarantees a verdict for every document, with every broken rule, its value and its bound, in the table's order.
+Guarantees a verdict for every document, with every broken rule, its value and its bound, in the table's order. A document
+that takedown.txt takes has broken the rule `takedown` and no other.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,7 +15,9 @@ from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
 from pipelines.rules import VERDICTS, Rule, RuleCount, verdicts_batch
-from pipelines.stage import Output, Stage, Task
+from pipelines.stage import Output, Place, Stage, Task, fingerprint
+from pipelines.takedown.resolve import taken_ids
+from pipelines.takedown.rows import RULE, with_takedown
 from pipelines.tally import count, tally
 
 if TYPE_CHECKING:
@@ -32,12 +36,20 @@ class Screen(Stage):
     def settings(self, config: "Config") -> tuple[Rule, ...]:
         return config.rules.rules
 
+    def tasks(self, place: Place) -> list[Task]:
+        """A part that takedown.txt takes documents from carries their ids; no other does."""
+        taken = taken_ids(place)
+        return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken[task.key]), payload=taken[task.key])
+                if task.key in taken else task for task in super().tasks(place)]
+
     def work(self, tools: Any, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
         counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
         for signals, documents in batches:
             verdicts, by_rule = verdicts_batch(signals, settings)
+            if task.payload:
+                verdicts = with_takedown(verdicts, signals, task.payload)
             output.write(verdicts)
             kept = verdicts["kept"].cast(pa.int64())
             words = pc.fill_null(signals["word_count"], 0)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines.engine import Engine, quiet
-from pipelines.parts import Counts, Manifest, Part, PartWriter, Receipt, add_counts, aligned, files_of, read_batches
+from pipelines.parts import Change, Counts, Manifest, Part, PartWriter, Receipt, add_counts, aligned, files_of, read_batches
 from pipelines.storage import Folder, StageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Output:
         self._parts: list[Part] = []
         self._open = contextlib.ExitStack()
         self._writer: PartWriter | None = None
+        self._change: Change | None = None
         self._rejects = self._start(rejected, "_rejected/", task.key) if rejected else None
 
     def _start(self, schema: pa.Schema, folder: str, key: str) -> PartWriter:
@@ -78,8 +79,14 @@ class Output:
 
     def _roll(self) -> PartWriter:
         key = self._task.key if self._part_bytes is None else f"{self._task.key}-{len(self._parts):03d}"
-        writer = PartWriter(self.dataset, key, f"{key}.{self._task.fingerprint}.parquet", self._schema)
+        writer = PartWriter(self.dataset, key, f"{key}.{self._task.fingerprint}.parquet", self._schema, self._change)
         return writer.__enter__()
+
+    def change_rows(self, change: Change) -> None:
+        """Let every row, rejected ones too, be stored as `change` makes it. Before the first is written."""
+        self._change = change
+        if self._rejects:
+            self._rejects.change = change
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._writer = self._writer or self._roll()

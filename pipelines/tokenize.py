@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Tokenize(Stage):
-    name, version, unit = "tokenize", 1, "texts"
+    name, version, unit = "tokenize", 2, "texts"
     reads = (CURATE,)
-    columns = {"curated": ["id", "piece", "pieces", "source", "language", "text"]}  # noqa: RUF012  (read only)
+    columns = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}  # noqa: RUF012  (read only)
     libraries = ("tokenizers",)
 
     def dataset(self, config: "Config") -> str:
@@ -50,7 +50,8 @@ class Tokenize(Stage):
             lengths = pc.cast(pc.list_value_length(tokens), pa.int32())
             bytes_ = pc.cast(pc.binary_length(curated["text"]), pa.int32())
             columns = [curated[name] for name in ("id", "piece", "pieces", "source", "language")]
-            output.write(pa.RecordBatch.from_arrays([*columns, tokens, lengths, bytes_], schema=self.schema_for(tools)))
+            columns += [tokens, lengths, bytes_, curated["cluster_size"]]
+            output.write(pa.RecordBatch.from_arrays(columns, schema=self.schema_for(tools)))
             sizes = compression(curated["text"], curated["language"], tokens)
             counts = add_counts(counts, {
                 "read": curated.num_rows, "kept": curated.num_rows, "tokens": pc.sum(lengths).as_py() or 0,
@@ -70,7 +71,8 @@ def tokens_schema(vocab_size: int) -> pa.Schema:
         pa.field("id", pa.string(), nullable=False), pa.field("piece", pa.int32(), nullable=False),
         pa.field("pieces", pa.int32(), nullable=False), pa.field("source", pa.string(), nullable=False),
         pa.field("language", pa.string()), pa.field("tokens", pa.list_(ids), nullable=False),
-        pa.field("token_count", pa.int32(), nullable=False), pa.field("bytes", pa.int32(), nullable=False)])
+        pa.field("token_count", pa.int32(), nullable=False), pa.field("bytes", pa.int32(), nullable=False),
+        pa.field("cluster_size", pa.int32())])
 
 
 def tokenizer_json(data: Folder, name: str) -> str:

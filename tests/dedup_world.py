@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from pipelines.dedup.clusters import TREE, SpanningForest, root_of
+from pipelines.dedup.clusters import SpanningForest
 from pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from pipelines.dedup.forest import TREE, root_of
 from pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
 from pipelines.dedup.rows import Pass, joined
 from pipelines.dedup.settings import Dedup
 from pipelines.dedup.shingles import ShingleSets, write_sets
-from pipelines.dedup.verify import EDGE, verified_edges
+from pipelines.dedup.verify import EDGE, HELD, Compared, compared, fullest
 from pipelines.measure.sketch import minhash
 from pipelines.storage import Folder
 
@@ -105,8 +106,8 @@ def deduplicate(parts: list[list[Page]], settings: Dedup, folder: str, passes: i
             offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays], dtype=np.int64)])
             signatures = minhash(offsets, np.concatenate([*arrays, np.zeros(0, np.uint64)]))
             column = pa.FixedSizeListArray.from_arrays(pa.array(signatures.ravel()), 120)
-            for key, packed in band_rows(signature_matrix(column)[left], rows["ref"][left], settings.bands, settings.rows,
-                                         turn, partitions):
+            for key, packed in band_rows(signature_matrix(column)[left], rows["ref"][left], *settings.banding(), turn,
+                                         partitions):
                 met[key].append(packed)
         for chunks in met.values():
             for key, packed in by_smallest(buckets(joined(chunks, BAND)), Pass(), partitions):
@@ -122,7 +123,8 @@ def deduplicate(parts: list[list[Page]], settings: Dedup, folder: str, passes: i
         write_sets(Folder(folder), ordinal, [(members[ordinal][rows], np.concatenate([[0], np.cumsum([len(a) for a in arrays])]),
                                               np.concatenate(arrays))])
     sets = ShingleSets(Folder(folder))
-    edges = [np.zeros(0, EDGE)] + [verified_edges(some, sets, settings.threshold, settings.rounds) for some in links.values()]
+    found = [Compared(np.zeros(0, EDGE), np.zeros(0, HELD)), *(compared(some, sets, settings) for some in links.values())]
+    edges, held = [one.edges for one in found], fullest(np.concatenate([one.held for one in found]))
 
     combine = SpanningForest()
     accumulator = combine.create_accumulator()
@@ -144,6 +146,6 @@ def deduplicate(parts: list[list[Page]], settings: Dedup, folder: str, passes: i
     decided = decisions(rows, sets, settings.threshold, order, settings.all_pairs)
     tables = []
     for n, part in enumerate(parts):
-        mine = decided[(decided["ref"] >> np.uint64(32)) == n]
-        tables.append(duplicates_table(pa.array([p.id for p in part], pa.string()), n << 32, mine))
+        mine = (rows[(rows["ref"] >> np.uint64(32)) == n] for rows in (decided, held))
+        tables.append(duplicates_table(pa.array([p.id for p in part], pa.string()), n << 32, *mine))
     return tables, links, edges

@@ -2,8 +2,12 @@
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipelines.curate.edits import apply_edits
 from pipelines.curate.rows import CURATED, EDITS, REJECTED, Curate, curate_batch
+from pipelines.measure.personal import find_personal_data
 from pipelines.rules import KindPolicy, PersonalDataPolicy
 from tokenizer.strict import SettingsError, parse
 
@@ -59,7 +63,7 @@ def test_texts_are_edited_cut_and_carried_in_order():
     assert rows[0] == {
         "text": "plain text", "id": "d0", "dump": "crawl", "url": "https://h.example/0", "date": "2024-03-01T00:00:00Z",
         "file_path": "crawl/a.warc.gz", "language": "en", "language_score": 0.5, "piece": 0, "pieces": 1, "from": 0, "to": 10,
-        "source": "crawl", "edits": [], "cluster_size": None, "extra": None}
+        "source": "crawl", "edits": [], "evaluation_items": [], "cluster_size": None, "extra": None}
     assert (rows[1]["text"], rows[1]["dump"], rows[1]["edits"]) == (
         "write to <EMAIL>", "CC-MAIN-2024-10", [finding("EMAIL", 9, 20)])
     first, second = rows[2], rows[3]
@@ -117,3 +121,35 @@ def test_a_document_not_kept_without_a_rule_is_an_error():
 def test_a_piece_too_short_for_sentences_is_refused():
     with pytest.raises(SettingsError, match="max_piece_bytes is 10"):
         parse(Curate, {"max_piece_bytes": 10}, "settings.yaml: curate")
+
+
+SCRAPS = st.sampled_from((
+    "anna@mail.harbour.example", "tel. 030 23125 014", "+49 171 3920 065", "8.8.8.8", "4111 1111 1111 1111", "DE58 1234 5678 0123 4567 89",
+    "ISBN 978-3-16-148410-0", "| | |\n", "| a | b |\n", "|---|---|\n", "漢字。", "e\u0301", "👩\u200d🔬", "नमस्ते। ", "مرحبا؟ ", " ", "\n", "\n\n",
+    "A sentence. ", "word ", "x" * 40))
+ACTIONS = st.dictionaries(st.sampled_from(("EMAIL", "PHONE", "IP", "CREDIT_CARD", "IBAN")),
+                          st.builds(KindPolicy, st.sampled_from(("replace", "tag", "keep"))))
+
+
+@given(st.lists(SCRAPS, max_size=60).map("".join), ACTIONS, st.booleans(), st.integers(256, 400))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_recorded_edits_on_the_stored_text_give_the_pieces_byte_for_byte(text, actions, clean, max_bytes):
+    found, = find_personal_data([text], ["de"], [None])
+    batches = world((text, [finding(*one) for one in found], [], None))
+    curated, rejected = curate_batch(*batches, Curate(max_bytes, clean), PersonalDataPolicy(actions))
+    rows = curated.to_pylist()
+    assert rejected.num_rows == 0 and [row["piece"] for row in rows] == list(range(len(rows))) and {row["pieces"] for row in rows} == {len(rows)}
+    assert [row["from"] for row in rows] == [0, *(row["to"] for row in rows[:-1])] and rows[-1]["to"] == len(text)
+    edits = [(edit["kind"], edit["from"], edit["to"]) for row in rows for edit in row["edits"]]
+    for row in rows:
+        inside = [edit for edit in edits if row["from"] <= edit[1] < row["to"]]
+        assert row["text"].encode() == apply_edits(text, inside, row["from"], row["to"]).encode()
+    whole = "".join(row["text"] for row in rows)
+    assert whole == apply_edits(text, edits)
+    at = 0                                                 # between edits, nothing has changed
+    for (_, _, before), (kind, after, end) in zip([("", 0, 0), *edits], [*edits, ("", len(text), len(text))], strict=True):
+        assert whole[at:at + after - before] == text[before:after]
+        at += after - before + len(text[after:end] if kind.startswith("tag:") else "" if kind[:1].islower() or not kind else f"<{kind}>")
+    replaced = {kind for kind, _, _ in found if actions.get(kind, KindPolicy()).action == "replace"}
+    assert replaced == {kind for kind, _, _ in edits if kind.isupper()}
+    assert not clean or all(kind == "clean:table" or not kind.startswith("clean") for kind, _, _ in edits)

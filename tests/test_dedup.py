@@ -103,7 +103,9 @@ def test_record_then_url_then_exact_then_near(tmp_path):
     out = page(text, 6, content=old.content, kept=False)
     tables, _, _ = deduplicate([[old, new, new], [same, near, alone, out]], Dedup(), str(tmp_path))
     cluster, size = min(old.id, new.id, same.id, near.id), 5
-    assert [row for table in tables for row in table.to_pylist()] == [
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert {row.pop("contained_in") for row in rows} == {row.pop("containment") for row in rows} == {None}
+    assert rows == [
         {"id": old.id, "cluster": cluster, "kept_id": near.id, "kind": "url", "similarity": None, "cluster_size": size},
         {"id": new.id, "cluster": cluster, "kept_id": near.id, "kind": "exact", "similarity": 90 / 105, "cluster_size": size},
         {"id": new.id, "cluster": cluster, "kept_id": near.id, "kind": "record", "similarity": None, "cluster_size": size},
@@ -122,6 +124,30 @@ def test_a_chain_carries_no_stranger_along(tmp_path):
     assert [(row["kind"], row["kept_id"]) for row in rows] == [     # a tie of 92/108 on both sides: the smaller id
         (None, chain[0].id), ("near", min(chain[0].id, chain[2].id)), (None, chain[2].id),
         ("near", min(chain[2].id, chain[4].id)), (None, chain[4].id)]
+
+
+def test_a_page_within_a_longer_one_is_reported_and_stays(tmp_path):
+    long = page(range(100), 1)
+    short = page(range(25, 100), 2)                             # Jaccard 0.75: no copy
+    nearly = page([*range(3, 73), *range(900, 907)], 3)         # 70 of its 77 in the long one, 48 in the short one
+    half = page([*range(60), *range(600, 640)], 4)
+    copy = page([*range(25, 99), 700], 5, length=10)            # a copy of `short` goes, though most of it is in the long one
+    tables, _, _ = deduplicate([[long, short], [nearly, half, copy]], Dedup(bands=60, rows=2), str(tmp_path))
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert [row["kind"] for row in rows] == [None, None, None, None, "near"]
+    assert [(row["contained_in"], row["containment"]) for row in rows] == [
+        (None, None), (long.id, 1.0), (long.id, 70 / 77), (None, None), (None, None)]
+    tables, _, _ = deduplicate([[long, short, nearly]], Dedup(bands=60, rows=2, containment=0.95), str(tmp_path / "strict"))
+    assert tables[0]["contained_in"].to_pylist() == [None, long.id, None]
+
+
+@pytest.mark.parametrize("hashes", [1, 500])
+def test_answers_do_not_depend_on_how_much_is_compared_at_a_time(hashes, tmp_path, monkeypatch):
+    pages = world(5)
+    truth, _, _ = deduplicate([pages], SETTINGS, str(tmp_path / "one"))
+    for name in ("verify.CHUNK_HASHES", "jaccard.BATCH_HASHES", "jaccard.GROUP_HASHES", "jaccard.FLAG_BYTES"):
+        monkeypatch.setattr(f"pipelines.dedup.{name}", hashes)
+    assert deduplicate([pages], SETTINGS, str(tmp_path / "two"))[0] == truth
 
 
 def test_no_documents_and_documents_without_words(tmp_path):

@@ -9,7 +9,9 @@ import pytest
 
 from pipelines.dedup.bands import BAND, band_hashes, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates
-from pipelines.dedup.clusters import TREE, SpanningForest, forest, root_of
+from pipelines.dedup.clusters import SpanningForest
+from pipelines.dedup.forest import TREE, forest, root_of
+from pipelines.dedup.jaccard import Jaccards, shared_bits
 from pipelines.dedup.rows import (
     MEMBER,
     NO_DATE,
@@ -23,7 +25,7 @@ from pipelines.dedup.rows import (
 )
 from pipelines.dedup.settings import Dedup, probability_found, recall_line
 from pipelines.dedup.shingles import ShingleSets, write_sets
-from pipelines.dedup.verify import jaccards, verified_edges
+from pipelines.dedup.verify import compared
 from pipelines.storage import Folder
 from tokenizer.strict import SettingsError, parse
 
@@ -31,16 +33,28 @@ from tokenizer.strict import SettingsError, parse
 def test_settings_are_refused_all_at_once():
     with pytest.raises(SettingsError) as refused:
         parse(Dedup, {"bands": 20, "rows": 7, "threshold": 1.5, "order": ["oldest", "newest", "oldest"],
-                      "source_priority": ["a", "a"], "passes": 0}, "dedup")
+                      "source_priority": ["a", "a"], "passes": 0, "containment": 0}, "dedup")
     assert refused.value.problems == [
         "dedup: 20 bands of 7 rows need 140 permutations, and a signature has 120; make their product 120 or less",
         "dedup: threshold: 1.5 must be above 0 and at most 1",
+        "dedup: containment: 0.0 must be above 0 and at most 1",
         "dedup: order: oldest, newest, oldest names one twice; name each at most once",
         "dedup: order: oldest and newest contradict each other; name one of them",
         "dedup: source_priority is given but order does not name source; add it to order",
         "dedup: source_priority names a source twice; name each at most once",
         "dedup: passes: 0 must be at least 1"]
     assert parse(Dedup, {"order": ["newest"]}, "dedup").order == ("newest",)
+
+
+def test_the_banding_is_chosen_by_recall_at_the_threshold():
+    assert [Dedup(threshold=t, recall=r).banding() for t, r in ((0.8, 0.99), (0.8, 0.9), (0.6, 0.99), (1, 0.99))] == [
+        (20, 6), (15, 8), (40, 3), (1, 120)]
+    assert Dedup(bands=14, rows=8).banding() == (14, 8)
+    with pytest.raises(SettingsError) as refused:
+        parse(Dedup, {"bands": 14, "threshold": 0.01, "recall": 0.9}, "dedup")
+    assert refused.value.problems == [
+        "dedup: of bands and rows one is given; give both, or neither to have them chosen by recall",
+        "dedup: recall: 0.9 of the pairs at threshold 0.01 cannot be found with 120 permutations; ask for 0.7006 or less"]
 
 
 def test_chance_of_finding_a_pair():
@@ -134,42 +148,51 @@ def test_jaccard_is_exact(tmp_path):
     sets = stored(tmp_path, drawn)
     index = sets.index(np.arange(30, dtype=np.uint64))
     pairs = list(combinations(range(30), 2))
-    found = jaccards(sets, index, *np.array(pairs).T, threshold=0.01)
-    assert found.tolist() == [len(drawn[a] & drawn[b]) / len(drawn[a] | drawn[b]) for a, b in pairs]
+    for groups in (np.zeros(30, int), np.arange(30)):       # by bits, and looked up
+        found = Jaccards(sets, index, groups).similarity(*np.array(pairs).T, threshold=0.01)
+        assert found.tolist() == [len(drawn[a] & drawn[b]) / len(drawn[a] | drawn[b]) for a, b in pairs]
     with pytest.raises(KeyError, match="no shingle set is stored"):
         sets.index(np.array([30], np.uint64))
+
+
+def test_bits_are_of_what_two_sets_share():
+    sets = [{1, 2, 2 ** 64 - 1}, {1, 2, 5}, {9}, {1, 2 ** 64 - 1}, set(range(200, 400)), set(range(200, 400))]
+    hashes = np.concatenate([np.array(sorted(s), np.uint64) for s in sets])
+    bits = shared_bits(hashes, np.array([len(s) for s in sets]))
+    assert np.bitwise_count(bits).sum(axis=1).tolist() == [3, 2, 0, 2, 200, 200] and bits.shape == (6, 4)
+    assert np.bitwise_count(bits[0] & bits[3]).sum() == 2 and np.bitwise_count(bits[1] & bits[4]).sum() == 0
+    assert shared_bits(np.arange(4, dtype=np.uint64), np.array([2, 2])).shape == (2, 0)
 
 
 def test_four_fifths_is_at_the_threshold_of_four_fifths(tmp_path):
     sets = stored(tmp_path, [range(5), range(4), range(1, 5)])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert verified_edges(links, sets, 0.8, 8).tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
+    assert compared(links, sets, Dedup(rounds=8)).edges.tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
 
 
 def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
-    from pipelines.dedup import verify
-    compared = []
-    real = verify.jaccards
-    monkeypatch.setattr(verify, "jaccards", lambda s, i, a, b, t: compared.append(len(a)) or real(s, i, a, b, t))
+    asked = []
+    real = Jaccards.common
+    monkeypatch.setattr(Jaccards, "common", lambda self, a, b: asked.append(len(a)) or real(self, a, b))
     base = set(range(100))
     sets = stored(tmp_path, [base | {1000 + n} for n in range(3000)] + [set(range(2000 + 50 * n, 2100 + 50 * n)) for n in range(30)])
     links = np.array([(bucket, ref) for bucket in (1, 2) for ref in range(3030 - bucket)], LINK)     # two buckets, nearly equal
-    edges = verified_edges(links, sets, 0.8, 8)
+    edges = compared(links, sets, Dedup(rounds=8)).edges
     assert len(edges) == 2999 and set(edges["a"].tolist()) == {0}
-    assert sum(compared) == 3028 + 7 * 30 - sum(range(2, 9))      # the second bucket asks for nothing new
+    assert sum(asked) == 3028 + 7 * 30 - sum(range(2, 9))      # the second bucket asks for nothing new
 
 
 def test_the_first_of_a_bucket_is_its_smallest_id_not_its_first_row(tmp_path):
     sets = stored(tmp_path, [range(100), range(5, 105), range(10, 110)], ids=[9, 8, 7])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in verified_edges(links, sets, 0.8, 1).tolist()] == [(2, 1), (2, 0)]
+    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=1)).edges.tolist()] == [(2, 1), (2, 0)]
 
 
 def test_a_small_bucket_has_all_its_pairs_compared(tmp_path):
     sets = stored(tmp_path, [range(100), range(8, 108), range(16, 116)])        # neighbours 92/108, ends 84/116
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in verified_edges(links, sets, 0.8, 2).tolist()] == [(0, 1), (1, 2)]
-    assert [tuple(e)[:2] for e in verified_edges(links, sets, 0.8, 1).tolist()] == [(0, 1)]
+    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=2)).edges.tolist()] == [(0, 1), (1, 2)]
+    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=1)).edges.tolist()] == [(0, 1)]
 
 
 def trees_of(edges, rng):

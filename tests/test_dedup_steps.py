@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.dedup.copies import decisions_of, find_copies
+from pipelines.dedup.copies import decisions_of, find_copies, held_of
 from pipelines.dedup.keep import duplicates_table
 from pipelines.dedup.settings import Dedup
 from pipelines.engine import Engine
@@ -70,7 +70,7 @@ def stored(world, parts, folder):
 
 
 def decided(tasks, pages, work):
-    return [duplicates_table(pa.array([p.id for p in part], pa.string()), n << 32, decisions_of(work, n))
+    return [duplicates_table(pa.array([p.id for p in part], pa.string()), n << 32, decisions_of(work, n), held_of(work, n))
             for n, (_, part) in enumerate(zip(tasks, pages, strict=True))]
 
 
@@ -121,7 +121,8 @@ def test_texts_without_words_meet_nowhere(tmp_path):
     data, tasks, _ = stored(world, 1, tmp_path / "data")
     work = Folder(str(tmp_path / "work"))
     find_copies(Engine(), data, work, tasks, Dedup())
-    assert [entry.path for entry in work.entries() if entry.path.startswith("bands")] == ["bands-1-16/000000.done"]
+    assert [entry.path for entry in work.entries() if entry.path.startswith("bands")] == [
+        "bands-1-16/000000.done", "bands.done"]
 
 
 def test_nothing_at_all(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.curate.edits import apply_edits, edits_for, too_many
+from pipelines.curate.leftovers import leftovers
 from pipelines.rules import KindPolicy, PersonalDataPolicy
 from tokenizer.strict import SettingsError, parse
 
@@ -42,3 +43,20 @@ def test_zero_is_a_bound_and_off_is_absent():
 def test_a_negative_bound_is_refused():
     with pytest.raises(SettingsError, match="drop_above is -1"):
         parse(KindPolicy, {"drop_above": -1}, "rules.yaml")
+
+
+@pytest.mark.parametrize("text, left", [
+    ("a\n| name | age |\n| | |\n|  |  |\n| Ines | 7 |\nb", "a\n| name | age |\n| Ines | 7 |\nb"),
+    ("| | |\n|---|---|\n| one | two |\n", "| one | two |\n"),
+    ("| one | two |\n| |", "| one | two |\n")])
+def test_rows_of_a_table_without_a_word_leave_nothing(text, left):
+    edits = leftovers(text)
+    assert apply_edits(text, edits) == left
+    assert {kind for kind, _, _ in edits} == {"clean:table"}
+
+
+@pytest.mark.parametrize("text", [
+    "| name | age |\n|---|---|\n| Ines | 7 |", "* | one\n| |\n|/ two", "|  graph  |\n|         |\n+---------+",
+    "x || y\n| |\nz", "a | b", "|", "| |", "", "---|---\n|---|---|"])
+def test_headed_tables_diagrams_and_code_stay(text):
+    assert leftovers(text) == []

@@ -10,10 +10,11 @@ import pytest
 from pipelines.measure.language import (
     LanguageModel,
     declared_language_differs,
+    excerpts,
     find_model,
-    languages,
-    sample,
+    identified,
     script,
+    written_in,
 )
 from pipelines.measure.words import read_words
 from tokenizer.strict import SettingsError
@@ -47,14 +48,15 @@ def model():
 
 
 def identify(model, *texts):
-    return languages(read_words(list(texts)), model, lowest_score=0.3, fewest_letters=20, lowest_letter_share=0.4)
+    return identified(read_words(list(texts)), model, lowest_score=0.3, fewest_letters=20, lowest_letter_share=0.4)
 
 
 def test_thirteen_languages(model):
-    found, scores = identify(model, *SENTENCES.values())
+    found, scores, shares = identify(model, *SENTENCES.values())
     assert found == list(SENTENCES)
     assert scores.dtype == np.float32
     assert (scores > 0.3).all() and (scores <= 1).all()
+    assert (shares == 1).all()
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "ok", "The mill turns", "水車",
@@ -68,22 +70,47 @@ def test_each_bound_decides_on_both_sides(model):
     words = read_words([SENTENCES["en"]])                      
     letters = sum(character.isalpha() for character in SENTENCES["en"])
     share = letters / sum(not character.isspace() for character in SENTENCES["en"])
-    score = float(languages(words, model, 0, 0, 0)[1][0])
+    score = float(identified(words, model, 0, 0, 0).scores[0])
     for bounds, expected in [((score, 0, 0), "en"), ((score + 1e-6, 0, 0), "und"), ((0, letters, 0), "en"),
                              ((0, letters + 1, 0), "und"), ((0, 0, share), "en"), ((0, 0, share + 1e-9), "und")]:
-        assert languages(words, model, *bounds)[0] == [expected], bounds
+        assert identified(words, model, *bounds).languages == [expected], bounds
 
 
 def test_a_character_without_spaces_counts_as_three_letters(model):
     words = read_words(["水磨坊坐落在河流转弯的地方"])                # 13 characters
-    assert languages(words, model, 0, 39, 0)[0] == ["zh"]
-    assert languages(words, model, 0, 40, 0)[0] == ["und"]
+    assert identified(words, model, 0, 39, 0).languages == ["zh"]
+    assert identified(words, model, 0, 40, 0).languages == ["und"]
 
 
-def test_sample_is_one_line_of_bounded_length():
-    assert sample(" a\nb\r\n\u2028c ") == "a b c"
-    long = "a" * 1000 + "x" * 5000 + "m" * 1000 + "x" * 5000 + "z" * 1000
-    assert sample(long) == "a" * 1000 + " " + "m" * 1000 + " " + "z" * 1000
+def shown(*texts):
+    words = read_words(list(texts))
+    weight = np.concatenate([[0], np.cumsum([character.isalpha() for character in "".join(text + "\n" for text in texts)])])
+    return [(number, "".join(map(chr, words.code_points[start:end]))) for number, start, end
+            in zip(*(part.tolist() for part in excerpts(words, weight)), strict=True)]
+
+
+def test_excerpts_are_the_line_with_most_letters_of_each_sixth_and_of_a_short_text_all():
+    assert shown("", "12 34\n", "a short text") == [(2, "a short text")]
+    prose, code = "words of prose " * 20, "x1 = {7}\n" * 60
+    assert shown(*[(code + prose + "\n") * 6]) == [(0, prose[:250])] * 6
+    parts = shown("abcdefgh" * 1000)                                        # one line of 8,000 letters
+    assert len(parts) == 6 and {len(part) for _, part in parts} == {250}
+
+
+def test_language_share_is_that_of_the_excerpts_that_agree(model):
+    english, german = (f"{SENTENCES[language]} " * 3 + "\n" for language in ("en", "de"))
+    found = identify(model, english * 12, english * 8 + german * 3, "ok")
+    assert found.languages == ["en", "en", "und"] and found.shares[0] == 1
+    assert 0.4 < found.shares[1] < 0.9
+    assert np.isnan(found.shares[2])                                        # und: there is nothing to agree with
+
+
+def test_a_guess_in_another_script_is_none(model):
+    assert not written_in("ja", frozenset({"Latn"})) and written_in("ja", frozenset({"Hani", "Latn"}))
+    assert written_in("sr", frozenset({"Cyrl"})) and written_in("sr", frozenset({"Latn"})) and written_in("tlh", frozenset({"Grek"}))
+    languages, scores = model.identify([SENTENCES["zh"]], [frozenset({"Hang"})])
+    assert languages != ["zh"] and scores[0] < 0.5
+    assert model.identify(["qqq"], [frozenset({"Goth"})])[0] == ["und"]
 
 
 @pytest.mark.parametrize(("text", "code"), [
@@ -134,7 +161,7 @@ def test_sentences_of_many_languages(model):
     codes = dict(zip(LABELS.split()[::2], LABELS.split()[1::2], strict=True))
     with zstandard.open(path, "rb") as stream:
         rows = [row for row in map(json.loads, io.TextIOWrapper(stream, "utf-8")) if row["label"] in codes]
-    found = languages(read_words([row["text"] for row in rows]), model, 0.3, 20, 0.4)[0]
+    found = identified(read_words([row["text"] for row in rows]), model, 0.3, 20, 0.4).languages
     right = [codes[row["label"]] == language for row, language in zip(rows, found, strict=True)]
     assert len({row["label"] for row in rows}) == len(codes)
     assert sum(right) / len(right) >= 0.99

@@ -16,8 +16,10 @@ from tokenizer.strict import SettingsError, parse
 DOCUMENTS = pa.schema([
     ("id", pa.string()), ("host", pa.string()), ("text", pa.string()), ("declared_language", pa.string()),
     ("robots", pa.list_(pa.string())), ("tdm_reservation", pa.string()), ("paywalled", pa.bool_()),
-    ("anchor_chars", pa.int32()), ("page_anchor_chars", pa.int32()), ("page_chars", pa.int32())])
+    ("anchor_chars", pa.int32()), ("page_anchor_chars", pa.int32()), ("page_chars", pa.int32()),
+    ("url", pa.string()), ("links", pa.int32())])
 
+NAMED_INPUTS = ["character_surprise", "term_surplus", "classifier_score"]      # null without a table, a classifier
 PROSE = ("The miller opens the sluice before dawn, when the mist still lies on the meadow. Water runs down the wooden "
          "channel and strikes the paddles, and the great wheel begins to turn with a groan. He listens for a while. If "
          "the sound is even, the day will be good; if it is not, he takes his lamp and climbs into the wheel house.\n")
@@ -47,11 +49,15 @@ def tools():
     ("ellipsis_lines", ".\n..", 0),
     ("alphabetic_words", "one 2 -- a1 水", 0.6),
     ("terminal_punctuation_lines", "One.\nTwo?\n\"Three.\"\nFour\n(five)\n水車。\nछह।\n", 5 / 7),
-    ("terminal_punctuation_lines", ".\n\"", 0.5),
+    ("terminal_punctuation_lines", ".\n\"\na\nb.\nc", 2 / 5),
     ("short_lines", "a" * 30 + "\n" + "b" * 31 + "\n" + "c", 2 / 3),
     ("newline_ratio", "one\ntwo\n\nthree four", 0.75),
     ("sentence_count", "One. Two? \"Three!\" 3.14 e.g.x 水車。川。 Four...", 6),
     ("sentence_count", "no mark at all", 0),
+    ("mean_sentence_words", "One two three. Four! Five", 5 / 2),
+    ("mean_sentence_words", "no mark at all", 4),
+    ("unfinished_paragraphs", "\n".join(["word " * 20 + end for end in ("end", "end.", "end:", "end")] + ["| " + "word " * 20, "short"]), 0.5),
+    ("emoji_share", "ab 🙂★ © + 7", 2 / 7),
     ("curly_braces", "a{b}c def", 0.25),
     ("uppercase_share", "AbCd 12", 0.5),
     ("uppercase_share", "水車", 0),
@@ -69,7 +75,7 @@ def test_measurement_of_words(name, text, expected):
     measured = function(read_words([PROSE, text, ""]))
     assert measured.dtype == np.float64
     assert measured[1] == pytest.approx(expected, abs=1e-12)
-    assert measured[2] == 0
+    assert measured[2] == 0 or (name in ("terminal_punctuation_lines", "unfinished_paragraphs") and np.isnan(measured[2]))
 
 
 def test_compression_ratio_ranks_repetition_below_prose_below_noise():
@@ -157,13 +163,19 @@ def test_a_phrase_without_words_is_an_error():
     ("spam_phrases", "The court ruled on gambling law", 0),
     ("boilerplate_phrases", "Page not found", 1),
     ("boilerplate_phrases", "Diese Domain steht zum Verkauf, sagt er", 5 / 7),
-    ("javascript_lines", "Turn on JavaScript\nand read", 1 / 2),
-    ("policy_lines", "Privacy Policy\nThe mill\nTerms of use and more\nend", 2 / 4),
+    ("boilerplate_phrases", "As an AI language model, I buy now", 5 / 8),
+    ("wall_phrases", "Wir verwenden Cookies und Wasser", 3 / 5),
+    ("parked_phrases", "ce domaine est à vendre ici", 5 / 6),
+    ("template_phrases", "Insert name here, says the mill", 3 / 6),
+    ("refusal_phrases", "作为一个人工智能，我", 8 / 9),
+    ("javascript_lines", "Turn on JavaScript\nand read\nthe\nmill\nbook", 1 / 5),
+    ("policy_lines", "Privacy Policy\nThe mill\nTerms of use and more\nend\nof it", 2 / 5),
     ("lorem_ipsum", "Lorem ipsum dolor sit amet, then text", 5 / 7),
+    ("lorem_ipsum", "Neque porro quisquam est, qui dolorem ipsum quia dolor sit, amet, consectetur, adipisci velit", 0),   # Cicero
 ])
 def test_phrase_shares(name, text, expected):
     shares = spam.phrase_shares(read_words([text, ""]), shipped_phrases())
-    assert shares[name].tolist() == [pytest.approx(expected), 0]
+    np.testing.assert_allclose(shares[name], [expected, np.nan if name.endswith("_lines") else 0])
 
 
 def test_link_density():
@@ -189,7 +201,8 @@ def test_rights():
 
 def test_signals_of_one_page(tools):
     page = documents(PROSE + "Write to miller@mill.example.org\n", host="mill.example.org", declared_language="de", robots=[],
-                     anchor_chars=0, page_anchor_chars=0, page_chars=900, paywalled=False)
+                     anchor_chars=0, page_anchor_chars=0, page_chars=900, paywalled=False, links=0,
+                     url="https://mill.example.org/water")
     batch = measure_batch(page, tools)
     assert batch.schema == SIGNALS
     row = batch.to_pylist()[0]
@@ -199,14 +212,17 @@ def test_signals_of_one_page(tools):
     assert row["shingles"] == 66
     assert len(row["minhash"]) == 120 and len(row["content_hash"]) == 16
     assert row["findings"] == [{"kind": "EMAIL", "from": len(PROSE) + 9, "to": len(PROSE) + 32}]
-    assert [name for name in MEASUREMENTS if row[name] is None] == []
+    assert [name for name in MEASUREMENTS if row[name] is None] == [
+        "terminal_punctuation_lines", "unfinished_paragraphs", "javascript_lines", "policy_lines", *NAMED_INPUTS]
 
 
 def test_an_empty_text_is_measured(tools):
     row = measure_batch(documents(""), tools).to_pylist()[0]
     null = [name for name in MEASUREMENTS if row[name] is None]
-    assert null == ["stop_words", "stop_word_share", "top_term_share", "link_density", "page_link_density", "noai",
-                    "noindex", "paywalled", "declared_language_differs"]
+    assert null == ["terminal_punctuation_lines", "unfinished_paragraphs", "stop_words", "stop_word_share", "top_term_share",
+                    "javascript_lines", "policy_lines", "url_spam_phrases", "link_density", "link_word_ratio", "page_link_density",
+                    "host_length", "host_dots", "host_hyphens", "host_digits", "noai", "noindex", "paywalled",
+                    "declared_language_differs", "language_share", *NAMED_INPUTS]
     assert {row[name] for name in MEASUREMENTS if name not in null} == {0}
     assert (row["language"], row["script"], row["shingles"], row["findings"]) == ("und", "Zyyy", 0, [])
     assert set(row["minhash"]) == {0xFFFFFFFF}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -33,6 +34,18 @@ def test_a_recipe_is_read(tmp_path):
     assert read_mixture(tmp_path / "m.yaml") == Mixture("web-2k", 2048, 400_000_000, 11, 0.005, "web-16k", {
         "english": Entry({"source": "crawl", "language": "en"}, 0.7, 1),
         "german": Entry({"source": ["crawl", "books"], "language": "de"}, 0.3, 2)})
+
+
+def test_popular_is_cluster_sizes_and_times(tmp_path):
+    (tmp_path / "m.yaml").write_text(GOOD.replace("repeat: 2", "popular: {2: 2, 10: 3}"))
+    entry = read_mixture(tmp_path / "m.yaml").entries["german"]
+    assert entry.weights(np.array([0, 1, 2, 9, 10, 5000])).tolist() == [1, 1, 2, 2, 3, 3]
+    assert problems(tmp_path, GOOD.replace("repeat: 2", "popular: {2: 3, 10: 2}")) == [
+        f"{tmp_path}/m.yaml.entries.german: popular takes documents of a larger cluster less often than of a smaller one; "
+        "let the times not fall"]
+    assert [line.split(": ", 1)[1] for line in problems(tmp_path, GOOD.replace("repeat: 2", "popular: {1: 2, 3: 1, x: 2}"))] == [
+        f"popular holds {held}; give a cluster size and how often to take its documents, both 2 or more"
+        for held in ("1: 2", "3: 1", "x: 2")]
 
 
 def test_all_problems_at_once(tmp_path):

@@ -30,9 +30,9 @@ def name(number):
 class World:
     """Token rows in parts: documents {number: [[token, ...] per piece]}, dealt to parts in the order of `shuffle`."""
 
-    def __init__(self, documents, source=lambda number: "s", parts=1, shuffle=0):
+    def __init__(self, documents, source=lambda number: "s", parts=1, shuffle=0, cluster_size=lambda number: None):
         rows = [{"id": name(number), "piece": k, "pieces": len(pieces), "source": source(number), "language": "en",
-                 "token_count": len(tokens), "tokens": tokens}
+                 "token_count": len(tokens), "tokens": tokens, "cluster_size": cluster_size(number)}
                 for number, pieces in documents.items() for k, tokens in enumerate(pieces)]
         random.Random(shuffle).shuffle(rows)
         self.documents, self.source = documents, source
@@ -40,7 +40,7 @@ class World:
 
     def index(self, mixture):
         schema = pa.schema([("id", pa.string()), ("piece", pa.int32()), ("pieces", pa.int32()), ("source", pa.string()),
-                            ("language", pa.string()), ("token_count", pa.int32())])
+                            ("language", pa.string()), ("token_count", pa.int32()), ("cluster_size", pa.int32())])
         return pa.Table.from_batches([
             index(pa.RecordBatch.from_pylist([{k: v for k, v in row.items() if k != "tokens"} for row in rows], schema),
                   mixture, number) for number, rows in enumerate(self.parts)], INDEX)
@@ -113,6 +113,31 @@ def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, siz
     (packed,) = train.packed
     assert (packed.documents, packed.tokens, packed.passes) == (len(documents), total * repeat, repeat)
     assert packed.empty == packed.blocks * 8 - packed.tokens
+
+
+def test_popular_documents_are_taken_more_often_in_each_pass():
+    documents = {n: [[100 + n] * (3 + n)] for n in range(40)}
+    size = {1: 2, 2: 9, 3: 10, 4: 500, 5: 1}
+    entry = Entry({"source": "s"}, 1.0, repeat=2, popular={2: 2, 10: 4})
+    times = {n: {1: 2, 2: 2, 3: 4, 4: 4}.get(n, 1) for n in documents}
+    world = World(documents, cluster_size=size.get)
+    a_pass = sum(times[n] * len(world.sequence(n)) for n in documents)
+    mixture = recipe(2 * a_pass, {"all": entry})
+    (train, _), seen = plan_blocks(world.index(mixture), mixture), Counter()
+    seen = check_blocks(world, filled(world, train, mixture), mixture)
+    assert seen == Counter({(name(n), k, at): 2 * times[n] for n in documents for k, at, _ in world.sequence(n)})
+    assert train.packed[0].passes == 2
+    with pytest.raises(MixtureError, match=f"its share asks for {2 * a_pass + 9:,}, 2 x {a_pass:,} are there"):
+        plan_blocks(world.index(mixture), recipe(2 * a_pass + 9, {"all": entry}))
+    plain = recipe(60, {"all": Entry({"source": "s"}, 1.0)})        # a recipe without `popular` packs as it always did
+    assert plan_blocks(world.index(plain), plain)[0].blocks.equals(plan_blocks(World(documents).index(plain), plain)[0].blocks)
+
+
+def test_popular_documents_are_held_out_but_once():
+    world = World({n: [[n] * 5] for n in range(60)}, cluster_size=lambda n: 3)
+    mixture = recipe(300, {"all": Entry({"source": "s"}, 1.0, popular={2: 3})}, validation=0.2)
+    seen = check_blocks(world, filled(world, plan_blocks(world.index(mixture), mixture)[1], mixture), mixture)
+    assert set(seen.values()) == {1}
 
 
 @settings(max_examples=30, deadline=None)
@@ -219,14 +244,14 @@ def test_what_is_missing_is_said_exactly_for_every_entry_at_once():
     ([(1, 1, 2)], "is given twice or lacks pieces"),
     ([(1, 0, 1), (1, 0, 1)], "is given twice or lacks pieces")])
 def test_a_document_whose_pieces_are_not_all_there_once_is_refused(rows, problem):
-    table = pa.Table.from_pylist([{"id": bytes(15) + bytes([i]), "piece": piece, "pieces": pieces, "token_count": 9,
+    table = pa.Table.from_pylist([{"id": bytes(15) + bytes([i]), "piece": piece, "pieces": pieces, "token_count": 9, "weight": 1,
                                    "entry": 0, "part": 0, "row": 0} for i, piece, pieces in rows], INDEX)
     with pytest.raises(MixtureError, match=problem):
         plan_blocks(table, recipe(8))
 
 
 def test_pieces_of_a_document_in_two_entries_are_refused():
-    table = pa.Table.from_pylist([{"id": bytes(16), "piece": k, "pieces": 2, "token_count": 9, "entry": k, "part": 0,
+    table = pa.Table.from_pylist([{"id": bytes(16), "piece": k, "pieces": 2, "token_count": 9, "weight": 1, "entry": k, "part": 0,
                                    "row": k} for k in range(2)], INDEX)
     with pytest.raises(MixtureError, match="has pieces in two entries"):
         plan_blocks(table, recipe(8, {"a": Entry({"source": "a"}, 0.5), "b": Entry({"source": "b"}, 0.5)}))

@@ -1,5 +1,6 @@
 """Pieces: joined they are the text, their edits are the document's, and they end where a reader pauses."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +61,22 @@ def test_a_short_or_empty_text_is_one_piece():
     assert cut("", [], 10) == [(0, 0)]
     assert cut("0123456789", [], 10) == [(0, 10)]
     assert cut("漢字漢", [], 9) == [(0, 3)]
+
+
+@pytest.mark.parametrize("sentence, more", [
+    ("یہ پہلا جملہ ہے۔ ", "دوسرا"), ("यह पहला वाक्य है। ", "दूसरा"), ("هل هذا سؤال؟ ", "نعم"), ("Սա նախադասություն է։ ", "Եվս"),
+    ("ይህ ዓረፍተ ነገር ነው። ", "ሌላ"), ("これは文です。", "つぎ"), ("នេះជាប្រយោគ។", "មួយទៀត"), ("\u201eEin Satz.\u201d ", "Noch"), ("(One!) ", "Two")])
+def test_a_sentence_ends_where_its_script_says(sentence, more):
+    text = sentence * 8 + more * 3
+    for a, b in cut(text, [], 4 * len(sentence.encode()))[:-1]:
+        assert text[a:b].endswith(sentence)
+
+
+@pytest.mark.parametrize("character", ["👩🏽\u200d🔬", "🇩🇪", "क्षि", "각", "e\u0301\u0323", "❤\ufe0f", "ก็"])
+def test_what_a_reader_takes_for_one_character_is_never_cut(character):
+    text = character * 40
+    sizes = {b - a for a, b in cut(text, [], 3 * len(character.encode()) + 2)}
+    assert all(size % len(character) == 0 for size in sizes)
 
 
 def test_accents_stay_on_their_letter():

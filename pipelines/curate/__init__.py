@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.curate.evaluation import Evaluation, open_sets, set_digests
 from pipelines.curate.rows import CURATED, REJECTED, Curate, curate_batch
 from pipelines.dedup import DEDUP
 from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
 from pipelines.parts import Counts, add_counts
-from pipelines.rules import PersonalDataPolicy
+from pipelines.rules import EvaluationPolicy, PersonalDataPolicy
 from pipelines.screen import SCREEN
-from pipelines.stage import Output, Stage, Task
+from pipelines.stage import Output, Place, Stage, Task, to_plain
+from pipelines.storage import Folder
 from pipelines.tally import count, tally
 
 if TYPE_CHECKING:
@@ -23,15 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """The settings curate reads: its own, the personal-data policy, and dedup's threshold for the ledger."""
+    """The settings curate reads: its own, the policies, and dedup's threshold for the ledger."""
 
     curate: Curate
     policy: PersonalDataPolicy
     threshold: float
+    evaluation: EvaluationPolicy
 
 
 class CurateStage(Stage):
-    name, version = "curate", 1
+    name, version = "curate", 2
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
     columns = {  # noqa: RUF012  (read only)
         "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra"],
@@ -42,15 +45,27 @@ class CurateStage(Stage):
         return "curated"
 
     def settings(self, config: "Config") -> Given:
-        return Given(config.settings.curate, config.rules.personal_data, config.settings.dedup.threshold)
+        return Given(config.settings.curate, config.rules.personal_data, config.settings.dedup.threshold,
+                     config.rules.evaluation)
 
-    def work(self, tools: Any, settings: Given, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def decisive(self, config: "Config") -> Any:
+        """Without evaluation sets, the policy for them decides nothing."""
+        given = to_plain(self.settings(config))
+        return given if config.settings.curate.evaluation_sets else given | {"evaluation": None}
+
+    def named_inputs(self, place: Place) -> dict[str, str]:
+        return set_digests(place.config.settings.curate.evaluation_sets, place.data)
+
+    def open(self, settings: Given, data: Folder) -> Evaluation | None:
+        return open_sets(settings.curate.evaluation_sets, settings.evaluation, data)
+
+    def work(self, tools: Evaluation | None, settings: Given, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """`kept` counts documents; their pieces are counted apart."""
         counts: Counts = {"read": 0, "kept": 0, "pieces": 0, "bytes": 0}
         for documents, signals, verdicts, duplicates in batches:
             curated, rejected = curate_batch(documents, signals, verdicts, duplicates, settings.curate, settings.policy,
-                                             settings.threshold)
+                                             settings.threshold, tools)
             output.write(curated)
             output.reject(rejected)
             first = pc.cast(pc.equal(curated["piece"], 0), pa.int64())
@@ -59,6 +74,8 @@ class CurateStage(Stage):
             counts = add_counts(counts, {
                 "read": documents.num_rows, "kept": pc.sum(first).as_py() or 0, "pieces": curated.num_rows,
                 "bytes": pc.sum(sizes).as_py() or 0, "rejected": count(rejected["rule"]),
+                "with_evaluation_items": pc.sum(pc.and_(pc.equal(curated["piece"], 0), pc.greater(
+                    pc.list_value_length(curated["evaluation_items"]), 0))).as_py() or 0,
                 "edits": count(pc.struct_field(pc.list_flatten(curated["edits"]), "kind")),
                 "language": tally(curated["language"], **measured), "source": tally(curated["source"], **measured)})
         return counts

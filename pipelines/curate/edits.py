@@ -2,7 +2,7 @@
 
 An edit's kind says what stands in its place, so the text and its edits give the curated text and nothing removed has
 to be stored: a kind in capitals leaves its placeholder ("EMAIL" leaves "<EMAIL>"), "tag:EMAIL" marks a place and
-changes nothing.
+changes nothing, "clean:table" leaves nothing.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from pipelines.rules import PersonalDataPolicy
 
 Edit = tuple[str, int, int]
 
-_TAG = "tag:"
+_TAG, _CLEAN = "tag:", "clean:"
 
 
 def edits_for(findings: Iterable[Edit], policy: PersonalDataPolicy) -> list[Edit]:
@@ -31,7 +31,7 @@ def too_many(findings: Iterable[Edit], policy: PersonalDataPolicy) -> list[tuple
 
 def replacement(kind: str, removed: str) -> str:
     """What stands where an edit of `kind` found `removed`."""
-    return removed if kind.startswith(_TAG) else f"<{kind}>"
+    return removed if kind.startswith(_TAG) else "" if kind.startswith(_CLEAN) else f"<{kind}>"
 
 
 def apply_edits(text: str, edits: Sequence[Edit], start: int = 0, end: int | None = None) -> str:

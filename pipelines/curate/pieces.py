@@ -1,23 +1,25 @@
 """Pieces: a long text cut where a reader would pause, without losing a character and never inside an edit."""
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
+
+import regex
 
 from pipelines.curate.edits import Edit
 
 # The end of a sentence with what closes it; scripts that write without spaces need none after it.
-_SENTENCE = re.compile(r"[.!?…؟।]['\"»”’)\]]*\s+|[。！？][」』”）]*\s*")
+_SENTENCE = re.compile(r"[.!?…؟۔।॥։።]['\"»”’)\]]*\s+|[。！？．｡។။།][」』”）’]*\s*")
 _SPACE = re.compile(r"\s+")
-_JOINERS = ("\u200c", "\u200d")
+_CHARACTER = regex.compile(r"\X")                       # what a reader takes for one: UAX #29, extended grapheme cluster
+_REACH = 64                                            # code points of the longest such character that is kept whole
 
 
 def cut(text: str, edits: Sequence[Edit], max_bytes: int) -> list[tuple[int, int]]:
     """The places (from, to) of the pieces of `text`, in characters; joined they are the text.
 
     A piece has at most `max_bytes` of UTF-8 before edits and is cut after the last line end, else sentence, else
-    white space, else character that leaves no piece under a third of `max_bytes`. A cut that would fall inside an
+    white space, else character as a reader sees it that leaves no piece under a third of `max_bytes`. A cut that would fall inside an
     edit moves before it, or behind it where the piece would be empty: only then is a piece longer or shorter.
     `edits` are sorted and do not overlap. An empty text is one empty piece. `max_bytes` is at least 4, the longest
     character.
@@ -51,11 +53,10 @@ def _boundary(text: str, low: int, high: int, start: int) -> int:
         ends = [found.end() for found in pause.finditer(text, max(start, low - 1), high)]
         if ends:
             return ends[-1]
-    place = high
-    while place > low and (unicodedata.combining(text[place]) or text[place] in _JOINERS or text[place - 1] in _JOINERS
-                           or "\ufe00" <= text[place] <= "\ufe0f"):
-        place -= 1                                        # a letter keeps its accents, an emoji its parts
-    return place if place > low else high
+    # A letter keeps its accents and vowel signs, an emoji its parts.
+    found = _CHARACTER.finditer(text, max(start, high - _REACH), high + _REACH)
+    ends = [one.end() for one in found if one.end() <= high]
+    return ends[-1] if ends and ends[-1] > low else high
 
 
 def _outside(place: int, start: int, edits: Sequence[Edit], starts: Sequence[int]) -> int:

@@ -1,5 +1,6 @@
 """Rows of `curated` and of curate's `_rejected`: every document gives one or more of the first or one of the second."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,16 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.curate.edits import Edit, apply_edits, edits_for, too_many
+from pipelines.curate.evaluation import Evaluation, overlaps
+from pipelines.curate.leftovers import leftovers
 from pipelines.curate.pieces import cut
+from pipelines.measure.signals import slices
 from pipelines.rules import PersonalDataPolicy
 
 EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
+# Items of evaluation sets that the document holds, with the share of each: the largest first, five at most.
+ITEMS = pa.list_(pa.struct([("item", pa.string()), ("overlap", pa.float32())]))
+_SHOWN = 5
+_BARS = r"\|[ \t:-]*\|"           # what a text with leftovers has at least
 # FineWeb's columns first and in its order, so that what reads FineWeb reads this.
 CURATED = pa.schema([
     ("text", pa.string()), ("id", pa.string()), ("dump", pa.string()), ("url", pa.string()), ("date", pa.string()),
     ("file_path", pa.string()), ("language", pa.string()), ("language_score", pa.float32()),
     ("piece", pa.int32()), ("pieces", pa.int32()), ("from", pa.int32()), ("to", pa.int32()), ("source", pa.string()),
-    ("edits", EDITS), ("cluster_size", pa.int32()), ("extra", pa.string())])
+    ("edits", EDITS), ("evaluation_items", ITEMS), ("cluster_size", pa.int32()), ("extra", pa.string())])
 REJECTED = pa.schema([
     ("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("record_id", pa.string()), ("url", pa.string()),
     ("id", pa.string()), ("outcome", pa.string()), ("rule", pa.string()), ("value", pa.string()), ("bound", pa.string()),
@@ -28,20 +36,29 @@ _CRAWL = r"(?P<dump>CC-MAIN-\d{4}-\d{2})"
 class Curate:
     """Settings of curate. `max_piece_bytes` is 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
     max_piece_bytes: int = 32768
+    clean_tables: bool = True                   # rows without a word go, each recorded as an edit
+    evaluation_sets: tuple[str, ...] = ()       # files under evaluation_sets/: documents that hold their items are found
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""
         if self.max_piece_bytes < 256:
             yield f"max_piece_bytes is {self.max_piece_bytes}; pieces that short cut words and sentences: give 256 or more"
+        for name in self.evaluation_sets:
+            if not re.fullmatch(r"[^/\s._][^/\s]*", name):
+                yield (f"evaluation_sets names {name!r}; give the name of a file in the data folder's evaluation_sets/, "
+                       "without its path")
+        if len(set(self.evaluation_sets)) < len(self.evaluation_sets):
+            yield "evaluation_sets names a set twice; give each once"
 
 
 def curate_batch(documents: pa.RecordBatch, signals: pa.RecordBatch, verdicts: pa.RecordBatch, duplicates: pa.RecordBatch,
-                 settings: Curate, policy: PersonalDataPolicy,
-                 threshold: float | None = None) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+                 settings: Curate, policy: PersonalDataPolicy, threshold: float | None = None,
+                 evaluation: Evaluation | None = None) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """(curated, rejected) of aligned batches: documents with a row in the first and rows of the second add up to all.
 
     A document is rejected by the first rule that screen found broken, else as the copy of another, else by the
-    personal-data policy. `threshold` is the similarity that dedup asked of near copies, for the `bound` of those rows.
+    personal-data policy, else because it holds an item of `evaluation` whose policy is to drop it. `threshold` is the
+    similarity that dedup asked of near copies, for the `bound` of those rows.
     Raises ValueError where the batches are not aligned or a document was not kept without a rule.
     """
     for name, other in (("signals", signals), ("verdicts", verdicts), ("duplicates", duplicates)):
@@ -53,21 +70,38 @@ def curate_batch(documents: pa.RecordBatch, signals: pa.RecordBatch, verdicts: p
     findings = signals.column("findings")
     troubled = pc.fill_null(pc.greater(pc.list_value_length(findings), 0), False)
     drops = {row: broken for row in _rows(pc.and_(stays, troubled)) if (broken := too_many(_edits(findings[row]), policy))}
+    staying = [row for row in _rows(stays) if row not in drops]
+    held = _held(documents, staying, evaluation) if evaluation else {}
+    known = held if evaluation and evaluation.policy.action == "drop" else {}
+    staying = [row for row in staying if row not in known]
     rejected = pa.concat_tables([
         _rejected(documents, _rows(pc.invert(kept)), *_broken_rules(verdicts)),
         _rejected(documents, _rows(copies), *_copied(duplicates, copies, threshold)),
-        _rejected(documents, list(drops), *_dropped(list(drops.values())))])
-    order = [*_rows(pc.invert(kept)), *_rows(copies), *drops]
+        _rejected(documents, list(drops), *_dropped(list(drops.values()))),
+        _rejected(documents, list(known), *_contaminated(list(known.values()), evaluation))])
+    order = [*_rows(pc.invert(kept)), *_rows(copies), *drops, *known]
     rejected = rejected.take(pc.sort_indices(pa.array(order, pa.int64())))
-    staying = [row for row in _rows(stays) if row not in drops]
-    return _curated(documents, signals, duplicates, staying, troubled, settings, policy), _one_batch(rejected)
+    return _curated(documents, signals, duplicates, staying, troubled, settings, policy, held), _one_batch(rejected)
+
+
+def _held(documents: pa.RecordBatch, rows: list[int], evaluation: Evaluation) -> dict[int, list[tuple[str, float]]]:
+    """Of each document that holds enough of an item: its items and their overlaps."""
+    at = pa.array(rows, pa.int64())
+    texts = documents.column("text").take(at)
+    found = [items for start, end in slices(texts)
+             for items in overlaps(texts.slice(start, end - start).to_pylist(), evaluation)]
+    return {row: items for row, items in zip(rows, found, strict=True) if items}
 
 
 def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.RecordBatch, staying: list[int],
-             troubled: pa.Array, settings: Curate, policy: PersonalDataPolicy) -> pa.RecordBatch:
+             troubled: pa.Array, settings: Curate, policy: PersonalDataPolicy,
+             held: dict[int, list[tuple[str, float]]]) -> pa.RecordBatch:
     """Rows of `curated`. A text without findings and short enough is taken as it is; the others go one by one."""
     texts = documents.column("text")
-    slow = pc.or_(troubled, pc.greater(pc.binary_length(texts), settings.max_piece_bytes)).to_pylist()
+    slow = pc.or_(troubled, pc.greater(pc.binary_length(texts), settings.max_piece_bytes))
+    if settings.clean_tables:
+        slow = pc.or_(slow, pc.match_substring_regex(texts, _BARS))
+    slow = slow.to_pylist()
     of_row: list[int] = []                                # the document of each row of curated
     source: list[int] = []                                # its text: a document's, or one of `made` behind them
     made: list[str] = []
@@ -78,6 +112,8 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
         if slow[row]:
             text = texts[row].as_py()
             changes = edits_for(_edits(signals.column("findings")[row]), policy)
+            if settings.clean_tables:
+                changes = sorted(changes + leftovers(text), key=lambda edit: edit[1:])
             places = cut(text, changes, settings.max_piece_bytes)
         for number, (start, end) in enumerate(places):
             inside = [change for change in changes if start <= change[1] < end]
@@ -101,6 +137,8 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
         "dump": pc.coalesce(crawl, carried["source"]), "file_path": file,
         "language": signals.column("language").take(rows), "language_score": signals.column("language_score").take(rows),
         "piece": piece, "pieces": pieces, "from": starts, "to": ends, "edits": edits,
+        "evaluation_items": [[{"item": item, "overlap": share} for item, share in held.get(row, ())[:_SHOWN]]
+                             for row in of_row],
         "cluster_size": duplicates.column("cluster_size").take(rows)}
     return _one_batch(pa.table({name: columns[name] for name in CURATED.names}, schema=CURATED))
 
@@ -142,6 +180,14 @@ def _dropped(drops: list[list[tuple[str, int, int]]]) -> tuple[pa.Array, ...]:
     columns = (["personal_data"] * len(drops), [f"{first[0]} {first[1]}" for first, *_ in drops],
                [str(first[2]) for first, *_ in drops],
                [", ".join(f"{kind} {count} above {bound}" for kind, count, bound in rest) or None for _, *rest in drops])
+    return tuple(pa.array(column, pa.string()) for column in columns)
+
+
+def _contaminated(known: list[list[tuple[str, float]]], evaluation: Evaluation | None) -> tuple[pa.Array, ...]:
+    """Of each document that holds items of an evaluation set: the largest overlap, the bound, and the items."""
+    bound = [str(evaluation.policy.overlap)] if evaluation else []
+    columns = (["evaluation"] * len(known), [f"{items[0][1]:.3f}" for items in known], bound * len(known),
+               [", ".join(f"{item} {share:.3f}" for item, share in items[:_SHOWN]) for items in known])
     return tuple(pa.array(column, pa.string()) for column in columns)
 
 

@@ -5,6 +5,8 @@ part, aligned with documents. A part whose decisions did not change is not writt
 """
 
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.dedup.estimate import LARGE, estimate_line
 from pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
-from pipelines.dedup.settings import Dedup
+from pipelines.dedup.settings import Dedup, memory_for, recall_line
+from pipelines.dedup.verify import HELD
 from pipelines.extract.stage import EXTRACT
 from pipelines.measure import MEASURE
-from pipelines.parts import Counts, add_counts
+from pipelines.parts import STATS, Counts, add_counts
+from pipelines.progress import watched
 from pipelines.screen import SCREEN
 from pipelines.stage import Output, Place, Stage, Task, fingerprint, quiet, to_plain
 from pipelines.storage import Folder
@@ -29,7 +34,7 @@ WORK = "_work"
 
 
 class DedupStage(Stage):
-    name, version = "dedup", 2
+    name, version = "dedup", 3
     reads = (EXTRACT, MEASURE, SCREEN)
     columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
     libraries = ("regex", "xxhash")
@@ -52,31 +57,46 @@ class DedupStage(Stage):
     def tasks(self, place: Place) -> list[Task]:
         """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
         with quiet():
-            from pipelines.dedup.copies import decisions_of, find_copies
+            from pipelines.dedup.copies import STEPS, decisions_of, find_copies, held_of
 
         parts, base = super().tasks(place), self.base(place)
         work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
-        find_copies(place.engine, place.data, work, parts, self.settings(place.config))
+        self.announce(place, sum(part.inputs[0][1].rows for part in parts))
+        with watched("dedup, looking for copies", len(STEPS), lambda: sum(work.exists(step) for step in STEPS), unit="steps",
+                     every=2.0):
+            find_copies(place.engine, place.data, work, parts, self.settings(place.config))
         tasks = []
         for ordinal, part in enumerate(parts):
-            decided = decisions_of(work, ordinal).copy()
-            decided["ref"] -= np.uint64(ordinal << 32)          # rows of the part: a new part elsewhere moves ordinals
-            digest = hashlib.sha256(decided.tobytes()).hexdigest()
-            path = f"{ordinal:08d}.decided"
-            work.write(path, decided.tobytes())
-            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, path)))
+            found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
+            paths = f"{ordinal:08d}.decided", f"{ordinal:08d}.held"
+            for rows, path in zip(found, paths, strict=True):
+                rows["ref"] -= np.uint64(ordinal << 32)         # rows of the part: a new part elsewhere moves ordinals
+                work.write(path, rows.tobytes())
+            digest = hashlib.sha256(b"".join(rows.tobytes() for rows in found)).hexdigest()
+            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
         return tasks
+
+    def announce(self, place: Place, documents: int) -> None:
+        """What will be found with which chance; before a large run also what it will take."""
+        settings = self.settings(place.config)
+        print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
+        if documents >= LARGE:
+            signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
+            words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
+            print(f"dedup: {estimate_line(documents, words, settings, memory_for(settings), place.engine.workers)}",
+                  file=sys.stderr, flush=True)
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
-        folder, path = task.payload
-        decided = np.frombuffer(Folder(folder).read(path), DECISION)
+        folder, decided_path, held_path = task.payload
+        decided = np.frombuffer(Folder(folder).read(decided_path), DECISION)
+        held = np.frombuffer(Folder(folder).read(held_path), HELD)
         counts: Counts = {"read": 0, "kept": 0}
         for documents, signals, verdicts in batches:
             first, end = counts["read"], counts["read"] + documents.num_rows
-            mine = decided[decided["ref"].searchsorted(np.uint64(first)):decided["ref"].searchsorted(np.uint64(end))]
-            duplicates = duplicates_table(documents["id"], first, mine)
+            mine = (rows[slice(*rows["ref"].searchsorted(np.array([first, end], np.uint64)))] for rows in (decided, held))
+            duplicates = duplicates_table(documents["id"], first, *mine)
             output.write(duplicates)
             copies, kept = pc.is_valid(duplicates["kind"]), verdicts["kept"]
             stays = pc.and_not(kept, copies)
@@ -86,13 +106,15 @@ class DedupStage(Stage):
                 "read": documents.num_rows, "kept": pc.sum(stays.cast(pa.int64())).as_py() or 0,
                 "rejected": count(duplicates["kind"]) | {"screened_out": documents.num_rows - (pc.sum(kept).as_py() or 0)},
                 "standing_in_clusters": pc.sum(whole.cast(pa.int64())).as_py() or 0,
+                "contained": len(duplicates) - duplicates["contained_in"].null_count,
                 "source": tally(documents["source"], **measured), "language": tally(signals["language"], **measured)})
         return counts
 
     def summary(self, counts: Counts) -> str:
         copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
         said = ", ".join(f"{kind} {n:,}" for kind, n in copies.items())
-        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept, "
+        inside = f", {counts['contained']:,} of them within another" if counts.get("contained") else ""
+        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept{inside}, "
                 f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
 
 

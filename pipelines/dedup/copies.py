@@ -1,7 +1,6 @@
 """All steps of dedup in their order, through any engine: from aligned parts to decisions about their documents."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,13 +8,14 @@ import apache_beam as beam
 import numpy as np
 
 from pipelines.dedup.bands import BAND
-from pipelines.dedup.clusters import TREE
 from pipelines.dedup.exact import KEYED, KINDS
 from pipelines.dedup.files import DONE, Grouping, file_name, read_rows
+from pipelines.dedup.forest import TREE
 from pipelines.dedup.keep import CLUSTERED, DECISION
-from pipelines.dedup.settings import Dedup
-from pipelines.dedup.steps import FOREST_FILE, Run
+from pipelines.dedup.settings import Dedup, memory_for
+from pipelines.dedup.steps import FOREST_FILE, Run, held_file
 from pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
+from pipelines.dedup.verify import HELD
 from pipelines.engine import Engine
 from pipelines.stage import Task
 from pipelines.storage import Folder
@@ -23,6 +23,7 @@ from pipelines.storage import Folder
 EXACT_KINDS = len(KINDS) - 1
 WORTH_A_WORKER = 5_000      # documents: starting a process for each of seven pipelines takes longer than grouping fewer
 RESULT = "decisions"
+STEPS = tuple(step + DONE for step in ("exact", "resolve", "bands", "buckets", "sets", "forest", RESULT))      # as they end
 
 
 def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task], settings: Dedup) -> None:
@@ -35,7 +36,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     parts = list(enumerate(tasks))
     documents = sum(task.inputs[0][1].rows for task in tasks)
     workers = max(1, documents // WORTH_A_WORKER)
-    memory = settings.memory_gb * 1e9 if settings.memory_gb else math.inf if engine.spills else memory_of_machine() / 4
+    memory = math.inf if engine.spills and not settings.memory_gb else memory_for(settings)
 
     def cut(step: str, grouped_bytes: int) -> Grouping:
         return Grouping.sized(work, step, grouped_bytes, memory, settings.passes)
@@ -44,6 +45,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
         for number in grouping.unfinished():
             _run(engine, {"parts": elements}, transform(number), workers)
             grouping.finish(number)
+        work.write(grouping.step + DONE, b"")
         return grouping
 
     def once(step: str, elements: dict[str, Sequence[Any]], transform: beam.PTransform) -> None:
@@ -54,7 +56,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     exact = cut("exact", EXACT_KINDS * KEYED.itemsize * documents)
     passes(exact, parts, lambda number: MeetExactly(run, exact, number))
     once("resolve", {"names": [exact.names()]}, Resolve(run, exact))
-    bands = cut("bands", settings.bands * BAND.itemsize * documents)
+    bands = cut("bands", settings.banding()[0] * BAND.itemsize * documents)
     passes(bands, parts, lambda number: MeetInBands(run, bands, number))
     distinct = cut("buckets", bands.bytes())
     passes(distinct, bands.names(), lambda number: UniteBuckets(bands, distinct, number))
@@ -75,9 +77,10 @@ def decisions_of(work: Folder, ordinal: int) -> np.ndarray:
     return np.sort(np.concatenate(rows), order="ref")
 
 
-def memory_of_machine() -> int:
-    """Bytes of main memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def held_of(work: Folder, ordinal: int) -> np.ndarray:
+    """HELD rows of one part, sorted by reference, after `find_copies`."""
+    name = held_file(ordinal)
+    return read_rows(work, name, HELD) if work.exists(name) else np.zeros(0, HELD)
 
 
 def _run(engine: Engine, elements: dict[str, Sequence[Any]], transform: beam.PTransform, workers: int) -> None:

@@ -43,6 +43,10 @@ class Grouping:
     passes: int
     partitions: int
 
+    @property
+    def step(self) -> str:
+        return self.folder.uri.rpartition("/")[2].partition("-")[0]
+
     @staticmethod
     def sized(work: Folder, step: str, grouped_bytes: int, memory_bytes: float, passes: int | None) -> "Grouping":
         """Cut so that the packed bytes of a pass fit the memory; `passes` overrules."""

@@ -6,11 +6,13 @@ no two kept documents of a cluster are copies of each other: chains carry no str
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.dedup.exact import EXACT, KINDS, NEAR
+from pipelines.dedup.jaccard import Jaccards
 from pipelines.dedup.rows import MEMBER_FIELDS, in_order, run_starts, words_to_ids
 from pipelines.dedup.shingles import ShingleSets
-from pipelines.dedup.verify import in_rounds, jaccards
+from pipelines.dedup.verify import chunks, in_rounds
 
 # A member of a cluster: `kind` 0 takes part in the choice; another was removed as a copy of `kept` before.
 CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])
@@ -18,7 +20,8 @@ DECISION = np.dtype([("ref", "<u8"), ("cluster_high", "<u8"), ("cluster_low", "<
                      ("kept_low", "<u8"), ("kind", "u1"), ("similarity", "<f8"), ("cluster_size", "<u4")])
 
 DUPLICATES = pa.schema([("id", pa.string()), ("cluster", pa.string()), ("kept_id", pa.string()), ("kind", pa.string()),
-                        ("similarity", pa.float64()), ("cluster_size", pa.int32())])
+                        ("similarity", pa.float64()), ("cluster_size", pa.int32()),
+                        ("contained_in", pa.string()), ("containment", pa.float64())])
 
 
 def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order: tuple[str, ...],
@@ -68,26 +71,36 @@ def _choice(rows: np.ndarray, sets: ShingleSets, threshold: float, all_pairs: in
     contested = np.repeat(sizes, sizes) > 1
     part, number = part[contested], number[contested]
     index = sets.index(rows["ref"][part])
-
-    def compare(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return jaccards(sets, index, a, b, threshold)
-
-    remover = np.arange(len(part))
-    for first, other, found in in_rounds(number, np.arange(len(part)), compare, lambda s, _: s < threshold):
-        goes = found >= threshold
-        remover[other[goes]], similarity[part[other[goes]]] = first[goes], found[goes]
-    kept[part] = part[remover]
-    first, other = _not_compared(number, remover, sizes, all_pairs)
-    _prefer_closest(rows, part, kept, similarity, first, other, compare(first, other), threshold)
+    for start, end in chunks(number, index["count"]):
+        some = part[start:end]
+        found = _cover(rows[some], index[start:end], number[start:end], sets, threshold, all_pairs)
+        kept[some], similarity[some] = some[found[0]], found[1]
     return kept, similarity
 
 
-def _not_compared(number: np.ndarray, remover: np.ndarray, sizes: np.ndarray,
-                  all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+def _cover(rows: np.ndarray, index: np.ndarray, number: np.ndarray, sets: ShingleSets, threshold: float,
+           all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """As `_choice`, of some whole clusters without the rows that were removed before; `number` is a row's cluster."""
+    jaccards = Jaccards(sets, index, number)
+
+    def compare(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return jaccards.similarity(a, b, threshold)
+
+    kept, similarity = np.arange(len(rows)), np.full(len(rows), np.nan)
+    for first, other, found in in_rounds(number, np.arange(len(rows)), compare, lambda s, _: s < threshold):
+        goes = found >= threshold
+        kept[other[goes]], similarity[other[goes]] = first[goes], found[goes]
+    first, other = _not_compared(number, kept, all_pairs)
+    _prefer_closest(rows, kept, similarity, first, other, compare(first, other), threshold)
+    return kept, similarity
+
+
+def _not_compared(number: np.ndarray, remover: np.ndarray, all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (kept, removed) of clusters not larger than `all_pairs` that the choice had no need to compare: the kept one
-    stands later in the order than the one that removed the other."""
+    stands later in the order than the one that removed the other. Kept ones ascend."""
     where = np.arange(len(number))
-    keepers, removed = where[remover == where], where[(remover != where) & (sizes[number] <= all_pairs)]
+    sizes = np.bincount(number)[number]
+    keepers, removed = where[remover == where], where[(remover != where) & (sizes <= all_pairs)]
     begin = keepers.searchsorted(remover[removed], side="right")
     counts = number[keepers].searchsorted(number[removed], side="right") - begin
     second = np.repeat(removed, counts)
@@ -96,11 +109,11 @@ def _not_compared(number: np.ndarray, remover: np.ndarray, sizes: np.ndarray,
     return first[order], second[order]
 
 
-def _prefer_closest(rows: np.ndarray, part: np.ndarray, kept: np.ndarray, similarity: np.ndarray, first: np.ndarray,
-                    other: np.ndarray, found: np.ndarray, threshold: float) -> None:
+def _prefer_closest(rows: np.ndarray, kept: np.ndarray, similarity: np.ndarray, first: np.ndarray, other: np.ndarray,
+                    found: np.ndarray, threshold: float) -> None:
     """Let removed rows name the kept one with the highest Jaccard; of equal ones the smallest id."""
     close = found >= threshold
-    first, other, found = part[first[close]], part[other[close]], found[close]
+    first, other, found = first[close], other[close], found[close]
     first = np.concatenate([kept[other], first])
     other, found = np.concatenate([other, other]), np.concatenate([similarity[other], found])
     order = np.lexsort((rows["id_low"][first], rows["id_high"][first], -found, other))
@@ -108,20 +121,29 @@ def _prefer_closest(rows: np.ndarray, part: np.ndarray, kept: np.ndarray, simila
     kept[other[best]], similarity[other[best]] = first[best], found[best]
 
 
-def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray) -> pa.RecordBatch:
+def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: np.ndarray) -> pa.RecordBatch:
     """Rows of `duplicates`, aligned with the documents of these ids; null all along where a document has no twin.
 
-    `decided` are the DECISION rows of these documents, sorted by reference; document n has reference first_ref + n.
+    `decided` are the DECISION rows of these documents and `held` the HELD rows, each once, sorted by reference; document
+    n has reference first_ref + n. A document that goes is not said to be contained in another.
     """
-    at = (decided["ref"] - np.uint64(first_ref)).astype(np.int64)
-    place = np.full(len(ids), -1)
-    place[at] = np.arange(len(decided))
-    take = pa.array(np.maximum(place, 0), mask=place < 0)
+    take = _places(decided, first_ref, len(ids))
+    kind = pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])).take(take)
     columns = {
-        "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]),
-        "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]),
-        "kind": pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])),
-        "similarity": pa.array(decided["similarity"], from_pandas=True),
-        "cluster_size": pa.array(decided["cluster_size"].astype(np.int32)),
+        "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]).take(take),
+        "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]).take(take),
+        "kind": kind,
+        "similarity": pa.array(decided["similarity"], from_pandas=True).take(take),
+        "cluster_size": pa.array(decided["cluster_size"].astype(np.int32)).take(take),
     }
-    return pa.record_batch([ids, *(column.take(take) for column in columns.values())], schema=DUPLICATES)
+    inside = pc.if_else(pc.is_null(kind), _places(held, first_ref, len(ids)), None)
+    columns |= {"contained_in": words_to_ids(held["in_high"], held["in_low"]).take(inside),
+                "containment": pa.array(held["share"]).take(inside)}
+    return pa.record_batch([ids, *columns.values()], schema=DUPLICATES)
+
+
+def _places(rows: np.ndarray, first_ref: int, count: int) -> pa.Array:
+    """For each of `count` documents the place of its row, null where it has none."""
+    place = np.full(count, -1)
+    place[(rows["ref"] - np.uint64(first_ref)).astype(np.int64)] = np.arange(len(rows))
+    return pa.array(np.maximum(place, 0), mask=place < 0)

@@ -1,5 +1,6 @@
 """What a user sets of dedup, and what follows from it: how likely a pair of a given similarity is found."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +14,11 @@ Standing = Literal["source", "longest", "oldest", "newest"]
 class Dedup:
     """Settings of the stage. A smaller `id` decides where the whole `order` ties."""
 
-    bands: int = 20                     # at Jaccard 0.8 finds 99.8 % of the pairs; FineWeb's 14 × 8 finds 92 %
-    rows: int = 6
     threshold: float = 0.8              # exact Jaccard of shingle sets at or above which two documents are copies
+    recall: float = 0.99                # of pairs at the threshold, to be found: chooses bands and rows
+    bands: int | None = None            # both or neither: a banding of one's own, such as FineWeb's 14 × 8
+    rows: int | None = None
+    containment: float = 0.9            # share of a text's shingles in another from which on it is reported as contained
     rounds: int = 8                     # a bucket's members are compared with at most so many of them
     all_pairs: int = 1000               # in clusters up to this size a removed copy names the most similar kept one
     order: tuple[Standing, ...] = ("source", "longest", "oldest")      # who stays: the first in this order
@@ -25,13 +28,23 @@ class Dedup:
 
     def problems(self) -> Iterator[str]:
         """What cannot work, one sentence each."""
-        if self.bands < 1 or self.rows < 1:
+        if self.bands is None or self.rows is None:
+            if self.bands is not self.rows:
+                yield "of bands and rows one is given; give both, or neither to have them chosen by recall"
+        elif self.bands < 1 or self.rows < 1:
             yield f"bands ({self.bands}) and rows ({self.rows}) must be at least 1"
-        if self.bands * self.rows > SIGNATURE:
+        elif self.bands * self.rows > SIGNATURE:
             yield f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} permutations, " \
                   f"and a signature has {SIGNATURE}; make their product {SIGNATURE} or less"
         if not 0 < self.threshold <= 1:
             yield f"threshold: {self.threshold} must be above 0 and at most 1"
+        elif not 0 < self.recall < 1:
+            yield f"recall: {self.recall} must be above 0 and below 1"
+        elif chosen_banding(self.threshold, self.recall) is None:
+            yield f"recall: {self.recall} of the pairs at threshold {self.threshold} cannot be found with {SIGNATURE} " \
+                  f"permutations; ask for {probability_found(self.threshold, SIGNATURE, 1):.4f} or less"
+        if not 0 < self.containment <= 1:
+            yield f"containment: {self.containment} must be above 0 and at most 1"
         if self.rounds < 1:
             yield f"rounds: {self.rounds} must be at least 1"
         if self.all_pairs < 2:
@@ -48,6 +61,30 @@ class Dedup:
             yield f"memory_gb: {self.memory_gb} must be above 0"
         if self.passes is not None and self.passes < 1:
             yield f"passes: {self.passes} must be at least 1"
+
+    def banding(self) -> tuple[int, int]:
+        """(bands, rows): the given ones, else those that `recall` chooses."""
+        if self.bands and self.rows:
+            return self.bands, self.rows
+        chosen = chosen_banding(self.threshold, self.recall)
+        assert chosen, "problems() says so"
+        return chosen
+
+
+def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
+    """(bands, rows) of a signature: the most rows, hence the fewest candidates in vain, that find so large a share of the
+    pairs at the threshold; None where not even bands of one row do.
+
+    >>> chosen_banding(0.8, 0.99), chosen_banding(0.7, 0.99), chosen_banding(0.8, 0.9)
+    ((20, 6), (30, 4), (15, 8))
+    """
+    bandings = ((SIGNATURE // rows, rows) for rows in range(SIGNATURE, 0, -1))
+    return next((banding for banding in bandings if probability_found(threshold, *banding) >= recall), None)
+
+
+def memory_for(settings: Dedup) -> float:
+    """Bytes that may be grouped at one time: as set, else a quarter of the machine's."""
+    return settings.memory_gb * 1e9 if settings.memory_gb else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4
 
 
 def probability_found(similarity: float, bands: int, rows: int) -> float:

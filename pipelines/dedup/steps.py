@@ -6,21 +6,23 @@ A part comes as (ordinal, task); a partition as (number, chunks of packed rows).
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.pvalue import TaggedOutput
 
 from pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from pipelines.dedup.clusters import TREE, root_of
 from pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, keyed_rows, member_rows, resolve
 from pipelines.dedup.files import Grouping, read_rows, rows_of_part, write_rows
+from pipelines.dedup.forest import TREE, root_of
 from pipelines.dedup.keep import CLUSTERED, DECISION, decisions
 from pipelines.dedup.rows import MEMBER, Pass, by_partition, joined, mixed, owned, split
 from pipelines.dedup.settings import Dedup
 from pipelines.dedup.shingles import INDEX, ShingleSets, write_sets
-from pipelines.dedup.verify import verified_edges
+from pipelines.dedup.verify import HELD, compared, fullest
 from pipelines.measure.signals import slices
 from pipelines.measure.sketch import shingle_hashes
 from pipelines.measure.words import read_words
@@ -31,6 +33,7 @@ from pipelines.storage import Folder
 OrderedPart = tuple[int, Task]
 Packed = tuple[int, bytes]
 REMOVED_FILE, NAMED_FILE, FOREST_FILE, SETS = "removed", "named", "forest", "sets"
+HELD_TAG = "held"
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def _bands(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> I
         first += signals.num_rows
         left = _flags(verdicts) & (signals["shingles"].to_numpy() > 0) & ~np.isin(refs, removed)
         signatures = signature_matrix(signals["minhash"])[left]
-        yield from band_rows(signatures, refs[left], run.settings.bands, run.settings.rows, turn, partitions)
+        yield from band_rows(signatures, refs[left], *run.settings.banding(), turn, partitions)
 
 
 def store_buckets(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
@@ -134,11 +137,22 @@ def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: Run) -> Iterator[
         first += documents.num_rows
 
 
-def edges_of_file(name: str, source: Grouping, run: Run) -> bytes:
-    """Packed TREE rows: the verified pairs of the buckets in one file."""
-    links = read_rows(source.folder, name, LINK)
-    edges = verified_edges(links, ShingleSets(run.sets), run.settings.threshold, run.settings.rounds)
-    return _trees(edges["a"], edges["b"])
+def compare_file(name: str, source: Grouping, run: Run) -> Iterator[Any]:
+    """Packed TREE rows: the verified pairs of the buckets in one file. Tagged HELD_TAG: (part ordinal, packed HELD rows)."""
+    edges, held = compared(read_rows(source.folder, name, LINK), ShingleSets(run.sets), run.settings)
+    yield _trees(edges["a"], edges["b"])
+    held = fullest(held)
+    for ordinal, rows in split(held, (held["ref"] >> np.uint64(32)).astype(np.int64)):
+        yield TaggedOutput(HELD_TAG, (ordinal, rows.tobytes()))
+
+
+def store_held(part: tuple[int, Iterable[bytes]], run: Run) -> None:
+    ordinal, chunks = part
+    write_rows(run.work, held_file(ordinal), fullest(joined(chunks, HELD)))
+
+
+def held_file(ordinal: int) -> str:
+    return f"held/{ordinal:08d}"
 
 
 def exact_edges(run: Run) -> bytes:

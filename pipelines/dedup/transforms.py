@@ -83,14 +83,16 @@ class StoreSets(beam.PTransform):
 
 
 class Cluster(beam.PTransform):
-    """names of distinct bucket files → the forest of verified and exact copies."""
+    """names of distinct bucket files → the forest of verified and exact copies; and, part by part, what is contained."""
 
     def __init__(self, run: Run, source: Grouping):
         super().__init__()
         self.run, self.source = run, source
 
     def expand(self, names: beam.PCollection) -> beam.PCollection:
-        near = names | "Verify" >> beam.Map(steps.edges_of_file, self.source, self.run)
+        near, held = names | "Verify" >> beam.FlatMap(steps.compare_file, self.source, self.run).with_outputs(
+            steps.HELD_TAG, main="near")
+        _ = held | "ByPart" >> beam.GroupByKey() | "Contained" >> beam.Map(steps.store_held, self.run)
         exact = names.pipeline | "Exact" >> beam.Create([self.run]) | "Copies" >> beam.Map(steps.exact_edges)
         return (
             (near, exact)

@@ -1,4 +1,4 @@
-"""Exact Jaccard similarity of candidates. Nothing counts as a copy whose shingle set was not compared.
+"""Candidates compared: which pairs of a bucket or a cluster are looked at, each once.
 
 Members of a group are compared in rounds: all with the first, those that stay with the first of the rest, and so on. A
 bucket of ten thousand members costs at most `rounds` times ten thousand comparisons, all buckets of a task being
@@ -6,53 +6,22 @@ worked on side by side; a bucket of no more than `rounds` + 1 members has all it
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.dedup.rows import run_starts, runs
+from pipelines.dedup.forest import forest
+from pipelines.dedup.jaccard import Jaccards
+from pipelines.dedup.rows import run_starts
+from pipelines.dedup.settings import Dedup
 from pipelines.dedup.shingles import ShingleSets
 
 EDGE = np.dtype([("a", "<u8"), ("b", "<u8"), ("similarity", "<f8")])
-BATCH_HASHES = 4 << 20      # shingle hashes held at a time: 32 MB
+HELD = np.dtype([("ref", "<u8"), ("in_high", "<u8"), ("in_low", "<u8"), ("share", "<f8")])
+CHUNK_HASHES = 4 << 20      # shingle hashes of the documents whose pairs are looked at together: 32 MB
 
 Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Staying = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def jaccards(sets: ShingleSets, index: np.ndarray, a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray:
-    """float64 per pair (rows of `index`, equal values of `a` adjacent): exact Jaccard, or 0 where the sizes of the two
-    sets alone put it below the threshold."""
-    sizes = index["count"].astype(np.int64)
-    small, large = np.minimum(sizes[a], sizes[b]), np.maximum(sizes[a], sizes[b])
-    similarity = np.zeros(len(a))
-    near = np.flatnonzero((small >= threshold * large * (1 - 1e-12)) & (small > 0))
-    weights = np.cumsum(sizes[b[near]])
-    start = 0
-    while start < len(near):
-        end = max(start + 1, int(weights.searchsorted(weights[start] + BATCH_HASHES, side="right")))
-        pairs = near[start:end]
-        similarity[pairs] = _batch(sets, index, a[pairs], b[pairs], sizes)
-        start = end
-    return similarity
-
-
-def _batch(sets: ShingleSets, index: np.ndarray, a: np.ndarray, b: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Exact Jaccard per pair. Measured on 400 shingles: 9 µs a pair alone, 4 µs where a first member has many."""
-    common = np.zeros(len(a), np.int64)
-    starts = run_starts(a)
-    second = sets.hashes(index[b])
-    offsets = np.concatenate([[0], np.cumsum(sizes[b])])
-    first = sets.hashes(index[a[starts]])
-    first_offsets = np.concatenate([[0], np.cumsum(sizes[a[starts]])]).tolist()
-    for n, (start, end) in enumerate(runs(a)):
-        pivot = first[first_offsets[n]:first_offsets[n + 1]]
-        others = second[offsets[start]:offsets[end]]
-        found = pivot.take(pivot.searchsorted(others), mode="clip") == others
-        if end - start == 1:
-            common[start] = np.count_nonzero(found)
-        else:
-            common[start:end] = np.add.reduceat(found, offsets[start:end] - offsets[start], dtype=np.int64)
-    return common / (sizes[a] + sizes[b] - common)
 
 
 def in_rounds(groups: np.ndarray, members: np.ndarray, compare: Compare,
@@ -77,54 +46,128 @@ def in_rounds(groups: np.ndarray, members: np.ndarray, compare: Compare,
         groups, members = groups[left], second[left]
 
 
-def verified_edges(links: np.ndarray, sets: ShingleSets, threshold: float, rounds: int) -> np.ndarray:
-    """EDGE rows (a before b by id), each once, sorted: the compared pairs whose Jaccard is at least the threshold.
+class Compared(NamedTuple):
+    """What the comparing of candidates showed: EDGE rows (a before b by id) of the copies, each once, and HELD rows of
+    those that are no copies but of which one, `ref`, has at least a given share of its shingles in the other."""
+
+    edges: np.ndarray
+    held: np.ndarray
+
+
+def compared(links: np.ndarray, sets: ShingleSets, settings: Dedup) -> Compared:
+    """The copies and the contained among the pairs of some buckets that are compared.
 
     `links` are the LINK rows of some whole buckets, each row once. The first of a bucket is its smallest id, so the
-    answer depends on nothing but which documents share which buckets.
+    answer depends on nothing but which documents share which buckets. Buckets that overlap are worked on together.
     """
     refs, local = np.unique(links["ref"], return_inverse=True)
     index = sets.index(refs)
-    by_id = np.lexsort((refs, index["id_low"], index["id_high"]))
+    order = np.lexsort((local, links["bucket"]))
+    component = _components(links["bucket"][order], local[order], len(refs))
+    by_id = np.lexsort((refs, index["id_low"], index["id_high"], component))
     rank = np.empty(len(refs), np.int64)
     rank[by_id] = np.arange(len(refs))
-    index = index[by_id]
+    index, component = index[by_id], component[by_id]
     members = rank[local]
-    order = np.lexsort((members, links["bucket"]))
-    names, groups = np.unique(links["bucket"][order], return_inverse=True)
-    members = members[order]
-    all_pairs = np.bincount(groups, minlength=len(names)) <= rounds + 1
-    known = _Known(lambda a, b: jaccards(sets, index, a, b, threshold))
+    order = np.lexsort((members, links["bucket"], component[members]))
+    buckets, members = links["bucket"][order], members[order]
+    found = [Compared(np.zeros(0, EDGE), np.zeros(0, HELD))]
+    for start, end in chunks(component, index["count"]):
+        some = slice(*members_of(component[members], component[start], component[end - 1]))
+        known = _rounds(buckets[some], members[some] - start, sets, index[start:end], component[start:end], settings)
+        found.append(Compared(known.edges(settings.threshold), known.held(settings.threshold, settings.containment)))
+    return Compared(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def chunks(groups: np.ndarray, counts: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(start, end) of runs of whole groups whose sets have CHUNK_HASHES shingles together at most, or of one group."""
+    starts = run_starts(groups)
+    before = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])[[*starts, len(groups)]]
+    at = 0
+    while at < len(starts):
+        end = max(at + 1, int(before.searchsorted(before[at] + CHUNK_HASHES, side="right")) - 1)
+        yield int(starts[at]), int(starts[end]) if end < len(starts) else len(groups)
+        at = end
+
+
+def members_of(groups: np.ndarray, first: int, last: int) -> tuple[int, int]:
+    """Where the groups from `first` to `last` stand in ascending `groups`."""
+    return int(groups.searchsorted(first)), int(groups.searchsorted(last, side="right"))
+
+
+def _components(buckets: np.ndarray, members: np.ndarray, count: int) -> np.ndarray:
+    """For each of `count` documents a number that those share which overlapping buckets connect."""
+    starts = run_starts(buckets)
+    first = np.repeat(members[starts], np.diff(starts, append=len(members)))
+    trees = forest(first.astype(np.uint64), members.astype(np.uint64))
+    assert len(trees) == count, "every document is in a bucket"
+    return trees["root"].astype(np.int64)
+
+
+def _rounds(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: np.ndarray, component: np.ndarray,
+            settings: Dedup) -> "_Known":
+    """All comparisons of some whole components; `members` are rows of `index`, sorted by (bucket, id)."""
+    groups = np.cumsum(np.concatenate([[0], buckets[1:] != buckets[:-1]]))
+    all_pairs = np.bincount(groups) <= settings.rounds + 1
+    known = _Known(Jaccards(sets, index, component), index)
 
     def stays(similarity: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return (similarity < threshold) | all_pairs[at]
+        return (similarity < settings.threshold) | all_pairs[at]
 
-    for _ in zip(range(rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
+    for _ in zip(range(settings.rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
         pass
-    a, b, similarity = known.pairs()
-    alike = similarity >= threshold
-    edges = np.zeros(int(alike.sum()), EDGE)
-    edges["a"], edges["b"], edges["similarity"] = index["ref"][a[alike]], index["ref"][b[alike]], similarity[alike]
-    return edges
+    return known
 
 
 class _Known:
-    """Compares a pair once, however many buckets it occurs in."""
+    """Pairs of rows of `index` and what they have in common: each compared once, however many buckets it occurs in."""
 
-    def __init__(self, compare: Compare):
-        self._compare = compare
+    def __init__(self, jaccards: Jaccards, index: np.ndarray):
+        self._jaccards, self._index = jaccards, index
         self._keys = np.zeros(0, np.int64)          # first << 32 | second, ascending
-        self._similarity = np.zeros(0)
+        self._common = np.zeros(0, np.int64)
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """float64 per pair: exact Jaccard."""
         keys = a << 32 | b
         new = np.setdiff1d(keys, self._keys)        # ascending: equal firsts are adjacent
         if len(new):
-            found = self._compare(new >> 32, new & 0xFFFFFFFF)
             place = self._keys.searchsorted(new)
+            self._common = np.insert(self._common, place, self._jaccards.common(new >> 32, new & 0xFFFFFFFF))
             self._keys = np.insert(self._keys, place, new)
-            self._similarity = np.insert(self._similarity, place, found)
-        return self._similarity[self._keys.searchsorted(keys)]
+        return self._similarities(a, b, self._common[self._keys.searchsorted(keys)])
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._keys >> 32, self._keys & 0xFFFFFFFF, self._similarity
+    def edges(self, threshold: float) -> np.ndarray:
+        """EDGE rows of the pairs at or above the threshold."""
+        a, b, similarity = self._pairs()
+        alike = similarity >= threshold
+        edges = np.zeros(int(alike.sum()), EDGE)
+        edges["a"], edges["b"], edges["similarity"] = (
+            self._index["ref"][a[alike]], self._index["ref"][b[alike]], similarity[alike])
+        return edges
+
+    def held(self, threshold: float, containment: float) -> np.ndarray:
+        """HELD rows of the pairs below the threshold of which one has `containment` of its shingles in the other."""
+        a, b, similarity = self._pairs()
+        sizes = self._jaccards.sizes
+        short, long = np.where(sizes[a] <= sizes[b], a, b), np.where(sizes[a] <= sizes[b], b, a)
+        share = self._common / np.maximum(sizes[short], 1)
+        inside = np.flatnonzero((similarity < threshold) & (share >= containment))
+        held = np.zeros(len(inside), HELD)
+        held["ref"], held["share"] = self._index["ref"][short[inside]], share[inside]
+        held["in_high"], held["in_low"] = (self._index[name][long[inside]] for name in ("id_high", "id_low"))
+        return held
+
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        a, b = self._keys >> 32, self._keys & 0xFFFFFFFF
+        return a, b, self._similarities(a, b, self._common)
+
+    def _similarities(self, a: np.ndarray, b: np.ndarray, common: np.ndarray) -> np.ndarray:
+        """Two empty sets have nothing in common."""
+        return common / np.maximum(self._jaccards.sizes[a] + self._jaccards.sizes[b] - common, 1)
+
+
+def fullest(held: np.ndarray) -> np.ndarray:
+    """For each reference the HELD row with the largest share, of equal ones the smallest id; sorted by reference."""
+    held = held[np.lexsort((held["in_low"], held["in_high"], -held["share"], held["ref"]))]
+    return held[run_starts(held["ref"])]

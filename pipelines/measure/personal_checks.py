@@ -70,6 +70,46 @@ def za_idnr(written: str) -> bool:
     return _is_month(digits[2:4]) and _is_day(digits[4:6]) and luhn(digits)
 
 
+def kz_iin(written: str) -> bool:
+    """A date and a weighted sum modulo 11; where that is 10, another."""
+    digits = [int(d) for d in _digits(written)]
+    check = sum(d * w for d, w in zip(digits, range(1, 12), strict=False)) % 11
+    if check == 10:
+        check = sum(d * w for d, w in zip(digits, (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2), strict=False)) % 11
+    return _is_month(written[2:4]) and _is_day(written[4:6]) and check == digits[11]
+
+
+def ir_melli(written: str) -> bool:
+    """Ten digits, not all the same, and a weighted sum modulo 11."""
+    digits = [int(d) for d in _digits(written)]
+    rest = sum(d * w for d, w in zip(digits, range(10, 1, -1), strict=False)) % 11
+    return len(set(digits)) > 1 and digits[9] == (rest if rest < 2 else 11 - rest)
+
+
+def luhn_holds(written: str) -> bool:
+    """Luhn over the digits, whatever stands between them (Saudi Arabia, United Arab Emirates)."""
+    return luhn(_digits(written))
+
+
+def eg_id(written: str) -> bool:
+    """Century, date, and a governorate from 01 to 35 or 88; the last digit's rule is not published."""
+    digits = _digits(written)
+    return _is_month(digits[3:5]) and _is_day(digits[5:7]) and (1 <= int(digits[7:9]) <= 35 or digits[7:9] == "88")
+
+
+def sg_nric(written: str) -> bool:
+    """Seven weighted digits and the letter that their sum modulo 11 gives, by the first letter."""
+    total = sum(int(d) * w for d, w in zip(written[1:8], (2, 7, 6, 5, 4, 3, 2), strict=True)) + (4 if written[0] in "TG" else 0)
+    return written[8] == ("JZIHGFEDCBA" if written[0] in "ST" else "XWUTRQPNMLK")[total % 11]
+
+
+def tw_id(written: str) -> bool:
+    """The letter as a number of two digits, then the digits, weighted, a multiple of 10."""
+    letter = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(written[0])
+    weighted = sum(int(d) * w for d, w in zip(written[1:], (8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True))
+    return (letter // 10 + letter % 10 * 9 + weighted) % 10 == 0
+
+
 def _digits(written: str) -> str:
     return "".join(str(int(c)) for c in written if c.isdecimal())
 

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-Place = tuple[int, int]
+from pipelines.measure.personal_marks import Place
 
 # A dot or colon comes first in these, because a search for one character runs at memory speed.
 _QUAD_TAIL = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w-])(?!\.\w)", re.ASCII)
@@ -11,9 +11,11 @@ _DIGITS_BACKWARDS = re.compile(r"\d{1,3}", re.ASCII)
 _COLONS = re.compile(r":(?:[0-9A-Fa-f]{1,4})?:")
 _HEX_BACKWARDS = re.compile(r"[0-9A-Fa-f:]{0,39}")
 _HEX = re.compile(r"[0-9A-Fa-f:]{0,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?")
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])", re.ASCII)
 _DASHES = re.compile(r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-")
-_DOTTED_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w.])")
+_DOTTED_MAC = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?!\w|\.\w)", re.ASCII)
+_TIED = tuple(":-._")         # before hex digits: the middle of something longer
+_LABEL = re.compile(r"(?:^|[^0-9A-Fa-f])[A-Za-z]*[G-Zg-z][A-Za-z]*:$")        # "MAC:3c:07…", where the colon is no part
 # Before a quad: what makes it a version or a section, and what makes it an address after all.
 _VERSION = re.compile(r"(?:versi[oó]n[a-z]*|version|вер[сc]и\w*|release|build|update|upgrade|firmware|driver|"
                       r"software|chapter|section|table|figure|clause|appendix|abschnitt|kapitel|tabelle|\bver|\bv|\boid|§|バージョン|版本)[\s.:=#-]*\S{0,12}\s?$",
@@ -50,7 +52,8 @@ def find_macs(text: str) -> list[Place]:
     for marks, before, shape in ((_COLONS, 2, _MAC), (_DASHES, 2, _MAC), (_DOTTED_MAC, 4, None)):
         for mark in marks.finditer(text):
             start = mark.start() - before
-            if start < 0 or (start and (text[start - 1].isalnum() or text[start - 1] in ":-._")):
+            if start < 0 or (start and ((text[start - 1].isascii() and text[start - 1].isalnum()) or text[start - 1] in _TIED)
+                             and not _LABEL.search(text, max(0, start - 8), start)):
                 continue
             end = mark.end() if shape is None else (found.end() if (found := shape.match(text, start)) else start)
             digits = re.sub("[^0-9a-f]", "", text[start:end].lower())

@@ -10,54 +10,30 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pipelines.measure.personal_checks import luhn
-
-Place = tuple[int, int]
+from pipelines.measure.personal_marks import Place
+from pipelines.measure.personal_names import called
 
 # At least seven digits: the shortest phone number here. Digits and separators are disjoint, so nothing is tried twice.
 _CHAIN = re.compile(r"\d(?:[ \u00a0\u202f.\-‐‑–/()]{0,3}\d){6,}+")
 _BLOCK = re.compile(r"\d+")
 
-# What a number is called. The last of these words before it decides.
-_NAMES = {
-    "not": r"isbn|issn|\bdoi\b|\bean\b|gtin|\bupc\b|\basin\b|pmid|arxiv|\border|invoice|tracking|parcel|shipment|serial|"
-           r"\bpart n|\bsku\b|model|ticket|version|build|\brfc\b|commit|\bbugs?\b|issue|pages?\b|revision|bestell|rechnung|"
-           r"sendung|artikel|serien|kundenn|commande|facture|colis|pedido|factura|fattura|ordine|zam[oó]wieni|faktur|"
-           r"заказ|сч[её]т|артикул|注文|订单|訂單|発票|发票|주문|رقم الطلب",
-    "phone": r"phone|\btel\b|\btél|t[eé]l[eéè]f|telegram|whatsapp|\bfax|\bmobi|\bcell|\bhandy|\bdesk\b|call (?:me|us|him|her)|"
-             r"\bsms\b|text (?:me|us)|reach (?:me|us)|answering at|messages to|registered\b|hotline|\bcall\b|\bfon\b|"
-             r"ruf(?:en|nummer)|portable|celular|m[oó]vil|cellulare|telem[oó]vel|telefo|numero verde|komórk|kom\.|"
-             r"тел\b|тел\.|телефон|моб\.|факс|звон|電話|携帯|电话|手机|手機|傳真|传真|전화|휴대|팩스|هاتف|جوال|تلفن|"
-             r"फ़ोन|फोन|मोबाइल|โทร|điện thoại|đt:|τηλ|טלפון|נייד",
-    "card": r"\bcards?\b|credit|debit|\bcc\b|\bvisa\b|mastercard|maestro|\bamex\b|karte|carte\b|tarjeta|cart[aãõ]|"
-            r"kart[ayęyu]\b|карт|カード|信用卡|银行卡|卡号|카드|بطاقة|कार्ड",
-    "id": r"\bssn\b|social security|\bsin\b|national id|\bnino\b|identity|identit|tax(?:payer)? (?:id|number|no)|\btin\b|"
-          r"steuer-?id|steuerliche|idnr|steuernummer|sozialversicherung|\bnir\b|s[eé]curit[eé] sociale|\bdni\b|\bnie\b|"
-          r"\bcurp\b|\bcpf\b|\bcuit\b|\brut\b|codice fiscale|\bpesel\b|\bbsn\b|burgerservice|personnummer|personnr|"
-          r"fødsels|henkilö|rijksregister|\bcpr\b|rodné|снилс|\bинн\b|kimlik|身份证|身分證|マイナンバー|個人番号|주민등록|"
-          r"aadhaar|आधार|תעודת זהות|บัตรประชาชน"}
-_CALLED = re.compile("|".join(f"(?P<{name}>{words})" for name, words in _NAMES.items()), re.IGNORECASE)
-_WINDOW = 40                  # characters before a number in which a word may name it
-
 
 class Chain(NamedTuple):
-    """A run of digits and separators: its place in the text and its blocks' places."""
+    """A run of digits and separators: its place in the text, its blocks' places, and what stands between these."""
     start: int
     end: int
     blocks: list[Place]
+    between: list[str]
 
 
-def find_chains(text: str) -> list[Chain]:
-    """Every run of seven or more digits with at most three separators between two of them, in order."""
-    return [Chain(run.start(), run.end(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
-            for run in _CHAIN.finditer(text)]
+def find_chains(text: str, numbers: list[Place]) -> list[Chain]:
+    """Every run of seven or more digits with at most three separators between two of them, in order.
 
-
-def called(text: str, start: int) -> tuple[str | None, int]:
-    """What the words before `start` call the number there ("phone", "card", "id", "not") and where that word ends."""
-    kind, end = None, 0
-    for word in _CALLED.finditer(text, max(0, start - _WINDOW), start):
-        kind, end = word.lastgroup, word.end()
-    return kind, end
+    `numbers` are those of `Marks`: the stretches outside of which there is none.
+    """
+    found = ((run.span(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
+             for place in numbers for run in _CHAIN.finditer(text, *place))
+    return [Chain(*span, blocks, [text[a[1]:b[0]] for a, b in pairwise(blocks)]) for span, blocks in found]
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
@@ -95,17 +71,14 @@ def runs(chain: Chain, fewest: int, most: int, blocks_most: int) -> Iterator[tup
             yield first, last + 1, blocks[first][0], blocks[last][1]
 
 
-def apart(text: str, chain: Chain, first: int, after: int) -> bool:
+def apart(chain: Chain, first: int, after: int) -> bool:
     """Nothing separates the run from the rest of its chain that also separates its own blocks.
 
     "1 555 010 222 3" has no phone number in it, "21.3.2024 030 555-0123" may have.
     """
-    blocks = chain.blocks
-    sides = [blocks[n - 1:n + 1] for n in (first, after) if 0 < n < len(blocks)]
-    if not sides:
-        return True
-    inside = {text[a[1]:b[0]] for a, b in pairwise(blocks[first:after])}
-    return all(text[a[1]:b[0]] not in inside for a, b in sides)
+    inside = chain.between[first:after - 1]
+    return not ((first > 0 and chain.between[first - 1] in inside)
+                or (after < len(chain.blocks) and chain.between[after - 1] in inside))
 
 
 def find_cards(text: str, chains: list[Chain]) -> list[Place]:
@@ -120,14 +93,17 @@ def find_cards(text: str, chains: list[Chain]) -> list[Place]:
                 continue
             blocks = chain.blocks[first:after]
             sizes = tuple(b - a for a, b in blocks)
-            if len(sizes) > 1 and (sizes not in _GROUPINGS or not _same_separators(text, blocks)):
+            if len(sizes) > 1 and (sizes not in _GROUPINGS or not _same_separators(chain, first, after)):
                 continue
             number = "".join(text[a:b] for a, b in blocks)
-            if number[0] not in "0123456" or not luhn(number) or _joined(text, chain, first, after):
+            if not number.isascii():
+                number = "".join(str(int(digit)) for digit in number)
+            if number[0] not in "0123456" or not luhn(number) or _joined(chain, first, after):
                 continue
             kind, _ = called(text, start)
-            if kind == "card" or (kind != "not" and len(number) in (15, 16, 19) and _is_issued(number)
-                                  and stands_alone(text, start, end)):
+            doubted = kind == "not" or (kind == "label" and len(sizes) == 1)
+            if kind == "card" or (not doubted and len(number) in (15, 16, 19) and _is_issued(number)
+                                  and stands_alone(text, start, end) and not _goes_on(chain, first, after)):
                 places.append((start, end))
     return places
 
@@ -152,12 +128,19 @@ def _is_issued(number: str) -> bool:
     return any(len(number) in lengths and first.match(number) for first, lengths in _ISSUERS)
 
 
-def _same_separators(text: str, blocks: list[Place]) -> bool:
-    return len({text[a[1]:b[0]] for a, b in pairwise(blocks)}) == 1 and blocks[1][0] - blocks[0][1] == 1
+def _same_separators(chain: Chain, first: int, after: int) -> bool:
+    return len(set(chain.between[first:after - 1])) == 1 and len(chain.between[first]) == 1
 
 
-def _joined(text: str, chain: Chain, first: int, after: int) -> bool:
+def _joined(chain: Chain, first: int, after: int) -> bool:
     """A hyphen or dot ties the run to a further block: it is the middle of something longer."""
-    blocks = chain.blocks
-    return ((first > 0 and text[blocks[first - 1][1]:blocks[first][0]] in ("-", "."))
-            or (after < len(blocks) and text[blocks[after - 1][1]:blocks[after][0]] in ("-", ".")))
+    return ((first > 0 and chain.between[first - 1] in ("-", "."))
+            or (after < len(chain.blocks) and chain.between[after - 1] in ("-", ".")))
+
+
+def _goes_on(chain: Chain, first: int, after: int) -> bool:
+    """A further block of four stands beside it as its own blocks stand: the middle of an account number or of a table."""
+    inside = chain.between[first] if after - first > 1 else " "
+    beside = [(first - 1, first - 1)] if first > 0 else []
+    beside += [(after - 1, after)] if after < len(chain.blocks) else []
+    return any(chain.between[gap] == inside and chain.blocks[block][1] - chain.blocks[block][0] == 4 for gap, block in beside)

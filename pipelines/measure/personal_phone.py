@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import phonenumbers
 
-from pipelines.measure.personal_numbers import Chain, apart, called, runs, starts_alone
+from pipelines.measure.personal_names import called
+from pipelines.measure.personal_numbers import Chain, apart, runs, starts_alone
 
 Place = tuple[int, int]
 
@@ -21,7 +22,10 @@ _COUNTRIES = {
     "fi": "FI", "hu": "HU", "ro": "RO", "bg": "BG", "el": "GR CY", "tr": "TR", "ru": "RU KZ BY", "uk": "UA", "sr": "RS",
     "hr": "HR", "sl": "SI", "et": "EE", "lv": "LV", "lt": "LT", "ja": "JP", "ko": "KR", "zh": "CN TW HK", "vi": "VN",
     "th": "TH", "id": "ID", "ms": "MY", "hi": "IN", "bn": "BD IN", "ta": "IN LK", "ur": "PK", "fa": "IR", "he": "IL",
-    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES"}
+    "ar": "EG SA AE MA DZ IQ JO", "az": "AZ", "ka": "GE", "hy": "AM", "kk": "KZ", "ca": "ES", "gl": "ES", "eu": "ES",
+    "is": "IS", "mk": "MK", "sq": "AL XK", "ga": "IE", "cy": "GB", "mt": "MT", "lb": "LU", "tl": "PH", "sw": "KE TZ",
+    "af": "ZA", "mn": "MN", "te": "IN", "mr": "IN", "gu": "IN", "kn": "IN", "ml": "IN", "pa": "IN PK", "ne": "NP", "si": "LK",
+    "km": "KH", "lo": "LA", "my": "MM", "uz": "UZ", "be": "BY", "bs": "BA"}
 _HOST_COUNTRIES = {"uk": "GB"} | {region.lower(): region for region in phonenumbers.SUPPORTED_REGIONS}
 # Ends that are sold for other reasons than the country.
 _FOR_SALE = {"io", "tv", "me", "co", "ai", "cc", "ws", "fm", "to", "ly", "gg", "im"}
@@ -54,24 +58,25 @@ def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> lis
         words: tuple[str | None, int] | None = None
         reached = 0                                               # first block that no number has taken
         for first, after, start, end in runs(chain, 7, 15, 8):
-            if first < reached or not _may_part(text, chain, first, after):
+            if first < reached or not _may_part(chain, first, after):
                 continue
-            opening = _opening(text, start)
+            opening = _opening(text, start, end)
             if words is None and not text[opening:start].startswith("+"):
                 words = called(text, chain.start)
             if not starts_alone(text, opening) or _letter_after(text, end):
                 continue
             if _is_named(text, opening, start, end, words or (None, 0), places) or (
-                    apart(text, chain, first, after) and _is_written_as_phone(text, opening, start, end, words, regions)):
+                    apart(chain, first, after) and _is_written_as_phone(text, opening, start, end, words, regions)):
                 extension = _EXTENSION.match(text, end)
                 places.append((opening, extension.end() if extension else end))
                 reached = after
     return places
 
 
-def _opening(text: str, start: int) -> int:
+def _opening(text: str, start: int, end: int) -> int:
+    """Where the number begins: at its plus, or at the bracket that closes within it."""
     before = text[max(0, start - 3):start]
-    sign = _PLUS.search(before) or _BRACKET.search(before)
+    sign = _PLUS.search(before) or (_BRACKET.search(before) if ")" in text[start:end] else None)
     return start - (len(before) - sign.start()) if sign else start
 
 
@@ -80,19 +85,17 @@ def _letter_after(text: str, end: int) -> bool:
     return after.isascii() and (after.isalpha() or after in ("_", "%")) and not _EXTENSION.match(text, end)
 
 
-def _may_part(text: str, chain: Chain, first: int, after: int) -> bool:
+def _may_part(chain: Chain, first: int, after: int) -> bool:
     """A run ends where people leave room: a hyphen or dot on either side ties it to the rest of the chain."""
-    blocks = chain.blocks
-    sides = ((blocks[first - 1][1], blocks[first][0]) if first else None,
-             (blocks[after - 1][1], blocks[after][0]) if after < len(blocks) else None)
-    return all(side is None or any(c in _SPACES for c in text[slice(*side)]) for side in sides)
+    sides = ([chain.between[first - 1]] if first else []) + ([chain.between[after - 1]] if after < len(chain.blocks) else [])
+    return all(any(c in _SPACES for c in side) for side in sides)
 
 
 def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | None, int], places: list[Place]) -> bool:
     """A word close before or after it says phone, or it goes on a list that such a word began; a date stays a date."""
     kind, word_end = words
     if text[opening] == "+":
-        return False
+        return bool(_CALLED_AFTER.match(text, end)) and _is_possible(text[opening:end], None)
     near = kind == "phone" and start - word_end <= _NEAR and not _SENTENCE.search(text, word_end, opening)
     listed = kind == "phone" and bool(places) and 0 <= opening - places[-1][1] <= 8
     after = kind in (None, "phone") and _CALLED_AFTER.match(text, end)
@@ -129,9 +132,11 @@ def _decimal(text: str, start: int, end: int) -> bool:
 
 
 def _plausible(text: str, start: int, end: int) -> bool:
-    """Few blocks and a long one, as in numbers to dial; rows of small numbers, times and decimals are not."""
+    """Few blocks, a long one and at most two kinds of separators, as in numbers to dial; rows of small numbers, times and
+    decimals are not."""
     sizes = [len(block) for block in re.findall(r"\d+", text[start:end])]
-    return 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
+    kinds = set(re.findall(r"[^\d() ]+| ", text[start:end]))
+    return len(kinds) <= 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0
 
 
 def _is_ratio(written: str) -> bool:
@@ -169,7 +174,7 @@ def _is_valid(written: str, regions: tuple[str, ...]) -> bool:
     return False
 
 
-def _is_possible(written: str, region: str) -> bool:
+def _is_possible(written: str, region: str | None) -> bool:
     try:
         return phonenumbers.is_possible_number(phonenumbers.parse(written, region))
     except phonenumbers.NumberParseException:

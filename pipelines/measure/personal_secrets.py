@@ -1,81 +1,121 @@
-"""Keys that open something: API tokens by their published prefixes, private keys, JWTs, and wallets by checksum."""
+"""Keys that open something: API tokens by their published prefixes, named values that look random, JWTs, private keys.
+
+All but private keys lie in a long token or begin just before one (`personal_marks`), so only these places are read.
+"""
 
 import base64
 import binascii
-import hashlib
 import json
+import math
 import re
+from collections import Counter
+from itertools import pairwise
 
-Place = tuple[int, int]
+from pipelines.measure.personal_marks import Place
 
-# Prefix -> what must follow. Formats as published by the issuers (GitHub, GitLab, AWS IAM ids, Slack, Stripe, Google,
-# OpenAI, Anthropic, Hugging Face, npm, PyPI, SendGrid). Public keys such as Stripe's pk_live_ are no secrets.
-_PREFIXES: dict[str, re.Pattern[str]] = {
-    prefix: re.compile(f"{body}(?![A-Za-z0-9_])")
-    for prefixes, body in (
-        ("AKIA ASIA", "[A-Z2-7]{16}"),
-        ("ghp_ gho_ ghu_ ghs_ ghr_", "[A-Za-z0-9]{36,251}"),
-        ("github_pat_", "[A-Za-z0-9_]{60,90}"),
-        ("glpat-", "[A-Za-z0-9_-]{20,60}"),
-        ("xoxb- xoxp- xoxa- xoxr- xoxs-", "[A-Za-z0-9-]{10,250}"),
-        ("sk_live_ rk_live_ sk_test_", "[A-Za-z0-9]{16,250}"),
-        ("AIza", "[A-Za-z0-9_-]{35}"),
-        ("sk-ant-", "[A-Za-z0-9_-]{24,150}"),
-        ("sk-proj-", "[A-Za-z0-9_-]{24,250}"),
-        ("hf_", "[A-Za-z0-9]{30,40}"),
-        ("npm_", "[A-Za-z0-9]{36}"),
-        ("pypi-AgEI", "[A-Za-z0-9_-]{50,250}"),
-        ("SG.", r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"))
-    for prefix in prefixes.split()}
+# Prefix and what must follow, as the issuers publish them (GitHub, GitLab, AWS IAM ids, Slack, Stripe, Google, OpenAI,
+# Anthropic, Hugging Face, npm, PyPI, SendGrid, DigitalOcean, Shopify, Grafana, Mailgun, Docker, Databricks, HashiCorp,
+# Linear, Postman, Groq, Replicate, age, Telegram). Public keys such as Stripe's pk_live_ are no secrets.
+_KEY = re.compile("(?<![A-Za-z0-9_])(?:" + "|".join((
+    r"A(?:KIA|SIA)[A-Z2-7]{16}+", r"gh[pousr]_[A-Za-z0-9]{36,251}+", r"github_pat_[A-Za-z0-9_]{60,90}+",
+    r"gl(?:pat|dt|rt|ptt|ft|soat|cbt)-[A-Za-z0-9_-]{20,60}+", r"xox[abeoprs]-(?=[A-Za-z-]{0,40}+\d)[A-Za-z0-9-]{10,250}+",
+    r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,250}+", r"AIza[A-Za-z0-9_-]{35}+", r"ya29\.[A-Za-z0-9_-]{30,500}+",
+    r"GOCSPX-[A-Za-z0-9_-]{28}+", r"sk-ant-[A-Za-z0-9_-]{24,150}+", r"sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{24,250}+",
+    r"sk-[A-Za-z0-9]{48}+", r"hf_[A-Za-z0-9]{30,40}+", r"npm_[A-Za-z0-9]{36}+", r"pypi-AgEI[A-Za-z0-9_-]{50,250}+",
+    r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}+", r"do[opr]_v1_[a-f0-9]{64}+", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}+",
+    r"gl(?:sa|c)_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}+", r"key-[0-9a-f]{32}+", r"dckr_pat_[A-Za-z0-9_-]{27}+", r"dapi[a-f0-9]{32}+",
+    r"hv[sb]\.[A-Za-z0-9_-]{24,200}+", r"lin_api_[A-Za-z0-9]{40}+", r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}+", r"gsk_[A-Za-z0-9]{52}+",
+    r"r8_[A-Za-z0-9]{37}+", r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}+", r"(?:xprv|yprv|zprv)[1-9A-HJ-NP-Za-km-z]{107}+",
+    r"\d{8,10}:AA[A-Za-z0-9_-]{33}+")) + ")(?![A-Za-z0-9_])")
+_BEFORE = 12                  # characters of a key that may stand before its long token: "1234567890:", "SG."
+
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,2000}+\.[A-Za-z0-9_-]{8,8000}+\."
                   r"[A-Za-z0-9_-]{16,2000}+(?![A-Za-z0-9_-])")
 _PEM = re.compile(r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(r"(?:\s?[A-Za-z0-9+/=]{16,80}){0,400}+")
+_PEM_LEAST = 40               # characters: an Ed25519 key has 64 of base64
 _PEM_LIMIT = 16384            # characters: an RSA key of 16384 bits has 12.6 kB of base64
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_COIN = re.compile(r"[13][1-9A-HJ-NP-Za-km-z]{25,34}+(?![0-9A-Za-z])")
-_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_SEGWIT = re.compile(r"(?:bc|ltc|tb)1[02-9ac-hj-np-z]{8,87}(?![0-9A-Za-z])", re.IGNORECASE)
+# `api_key = "…"`, `"client_secret": "…"`, `<add key="ApiKey" value="…"`: what is read backwards from the value.
+_NAMED = re.compile(r"(?:secret|token|passw(?:or)?d|passwort|pwd|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|"
+                    r"secret[_-]?key|account[_-]?key|encryption[_-]?key|credential)s?[a-z_]{0,12}[\"'\]]{0,2}"
+                    r"(?: ?(?::=|=>|[:=]) ?| value=)[\"'`]?$")
+_IN_URL = re.compile(r"://[^\s/:@<>\[\]{}$*]{1,64}+:([^\s/:@<>\[\]{}$*]{3,64}+)@")        # https://user:password@host
+_PLACEHOLDERS = frozenset(["password", "passwd", "pass", "pwd", "secret", "token", "mypassword", "pw", "xxx", "foo", "port"])
+_STEMS = ("secret", "token", "passw", "pwd", "key", "credential")          # one of which is in every name above
+_VALUE = re.compile(r"[A-Za-z0-9_+/.-]{16,250}+={0,2}(?![A-Za-z0-9_+/=.-])")
+_OPENS = tuple("\"'`=: ")       # what stands before a value
+_ENTROPY = 3.5                # bits a character, least: random base64 of 24 has 4.2, words and paths fall to the letter tests
 
 
-def find_secrets(text: str) -> list[Place]:
-    """Tokens, JWTs and private keys whole. Placeholders (few different characters, or "EXAMPLE") stay."""
+def find_secrets(text: str, tokens: list[Place]) -> list[Place]:
+    """Keys, JWTs and private keys whole. Placeholders (few different characters, or "EXAMPLE") stay.
+
+    `tokens` are the long tokens of `Marks`.
+    """
     places: list[Place] = []
-    underscore = "_" in text                               # prose has none, and most prefixes do
-    for prefix, body in _PREFIXES.items():
-        at = text.find(prefix) if underscore or "_" not in prefix else -1
-        while at >= 0:
-            rest = body.match(text, at + len(prefix)) if _starts(text, at) else None
-            if rest and len(set(rest.group())) >= 8 and "EXAMPLE" not in rest.group():
-                places.append((at, rest.end()))
-            at = text.find(prefix, rest.end() if rest else at + 1)
+    reached = 0
+    for start, end in tokens:
+        places += [key.span() for key in _KEY.finditer(text, max(reached, start - _BEFORE), end) if len(set(key.group())) >= 10
+                   and "EXAMPLE" not in key.group() and not _in_base64(text, key.start())]
+        if places and places[-1][1] > start:
+            reached = places[-1][1]
+            continue
+        reached = end
+        if text[start - 1:start] in _OPENS and _is_named(text, start):
+            value = _VALUE.match(text, start)
+            if value and _is_random(value.group()):
+                places.append(value.span())
+    if "://" in text and "@" in text:
+        places += [password.span(1) for password in _IN_URL.finditer(text) if password.group(1).lower() not in _PLACEHOLDERS]
     if "eyJ" in text:
-        places += [jwt.span() for jwt in _JWT.finditer(text) if _starts(text, jwt.start()) and _is_jwt(jwt.group())]
+        places += [jwt.span() for jwt in _JWT.finditer(text) if _is_jwt(jwt.group())]
+    if "-----BEGIN" in text:
+        places += _private_keys(text)
+    return places
+
+
+def _in_base64(text: str, start: int) -> bool:
+    """A plus or slash before it: letters of other data that look like a key by chance. "https://key@host" is none."""
+    return text[start - 1:start] in ("/", "+") and text[max(0, start - 2):start] != "//"
+
+
+def _is_named(text: str, start: int) -> bool:
+    before = text[max(0, start - 40):start].lower()
+    return any(stem in before for stem in _STEMS) and bool(_NAMED.search(before))
+
+
+def _private_keys(text: str) -> list[Place]:
+    """From the first dash to the last; where the end is missing, as far as base64 goes."""
+    places: list[Place] = []
     last = 0
-    for begin in _PEM.finditer(text) if "-----BEGIN" in text else ():
+    for begin in _PEM.finditer(text):
         if begin.start() < last:
             continue
         dashes = text.find("-----", begin.end(), begin.end() + _PEM_LIMIT)
         end = (dashes >= 0 and _PEM_END.match(text, dashes)) or _PEM_BODY.match(text, begin.end())
         last = end.end() if end else begin.end()
-        places.append((begin.start(), last))
+        if last - begin.end() >= _PEM_LEAST:               # else a text that speaks of such keys
+            places.append((begin.start(), last))
     return places
 
 
-def find_wallets(text: str) -> list[Place]:
-    """Bitcoin addresses by base58check, and bech32 ones (BIP 173 and 350) of Bitcoin and Litecoin."""
-    places = [coin.span() for coin in _COIN.finditer(text) if _starts(text, coin.start()) and _is_base58check(coin.group())]
-    if any(prefix in text for prefix in ("bc1", "BC1", "tb1", "ltc1")):
-        places += [segwit.span() for segwit in _SEGWIT.finditer(text)
-                   if _starts(text, segwit.start()) and _is_bech32(segwit.group())]
-    return places
+def _is_random(value: str) -> bool:
+    """Letters of both cases and digits change all through, as in no word, name, path, number or date."""
+    body = value.rstrip("=")
+    letters, numbers = sum(c.isalpha() for c in body), sum(c.isdecimal() for c in body)
+    if letters < 6 or "EXAMPLE" in body.upper() or body.count("/") + body.count(".") > len(body) // 6:
+        return False
+    changes = sum(_kind(a) != _kind(b) for a, b in pairwise(body))
+    counts = Counter(body).values()
+    entropy = -sum(n / len(body) * math.log2(n / len(body)) for n in counts)
+    # Words in CamelCase change twice a word, about every third character; random letters every other one.
+    return changes >= len(body) * (0.25 if numbers >= 2 else 0.42) and entropy >= min(_ENTROPY, 0.85 * math.log2(len(body)))
 
 
-def _starts(text: str, at: int) -> bool:
-    before = text[at - 1:at]
-    return not (before.isascii() and (before.isalnum() or before in ("_", "/", "+")))
+def _kind(character: str) -> str:
+    return "d" if character.isdecimal() else "u" if character.isupper() else "l" if character.isalpha() else character
 
 
 def _is_jwt(token: str) -> bool:
@@ -84,29 +124,3 @@ def _is_jwt(token: str) -> bool:
         return "alg" in json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         return False
-
-
-def _is_base58check(address: str) -> bool:
-    number = 0
-    for character in address:
-        number = number * 58 + _BASE58.index(character)
-    if number >= 1 << 200:
-        return False
-    raw = number.to_bytes(25, "big")
-    return raw[0] in (0, 5) and hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()[:4] == raw[21:]
-
-
-def _is_bech32(address: str) -> bool:
-    if address not in (address.lower(), address.upper()):
-        return False
-    prefix, _, data = address.lower().rpartition("1")
-    values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + [_BECH32.find(c) for c in data]
-    if -1 in values:
-        return False
-    check = 1
-    for value in values:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, term in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
-            check ^= term if top >> bit & 1 else 0
-    return check in (1, 0x2BC830A3)

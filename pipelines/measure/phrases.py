@@ -19,7 +19,7 @@ class Phrases:
     """Phrases of several groups, as sorted hashes by their number of words; `likely` sieves on a phrase's first word."""
 
     groups: tuple[str, ...]
-    by_length: Mapping[int, tuple[np.ndarray, np.ndarray]]      # hashes [N] ascending uint64, bit per group [N] uint8
+    by_length: Mapping[int, tuple[np.ndarray, np.ndarray]]      # hashes [N] ascending uint64, bit per group [N] uint16
     likely: np.ndarray                                          # [65536] bool by the top 16 bits of the first word
 
     def covered(self, words: Words) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ def shipped_phrases() -> Phrases:
 
 
 def compile_phrases(groups: Mapping[str, Iterable[str]]) -> Phrases:
-    """Phrases by group (at most 8 groups). SettingsError where a phrase has no word."""
+    """Phrases by group (at most 16 groups). SettingsError where a phrase has no word."""
     bits: dict[int, dict[int, int]] = {}
     likely = np.zeros(1 << 16, bool)
     problems = []
@@ -71,7 +71,7 @@ def compile_phrases(groups: Mapping[str, Iterable[str]]) -> Phrases:
     if problems:
         raise SettingsError(problems)
     return Phrases(tuple(groups), {length: (np.array(sorted(same), np.uint64),
-                                            np.array([same[joined] for joined in sorted(same)], np.uint8))
+                                            np.array([same[joined] for joined in sorted(same)], np.uint16))
                                    for length, same in sorted(bits.items())}, likely)
 
 

@@ -9,6 +9,7 @@ import zstandard
 
 from pipelines.measure.characters import (
     CLOSING,
+    EMOJI,
     LETTER,
     NEWLINE,
     NOSPACE,
@@ -22,6 +23,10 @@ from pipelines.measure.phrases import StopTerms
 from pipelines.measure.words import Words, maxima, sums
 
 SHORT_LINE = 30         # characters, FineWeb
+# What ends lines says nothing where there are fewer lines, or more words in one on average: extraction makes one line of
+# a page that is laid out as a table. Lists, menus and tables have short ones.
+FEW_LINES, LONG_LINES = 5, 60
+LONG_LINE, FEW_LONG_LINES = 20, 4
 BULLETS = "•‣◦▪▫●○■□◆·*-"
 
 
@@ -103,12 +108,33 @@ def top_term_share(words: Words, stop: StopTerms) -> np.ndarray:
 
 
 def terminal_punctuation_lines(words: Words) -> np.ndarray:
-    """Share of lines that end in a sentence mark of any script, or in a closing quote or bracket after one. C4 keeps
-    only such lines; FineWeb: at least 0.12 of the lines."""
+    """Share of lines that end in a sentence mark of any script, or in a closing quote or bracket after one; NaN where there
+    are fewer than FEW_LINES or more than LONG_LINES words in one. C4 keeps only such lines; FineWeb: at least 0.12."""
+    return told_by_lines(words, _share_of_lines(words, _finished(words)))
+
+
+def unfinished_paragraphs(words: Words) -> np.ndarray:
+    """Share of the lines of at least LONG_LINE words, rows of tables apart, that end without a sentence mark or a colon; NaN
+    where there are fewer than FEW_LONG_LINES of them. NeMo: at most 0.85 of the sentences. Above lie texts cut anywhere."""
+    line = np.searchsorted(words.line_starts, words.word_starts, side="right") - 1
+    long = np.bincount(line, minlength=len(words.line_starts)) >= LONG_LINE
+    long &= words.code_points[words.line_starts] != ord("|")
+    count = sums(long, words.line_offsets)
+    colon = np.isin(words.code_points[words.line_ends - 1], _points(":："))
+    return np.where(count < FEW_LONG_LINES, np.nan, _share(sums(long & ~_finished(words) & ~colon, words.line_offsets), count))
+
+
+def _finished(words: Words) -> np.ndarray:
+    """[L] lines that end in a sentence mark, or in a closing quote or bracket after one."""
     end = words.line_ends - 1
     marks = (words.flags & TERMINAL) != 0
-    closed = ((words.flags[end] & CLOSING) != 0) & marks[np.maximum(end - 1, words.line_starts)]
-    return _share_of_lines(words, marks[end] | closed)
+    return marks[end] | (((words.flags[end] & CLOSING) != 0) & marks[np.maximum(end - 1, words.line_starts)])
+
+
+def told_by_lines(words: Words, shares: np.ndarray) -> np.ndarray:
+    """[D] shares of lines, NaN where the lines say nothing."""
+    long = words.word_count > LONG_LINES * words.line_count
+    return np.where((words.line_count < FEW_LINES) | long, np.nan, shares)
 
 
 def short_lines(words: Words) -> np.ndarray:
@@ -131,6 +157,12 @@ def sentence_count(words: Words) -> np.ndarray:
     return words.count(ends).astype(np.float64)
 
 
+def mean_sentence_words(words: Words) -> np.ndarray:
+    """Words per sentence, the rest after the last mark counted with it; a text without a mark is one sentence. Prose has
+    10 to 30 in most languages; tables, lists of keywords and generated word salad run on."""
+    return _share(words.word_count, np.maximum(sentence_count(words), 1))
+
+
 def curly_braces(words: Words) -> np.ndarray:
     """Share of the characters, white space apart, that are { or }. C4 drops a page for one; a page about code has some."""
     return _share(words.count((words.code_points == ord("{")) | (words.code_points == ord("}"))), _solid(words))
@@ -150,6 +182,11 @@ def symbol_share(words: Words) -> np.ndarray:
     """Share of the characters, white space apart, that are symbols: mathematics, currency, arrows, emoji, but no
     punctuation."""
     return _share(words.count((words.flags & SYMBOL) != 0), _solid(words))
+
+
+def emoji_share(words: Words) -> np.ndarray:
+    """Share of the characters, white space apart, that are emoji or pictographs such as ★ and ☎."""
+    return _share(words.count((words.flags & EMOJI) != 0), _solid(words))
 
 
 def replacement_characters(words: Words) -> np.ndarray:

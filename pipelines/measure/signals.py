@@ -12,33 +12,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.measure import quality, repetition, rights, sketch, spam
-from pipelines.measure.language import LanguageModel, declared_language_differs, find_model, languages, script
+from pipelines.measure import address, quality, repetition, rights, sketch, spam
+from pipelines.measure.background import Background, background_bytes, character_surprise, read_background, term_surplus
+from pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
+from pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
 from pipelines.measure.personal import find_personal_data
 from pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
 from pipelines.measure.words import Words, read_words
+from pipelines.storage import Folder
 from tokenizer.strict import SettingsError
 
 _OF_WORDS: tuple[Callable[[Words], np.ndarray], ...] = (
     quality.word_count, quality.mean_word_length, quality.longest_word, quality.hash_word_ratio,
     quality.ellipsis_word_ratio, quality.bullet_lines, quality.ellipsis_lines, quality.alphabetic_words,
     quality.terminal_punctuation_lines, quality.short_lines, quality.newline_ratio, quality.sentence_count,
-    quality.curly_braces, quality.uppercase_share, quality.digit_share, quality.symbol_share,
-    quality.replacement_characters, quality.compression_ratio,
+    quality.mean_sentence_words, quality.unfinished_paragraphs, quality.curly_braces, quality.uppercase_share,
+    quality.digit_share, quality.symbol_share, quality.emoji_share, quality.replacement_characters, quality.compression_ratio,
     repetition.duplicate_lines, repetition.duplicate_line_chars, repetition.duplicate_paragraphs,
     repetition.duplicate_paragraph_chars)
 _OF_STOP_WORDS: tuple[Callable[[Words, StopTerms], np.ndarray], ...] = (
     quality.stop_words, quality.stop_word_share, quality.top_term_share)
 _OF_DOCUMENTS: tuple[Callable[[pa.RecordBatch], np.ndarray], ...] = (
-    spam.page_link_density, rights.noai, rights.noindex, rights.tdm_reservation, rights.paywalled)
+    spam.page_link_density, address.host_length, address.host_dots, address.host_hyphens, address.host_digits,
+    rights.noai, rights.noindex, rights.tdm_reservation, rights.paywalled)
 
 MEASUREMENTS: tuple[str, ...] = (
     *(function.__name__ for function in (*_OF_WORDS, *_OF_STOP_WORDS)),
     *(f"top_{length}gram" for length in repetition.TOP),
     *(f"duplicate_{length}gram" for length in repetition.DUPLICATE),
-    "spam_phrases", "boilerplate_phrases", "javascript_lines", "policy_lines", "lorem_ipsum", "link_density",
+    "spam_phrases", "wall_phrases", "parked_phrases", "refusal_phrases", "template_phrases", "boilerplate_phrases",
+    "javascript_lines", "policy_lines", "lorem_ipsum", "url_spam_phrases", "link_density", "link_word_ratio",
     *(function.__name__ for function in _OF_DOCUMENTS),
-    "declared_language_differs")
+    "declared_language_differs", "language_share", "character_surprise", "term_surplus", "classifier_score")
 RULE_MEASUREMENTS = ("language_score", *MEASUREMENTS)       # the columns that a rule may bound
 
 FINDING = pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())])
@@ -61,12 +66,15 @@ SLICE = 1 << 18
 
 @dataclass(frozen=True)
 class Measure:
-    """Settings of measure. The three `language_…` bounds decide when a text is `und`."""
+    """Settings of measure. The three `language_…` bounds decide when a text is `und`. `background` and `classifier` are
+    names of what `make background` and `make classifier` made; null leaves their measurements null."""
 
     language_model: str | None = None       # path of a fastText model; null is lid.176.ftz, as installed
     language_score: float = 0.3             # FineWeb-2's lowest (Penedo et al. 2025): below it a guess is no answer
     language_letters: int = 20              # fewer say nothing
     language_letter_share: float = 0.4      # of the characters, white space apart: below it stand code and tables
+    background: str | None = None           # under data/background/
+    classifier: str | None = None           # under data/classifiers/
 
     def problems(self) -> Iterator[str]:
         for name in ("language_score", "language_letter_share"):
@@ -83,23 +91,32 @@ class Tools:
     settings: Measure
     model: LanguageModel
     phrases: Phrases
+    background: Background
+    classifier: Classifier | None
 
 
-def open_tools(settings: Measure) -> Tools:
-    """Load model and tables. SettingsError, with the cure, where the model is missing or no fastText model."""
+def open_tools(settings: Measure, data: Folder | None = None) -> Tools:
+    """Load models and tables, the named ones from the data folder. SettingsError, with the cure, where one is missing or
+    not what it should be."""
     path = find_model(settings.language_model)
     try:
-        return Tools(settings, LanguageModel(path), shipped_phrases())
+        model = LanguageModel(path)
     except ValueError as error:
-        if isinstance(error, SettingsError):
-            raise
         raise SettingsError([f"measure.language_model: {path} is not a fastText model ({error})"]) from None
+    return Tools(settings, model, shipped_phrases(),
+                 read_background(data, settings.background) if data and settings.background else {},
+                 read_classifier(data, settings.classifier) if data and settings.classifier else None)
 
 
-def table_hashes(settings: Measure) -> Mapping[str, str]:
-    """sha256 of every file that shapes the signals, by name, for the fingerprint. SettingsError without a model."""
+def table_hashes(settings: Measure, data: Folder | None = None) -> Mapping[str, str]:
+    """sha256 of every file that shapes the signals, by name, for the fingerprint. SettingsError where one is missing."""
     files = {"language_model": find_model(settings.language_model), "phrases": PHRASES, "stop_words": STOP_WORDS}
-    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
+    hashes = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
+    if data and settings.background:
+        hashes["background"] = hashlib.sha256(background_bytes(data, settings.background)).hexdigest()
+    if data and settings.classifier:
+        hashes["classifier"] = hashlib.sha256(facts_bytes(data, settings.classifier)).hexdigest()   # names its model's hash
+    return hashes
 
 
 def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
@@ -127,22 +144,26 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
     texts = documents["text"].to_pylist()
     words = read_words(texts)
     settings = tools.settings
-    found, scores = languages(words, tools.model, settings.language_score, settings.language_letters,
-                              settings.language_letter_share)
-    stop = stop_terms(words, found)
+    found, scores, shares = identified(words, tools.model, settings.language_score, settings.language_letters,
+                                       settings.language_letter_share)
+    scripts, stop = script(words), stop_terms(words, found)
     measured: dict[str, np.ndarray] = {
         **{function.__name__: function(words) for function in _OF_WORDS},
         **{function.__name__: function(words, stop) for function in _OF_STOP_WORDS},
         **{function.__name__: function(documents) for function in _OF_DOCUMENTS},
         **repetition.repeated_ngrams(words),
         **spam.phrase_shares(words, tools.phrases),
+        "url_spam_phrases": address.url_spam_phrases(documents, tools.phrases),
         "link_density": spam.link_density(documents, words),
+        "link_word_ratio": spam.link_word_ratio(documents, words),
+        "language_share": shares,
+        **_by_named_inputs(words, found, scripts, tools),
         "declared_language_differs": declared_language_differs(documents["declared_language"].to_pylist(), found),
     }
     offsets, hashes = sketch.shingle_hashes(words)
     signatures = pa.array(sketch.minhash(offsets, hashes).reshape(-1))
     columns = [
-        documents["id"], pa.array(found), pa.array(scores), pa.array(script(words)),
+        documents["id"], pa.array(found), pa.array(scores), pa.array(scripts),
         *(pa.array(measured[name], pa.float64(), from_pandas=True) for name in MEASUREMENTS),     # NaN becomes null
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),
@@ -150,6 +171,14 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
         _findings(find_personal_data(texts, found, documents["host"].to_pylist())),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
+
+
+def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str], tools: Tools) -> Mapping[str, np.ndarray]:
+    """What can be measured with a background table or a classifier only: NaN without one."""
+    unmeasured = np.full(len(words), np.nan)
+    return {"character_surprise": character_surprise(words, found, scripts, tools.background),
+            "term_surplus": term_surplus(words, found, tools.background),
+            "classifier_score": classifier_score(words, tools.classifier) if tools.classifier else unmeasured}
 
 
 def _findings(found: Sequence[Sequence[tuple[str, int, int]]]) -> pa.Array:

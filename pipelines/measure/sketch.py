@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import xxhash
-from datasketch import MinHash
 
 from pipelines.measure.characters import WORD
 from pipelines.measure.words import Words
@@ -24,7 +23,10 @@ EMPTY = 0xFFFFFFFF      # every value of the signature of a text without words, 
 # Columns of the permutation table worked on at once: 120 x 1024 uint32 stay in a core's own cache.
 _BLOCK = 1024
 
-_MULTIPLIERS, _ADDENDS = (part[:, None] for part in MinHash(PERMUTATIONS, seed=1, scheme="affine32").permutations)
+# datasketch's own numbers, made as it makes them (NumPy froze this generator): its import brings half of SciPy, 0.8 s.
+_RANDOM = np.random.RandomState(1)
+_MULTIPLIERS = _RANDOM.randint(0, 1 << 31, (PERMUTATIONS, 1), np.uint32) * np.uint32(2) + np.uint32(1)
+_ADDENDS = _RANDOM.randint(0, 1 << 32, (PERMUTATIONS, 1), np.uint32)
 
 
 def content_hashes(texts: Sequence[str]) -> list[bytes]:

@@ -6,18 +6,29 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.measure.phrases import Phrases, share_of_words
+from pipelines.measure.quality import told_by_lines
 from pipelines.measure.words import Words, sums
+
+# Groups of phrases: what is said on a page and is not its text.
+BOILERPLATE = ("wall", "parked", "refusal", "template", "furniture")
 
 
 def phrase_shares(words: Words, phrases: Phrases) -> Mapping[str, np.ndarray]:
-    """`spam_phrases` and `boilerplate_phrases`: share of the words that are part of such a phrase (pills, gambling,
-    loans, adult, SEO; consent banners, login walls, parked domains, error pages). `javascript_lines` and `policy_lines`:
-    share of the lines that contain one (C4 takes such lines out). `lorem_ipsum`: share of the words that are part of the
-    usual filler text (C4 drops a page that has it at all, so also one that explains it)."""
+    """Shares of the words that are part of a phrase: `spam_phrases` (pills, gambling, loans, adult, SEO), `wall_phrases`
+    (consent banners, logins, subscriptions), `parked_phrases` (domains for sale, error pages), `refusal_phrases` (what
+    chatbots say of themselves), `template_phrases` (what was to be filled in), `boilerplate_phrases` (all of these but
+    spam, and what stands around every page of a site; NeMo: boilerplate strings), `lorem_ipsum` (the printers' dummy text:
+    C4 drops a page that has it at all, so also one that explains it). `javascript_lines` and `policy_lines`: share of the
+    lines that contain one (C4 takes such lines out), NaN where lines say nothing."""
     covered = phrases.covered(words)
+    boilerplate = np.logical_or.reduce([covered[name] for name in BOILERPLATE])
     return {
         "spam_phrases": share_of_words(words, covered["spam"]),
-        "boilerplate_phrases": share_of_words(words, covered["boilerplate"]),
+        "wall_phrases": share_of_words(words, covered["wall"]),
+        "parked_phrases": share_of_words(words, covered["parked"]),
+        "refusal_phrases": share_of_words(words, covered["refusal"]),
+        "template_phrases": share_of_words(words, covered["template"]),
+        "boilerplate_phrases": share_of_words(words, boilerplate),
         "javascript_lines": _lines_with(words, covered["javascript"]),
         "policy_lines": _lines_with(words, covered["policy"]),
         "lorem_ipsum": share_of_words(words, covered["lorem"]),
@@ -29,8 +40,14 @@ def link_density(documents: pa.RecordBatch, words: Words) -> np.ndarray:
     return _ratio(documents["anchor_chars"], words.characters)
 
 
+def link_word_ratio(documents: pa.RecordBatch, words: Words) -> np.ndarray:
+    """Links per word of the text; NaN where the input cannot have links. Lists of links have one for every few words."""
+    return _floats(documents["links"]) / np.maximum(words.word_count, 1)
+
+
 def page_link_density(documents: pa.RecordBatch) -> np.ndarray:
-    """The same over all that the page shows, menus and footers included; NaN where the input is no page."""
+    """Anchor text per character of all that the page shows, menus and footers included; NaN where the input is no page.
+    Ntoulas et al. 2006, section 4.4: spam has more of it."""
     return _ratio(documents["page_anchor_chars"], _floats(documents["page_chars"]))
 
 
@@ -44,8 +61,9 @@ def _floats(column: pa.Array) -> np.ndarray:
 
 
 def _lines_with(words: Words, mask: np.ndarray) -> np.ndarray:
-    """Share of lines in which `mask` [W] marks a word."""
+    """Share of lines in which `mask` [W] marks a word; NaN where the lines say nothing."""
     lines = np.searchsorted(words.line_starts, words.word_starts[mask], side="right") - 1
     marked = np.zeros(len(words.line_starts), bool)
     marked[lines] = True
-    return sums(marked, words.line_offsets) / np.maximum(words.line_count, 1)
+    share = sums(marked, words.line_offsets) / np.maximum(words.line_count, 1)
+    return told_by_lines(words, share)

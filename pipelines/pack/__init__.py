@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 FORMAT = "1"                            # of the streams; `model` refuses another
 SPLITS = ("train", "validation")
 PLANS = "_work"                         # rows of the plan, a file a shard
-INDEXED = ["id", "piece", "pieces", "source", "language", "token_count"]
+INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
 
 
 class PackStage(Stage):
-    name, version, unit = "pack", 1, "texts"
+    name, version, unit = "pack", 2, "texts"
     reads = (TOKENIZE,)
 
     def dataset(self, config: "Config") -> str:
@@ -67,7 +67,7 @@ class PackStage(Stage):
         for split, plan in zip(SPLITS, plans, strict=True):
             for number in range(max(1, -(-plan.blocks.num_rows // rows))):
                 key = f"{split}-{number:05d}"
-                _write_stream(dataset, f"{PLANS}/{key}.{wanted}.arrow", PLANNED, plan.blocks.slice(number * rows, rows))
+                write_stream(dataset, f"{PLANS}/{key}.{wanted}.arrow", PLANNED, plan.blocks.slice(number * rows, rows))
                 tasks.append(Task(key, wanted, payload=(split, tuple(part.path for part in parts))))
         return tasks
 
@@ -91,7 +91,7 @@ class PackStage(Stage):
         schema = blocks.schema.with_metadata(facts)
         path = f"{split}/{task.key}.{task.fingerprint}.arrow"
         table = pa.Table.from_batches([blocks]).replace_schema_metadata(facts)
-        digest, size = _write_stream(output.dataset, path, schema, table)
+        digest, size = write_stream(output.dataset, path, schema, table)
         output.add(Part(task.key, path, blocks.num_rows, size, digest))
         return {"read": 0, "kept": 0}               # texts are accounted for by the plan
 
@@ -102,11 +102,7 @@ class PackStage(Stage):
         """A manifest for each folder of blocks, in training order, and the tokenizer: a copied folder is enough to train."""
         tokenizers = place.data / f"tokenizers/{place.config.tokenizer}"
         files = {name: tokenizers.read(name) for name in ("tokenizer.json", "tokenizer_config.json")}
-        for split in SPLITS:
-            parts = [part for receipt in receipts for part in receipt.parts if part.path.startswith(f"{split}/")]
-            listed = [to_plain(part) | {"path": part.path.removeprefix(f"{split}/")} for part in parts]
-            files[f"{split}/{MANIFEST}"] = to_json({"schema": SCHEMA, "parts": listed})
-        return files
+        return files | split_manifests(receipts)
 
     def summary(self, counts: Counts) -> str:
         train, held = (counts[split] for split in SPLITS)
@@ -126,6 +122,16 @@ def fetch(tokens: Folder, paths: tuple[str, ...], part: np.ndarray, row: np.ndar
                 found.append(batch["tokens"].take(pa.array(here)))
             start += batch.num_rows
     return pa.concat_arrays(found) if found else pa.array([], pa.list_(pa.uint16()))
+
+
+def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
+    """The manifests of the two folders of blocks, by path: their files in training order."""
+    files = {}
+    for split in SPLITS:
+        parts = [part for receipt in receipts for part in receipt.parts if part.path.startswith(f"{split}/")]
+        listed = [to_plain(part) | {"path": part.path.removeprefix(f"{split}/")} for part in parts]
+        files[f"{split}/{MANIFEST}"] = to_json({"schema": SCHEMA, "parts": listed})
+    return files
 
 
 def sha256(text: str) -> str:
@@ -157,7 +163,7 @@ def _padding(counts: Counts) -> float:
     return counts["empty"] / max(1, counts["empty"] + counts["tokens"])
 
 
-def _write_stream(dataset: Folder, path: str, schema: pa.Schema, table: pa.Table) -> tuple[str, int]:
+def write_stream(dataset: Folder, path: str, schema: pa.Schema, table: pa.Table) -> tuple[str, int]:
     """Write an Arrow IPC stream, uncompressed so that it can be memory-mapped; its sha256 and size."""
     with dataset.new_file(path) as file:
         with pa.ipc.new_stream(file, schema) as stream:

@@ -9,7 +9,7 @@ from pipelines.pack.mixture import Mixture, MixtureError, entry_of, selects
 
 # What planning needs of a token row; `part` and `row` are the stage's own, to find its tokens again.
 INDEX = pa.schema([("id", pa.binary(16)), ("piece", pa.int32()), ("pieces", pa.int32()), ("token_count", pa.int32()),
-                   ("entry", pa.int32()), ("part", pa.int32()), ("row", pa.int32())])
+                   ("entry", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("weight", pa.int32())])
 
 
 def digest(person: bytes, data: bytes) -> bytes:
@@ -24,23 +24,32 @@ def held_out(id: str, share: float) -> bool:
 
 
 def index(rows: pa.RecordBatch, mixture: Mixture, part: int) -> pa.RecordBatch:
-    """The rows of part number `part` that the mixture takes, as INDEX. `rows`: id, piece, pieces, source, language and
-    token_count of all rows of that part, in its order. MixtureError where entries overlap."""
+    """The rows of part number `part` that the mixture takes, as INDEX. `rows`: id, piece, pieces, source, language,
+    token_count and cluster_size of all rows of that part, in its order. MixtureError where entries overlap."""
     entry = entry_of(mixture, rows)
     taken = pa.array(np.flatnonzero(entry.is_valid().to_numpy(zero_copy_only=False)), pa.int32())
     kept = rows.take(taken)
     ids = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(16), len(taken), [None, pa.py_buffer(bytes.fromhex("".join(kept["id"].to_pylist())))])
     columns = [ids, kept["piece"], kept["pieces"], kept["token_count"], entry.take(taken),
-               pa.array(np.full(len(taken), part, np.int32)), taken]
+               pa.array(np.full(len(taken), part, np.int32)), taken, _weights(kept["cluster_size"], entry.take(taken), mixture)]
     return pa.RecordBatch.from_arrays(columns, schema=INDEX)
+
+
+def _weights(cluster_sizes: pa.Array, entries: pa.Array, mixture: Mixture) -> pa.Array:
+    """How often a pass of its entry takes each row."""
+    sizes, numbers = (np.asarray(column.fill_null(0)) for column in (cluster_sizes, entries))
+    weights = np.ones(len(sizes), np.int32)
+    for number, entry in enumerate(mixture.entries.values()):
+        weights[numbers == number] = entry.weights(sizes[numbers == number])
+    return pa.array(weights)
 
 
 class Documents:
     """The documents in INDEX rows, sorted by id, and their pieces, sorted by piece. Position 0 is the first token of
     the first document's packed sequence, and all documents follow each other in one line.
 
-    ids: uint8 (n, 16); entry, length: (n,); row: (n + 1,), first piece of each; offset: (pieces + 1,), where each
+    ids: uint8 (n, 16); entry, length, weight: (n,); row: (n + 1,), first piece of each; offset: (pieces + 1,), where each
     piece's packed sequence begins; table: the rows, sorted. Raises MixtureError where pieces are missing or double.
     """
 
@@ -57,7 +66,7 @@ class Documents:
         first = np.flatnonzero(new)
         self.row = np.append(first, len(order))
         self.piece_ids = np.frombuffer(raw, np.uint8).reshape(-1, 16)[order]
-        self.ids, self.entry = self.piece_ids[first], self.table["entry"][first]
+        self.ids, self.entry, self.weight = self.piece_ids[first], self.table["entry"][first], self.table["weight"][first]
         sizes = np.diff(self.row)
         whole = (piece == np.arange(len(order)) - np.repeat(first, sizes)) & (pieces == np.repeat(sizes, sizes))
         same = self.table["entry"] == np.repeat(self.entry, sizes)
@@ -77,7 +86,8 @@ def check(mixture: Mixture, documents: Documents, held: np.ndarray) -> None:
     problems, possible = [], []
     for number, (name, entry) in enumerate(mixture.entries.items()):
         mine = documents.entry == number
-        has, needs = int(documents.length[mine & ~held].sum()), round(entry.share * mixture.tokens)
+        has = int((documents.length * documents.weight)[mine & ~held].sum())
+        needs = round(entry.share * mixture.tokens)
         if not mine.any():
             problems.append(f"entry {name} selects nothing: no token row has {selects(entry)}; change its `where`")
         elif not has:

@@ -75,10 +75,11 @@ def plan_blocks(indexed: pa.Table, mixture: Mixture) -> tuple[Plan, Plan]:
     held = np.fromiter((held_out(id, mixture.validation) for id in ids), bool, len(ids))
     check(mixture, documents, held)
     plans = []
-    for chosen, tokens, repeats in (
-            (~held, mixture.tokens, [entry.repeat for entry in mixture.entries.values()]),
-            (held, mixture.validation * mixture.tokens, [1] * len(mixture.entries))):
-        packed = [_pack_entry(documents, np.flatnonzero(chosen & (documents.entry == number)), mixture,
+    once = np.ones_like(documents.weight)
+    for chosen, tokens, repeats, weights in (
+            (~held, mixture.tokens, [entry.repeat for entry in mixture.entries.values()], documents.weight),
+            (held, mixture.validation * mixture.tokens, [1] * len(mixture.entries), once)):
+        packed = [_pack_entry(documents, np.flatnonzero(chosen & (documents.entry == number)), weights, mixture,
                               max(1, round(entry.share * tokens)), repeats[number])
                   for number, entry in enumerate(mixture.entries.values())]
         plans.append(_interleaved(documents, packed, mixture))
@@ -95,11 +96,15 @@ class _Items(NamedTuple):
     at: np.ndarray
 
 
-def _pack_entry(documents: Documents, mine: np.ndarray, mixture: Mixture, budget: int, repeat: int) -> _Items:
+def _pack_entry(documents: Documents, mine: np.ndarray, weights: np.ndarray, mixture: Mixture, budget: int,
+                repeat: int) -> _Items:
     """The items of one entry's blocks, from `mine` (document numbers), until `budget` tokens are in blocks or `repeat`
-    passes are over. Blocks are numbered in the entry's own order; no block holds two passes."""
+    passes are over. Blocks are numbered in the entry's own order; no block holds two passes. A pass takes a document as
+    often as its weight says, each time at a place of its own."""
     passes: list[_Items] = []
-    ids = [documents.ids[number].tobytes() for number in mine]
+    copy = np.concatenate([np.arange(weight) for weight in weights[mine]]) if len(mine) else mine
+    mine = np.repeat(mine, weights[mine])
+    ids = [documents.ids[number].tobytes() + b"+" * again for number, again in zip(mine, copy.tolist(), strict=True)]
     blocks = tokens = 0
     for turn in range(repeat):
         if tokens >= budget:
@@ -207,7 +212,7 @@ def _spans(documents: Documents, items: _Items, blocks: int) -> pa.ListArray:
 def _summary(name: str, items: _Items, blocks: int, block: int, documents: Documents) -> Packed:
     tokens = int(items.length.sum())
     first = items.document[items.begin == 0]
-    times = int(np.bincount(first).max()) if len(first) else 0
+    times = int(-(-np.bincount(first) // documents.weight[:first.max() + 1]).max()) if len(first) else 0
     return Packed(name, blocks, len(np.unique(items.document)), tokens, blocks * block - tokens, times,
                   int((documents.length[first] > block).sum()))
 

@@ -67,6 +67,16 @@ def open_datasets(data: Folder, mixture: Mixture) -> Datasets:
     return Datasets(**found, run=data / f"checkpoints/{mixture.name}")
 
 
+def open_aligned(data: Folder) -> dict[str, Dataset]:
+    """The four aligned datasets by name. StageError where one is missing or was made from other rows than lie there now."""
+    found = {name: _open(data / name) for name in ALIGNED}
+    for name, dataset in found.items():
+        if dataset is None:
+            raise StageError(f"there is nothing in {data.uri}/{name} yet; run `make {ALIGNED[name]}`")
+    _check(found | {"curated": None, "tokens": None, "blocks": None})
+    return {name: dataset for name, dataset in found.items() if dataset}
+
+
 def side_by_side(*streams: tuple[Dataset, Sequence[str]]) -> Iterator[tuple[pa.RecordBatch, ...]]:
     """The same rows of aligned datasets, of each the columns named beside it."""
     for parts in zip(*(dataset.manifest.parts for dataset, _ in streams), strict=True):

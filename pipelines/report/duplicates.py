@@ -5,6 +5,7 @@ Memory: one row group and the members shown.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from pipelines.report.personal import masked
 
 SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
 LARGEST = 8             # clusters shown
+HOSTS = 15              # hosts shown
 MEMBERS = 10            # removed documents shown of each, and as many kept ones
 
 
@@ -61,6 +63,25 @@ class Clusters:
     largest: tuple[Cluster, ...]
 
 
+@dataclass(frozen=True)
+class Hosts:
+    """How many hosts there are, and of those with most copies {documents: compared, copies: of them}, by name."""
+
+    count: int
+    largest: dict[str, dict[str, int]]
+
+
+def hosts(documents: Dataset, verdicts: Dataset, duplicates: Dataset, most: int = HOSTS) -> Hosts:
+    """Counted from every row. Memory: a number for each host."""
+    compared: Counter[str] = Counter()
+    copies: Counter[str] = Counter()
+    for document, verdict, duplicate in side_by_side((documents, ["host"]), (verdicts, ["kept"]), (duplicates, ["kind"])):
+        _count(compared, document["host"].filter(verdict["kept"]).drop_null())
+        _count(copies, document["host"].filter(pc.is_valid(duplicate["kind"])).drop_null())
+    first = sorted(compared, key=lambda host: (-copies[host], -compared[host], host))[:most]
+    return Hosts(len(compared), {host: {"documents": compared[host], "copies": copies[host]} for host in first})
+
+
 def clusters(duplicates: Dataset, documents: Dataset) -> Clusters:
     """Counted from every row of `duplicates`; the addresses of the largest clusters come from `documents`."""
     members: Counter[int] = Counter()
@@ -82,7 +103,7 @@ def clusters(duplicates: Dataset, documents: Dataset) -> Clusters:
                     _members([Cluster(cluster, -size) for size, cluster in largest], duplicates, documents))
 
 
-def _count(counter: Counter[int], sizes: pa.Array) -> None:
+def _count(counter: Counter[Any], sizes: pa.Array) -> None:
     for row in pc.value_counts(sizes).to_pylist():
         counter[row["values"]] += row["counts"]
 

@@ -50,11 +50,21 @@ def build(data: Folder, mixture: Mixture) -> tuple[str, str]:
         "languages": shares.languages(datasets), "common_crawl": shares.COMMON_CRAWL, "sources": shares.sources(datasets),
         "rules": rules.rule_rows(signals, verdicts) if signals and verdicts else None, "idle": rules.idle,
         "clusters": duplicates.clusters(datasets.duplicates, documents) if documents and datasets.duplicates else None,
+        "copies": copies(datasets), "contained": datasets.duplicates.counts.get("contained") if datasets.duplicates else None,
         "kinds": kinds(datasets), "curated": datasets.curated, "signals": signals,
         "tokenizer": datasets.tokenizer, "packing": packed, "training": trained,
         "texts": samples.texts(datasets.curated) if datasets.curated else None,
         "rejected_pages": samples.rejected_pages(documents, verdicts, signals) if documents and verdicts and signals else None}
     return render(context), "; ".join(tile.said.rstrip(".") for tile in tiles)
+
+
+def copies(datasets: Datasets) -> dict[str, dict[str, dict[str, int]]] | None:
+    """Of each source, language and the hosts with most copies: documents compared and copies among them."""
+    documents, verdicts, found = datasets.documents, datasets.verdicts, datasets.duplicates
+    if not (documents and verdicts and found):
+        return None
+    return {"source": found.counts.get("source", {}), "language": found.counts.get("language", {}),
+            "host": duplicates.hosts(documents, verdicts, found).largest}
 
 
 def headline(datasets: Datasets, steps: list[Step], packed: Packing | None, trained: Training | None,

@@ -1,0 +1,1 @@
+"""Classify: how a classifier of texts is trained, calibrated and judged, honestly."""

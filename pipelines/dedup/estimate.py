@@ -1,0 +1,55 @@
+"""What a run of dedup will take, said before it starts. Arithmetic on constants that benchmarks/dedup_scale.py measured."""
+
+from typing import NamedTuple
+
+from pipelines.dedup.bands import BAND
+from pipelines.dedup.buckets import LINK
+from pipelines.dedup.exact import EXACT_KINDS, KEYED
+from pipelines.dedup.rows import GROWTH, passes_for
+from pipelines.dedup.settings import Dedup
+from pipelines.dedup.shingles import INDEX
+
+CANDIDATES = 0.2            # share of documents that meet another: between 0.1 and 0.5 on real pages
+START = 3.0                 # seconds of processor that a worker takes to start, for each of at least seven pipelines
+PIPELINES = 7
+EACH = 65e-6                # seconds of processor for each document: keys, bands, buckets, decisions
+EACH_CANDIDATE = 0.9e-3     # for each that meets another: shingled again, stored, compared
+PROCESS = 0.45e9            # bytes of a process that does nothing yet
+LARGE = 100_000             # documents from which on a run is worth an estimate
+
+
+class Estimate(NamedTuple):
+    """Passes over the bands, bytes of the largest process, bytes of work files, seconds of wall clock."""
+
+    passes: int
+    memory: float
+    disk: float
+    seconds: float
+
+
+def estimate(documents: int, words: float, settings: Dedup, memory: float, workers: int) -> Estimate:
+    """For so many documents of so many words on average, where `memory` bytes may be grouped at one time."""
+    grouped = max(settings.banding()[0] * BAND.itemsize, len(EXACT_KINDS) * KEYED.itemsize) * documents
+    passes = settings.passes or passes_for(grouped, memory)
+    candidates = CANDIDATES * documents
+    disk = candidates * (8 * words + INDEX.itemsize + 2 * settings.banding()[0] * LINK.itemsize)
+    pipelines = PIPELINES + 2 * (passes - 1)
+    processor = pipelines * workers * START + documents * EACH + candidates * EACH_CANDIDATE
+    return Estimate(passes, PROCESS + GROWTH * grouped / passes, disk, processor / workers)
+
+
+def estimate_line(documents: int, words: float, settings: Dedup, memory: float, workers: int) -> str:
+    """The estimate as a sentence.
+
+    >>> estimate_line(1_000_000, 400, Dedup(), 1e9, 2)
+    '1,000,000 documents: 2 passes, about 1.4 GB in the largest process, 0.8 GB of work files and 3 minutes with 2 workers, \
+where one in 5 meets another'
+    """
+    found = estimate(documents, words, settings, memory, workers)
+    return (f"{documents:,} documents: {_many(found.passes, 'pass', 'es')}, about {found.memory / 1e9:.1f} GB in the largest "
+            f"process, {found.disk / 1e9:.1f} GB of work files and {_many(max(1, round(found.seconds / 60)), 'minute')} with "
+            f"{_many(workers, 'worker')}, where one in {1 / CANDIDATES:.0f} meets another")
+
+
+def _many(count: int, one: str, more: str = "s") -> str:
+    return f"{count:,} {one}{more if count > 1 else ''}"

@@ -1,0 +1,305 @@
+"""`why`: what became of a page, from the record in a raw file to the blocks it is in, a section for each stage.
+
+Every section is read from the dataset of its stage. One that was not made, or not from what lies there now, says so.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.curate import CURATE
+from pipelines.dedup import DEDUP
+from pipelines.ledger.blocks import Span, datasets_under, spans_of
+from pipelines.ledger.lines import columns, labelled, number, shown
+from pipelines.lookup import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
+from pipelines.measure import MEASURE
+from pipelines.measure.signals import RULE_MEASUREMENTS
+from pipelines.pack import PACK
+from pipelines.parts import Manifest
+from pipelines.rules import Rule
+from pipelines.screen import SCREEN
+from pipelines.stage import Place, Stage
+from pipelines.storage import Folder, StageError
+from pipelines.takedown.entries import LIST, read_entries, takes
+from pipelines.takedown.memory import read_memory
+from pipelines.takedown.rows import RULE
+from pipelines.tokenize import TOKENIZE
+
+_LEGAL = ("robots", "tdm_reservation", "tdm_policy", "license", "paywalled", "copyright")
+_MOST = 10          # pages of a host, copies of a page, edits of a piece that are listed
+Row = dict[str, Any]
+
+
+def why(place: Place, name: str) -> list[str]:
+    """The story of every page that `name` stands for, as lines. StageError where there is none."""
+    pages = pages_of(place.data, name)
+    count = len(pages.documents) + len(pages.lost)
+    lines = [f"{count} pages go by this {pages.by}", ""] if count > 1 else []
+    if count > _MOST:
+        return [*lines, *_listed(pages), "", "ask for one of them by its id or URL"]
+    for document in pages.documents:
+        lines += [*_document(place, document), ""]
+    for lost in pages.lost:
+        lines += [*_lost(lost), ""]
+    return lines[:-1]
+
+
+def pages_of(data: Folder, name: str) -> Pages:
+    """The pages that `name` stands for. StageError where there is none, with the entry of takedown.txt that takes it."""
+    try:
+        return find_pages(data, name)
+    except StageError as error:
+        if lines := [str(entry.line) for entry in read_entries(data) if takes(entry, name)]:
+            raise StageError(f"{error} (it is taken down: {LIST}, line {', '.join(lines)})") from None
+        raise
+
+
+def _listed(pages: Pages) -> Iterator[str]:
+    for document in pages.documents:
+        yield f"{document.id}  {shown(document.url)}"
+    for lost in pages.lost:
+        yield f"{lost.outcome + ': ' + lost.rule:<32}  {shown(lost.url)}"
+
+
+def _lost(lost: Lost) -> Iterator[str]:
+    """A record that has no document: there is no more to tell of it."""
+    yield shown(lost.url)
+    yield from labelled("record", f"{lost.file}, {_place(lost.offset, lost.length)}")
+    yield from labelled("", f"record id {shown(lost.record_id)}")
+    bound = f", value {shown(lost.value)}, bound {shown(lost.bound)}" if lost.value is not None else ""
+    yield from labelled("extract", f"{lost.outcome} by {lost.rule}{bound}; it has no document")
+    if lost.detail:
+        yield from labelled("", shown(lost.detail))
+
+
+def _document(place: Place, document: Found) -> Iterator[str]:
+    data, one = place.data, [document]
+    (row,), (signals,), (verdict,), (duplicate,) = (
+        rows_of(data, dataset, one) for dataset in ("documents", "signals", "verdicts", "duplicates"))
+    assert row is not None
+    language = signals["language"] if signals else "und"
+    yield shown(document.url)
+    if not row["payload_digest"]:
+        yield from _emptied(place, row)
+        return
+    yield from _extracted(row, language)
+    yield from _section(place, MEASURE, signals, lambda found: _measured(found))
+    yield from _section(place, SCREEN, verdict, lambda found: _judged(found, signals, place.config.rules.rules))
+    yield from _section(place, DEDUP, duplicate, lambda found: _compared(place, document, found, verdict))
+    yield from _curated(place, document)
+
+
+def _emptied(place: Place, row: Row) -> Iterator[str]:
+    """A document that was taken down: its row is there, and what it said is not."""
+    yield from labelled("id", row["id"])
+    yield from labelled("record", f"{row['file']}, {_place(row['offset'], row['length'])}; source {row['source']}")
+    memory, entries = read_memory(place.data), {entry.name: entry for entry in read_entries(place.data)}
+    names = [name for one in memory.taken if one.id == row["id"] for name in one.entries]
+    said = [f"{name} (line {entries[name].line})" if name in entries else f"{name} (no longer listed)"
+            for name in dict.fromkeys(names)]
+    yield from labelled("takedown", f"its text was taken down, by {', '.join(said) or 'an entry that is not known any more'}")
+
+
+def _extracted(row: Row, language: str) -> Iterator[str]:
+    yield from labelled("id", row["id"])
+    yield from labelled("record", f"{row['file']}, {_place(row['offset'], row['length'])}")
+    yield from labelled("", f"record id {shown(row['record_id'])}; source {row['source']}")
+    dates = [f"{what} {row[column]}" for what, column in (("captured", "date"), ("published", "published")) if row[column]]
+    yield from labelled("extract", "; ".join([
+        f"kept, {len(row['text']):,} characters of {row['payload_bytes']:,} bytes", *dates]))
+    yield from labelled("", f"charset {row['charset'] or '-'} ({row['charset_from'] or '-'}), {row['replaced']:,} characters "
+                            f"replaced; content type {shown(row['content_type'])}")
+    yield from labelled("", f"title: {shown(row['title'], language, row['host'])}")
+    said = [f"{name} {_legal(row[name])}" for name in _LEGAL if row[name] not in (None, [])]
+    yield from labelled("", f"of its own use it says: {'; '.join(said)}" if said else "of its own use it says nothing")
+
+
+def _legal(value: Any) -> str:
+    return shown(", ".join(value) if isinstance(value, list) else str(value))
+
+
+def _measured(signals: Row) -> Iterator[str]:
+    kinds = Counter(finding["kind"] for finding in signals["findings"])
+    found = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none"
+    yield f"language {signals['language']} ({number(signals['language_score'])}), script {signals['script']}; " \
+          f"{signals['shingles']:,} shingles; personal data found: {found}"
+
+
+def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterator[str]:
+    broken = [entry["rule"] for entry in verdict["broken"]]
+    tags = f"; tags: {', '.join(verdict['tags'])}" if verdict["tags"] else ""
+    yield ("kept" if verdict["kept"] else f"rejected by {', '.join(broken)}") + tags
+    stored = {entry["rule"]: entry for entry in verdict["broken"]}
+    if RULE in stored:
+        yield "its text is still stored; `make takedown CARRY_OUT=yes` takes it out"
+    elif signals:
+        yield from measurement_table(signals, stored, verdict["tags"], rules)
+
+
+def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
+    """Every measurement of a document with value, bounds, where the bounds come from and what follows, as a table.
+
+    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`, which may have
+    changed since; then the one that it broke is shown beside them.
+    """
+    by_name, language = {rule.name: rule for rule in rules}, signals["language"]
+    rows = [["measurement", "value", "low", "high", "bounds of", ""]]
+    for name in RULE_MEASUREMENTS:
+        value, rule = signals[name], by_name.get(name)
+        low, high = rule.bounds(language) if rule else (None, None)
+        origin = "-" if rule is None else language if language in rule.languages else "all"
+        said = ""
+        if name in broken:
+            bound = broken[name]["bound"]
+            said = "broken" if bound in (low, high) else f"broken at {number(bound)}"      # the rules have changed since
+        elif name in tags:
+            said = "tag"
+        elif value is None:
+            said = "not measured"
+        elif rule and low is None and high is None:
+            said = f"no bound for {language}"
+        rows.append([name, number(value), number(low), number(high), origin, said])
+    return columns(rows, right=(1, 2, 3), indent=0)
+
+
+def _compared(place: Place, document: Found, duplicate: Row, verdict: Row | None) -> Iterator[str]:
+    if verdict and not verdict["kept"]:
+        yield "not compared: screen rejected it"
+    elif duplicate["cluster"] is None:
+        yield "kept, it has no twin"
+    elif duplicate["kind"]:
+        likeness = "" if duplicate["similarity"] is None else f", similarity {number(duplicate['similarity'])}"
+        yield f"a copy ({duplicate['kind']}{likeness}) in a cluster of {duplicate['cluster_size']}"
+        yield from _twins(place, [duplicate["kept_id"]], "kept instead:")
+    else:
+        yield f"kept, of a cluster of {duplicate['cluster_size']}"
+        copies = copies_of(place, document.id)
+        yield from _twins(place, copies[:_MOST], "stands for:")
+        if len(copies) > _MOST:
+            yield f"and {len(copies) - _MOST:,} more"
+
+
+def copies_of(place: Place, id_: str) -> list[str]:
+    """The ids of the copies for which this document stands, sorted."""
+    copies: list[str] = []
+    manifest = Manifest.read(place.data / "duplicates")
+    for part in manifest.parts if manifest else ():
+        for _, read in row_groups(place.data / "duplicates", part, {"kept_id": id_}):
+            batch = read(["id", "kept_id", "kind"])
+            goes = pc.and_(pc.equal(batch["kept_id"], id_), pc.is_valid(batch["kind"]))
+            copies += batch["id"].filter(goes).to_pylist()
+    return sorted(copies)
+
+
+def _twins(place: Place, ids: Sequence[str], label: str) -> Iterator[str]:
+    found = find_ids(place.data, ids)
+    for id_ in ids:
+        yield f"{label} {id_}"
+        yield from (f"  {shown(document.url)}" for document in found[id_][:1])
+
+
+def _curated(place: Place, document: Found) -> Iterator[str]:
+    """What curate, tokenize and pack made of a document: its pieces with their edits, tokens and blocks."""
+    pieces = _rows_with_id(place, "curated", document, ["piece", "pieces", "from", "to", "edits"])
+    if (missing := _absent(place, CURATE, "curated")) is not None:
+        yield from labelled("curate", missing)
+        return
+    stale = _stale(place, CURATE)
+    if rejected := _rejection(place, document):
+        value = f", value {shown(rejected['value'])}" if rejected["value"] is not None else ""
+        bound = f", bound {shown(rejected['bound'])}" if rejected["bound"] is not None else ""
+        also = f"; also {shown(rejected['detail'])}" if rejected["detail"] and not rejected["rule"].startswith("dup") else ""
+        yield from labelled("curate", f"rejected by {rejected['rule']}{value}{bound}{also}{stale}")
+        return
+    edits = sum(len(piece["edits"]) for piece in pieces)
+    yield from labelled("curate", f"{_count(len(pieces), 'piece')}, {_count(edits, 'edit')}{stale}")
+    tokens = {name: {row["piece"]: row["token_count"] for row in
+                     _rows_with_id(place, f"tokens/{name}", document, ["piece", "token_count"])}
+              for name in datasets_under(place.data, "tokens")}
+    spans = spans_of(place.data, [document.id])
+    for piece in pieces:
+        yield from _piece(piece, tokens, [span for span in spans if span.piece == piece["piece"]])
+    for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(place.data, "blocks"))):
+        dataset = stage.dataset(place.config)
+        if not there:
+            yield from labelled(stage.name, f"not yet; run `make {stage.name}`")
+        elif dataset.partition("/")[2] in there and (note := _stale(place, stage)):
+            yield from labelled(stage.name, f"{dataset}{note}")
+
+
+def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span]) -> Iterator[str]:
+    yield from labelled("", f"piece {piece['piece']} of {piece['pieces']}, characters {piece['from']:,} to {piece['to']:,}")
+    made = [f"{edit['kind']} {edit['from']:,}-{edit['to']:,}" for edit in piece["edits"]]
+    if made:
+        more = f" and {len(made) - _MOST:,} more" if len(made) > _MOST else ""
+        yield from labelled("", f"edits: {', '.join(made[:_MOST])}{more}", indent=2)
+    for name, counts in tokens.items():
+        said = f"{counts[piece['piece']]:,} of {name}" if piece["piece"] in counts else f"none of {name}: run `make tokenize`"
+        yield from labelled("", f"tokens: {said}", indent=2)
+    for span in spans:
+        yield from labelled("", f"block {span.block} of {span.mixture}/{span.split}, positions {span.first:,} to {span.last:,}",
+                            indent=2)
+    if not spans:
+        yield from labelled("", "in no block", indent=2)
+
+
+def _rows_with_id(place: Place, dataset: str, document: Found, wanted: list[str]) -> list[Row]:
+    """Rows of curated or tokens with the document's id, in its part: parts have the same keys as those of documents."""
+    manifest = Manifest.read(place.data / dataset)
+    found: list[Row] = []
+    for part in (part for part in (manifest.parts if manifest else ()) if part.key == document.part):
+        for _, read in row_groups(place.data / dataset, part, {"id": document.id}):
+            rows = pc.indices_nonzero(pc.equal(read(["id"])["id"], document.id))
+            found += read(wanted).take(rows).to_pylist() if len(rows) else []
+    return found
+
+
+def _rejection(place: Place, document: Found) -> Row | None:
+    """The row of `curated/_rejected` of this document: of its own place in a raw file, since an id may be stored twice."""
+    (row,) = rows_of(place.data, "documents", [document], ["file", "offset"])
+    manifest = Manifest.read(place.data / "curated")
+    for part in (part for part in (manifest.rejected if manifest else ()) if part.key == document.part):
+        for _, read in row_groups(place.data / "curated", part, {"id": document.id}):
+            batch = read([])
+            for found in batch.filter(pc.equal(batch["id"], pa.scalar(document.id))).to_pylist():
+                if row and (found["file"], found["offset"]) == (row["file"], row["offset"]):
+                    return dict(found)
+    return None
+
+
+def _section(place: Place, stage: Stage, row: Row | None, told: Any) -> Iterator[str]:
+    """A stage's section from its aligned row; the first line is folded, a table that follows is not."""
+    dataset = stage.dataset(place.config)
+    if (missing := _absent(place, stage, dataset)) is not None:
+        yield from labelled(stage.name, missing)
+    elif row is None:
+        yield from labelled(stage.name, f"{dataset} was made from other documents than lie there now; run `make {stage.name}`")
+    else:
+        first, *rest = told(row)
+        yield from labelled(stage.name, first + _stale(place, stage))
+        yield from (f"  {line}" if len(rest) > len(RULE_MEASUREMENTS) else f"{' ' * 11}{line}" for line in rest)
+
+
+def _absent(place: Place, stage: Stage, dataset: str) -> str | None:
+    return None if Manifest.read(place.data / dataset) else f"not yet; run `make {stage.name}`"
+
+
+def _stale(place: Place, stage: Stage) -> str:
+    """A note where a dataset would come out otherwise today. Raw files are not looked at."""
+    manifest = Manifest.read(place.data / stage.dataset(place.config))
+    try:
+        current = manifest is not None and manifest.wanted == stage.wanted(place)
+    except (StageError, ValueError):        # what it reads is missing, or its parts are not those of documents
+        current = False
+    return "" if current else f" (stale: its input or settings have changed; run `make {stage.name}`)"
+
+
+def _place(offset: int, length: int | None) -> str:
+    return f"offset {offset:,}" + ("" if length is None else f", length {length:,}")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,111 @@
+"""A trained classifier's opinion of a text: one number between 0 and 1, the chance that it is one of the good.
+
+A classifier is a folder with two files, made by `make classifier` and by nothing else: `model.bin`, fastText's own format
+(Joulin et al. 2017), and `classifier.json` with what its score means. No pickle. fastText's probability is too sure of
+itself; it is calibrated by a logistic curve fitted on texts that the model was not trained on (Platt 1999).
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fasttext
+import numpy as np
+
+from pipelines.measure.words import Words
+from pipelines.storage import Folder
+from tokenizer.strict import SettingsError
+
+MODEL, FACTS = "model.bin", "classifier.json"
+VERSION = 1
+GOOD, BAD = "__label__good", "__label__bad"
+LONGEST = 1000                      # words that the model sees: the first ones
+_SURE = 1e-6                        # fastText rounds to 0 and 1, whose log-odds have no end
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`slope` and `offset` of the calibration, on log-odds."""
+
+    model: Any
+    slope: float
+    offset: float
+
+    def score(self, texts: list[str]) -> np.ndarray:
+        """[N] float64 calibrated score of texts as `lines` gives them."""
+        odds = self.log_odds(texts)
+        return 1 / (1 + np.exp(-(self.slope * odds + self.offset)))
+
+    def log_odds(self, texts: list[str]) -> np.ndarray:
+        """[N] float64: fastText's own log-odds of good."""
+        return log_odds(self.model, texts)
+
+
+def log_odds(model: Any, texts: list[str]) -> np.ndarray:
+    """[N] float64: what a fastText model with the labels good and bad thinks of lines of text."""
+    if not texts:
+        return np.zeros(0)
+    labels, scores = model.predict(texts, k=2)
+    good = np.array([dict(zip(names, values, strict=True)).get(GOOD, 0.0)
+                     for names, values in zip(labels, scores, strict=True)], np.float64)
+    good = np.clip(good, _SURE, 1 - _SURE)
+    return np.log(good / (1 - good))
+
+
+def lines(words: Words) -> list[str]:
+    """Each text as the model reads it: its first words in lower case, a space between them."""
+    written = []
+    for text in range(len(words)):
+        start, end = words.word_offsets[text], min(words.word_offsets[text + 1], words.word_offsets[text] + LONGEST)
+        if start == end:
+            written.append("")
+            continue
+        sizes = words.word_characters[start:end] + 1
+        places = np.arange(sizes.sum()) + np.repeat(words.word_starts[start:end] - np.cumsum(sizes) + sizes, sizes)
+        points = words.lower[places]
+        points[np.cumsum(sizes) - 1] = 0x20
+        written.append(points[:-1].tobytes().decode("utf-32-le"))
+    return written
+
+
+def classifier_score(words: Words, classifier: Classifier) -> np.ndarray:
+    """The calibrated chance that a text is one of the good, as the classifier learned them; NaN for a text without words."""
+    return np.where(words.word_count > 0, classifier.score(lines(words)), np.nan)
+
+
+def folder_of(name: str) -> str:
+    """Where in the data folder the classifier of this name lies."""
+    return f"classifiers/{name}"
+
+
+def facts_bytes(data: Folder, name: str) -> bytes:
+    """The file classifier.json, which holds the model's hash. SettingsError where there is none."""
+    try:
+        return data.read(f"{folder_of(name)}/{FACTS}")
+    except FileNotFoundError:
+        raise SettingsError([f"measure.classifier: there is no {data.uri}/{folder_of(name)}; make it with `make classifier "
+                             f"NAME={name} GOOD=… BAD=…`, or give null"]) from None
+
+
+def read_classifier(data: Folder, name: str) -> Classifier:
+    """The classifier of this name. SettingsError where there is none, or its files do not belong together."""
+    try:
+        facts = json.loads(facts_bytes(data, name))
+        if facts["version"] != VERSION:
+            raise ValueError(f"version {facts['version']}, this textmill reads {VERSION}")
+        model = data.read(f"{folder_of(name)}/{MODEL}")
+        if hashlib.sha256(model).hexdigest() != facts["model_sha256"]:
+            raise ValueError(f"{MODEL} is not the one that {FACTS} was written for")
+        slope, offset = float(facts["calibration"]["slope"]), float(facts["calibration"]["offset"])
+        with tempfile.TemporaryDirectory() as folder:           # fastText opens files by name, and only local ones
+            path = Path(folder, MODEL)
+            path.write_bytes(model)
+            return Classifier(fasttext.load_model(str(path)), slope, offset)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError([f"measure.classifier: {data.uri}/{folder_of(name)} is no classifier "
+                             f"({' '.join(str(error).split())}); make it again with `make classifier`"]) from None
