@@ -1,7 +1,8 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen dedup curate tokenizer tokenize pack train sample report all \
-        why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint bench clean
+        why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint \
+        bench clean
 
 DATA      ?= data
 CONFIG    ?= settings.yaml

@@ -16,7 +16,7 @@ from pipelines.dedup.bands import BAND
 from pipelines.dedup.exact import EXACT_KINDS, KEYED
 from pipelines.dedup.forest import TREE
 from pipelines.dedup.rows import GROWTH, PARTITION_BYTES, partitions_for, passes_for
-from pipelines.dedup.settings import Dedup, memory_for
+from pipelines.dedup.settings import memory_of_machine
 from pipelines.engine import Engine, processors
 from pipelines.settings import Config, read_config
 from pipelines.storage import Folder, StageError
@@ -190,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         if not stored:
             raise StageError(f"there is nothing in {given.data}/raw; put pages there, or give --stored")
         engine = Engine(given.runner, given.workers)
-        memory = given.memory_gb * 1e9 if given.memory_gb else memory_for(Dedup()) * 4 if engine.is_local else 4e9
+        memory = given.memory_gb * 1e9 if given.memory_gb else memory_of_machine() if engine.is_local else 4e9
         config = read_config(given.config, given.rules, given.mixture, None)
         print("\n".join(Plan(read_rates(), config, engine, stored, memory).lines()))
     except (StageError, SettingsError) as error:

@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines.engine import Engine, quiet
-from pipelines.parts import Change, Counts, Manifest, Part, PartWriter, Receipt, add_counts, aligned, files_of, read_batches
+from pipelines.parts import (
+    Change,
+    Counts,
+    Manifest,
+    Part,
+    PartWriter,
+    Receipt,
+    add_counts,
+    aligned,
+    files_of,
+    read_batches,
+)
 from pipelines.storage import Folder, StageError
 
 if TYPE_CHECKING:

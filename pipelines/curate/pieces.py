@@ -19,8 +19,8 @@ def cut(text: str, edits: Sequence[Edit], max_bytes: int) -> list[tuple[int, int
     """The places (from, to) of the pieces of `text`, in characters; joined they are the text.
 
     A piece has at most `max_bytes` of UTF-8 before edits and is cut after the last line end, else sentence, else
-    white space, else character as a reader sees it that leaves no piece under a third of `max_bytes`. A cut that would fall inside an
-    edit moves before it, or behind it where the piece would be empty: only then is a piece longer or shorter.
+    white space, else character as a reader sees it that leaves no piece under a third of `max_bytes`. A cut that would fall
+    inside an edit moves before it, or behind it where the piece would be empty: only then is a piece longer or shorter.
     `edits` are sorted and do not overlap. An empty text is one empty piece. `max_bytes` is at least 4, the longest
     character.
     """

@@ -83,7 +83,8 @@ class DedupStage(Stage):
         if documents >= LARGE:
             signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
             words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
-            print(f"dedup: {estimate_line(documents, words, settings, memory_for(settings), place.engine.workers)}",
+            memory = memory_for(settings, place.engine.spills)
+            print(f"dedup: {estimate_line(documents, words, settings, memory, place.engine.workers)}",
                   file=sys.stderr, flush=True)
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],

@@ -1,6 +1,5 @@
 """All steps of dedup in their order, through any engine: from aligned parts to decisions about their documents."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +35,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     parts = list(enumerate(tasks))
     documents = sum(task.inputs[0][1].rows for task in tasks)
     workers = max(1, documents // WORTH_A_WORKER)
-    memory = math.inf if engine.spills and not settings.memory_gb else memory_for(settings)
+    memory = memory_for(settings, engine.spills)
 
     def cut(step: str, grouped_bytes: int) -> Grouping:
         return Grouping.sized(work, step, grouped_bytes, memory, settings.passes)

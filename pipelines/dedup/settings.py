@@ -1,5 +1,6 @@
 """What a user sets of dedup, and what follows from it: how likely a pair of a given similarity is found."""
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,9 +83,16 @@ def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
     return next((banding for banding in bandings if probability_found(threshold, *banding) >= recall), None)
 
 
-def memory_for(settings: Dedup) -> float:
-    """Bytes that may be grouped at one time: as set, else a quarter of the machine's."""
-    return settings.memory_gb * 1e9 if settings.memory_gb else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4
+def memory_for(settings: Dedup, spills: bool = False) -> float:
+    """Bytes that may be grouped at one time: as set, else a quarter of the machine's, or any number where the engine spills."""
+    if settings.memory_gb:
+        return settings.memory_gb * 1e9
+    return math.inf if spills else memory_of_machine() / 4
+
+
+def memory_of_machine() -> int:
+    """Bytes of main memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def probability_found(similarity: float, bands: int, rows: int) -> float:

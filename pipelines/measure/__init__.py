@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MeasureStage(Stage):
     name, version = "measure", 2
     reads = (EXTRACT,)
-    libraries = ("fasttext-community", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
+    libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
     schema = SIGNALS
 
     def dataset(self, config: "Config") -> str:

@@ -54,7 +54,8 @@ _WRITTEN: dict[tuple[str, ...], str] = {
     ("Latn",): "af als an ast bar bcl br ca cbk ceb co cs cy da de diq dsb eml en eo es et eu fi fr frr fy ga gd gl gn "
                "gv hif hr hsb ht hu ia id ie ilo io is it jbo jv kw la lb li lmo lt lv mg min ms mt mwl nah nap nds nl nn "
                "no oc pam pfl pl pms pt qu rm ro sc scn sco sk sl so sq su sv sw tl tr vec vep vi vls vo wa war yo"}
-_SCRIPTS_OF = {language: frozenset((*scripts, NO_SCRIPT)) for scripts, listed in _WRITTEN.items() for language in listed.split()}
+_SCRIPTS_OF = {language: frozenset((*scripts, NO_SCRIPT)) for scripts, listed in _WRITTEN.items()
+               for language in listed.split()}
 _NO_SCRIPTS = frozenset((NO_SCRIPT,))
 _CODES = (NO_SCRIPT, *SCRIPTS)
 _HAN, _JAPANESE = _CODES.index("Hani"), _CODES.index("Jpan")

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import xxhash
@@ -22,11 +23,6 @@ EMPTY = 0xFFFFFFFF      # every value of the signature of a text without words, 
 
 # Columns of the permutation table worked on at once: 120 x 1024 uint32 stay in a core's own cache.
 _BLOCK = 1024
-
-# datasketch's own numbers, made as it makes them (NumPy froze this generator): its import brings half of SciPy, 0.8 s.
-_RANDOM = np.random.RandomState(1)
-_MULTIPLIERS = _RANDOM.randint(0, 1 << 31, (PERMUTATIONS, 1), np.uint32) * np.uint32(2) + np.uint32(1)
-_ADDENDS = _RANDOM.randint(0, 1 << 32, (PERMUTATIONS, 1), np.uint32)
 
 
 def content_hashes(texts: Sequence[str]) -> list[bytes]:
@@ -66,13 +62,26 @@ def minhash(offsets: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     values ^= values >> np.uint32(13)
     values *= np.uint32(0xC2B2AE35)
     values ^= values >> np.uint32(16)
+    multipliers, addends = permutations()
     signatures = np.full((len(offsets) - 1, PERMUTATIONS), EMPTY, np.uint32)
     for signature, start, end in zip(signatures, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         for at in range(start, end, _BLOCK):
-            permuted = _MULTIPLIERS * values[at:min(at + _BLOCK, end)]
-            permuted += _ADDENDS
+            permuted = multipliers * values[at:min(at + _BLOCK, end)]
+            permuted += addends
             np.minimum(signature, permuted.min(axis=1), out=signature)
     return signatures
+
+
+@cache
+def permutations() -> tuple[np.ndarray, np.ndarray]:
+    """(multipliers, addends), each [120, 1] uint32: datasketch's own.
+
+    Imported here because it brings half of SciPy, 0.8 s that only those processes wait for that make signatures.
+    """
+    from datasketch import MinHash
+
+    multipliers, addends = MinHash(PERMUTATIONS, seed=1, scheme="affine32").permutations
+    return multipliers[:, None], addends[:, None]
 
 
 def _written(words: Words) -> tuple[bytes, np.ndarray, np.ndarray]:
