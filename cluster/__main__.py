@@ -68,7 +68,9 @@ def start(processes: Processes, folder: Path, count: int, slots: int, job_port: 
     expected.write_text("\n".join(name for name, _ in started))
     _wait(processes, plan, [name for name, _ in started])
     note = f" ({why}, so they are slots of one)" if why and count > 1 else ""
-    kind = f"{len(plan.hosts)} taskmanagers of {plan.slots} slots{note}" if plan.hosts else f"a mini-cluster of {slots} slots"
+    kind = f"a mini-cluster of {slots} slots"
+    if plan.hosts:
+        kind = f"{len(plan.hosts)} taskmanager{'s' * (len(plan.hosts) > 1)}, {plan.parallelism} slots in all{note}"
     more = f' --runner-option=--sdk_worker_parallelism={plan.slots}' if plan.slots > 1 else ""
     return (f"cluster: a job server at localhost:{job_port}, {kind}\n"
             f'  run: make curate RUNNER=flink WORKERS={plan.parallelism} DATA=… '

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.engine import LOCAL, Engine, WorkerDiedError, processors
+from pipelines.engine import LOCAL, Engine, WorkerDiedError, processors, store_sentence
 from pipelines.flow import STAGES
 from pipelines.run import bring_up_to_date
 from pipelines.settings import read_config
@@ -63,10 +63,9 @@ def told(name: str, run: Callable[[], str]) -> int | str:
     try:
         print(run(), flush=True)
     except OSError as error:
-        sentence = Engine().sentence(error)
-        if not isinstance(sentence, StageError):
+        if not (said := store_sentence(error)):
             raise
-        return f"{name}: {sentence}"
+        return f"{name}: {said}"
     except (StageError, SettingsError) as error:
         message = "\n".join(f"{name}: {line}" for line in str(error).splitlines())
         if isinstance(error, WorkerDiedError):       # the embedded runner's other threads wait for ever

@@ -26,6 +26,7 @@ LOCAL = ("local", "FnApiRunner")
 AGAIN = "run the same command again: finished parts are kept"
 A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam ends a job that takes longer
 SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\\n|\n|$)")
+PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
 NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
                        r"(.+?)(?= on <|\\n|\n|$)")
@@ -143,8 +144,8 @@ class Engine:
             return StageError(found[1].strip().rstrip("'\""))
         if NO_SPACE.search(text):
             return StageError(f"no space left on the disk; free some and {AGAIN}")
-        if said := unreachable(error):
-            return StageError(f"the store of the data folder failed ({said}); when it answers again, {AGAIN}")
+        if said := store_sentence(error):
+            return StageError(said)
         if self.is_local or isinstance(error, (KeyboardInterrupt, TimeoutError)):
             return error
         if found := NOT_THERE.search(text):
@@ -154,8 +155,15 @@ class Engine:
             return StageError(f"the job service at {self.service} is gone; start it again and {AGAIN}")
         if "Traceback (most recent call last)" in text:
             return error                    # a function of ours failed: a bug
-        cause = text.rpartition("Caused by: ")[2].strip().splitlines() or [type(error).__name__]
+        plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
+        cause = plain.strip().splitlines() or [type(error).__name__]
         return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
+
+
+def store_sentence(error: BaseException) -> str | None:
+    """What to say where an object store did not answer; None where the error says something else."""
+    said = unreachable(error)
+    return said and f"the store of the data folder failed ({said}); when it answers again, {AGAIN}"
 
 
 def _known(runner: str) -> bool:

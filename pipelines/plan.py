@@ -13,8 +13,8 @@ from importlib.resources import files
 import yaml
 
 from pipelines.dedup.bands import BAND
-from pipelines.dedup.clusters import TREE
-from pipelines.dedup.exact import KEYED, KINDS
+from pipelines.dedup.exact import EXACT_KINDS, KEYED
+from pipelines.dedup.forest import TREE
 from pipelines.dedup.rows import GROWTH, PARTITION_BYTES, partitions_for, passes_for
 from pipelines.dedup.settings import memory_of_machine
 from pipelines.engine import Engine, processors
@@ -82,18 +82,25 @@ class Plan:
         extract = self.config.settings.extract
         return max(-(-self.stored // extract.split_bytes), round(self.scale * self.rates.text_bytes / extract.part_bytes), 1)
 
+    def scale_of(self, stage: str) -> float:
+        """How much more work a stage has than where it was measured: a tokenizer never learns from more than its sample."""
+        sample = self.config.settings.tokenizer.sample_bytes / self.rates.text_bytes
+        return min(self.scale, sample) if stage == "tokenizer" else self.scale
+
     def hours(self) -> dict[str, float]:
-        """CPU hours by stage."""
-        return {stage: seconds * self.scale / 3600 for stage, seconds in self.rates.cpu_seconds.items()}
+        """CPU hours by stage, without pack: that costs what its recipe takes."""
+        return {stage: seconds * self.scale_of(stage) / 3600 for stage, seconds in self.rates.cpu_seconds.items()
+                if stage != "pack"}
 
     def storage(self) -> dict[str, float]:
-        """Bytes by the stage that writes them."""
-        return {stage: size * self.scale for stage, size in self.rates.dataset_bytes.items()}
+        """Bytes by the stage that writes them, without pack; a tokenizer's size is its vocabulary's."""
+        return {stage: size * (1 if stage == "tokenizer" else self.scale)
+                for stage, size in self.rates.dataset_bytes.items() if stage != "pack"}
 
     def steps(self) -> list[Step]:
         """What dedup shuffles: the first two follow from the settings, the rest from how alike the measured pages were."""
         dedup = self.config.settings.dedup
-        grouped = {"exact": (len(KINDS) - 1) * KEYED.itemsize * self.documents,
+        grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
         # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
