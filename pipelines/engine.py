@@ -118,8 +118,8 @@ def _finish(pipeline: "beam.Pipeline") -> None:
             previous(arguments)
 
     previous, threading.excepthook = threading.excepthook, died
-    threading.Thread(target=run, name="pipeline", daemon=True).start()
     try:
+        threading.Thread(target=run, name="pipeline", daemon=True).start()
         over.wait()
     finally:
         # After a worker's death the process has to end. Until it does, the runner's threads fail one after another,
