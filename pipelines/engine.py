@@ -214,8 +214,8 @@ def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
             previous(arguments)
 
     previous, threading.excepthook = threading.excepthook, died
-    threading.Thread(target=run, name="pipeline", daemon=True).start()
     try:
+        threading.Thread(target=run, name="pipeline", daemon=True).start()
         if not over.wait(within):
             raise TimeoutError
     except (KeyboardInterrupt, TimeoutError):
