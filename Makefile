@@ -63,6 +63,8 @@ demo: setup              ## everything on the sample crawl and Python's own docu
 	@mkdir -p $(DATA)/raw/sample && cp -Rp sample/raw/. $(DATA)/raw/sample/
 	@$(BIN)/python -m pipelines.python_docs --to $(DATA)/raw/python-docs
 	@$(MAKE) --no-print-directory all TRAIN_ARGS=--replace
+	@$(BIN)/python -m pipelines.classifier --data $(DATA) --config $(CONFIG) --name sample --held-out 0.5 \
+	    --good 'documents:becomes=curated' --bad 'documents:what=spam*|thin*' --labels sample/labels.jsonl
 	@$(MAKE) --no-print-directory sample
 
 fetch: setup             ## files of Common Crawl into raw/SOURCE: CRAWL=CC-MAIN-2026-42 FILES=4 (or BYTES=2GB), KIND=wet
@@ -80,7 +82,7 @@ background:              ## how languages are written, from TEXTS, for measure: 
 	@$(BIN)/python -m pipelines.background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
 classifier:              ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
 	@$(BIN)/python -m pipelines.classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" \
-	    --bad "$(BAD)" --held-out $(HELD_OUT)
+	    --bad "$(BAD)" --held-out $(HELD_OUT) $(ARGS)
 dedup: screen            ## → duplicates: copies by record, URL, content and verified similarity
 	@$(RUN) dedup $(FLAGS)
 curate: dedup            ## → curated: kept texts, edited and cut into pieces

@@ -2,6 +2,10 @@
 
     make classifier NAME=spam GOOD=mail.jsonl.zst:label=ham BAD=mail.jsonl.zst:label=spam
 
+Documents of the data folder may have their labels in a file of their own, as the sample has (`--labels`):
+
+    … --good 'documents:what=good*' --bad 'documents:what=spam*|thin*' --labels sample/labels.jsonl
+
 It becomes DATA/classifiers/NAME/, an input of measure like a model: `measure.classifier: spam` in settings.yaml chooses it,
 and nothing trains it again by itself. Guarantees the same bytes from the same texts in any order (one thread, fixed seed).
 Texts are held in memory.
@@ -13,6 +17,7 @@ same side (pipelines/classify/split.py). Its score is calibrated on texts of its
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipelines.classify.train import Report, make
 from pipelines.measure.classifier import folder_of
@@ -21,6 +26,8 @@ from pipelines.storage import Folder, StageError
 from pipelines.texts import parse_texts
 from tokenizer.strict import SettingsError, parse, read_yaml
 
+FEW = 100                   # held-out texts of a side, below which the figures say little
+
 
 def main(argv: Sequence[str] | None = None) -> int | str:
     parser = argparse.ArgumentParser(prog="python -m pipelines.classifier", description=__doc__.splitlines()[0],
@@ -28,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     parser.add_argument("--name", required=True, help="what it is called in settings.yaml")
     for side in ("good", "bad"):
         parser.add_argument(f"--{side}", required=True, metavar="WHERE[:COLUMN=VALUE]",
-                            help="a dataset of the data folder, a file or a folder")
+                            help="a dataset of the data folder, a file or a folder; in VALUE, * is anything and | is or")
+    parser.add_argument("--labels", metavar="FILE", help="rows with file and offset of a document's record, and its COLUMNs")
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE",
                         help="of the texts, to report on and never to train on (default: %(default)s)")
     parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
@@ -39,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         if not 0 < given.held_out < 1:
             raise SettingsError([f"--held-out: must lie between 0 and 1, is {given.held_out}"])
         columns = parse(Settings, read_yaml(given.config), given.config).extract.text_columns
-        report = make(parse_texts(given.good, columns), parse_texts(given.bad, columns), data, given.name, given.held_out)
+        if given.labels and not Path(given.labels).is_file():
+            raise SettingsError([f"--labels: there is no file {given.labels}; check the path"])
+        good, bad = (parse_texts(side, columns, given.labels) for side in (given.good, given.bad))
+        report = make(good, bad, data, given.name, given.held_out)
     except (StageError, SettingsError) as error:
         return "\n".join(f"classifier: {line}" for line in str(error).splitlines())
     print(said(report, f"{data.uri}/{folder_of(given.name)}"))
@@ -48,10 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int | str:
 
 def said(report: Report, where: str) -> str:
     """What was learned from, and how well it tells texts apart that it has not seen, in one line."""
+    few = min(report.held_out)
+    doubt = f" (so few that one of them may move ROC-AUC by 1/{few})" if few < FEW else ""
     left = f", {report.left_out:,} left out (copies, and texts on both sides)" if report.left_out else ""
     return (f"classifier: trained on {report.trained[0]:,} good and {report.trained[1]:,} bad texts{left}; on "
-            f"{report.held_out[0]:,} good and {report.held_out[1]:,} bad ones it has not seen: ROC-AUC {report.auc:.4f}, "
-            f"precision {report.precision:.4f} at 95 % recall of good, calibration error "
+            f"{report.held_out[0]:,} good and {report.held_out[1]:,} bad ones it has not seen{doubt}: ROC-AUC "
+            f"{report.auc:.4f}, precision {report.precision:.4f} at 95 % recall of good, calibration error "
             f"{report.calibration_error:.3f}; {where}")
 
 

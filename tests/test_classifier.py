@@ -2,6 +2,8 @@
 
 import json
 import random
+import shlex
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from pipelines.measure.signals import Measure, measure_batch, open_tools
 from pipelines.measure.words import read_words
 from pipelines.storage import Folder, StageError
 from pipelines.texts import parse_texts
+from tests.flow import ROOT
 from tests.test_measurements import PROSE, documents
+from tests.test_rules import SHIPPED
 from tokenizer.strict import SettingsError
 
 GOOD = ["river", "mill", "water", "wheel", "meadow", "morning", "boat", "rope", "village", "bread", "garden", "winter", "stone", "bridge", "letter"]
@@ -103,6 +107,44 @@ def test_lines_are_the_first_words_in_lower_case():
     assert lines(read_words(["The  Mill,\nTHE 水車!", "", "a " * 2000])) == ["the mill the 水 車", "", " ".join("a" * 1000)]
 
 
+def test_texts_that_teach_nothing_are_an_error(tmp_path):
+    for name, seed in (("good", 1), ("bad", 2)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(GOOD, 30, seed)))
+    said = main(["--name", "x", "--good", str(tmp_path / "good.jsonl"), "--bad", str(tmp_path / "bad.jsonl"), "--data", str(tmp_path)])
+    assert said.endswith("tells other texts apart no better than chance; give more texts") and not (tmp_path / "classifiers").exists()
+
+
+def test_the_demo_trains_on_half_of_the_labelled_pages_and_reports_on_the_other(milled, tmp_path, capsys):
+    """By the arguments of the Makefile, so that the demo does what is tested here."""
+    milled, _ = milled
+    ran = subprocess.run(["make", "-n", "demo", f"DATA={tmp_path}"], capture_output=True, text=True, cwd=ROOT)
+    (line,) = [line for line in ran.stdout.replace("\\\n", " ").splitlines() if "pipelines.classifier" in line]
+    given = shlex.split(line)[3:]
+    (tmp_path / "documents").symlink_to(milled / "documents")
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    facts = json.loads((tmp_path / "classifiers/sample/classifier.json").read_text())
+    assert facts["held_out"] == 0.5 and [sum(side) for side in zip(facts["trained"], facts["held_out_texts"], strict=True)] == [95, 14]
+    assert facts["roc_auc"] > 0.8 and f"may move ROC-AUC by 1/{facts['held_out_texts'][1]}" in said and said.count("\n") == 1
+    assert "classifier_score" not in {rule.name for rule in SHIPPED.rules}
+
+
+def test_labels_of_a_file_choose_documents(milled, tmp_path):
+    folder, labels = Folder(str(milled[0])), tmp_path / "labels.jsonl"
+    labels.write_text((ROOT / "sample/labels.jsonl").read_text("utf-8"))
+    read = {given: [text for batch in parse_texts(given, ["text"], str(labels)).read(folder) for text in batch]
+            for given in ("documents:what=spam_links", "documents:what=spam*", "documents:what=spam_l*|thin:parked?domain|thin:log*")}
+    assert [len(texts) for texts in read.values()] == [1, 9, 2]
+    before = parse_texts("documents:what=x", ["text"], str(labels)).fingerprint(folder)
+    assert before != parse_texts("documents:what=x", ["text"]).fingerprint(folder)
+    labels.write_text('{"file": "none", "offset": 0, "what": "good"}\n')
+    assert before != parse_texts("documents:what=x", ["text"], str(labels)).fingerprint(folder)
+    with pytest.raises(StageError, match=r"labels\.jsonl names no row of documents by `file` and `offset`"):
+        list(parse_texts("documents:what=good", ["text"], str(labels)).read(folder))
+    assert main(["--name", "x", "--good", "a:b=c", "--bad", "b", "--labels", str(tmp_path / "none")]) == (
+        f"classifier: --labels: there is no file {tmp_path}/none; check the path")
+
+
 def test_errors_are_sentences(data, tmp_path):
     folder = Folder(str(data))
     assert run(data, "x", "none.jsonl").startswith(f"classifier: {data}/none.jsonl:kind=ham: there is neither a dataset")
@@ -121,6 +163,14 @@ def test_errors_are_sentences(data, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n[1]\n')
     with pytest.raises(StageError, match=r"bad.jsonl cannot be read \(line 2 is no object\)"):
         list(parse_texts(str(tmp_path), ["text"]).read(folder))
+
+
+def test_where_texts_lie_and_which_of_them():
+    chosen = {given: parse_texts(given, ["text"]) for given in (
+        "s3://bucket/a:label=ham", "documents:what=thin:login|spam*", "a=b.jsonl", "c:/d.jsonl", "x:y=")}
+    assert [(one.where, one.column, one.value) for one in chosen.values()] == [
+        ("s3://bucket/a", "label", "ham"), ("documents", "what", "thin:login|spam*"), ("a=b.jsonl", None, None),
+        ("c:/d.jsonl", None, None), ("x", "y", "")]
 
 
 def test_texts_come_from_text_files_and_parquet_too(tmp_path):
