@@ -7,10 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.measure import quality, repetition, rights, signals, spam
+from pipelines.measure import address, quality, repetition, rights, signals, spam
 from pipelines.measure.phrases import compile_phrases, shipped_phrases, shipped_stop_words, stop_terms
-from pipelines.measure.signals import MEASUREMENTS, SIGNALS, Measure, measure_batch, open_tools, slices, table_hashes
+from pipelines.measure.signals import (
+    MEASUREMENTS,
+    RULE_MEASUREMENTS,
+    SIGNALS,
+    Measure,
+    measure_batch,
+    open_tools,
+    slices,
+    table_hashes,
+)
 from pipelines.measure.words import read_words
+from pipelines.rules import broken_rules, verdicts_batch
+from tests.test_rules import SHIPPED
 from tokenizer.strict import SettingsError, parse
 
 DOCUMENTS = pa.schema([
@@ -185,6 +196,46 @@ def test_link_density():
          {"text": "", "anchor_chars": 0}], DOCUMENTS)
     np.testing.assert_array_equal(spam.link_density(batch, read_words(batch["text"].to_pylist())), [0.4, 1, math.nan, 0])
     np.testing.assert_array_equal(spam.page_link_density(batch), [0.75, 0, math.nan, math.nan])
+
+
+@pytest.mark.parametrize(("name", "within", "beyond", "nothing"), [
+    ("host_length", "a" * 36 + ".example", "a" * 37 + ".example", 0),
+    ("host_dots", "a.b.c.d.e.example", "a.b.c.d.e.f.example", 0),
+    ("host_hyphens", "a-b-c-d-e.example", "a-b-c-d-e-f.example", 0),
+    ("host_digits", "123456789.example", "0123456789.example", 0)])
+def test_hosts_at_their_bounds(name, within, beyond, nothing):
+    bound = next(rule.high for rule in SHIPPED.rules if rule.name == name)
+    batch = pa.RecordBatch.from_pylist([{"host": host} for host in (within, beyond, "", None)], DOCUMENTS)
+    np.testing.assert_array_equal(getattr(address, name)(batch), [bound, bound + 1, nothing, math.nan])
+    verdicts = [[broken["rule"] for broken in row] for row in broken_rules(signals_of(batch, name), SHIPPED.rules).to_pylist()]
+    assert verdicts == [[], [name], [], []]
+
+
+def test_hosts_are_counted_as_they_are_read_and_addresses_of_numbers_have_no_digits():
+    hosts = ["xn--bcher-kva.example", "192.0.2.123", "2001:db8::12", "shop24.example", None]
+    batch = pa.RecordBatch.from_pylist([{"host": host} for host in hosts], DOCUMENTS)
+    np.testing.assert_array_equal(address.host_length(batch), [14, 11, 12, 14, math.nan])
+    np.testing.assert_array_equal(address.host_hyphens(batch), [0, 0, 0, 0, math.nan])
+    np.testing.assert_array_equal(address.host_digits(batch), [0, 0, 0, 2, math.nan])
+
+
+def test_words_of_spam_in_addresses_at_their_bound():
+    urls = ["https://a.example/cheap-viagra-now", "https://a.example/cheap%20viagra_online/", "https://cheap-viagra-online.example/x",
+            "https://a.example/", "", "https://[bad/cheap-viagra-online", "https://a.example/%ff", None]
+    batch = pa.RecordBatch.from_pylist([{"url": url} for url in urls], DOCUMENTS)
+    np.testing.assert_array_equal(address.url_spam_phrases(batch, shipped_phrases()), [2, 3, 3, 0, 0, 0, 0, math.nan])
+    verdicts, _ = verdicts_batch(signals_of(batch, "url_spam_phrases"), SHIPPED.rules)
+    assert verdicts["tags"].to_pylist() == [[], ["url_spam_phrases"], ["url_spam_phrases"], *[[]] * 5]
+    assert all(verdicts["kept"].to_pylist())
+
+
+def signals_of(batch, name):
+    """Signals that hold one measurement of an address; the others are null."""
+    function = getattr(address, name)
+    values = function(batch, shipped_phrases()) if name == "url_spam_phrases" else function(batch)
+    rows = [{"id": "0" * 32, "language": "en", "language_score": 1.0, name: None if math.isnan(value) else value} for value in values]
+    kinds = [SIGNALS.field(column) for column in ("id", "language", *RULE_MEASUREMENTS)]
+    return pa.RecordBatch.from_pylist(rows, pa.schema([pa.field(field.name, field.type) for field in kinds]))
 
 
 def test_rights():

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS
-from pipelines.rules import Rule
+from pipelines.rules import VERDICTS, Rule
 from pipelines.what_if.__main__ import WIDTH, main, told
 from pipelines.what_if.compare import Difference, changed_rules
 from tests.flow import ROOT, table
@@ -40,6 +40,20 @@ def test_documents_change_sides_and_are_counted_under_every_rule():
     assert difference.gained.words["all", ""] == 40 and difference.lost.words["all", ""] == 60
     assert [page.broken for page in difference.gained.samples] == [(("word_count", 40.0, 50.0),)]
     assert [page.broken for page in difference.lost.samples] == [(("digit_share", 0.3, 0.2), ("noindex", 1.0, 0.0))]
+
+
+def test_what_was_taken_down_no_table_brings_back():
+    signals, pages = batches({"word_count": 0}, {"word_count": 40}, {"word_count": 60}, {"word_count": 0})
+    broken = pa.array([[{"rule": "takedown", "value": 1.0, "bound": 0.0}], [{"rule": "word_count", "value": 40.0, "bound": 50.0}], [],
+                       [{"rule": "word_count", "value": 0.0, "bound": 50.0}]], VERDICTS.field("broken").type)
+    difference = Difference()
+    difference.add(signals, pages, OLD, [Rule("digit_share", high=0.5)], broken)
+    assert (difference.taken, difference.read, difference.gained.documents["all", ""]) == (1, 3, 2)
+    said = list(told(difference, changed_rules(OLD, OLD), "new.yaml"))
+    assert said[2] == "  1 more is taken down by takedown.txt, whatever a table says"
+    alone = Difference()
+    alone.add(signals[:1], pages[:1], OLD, NEW, broken[:1])
+    assert (alone.taken, alone.read) == (1, 0) and not alone.gained.documents
 
 
 def test_samples_are_the_same_whatever_the_order_of_batches():

@@ -15,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from pipelines.measure.personal import KINDS
 from pipelines.measure.signals import RULE_MEASUREMENTS
 from pipelines.parts import Manifest, aligned, read_batches
-from pipelines.report.numbers import number
+from pipelines.report.numbers import many, number
 from pipelines.report.personal import UNSEEN, masked
 from pipelines.rules import Rule, read_rules
 from pipelines.storage import Folder, StageError
@@ -56,10 +56,11 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
         raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `make screen`")
     difference = Difference()
     measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
-    for page_part, signal_part in zip(documents.parts, signals.parts, strict=True):
-        for batch, pages in aligned([read_batches(data / "signals", signal_part, measured),
-                                     read_batches(data / "documents", page_part, ["url", "title", "host", "source"])]):
-            difference.add(batch, pages, old, new)
+    for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
+        for batch, pages, judged in aligned([read_batches(data / "signals", signal_part, measured),
+                                             read_batches(data / "documents", page_part, ["url", "title", "host", "source"]),
+                                             read_batches(data / "verdicts", verdict_part, ["broken"])]):
+            difference.add(batch, pages, old, new, judged["broken"])
     return old, difference
 
 
@@ -87,6 +88,8 @@ def told(difference: Difference, changes: Sequence[str], name: str) -> Iterator[
     gained, lost, everything = difference.gained, difference.lost, ("all", "")
     yield f"what-if: {name} against the table of verdicts, on {difference.read:,} documents"
     yield from (_fit(f"  {change}", WIDTH) for change in changes or ["it says the same"])
+    if difference.taken:
+        yield f"  {many(difference.taken, 'more is', 'more are')} taken down by takedown.txt, whatever a table says"
     yield ""
     yield _row("", "kept now", "gained", "lost", "then", "words then", "words ±")
     yield _counted("all", everything, difference)

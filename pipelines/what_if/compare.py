@@ -1,7 +1,8 @@
 """Two rule tables over the same signals: which documents change sides, and why. Pure functions, no text.
 
 A document is gained where the old table rejects it and the new one keeps it, and lost the other way round. It counts under
-every rule that the rejecting table says it breaks, so the numbers by rule add up to more than the documents.
+every rule that the rejecting table says it breaks, so the numbers by rule add up to more than the documents. What
+takedown.txt takes no table brings back: it is counted by itself.
 """
 
 import heapq
@@ -12,8 +13,10 @@ from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.rules import Rule, broken_rules
+from pipelines.takedown.rows import RULE
 
 SAMPLES = 10
 
@@ -57,13 +60,19 @@ class Difference:
     """What another table changes. `before` counts the documents and words that the old table keeps, by the same keys."""
 
     read: int = 0
+    taken: int = 0              # documents taken down
     before: Counter[tuple[str, str]] = field(default_factory=Counter)
     before_words: Counter[tuple[str, str]] = field(default_factory=Counter)
     gained: Moved = field(default_factory=Moved)
     lost: Moved = field(default_factory=Moved)
 
-    def add(self, signals: pa.RecordBatch, documents: pa.RecordBatch, old: Sequence[Rule], new: Sequence[Rule]) -> None:
-        """Count a batch of signals and the documents beside them (url, title, host, source)."""
+    def add(self, signals: pa.RecordBatch, documents: pa.RecordBatch, old: Sequence[Rule], new: Sequence[Rule],
+            broken: pa.Array | None = None) -> None:
+        """Count a batch of signals and the documents beside them (url, title, host, source); of their verdicts, `broken`."""
+        if broken is not None:
+            taken = taken_down(broken)
+            self.taken += int(taken.sum())
+            signals, documents = (batch.filter(pa.array(~taken)) for batch in (signals, documents))
         rejecting = [[rule for rule in table if rule.action == "exclude"] for table in (old, new)]
         was, now = (broken_rules(signals, rules) for rules in rejecting)
         kept_was, kept_now = (np.diff(broken.offsets.to_numpy()) == 0 for broken in (was, now))
@@ -80,6 +89,14 @@ class Difference:
             for page in pages:
                 moved.add(page)
             moved.samples = heapq.nsmallest(SAMPLES, [*moved.samples, *pages], key=lambda page: (page.place, page.id))
+
+
+def taken_down(broken: pa.Array) -> np.ndarray:
+    """[D] whether a verdict's first broken rule, which is then its only one, is `takedown`."""
+    first = pc.struct_field(pc.list_element(broken.filter(pc.greater(pc.list_value_length(broken), 0)), 0), "rule")
+    taken = pc.greater(pc.list_value_length(broken), 0).to_numpy(zero_copy_only=False)
+    taken[taken] = pc.equal(first, RULE).to_numpy(zero_copy_only=False)
+    return taken
 
 
 def _page(signals: pa.RecordBatch, documents: pa.RecordBatch, row: int, broken: list[dict[str, float]]) -> Page:
