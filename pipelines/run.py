@@ -44,7 +44,8 @@ def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False, curre
     if manifest and manifest.wanted == wanted and _whole(manifest, listing):
         receipts = read_receipts(dataset, list(manifest.receipts))
         clean(stage, place, receipts)
-        return f"{stage.name}: up to date, {total(receipts)['kept']:,} kept in {len(manifest.parts)} parts"
+        remarks = "".join(f"; {remark}" for remark in stage.remarks(place))
+        return f"{stage.name}: up to date, {total(receipts)['kept']:,} kept in {len(manifest.parts)} parts{remarks}"
     if not place.engine.is_local and stage.uses_workers:
         with quiet():                           # Beam warns of cloud libraries that are not installed
             from pipelines.probe import check_workers
@@ -82,7 +83,8 @@ def bring_up_to_date(stage: Stage, place: Place, if_missing: bool = False, curre
     if fault := stage.verdict(counts, place):
         raise StageError(f"{fault} (all else is written: {stage.summary(counts)})")
     parts = sum(len(r.parts) for r in receipts)
-    return f"{stage.name}: {stage.summary(counts)}; {parts} parts ({len(todo)} of {len(tasks)} made now), {seconds:.1f} s"
+    said = "; ".join([stage.summary(counts), *stage.remarks(place)])
+    return f"{stage.name}: {said}; {parts} parts ({len(todo)} of {len(tasks)} made now), {seconds:.1f} s"
 
 
 def balance(stage: Stage, tasks: list[Task], receipts: list[Receipt]) -> None:

@@ -232,6 +232,10 @@ class Stage:
         """A sentence that fails the run after everything is written, such as too many quarantined records."""
         return None
 
+    def remarks(self, place: Place) -> list[str]:
+        """Further clauses of the summary line: of a named input that was made from texts which have changed since."""
+        return []
+
     def summary(self, counts: Counts) -> str:
         rejected, quarantined = counts.get("rejected", {}), counts.get("quarantined", {})
         said = f"{counts['read']:,} {self.unit}, {counts['kept']:,} kept"

@@ -8,15 +8,18 @@ import subprocess
 import numpy as np
 import pytest
 
+from pipelines.background import main as make_background
 from pipelines.classifier import main
 from pipelines.classify.judge import calibration, calibration_error, precision_at_recall, roc_auc
 from pipelines.classify.split import groups, label
 from pipelines.measure.classifier import lines, read_classifier
+from pipelines.measure.origin import changed_since
 from pipelines.measure.signals import Measure, measure_batch, open_tools
 from pipelines.measure.words import read_words
 from pipelines.storage import Folder, StageError
 from pipelines.texts import parse_texts
 from tests.flow import ROOT
+from tests.flow import run as run_stage
 from tests.test_measurements import PROSE, documents
 from tests.test_rules import SHIPPED
 from tokenizer.strict import SettingsError
@@ -163,6 +166,27 @@ def test_errors_are_sentences(data, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n[1]\n')
     with pytest.raises(StageError, match=r"bad.jsonl cannot be read \(line 2 is no object\)"):
         list(parse_texts(str(tmp_path), ["text"]).read(folder))
+
+
+def test_a_run_says_when_the_texts_of_a_table_or_classifier_have_changed_since(data, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_bytes((data / "rows.jsonl").read_bytes())
+    (tmp_path / "prose.jsonl").write_text("".join(json.dumps({"text": PROSE * 3 + str(n)}) + "\n" for n in range(60)))
+    assert main(["--name", "x", "--good", f"{rows}:kind=ham", "--bad", f"{rows}:kind=spam", "--data", str(tmp_path)]) == 0
+    assert make_background(["--name", "y", "--texts", str(tmp_path / "prose.jsonl"), "--data", str(tmp_path)]) == 0
+    folder, settings = Folder(str(tmp_path)), Measure(background="y", classifier="x")
+    assert changed_since(settings, ["text"], folder) == changed_since(Measure(), ["text"], folder) == []
+    rows.write_bytes(rows.read_bytes() + b'{"text": "one more", "kind": "ham"}\n')
+    (tmp_path / "prose.jsonl").unlink()
+    said = ["the texts of the background table y are not there any more", "the texts of the classifier x have changed since it was made"]
+    assert changed_since(settings, ["text"], folder) == said
+    (tmp_path / "settings.yaml").write_text((ROOT / "settings.yaml").read_text("utf-8").replace("classifier: null", "classifier: x"))
+    (tmp_path / "raw/letters").mkdir(parents=True)
+    (tmp_path / "raw/letters/a.txt").write_text(PROSE)
+    for stage in ("extract", "measure"):
+        ran = run_stage(stage, tmp_path, settings=tmp_path / "settings.yaml")
+        assert ran.returncode == 0, ran.stderr
+        assert (said[1] in ran.stdout) == (stage == "measure"), ran.stdout
 
 
 def test_where_texts_lie_and_which_of_them():

@@ -57,7 +57,8 @@ def make(good: Texts, bad: Texts, data: Folder, name: str, held_out: float) -> R
     scores = 1 / (1 + np.exp(-(slope * log_odds(model, unseen.lines) + offset)))
     report = Report(learned.counts(), unseen.counts(), labelled.left_out, roc_auc(scores, unseen.good),
                     precision_at_recall(scores, unseen.good, RECALL), calibration_error(scores, unseen.good), slope, offset)
-    write(model, report, {"good": good.given, "bad": bad.given, "held_out": held_out, "rate": rate,
+    labels = next((str(side.labels) for side in (good, bad) if side.labels), None)
+    write(model, report, {"good": good.given, "bad": bad.given, "labels": labels, "held_out": held_out, "rate": rate,
                           "made_from": [good.fingerprint(data), bad.fingerprint(data)]}, data, name)
     return report
 

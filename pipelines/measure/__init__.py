@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.extract.stage import EXTRACT
+from pipelines.measure.origin import changed_since
 from pipelines.measure.signals import SIGNALS, Measure, Tools, measure_batch, open_tools, table_hashes
 from pipelines.parts import Counts, add_counts
 from pipelines.stage import Output, Place, Stage, Task
@@ -31,6 +32,9 @@ class MeasureStage(Stage):
 
     def named_inputs(self, place: Place) -> dict[str, str]:
         return dict(table_hashes(place.config.settings.measure, place.data))
+
+    def remarks(self, place: Place) -> list[str]:
+        return changed_since(place.config.settings.measure, place.config.settings.extract.text_columns, place.data)
 
     def open(self, settings: Measure, data: Folder) -> Tools:
         return open_tools(settings, data)

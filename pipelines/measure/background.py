@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,11 @@ def background_bytes(data: Folder, name: str) -> bytes:
     except FileNotFoundError:
         raise SettingsError([f"measure.background: there is no {data.uri}/{place_of(name)}; make it with `make background "
                              f"NAME={name}`, or give null"]) from None
+
+
+def background_facts(data: Folder, name: str) -> dict[str, Any]:
+    """What the file says of itself: `texts`, `made_from` (their fingerprint), `languages`. SettingsError without a file."""
+    return dict(json.loads(pq.read_schema(pa.BufferReader(background_bytes(data, name))).metadata[b"background"]))
 
 
 def read_background(data: Folder, name: str) -> Background:
