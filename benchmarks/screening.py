@@ -2,9 +2,10 @@
 
     python -m benchmarks.screening --shared ../shared/data --data /tmp/screening
 
-writes benchmarks/results/screening-kept.md, screening-lost.md, screening-spam.md and screening-languages.md. `--data` is a
-folder to work in: the hostile and the sample pages go through extract, measure and screen there, as a user's would. Main
-texts, books, prose, and documents made of SIB-200 and the Declaration of Human Rights are measured as text.
+writes benchmarks/results/screening-kept.md, screening-lost.md, screening-spam.md, screening-what-if.txt and
+screening-languages.md. `--data` is a folder to work in: the hostile and the sample pages go through extract, measure and
+screen there, as a user's would. Main texts, books, prose, and documents made of SIB-200 and the Declaration of Human Rights
+are measured as text.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -35,6 +37,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 BATCH = 256
 FEWEST_WORDS = 50               # Gopher's bound: a shorter text is no page
+TRIED = {"    low: 50\n    high: 1_000_000\n": "    low: 30\n    high: 1_000_000\n",
+         "curly_braces: {high: 0.05}": "curly_braces: {high: 0}",
+         "duplicate_5gram: {high: 0.45}": "duplicate_5gram: {high: 0.15}"}
+NAMED = 3                       # of the lost texts of one kind
 SENTENCES = 25                  # of SIB-200 or paragraphs of the Declaration in one document
 
 
@@ -78,14 +84,28 @@ def rate(some: Sequence[Judged]) -> str:
 
 
 def lost_table(judged: Sequence[Judged]) -> str:
-    """Every good text of 50 words that is lost, with its rules; names only, no text."""
-    lines = ["| texts | language | name | words | rules |", "|---|---|---|---:|---|"]
+    """Every good text of 50 words that is lost, under the first rule it breaks, a few of each by name; no text."""
+    groups: dict[tuple[str, str, str], list[Judged]] = defaultdict(list)
     for one in judged:
         if one.broken and one.words >= FEWEST_WORDS:
-            rules = [f"{name} {value:.3g} {'<' if value < bound else '>'} {bound:g}" for name, value, bound in one.broken]
-            said = ", ".join(rules[:4]) + (f" and {len(rules) - 4} more" if len(rules) > 4 else "")
-            lines.append(f"| {one.text.set} | {one.text.language or 'unlabelled'} | {one.text.name} | {one.words:,} | {said} |")
+            groups[one.text.set, one.text.language or "unlabelled", one.broken[0][0]].append(one)
+    lines = ["| texts | language | first rule broken | texts lost | its value, and the text's name |",
+             "|---|---|---|---:|---|"]
+    for (set_, language, rule), some in sorted(groups.items(), key=lambda item: (item[0][:2], -len(item[1]), item[0])):
+        named = [f"{one.broken[0][1]:.3g} {short(one.text.name)}" for one in some[:NAMED]]
+        more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+        lines.append(f"| {set_} | {language} | {rule} | {len(some)} | {', '.join(named)}{more} |")
     return "\n".join(lines) + "\n"
+
+
+def short(name: str) -> str:
+    """A name without scheme, escapes and folders that say nothing; its end where it is long.
+
+    >>> short("ruby/de/news/_posts/2013-06-27-ruby-2-0-0-p247-is-released")
+    'de/2013-06-27-ruby-2-0-0-p247-is-released'
+    """
+    said = unquote(name).partition("://")[2] or name.removeprefix("ruby/").replace("news/_posts/", "")
+    return said if len(said) <= 60 else f"{said[:28]}…{said[-31:]}"
 
 
 def many_languages(data: Path) -> list[GoodText]:
@@ -153,18 +173,32 @@ def spam_table(shared: Path, data: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def what_if(data: Path) -> str:
+    """What another table would keep of the sample and the hostile pages that `spam_table` left in `data`, as it is printed."""
+    rules = (ROOT / "rules.yaml").read_text("utf-8")
+    for now, then in TRIED.items():
+        assert rules.count(now) == 1, now
+        rules = rules.replace(now, then)
+    (data / "new.yaml").write_text(rules, "utf-8")
+    command = [sys.executable, "-m", "pipelines.what_if", "--data", ".", "--rules", "new.yaml"]
+    ran = subprocess.run(command, check=True, cwd=data, capture_output=True, text=True)
+    return f"$ make what-if RULES=new.yaml\n{ran.stdout}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True, help="the development data")
     parser.add_argument("--data", type=Path, required=True, help="a folder to work in, which is emptied")
     parser.add_argument("--rules", default=str(ROOT / "rules.yaml"))
-    parser.add_argument("--only", choices=("spam", "kept", "languages"))
+    parser.add_argument("--only", choices=("spam", "what-if", "kept", "languages"))
     given = parser.parse_args()
     rules = [rule for rule in read_rules(given.rules, RULE_MEASUREMENTS, KINDS).rules if rule.action == "exclude"]
     settings = parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure
     said = f"\nShipped rules, {date.today()}.\n"
     if given.only in (None, "spam"):
         (RESULTS / "screening-spam.md").write_text(spam_table(given.shared, given.data) + said, "utf-8")
+    if given.only in (None, "spam", "what-if"):
+        (RESULTS / "screening-what-if.txt").write_text(what_if(given.data), "utf-8")
     if given.only in (None, "languages"):
         judged = list(judge(many_languages(given.shared), rules, settings))
         (RESULTS / "screening-languages.md").write_text(languages_table(judged) + said, "utf-8")

@@ -2,16 +2,17 @@
 
     python -m benchmarks.screening_speed --documents DATA --work /tmp/speed --datatrove-python /tmp/dt/bin/python
 
-writes benchmarks/results/screening-speed.md and screening-agreement.md. Texts are English main texts that extract took from
-the crawl in `DATA/documents`, every so many by hash of their id. Textmill's time is all of measure (language, every
-measurement, personal data, content hash, MinHash) and screen, on batches in memory; datatrove's is that of its language,
-Gopher repetition, Gopher quality, C4 and FineWeb filters (benchmarks/datatrove_filters.py). Models are loaded before the
-clock starts. Agreement is of the same rules with the published bounds (benchmarks/published-rules.yaml).
+writes benchmarks/results/screening-speed.md, screening-memory.md and screening-agreement.md. Texts are English main texts that
+extract took from the crawl in `DATA/documents`, every so many by hash of their id. Textmill's time is all of measure
+(language, every measurement, personal data, content hash, MinHash) and screen, on batches in memory; datatrove's is that of
+its language, Gopher repetition, Gopher quality, C4 and FineWeb filters (benchmarks/datatrove_filters.py). Models are loaded
+before the clock starts. Peak memory is that of the stages themselves, on the texts REPEATS times over, as one part. Agreement
+is of the same rules with the published bounds (benchmarks/published-rules.yaml).
 """
 
 import argparse
 import json
-import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -36,6 +37,10 @@ from tokenizer.strict import parse, read_yaml
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 BATCH = 256
+REPEATS = (4, 16)
+# Prints the kilobytes that a command needed at its peak.
+PEAK = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
 # datatrove's filter to the rules of ours that say the same.
 RULES = {
     "gopher_repetition": ("duplicate_lines", "duplicate_line_chars", "duplicate_paragraphs", "duplicate_paragraph_chars",
@@ -98,8 +103,26 @@ def speed(texts: list[str], measured: float, screened: float, theirs: dict[str, 
     million = 1e6 * 5e-3 / (megabytes / (measured + screened)) / 2 / 60
     return "\n".join(lines) + (
         f"\n\n{len(texts):,} texts, {megabytes:.1f} MB, {1e3 * megabytes / len(texts):.1f} kB each; CPU seconds, one "
-        f"process each. At this rate a million texts of 5 kB take 2 cores {million:.0f} minutes. Peak memory of this process "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:,.0f} MB. {date.today()}.\n")
+        f"process each. At this rate a million texts of 5 kB take 2 cores {million:.0f} minutes. {date.today()}.\n")
+
+
+def memory(texts: list[str], work: Path) -> str:
+    """Peak memory of the stage measure on few and on four times as many documents, in processes of their own."""
+    said = []
+    for times in REPEATS:
+        data = work / f"times-{times}"
+        shutil.rmtree(data, ignore_errors=True)
+        (data / "raw/texts").mkdir(parents=True)
+        with (data / "raw/texts/texts.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": text}) + "\n" for _ in range(times) for text in texts)
+        for stage in ("extract", "measure", "screen"):
+            command = [sys.executable, "-m", "pipelines", stage, "--data", str(data), "--workers", "1"]
+            ran = subprocess.run([sys.executable, "-c", PEAK, *command], cwd=ROOT, check=True, capture_output=True, text=True)
+            if stage != "extract":
+                said.append((stage, times * len(texts), int(ran.stdout.splitlines()[-1]) / 1e3))
+        shutil.rmtree(data)
+    rows = [f"| {stage} | {number:,} | {peak:,.0f} MB |" for stage, number, peak in sorted(said)]
+    return "\n".join(["| stage | documents in one part | peak memory |", "|---|---:|---:|", *rows]) + "\n"
 
 
 def agreement(signals: pa.Table, theirs: pa.Table) -> str:
@@ -143,6 +166,7 @@ def main() -> int:
     again = ours(table)
     (RESULTS / "screening-speed.md").write_text(
         speed(table["text"].to_pylist(), min(measured, again[0]), min(screened, again[1]), theirs), "utf-8")
+    (RESULTS / "screening-memory.md").write_text(memory(table["text"].to_pylist(), given.work), "utf-8")
     (RESULTS / "screening-agreement.md").write_text(agreement(signals, pq.read_table(verdicts)), "utf-8")
     return 0
 

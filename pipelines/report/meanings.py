@@ -45,7 +45,11 @@ def measurement(name: str) -> str:
     if ngram := re.fullmatch(r"(top|duplicate)_(\d+)gram", name):
         runs = "the most frequent run" if ngram[1] == "top" else "repeated runs"
         return f"Share of the characters in {runs} of {ngram[2]} words"
-    functions = (getattr(module, name, None) for module in 
-                 (quality, repetition, rights, spam, language, address, background, classifier))
-    said = next((function.__doc__ for function in functions if function), None) or ""
-    return re.split(r"[;.](?=\s|$)", " ".join(said.split()).removeprefix("[D] "))[0]
+    return re.split(r"[;.](?=\s|$)", described(name).removeprefix("[D] "))[0]
+
+
+def described(name: str) -> str:
+    """The whole docstring of a measurement's function, on one line; "" where it shares one with others."""
+    modules = (quality, repetition, rights, spam, language, address, background, classifier)
+    said = next((function.__doc__ for module in modules if (function := getattr(module, name, None))), None) or ""
+    return " ".join(said.split())
