@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks import measurements
 from pipelines.measure import address, quality, repetition, rights, signals, spam
 from pipelines.measure.phrases import compile_phrases, shipped_phrases, shipped_stop_words, stop_terms
 from pipelines.measure.signals import (
@@ -21,8 +22,10 @@ from pipelines.measure.signals import (
 )
 from pipelines.measure.words import read_words
 from pipelines.rules import broken_rules, verdicts_batch
+from pipelines.settings import Settings
+from tests.flow import ROOT
 from tests.test_rules import SHIPPED
-from tokenizer.strict import SettingsError, parse
+from tokenizer.strict import SettingsError, parse, read_yaml
 
 DOCUMENTS = pa.schema([
     ("id", pa.string()), ("host", pa.string()), ("text", pa.string()), ("declared_language", pa.string()),
@@ -308,6 +311,14 @@ def test_table_hashes_name_every_file():
     hashes = table_hashes(Measure())
     assert list(hashes) == ["language_model", "phrases", "stop_words"]
     assert hashes["language_model"] == "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
+
+
+def test_the_shipped_settings_are_the_defaults():
+    assert parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure == Measure()
+
+
+def test_the_table_of_measurements_in_the_documentation_is_what_the_code_says():
+    assert measurements.RESULT.read_text("utf-8") == measurements.table()        # python -m benchmarks.measurements
 
 
 def test_settings_are_checked(tmp_path):

@@ -73,7 +73,7 @@ class Measure:
     language_model: str | None = None       # path of a fastText model; null is lid.176.ftz, as installed
     language_score: float = 0.3             # FineWeb-2's lowest (Penedo et al. 2025): below it a guess is no answer
     language_letters: int = 20              # fewer say nothing
-    language_letter_share: float = 0.4      # of the characters, white space apart: below it stand code and tables
+    language_letter_share: float = 0.5      # of the characters, white space apart: below it stand code and tables
     background: str | None = None           # under data/background/
     classifier: str | None = None           # under data/classifiers/
     presidio_models: dict[str, str] = field(default_factory=dict)    # language → spaCy model: names and places are found there
