@@ -29,7 +29,7 @@ from pipelines.measure.personal import KINDS
 from pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
 from pipelines.parts import Manifest, read_batches
 from pipelines.report.samples import smallest
-from pipelines.rules import broken_rules, read_rules, verdicts_batch
+from pipelines.rules import Rule, broken_rules, read_rules, verdicts_batch
 from pipelines.settings import Settings
 from pipelines.storage import Folder
 from tokenizer.strict import parse, read_yaml
@@ -41,15 +41,22 @@ REPEATS = (4, 16)
 # Prints the kilobytes that a command needed at its peak.
 PEAK = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-# datatrove's filter to the rules of ours that say the same.
-RULES = {
-    "gopher_repetition": ("duplicate_lines", "duplicate_line_chars", "duplicate_paragraphs", "duplicate_paragraph_chars",
-                          "top_2gram", "top_3gram", "top_4gram", *(f"duplicate_{n}gram" for n in range(5, 11))),
-    "gopher_quality": ("word_count", "mean_word_length", "hash_word_ratio", "ellipsis_word_ratio", "bullet_lines",
-                       "ellipsis_lines", "alphabetic_words", "stop_words"),
-    "c4": ("sentence_count", "lorem_ipsum", "curly_braces"),
-    "fineweb": ("terminal_punctuation_lines", "short_lines", "duplicate_line_chars", "newline_ratio"),
+# datatrove's filters: each of their reasons to reject a text, and the rule of ours that says the same.
+GOPHER_GRAMS = ({f"top_{n}_gram": f"top_{n}gram" for n in (2, 3, 4)}
+                | {f"duplicated_{n}_n_grams": f"duplicate_{n}gram" for n in range(5, 11)})
+REASONS = {
+    "gopher_repetition": {"dup_line_frac": "duplicate_lines", "dup_line_char_frac": "duplicate_line_chars", "dup_para_frac":
+                          "duplicate_paragraphs", "dup_para_char_frac": "duplicate_paragraph_chars"} | GOPHER_GRAMS,
+    "gopher_quality": {"gopher_short_doc": "word_count", "gopher_long_doc": "word_count", "gopher_below_avg_threshold":
+                       "mean_word_length", "gopher_above_avg_threshold": "mean_word_length", "gopher_too_many_hashes":
+                       "hash_word_ratio", "gopher_too_many_ellipsis": "ellipsis_word_ratio", "gopher_too_many_bullets":
+                       "bullet_lines", "gopher_too_many_end_ellipsis": "ellipsis_lines", "gopher_below_alpha_threshold":
+                       "alphabetic_words", "gopher_enough_stop_words": "stop_words"},
+    "c4": {"too_few_sentences": "sentence_count", "lorem_ipsum": "lorem_ipsum", "curly_bracket": "curly_braces"},
+    "fineweb": {"line_punct_ratio": "terminal_punctuation_lines", "short_line_ratio": "short_lines", "char_dup_ratio":
+                "duplicate_line_chars", "list_ratio": "newline_ratio"},
 }
+GOPHER_LINE_CHARS = Rule("duplicate_line_chars", high=0.2)      # FineWeb's bound on the same is in the table
 
 
 def documents(folder: Folder, number: int) -> pa.Table:
@@ -126,23 +133,31 @@ def memory(texts: list[str], work: Path) -> str:
 
 
 def agreement(signals: pa.Table, theirs: pa.Table) -> str:
-    """Of each filter: on how many texts both say the same, and what differs."""
-    rules = {rule.name: rule for rule in read_rules(ROOT / "benchmarks/published-rules.yaml", RULE_MEASUREMENTS, KINDS).rules}
-    lines = ["| filter | both keep | both reject | only datatrove rejects | only textmill rejects | agreement | "
-             "datatrove's reasons alone | textmill's rules alone |", "|---|---:|---:|---:|---:|---:|---|---|"]
+    """Of each filter, on how many texts both say the same; of each reason, how often ours breaks the same rule."""
+    table = read_rules(ROOT / "benchmarks/published-rules.yaml", RULE_MEASUREMENTS, KINDS)
+    published = {rule.name: rule for rule in table.rules}
+    whole = ["| filter | both keep | both reject | only datatrove rejects | only textmill rejects | agreement |",
+             "|---|---:|---:|---:|---:|---:|"]
+    by_reason = ["| filter | datatrove's first reason | texts | of these textmill breaks | textmill alone |",
+                 "|---|---|---:|---:|---:|"]
     (batch,) = signals.combine_chunks().to_batches()
-    for name, measurements in RULES.items():
-        broken_by = broken_rules(batch, [rules[one] for one in measurements]).to_pylist()
-        mine = [[entry["rule"] for entry in row] for row in broken_by]
+    for name, reasons in REASONS.items():
+        rules = published | ({"duplicate_line_chars": GOPHER_LINE_CHARS} if name == "gopher_repetition" else {})
+        breaks = [{entry["rule"] for entry in row} for row
+                  in broken_rules(batch, [rules[one] for one in dict.fromkeys(reasons.values())]).to_pylist()]
         said = theirs[name].to_pylist()
-        counts = Counter((bool(reason), bool(broken)) for reason, broken in zip(said, mine, strict=True))
-        alone = Counter(reason for reason, broken in zip(said, mine, strict=True) if reason and not broken).most_common(3)
-        own = Counter(broken[0] for reason, broken in zip(said, mine, strict=True) if broken and not reason).most_common(3)
+        counts = Counter((bool(reason), bool(broken)) for reason, broken in zip(said, breaks, strict=True))
         same = (counts[True, True] + counts[False, False]) / len(said)
-        lines.append(f"| {name.replace('_', ' ')} | {counts[False, False]} | {counts[True, True]} | {counts[True, False]} | "
-                     f"{counts[False, True]} | {100 * same:.1f} % | {', '.join(f'{one} {n}' for one, n in alone)} | "
-                     f"{', '.join(f'{one} {n}' for one, n in own)} |")
-    return "\n".join(lines) + f"\n\nOn the same texts, with the published bounds; {date.today()}.\n"
+        title = name.replace("_", " ")
+        whole.append(f"| {title} | {counts[False, False]} | {counts[True, True]} | {counts[True, False]} | "
+                     f"{counts[False, True]} | {100 * same:.1f} % |")
+        for reason, rule in reasons.items():
+            mine = [broken for one, broken in zip(said, breaks, strict=True) if one == reason]
+            alone = sum(rule in broken for one, broken in zip(said, breaks, strict=True) if not one)
+            if mine or alone:
+                both = sum(rule in broken for broken in mine)
+                by_reason.append(f"| {title} | {reason} | {len(mine)} | {both} `{rule}` | {alone} |")
+    return "\n".join([*whole, "", *by_reason]) + f"\n\nOn the same texts, with the published bounds; {date.today()}.\n"
 
 
 def main() -> int:

@@ -92,6 +92,13 @@ def test_measurement_of_words(name, text, expected):
     assert measured[2] == 0 or (name in ("terminal_punctuation_lines", "unfinished_paragraphs") and np.isnan(measured[2]))
 
 
+@pytest.mark.parametrize(("wrapped", "expected"), [(0, 1), (8, 1), (9, math.nan)])
+def test_lines_that_are_wrapped_say_nothing_of_paragraphs(wrapped, expected):
+    """Four lines of 20 words in a text of lines of ten: they count while they hold half of its words."""
+    text = "\n".join(["word " * 20] * 4 + ["word " * 10] * wrapped)
+    np.testing.assert_array_equal(quality.unfinished_paragraphs(read_words([text])), [expected])
+
+
 def test_compression_ratio_ranks_repetition_below_prose_below_noise():
     noise = "".join(random.Random(5).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=400))
     repeated, prose, random_, empty = quality.compression_ratio(read_words(["mill " * 80, PROSE, noise, ""]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MeasureStage(Stage):
-    name, version = "measure", 3
+    name, version = "measure", 4
     reads = (EXTRACT,)
     libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
     schema = SIGNALS

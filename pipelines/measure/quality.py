@@ -26,7 +26,7 @@ SHORT_LINE = 30         # characters, FineWeb
 # What ends lines says nothing where there are fewer lines, or more words in one on average: extraction makes one line of
 # a page that is laid out as a table. Lists, menus and tables have short ones.
 FEW_LINES, LONG_LINES = 5, 60
-LONG_LINE, FEW_LONG_LINES = 20, 4
+LONG_LINE, FEW_LONG_LINES, LONG_LINES_SHARE = 20, 4, 0.5
 BULLETS = "•‣◦▪▫●○■□◆·*-"
 
 
@@ -115,14 +115,16 @@ def terminal_punctuation_lines(words: Words) -> np.ndarray:
 
 def unfinished_paragraphs(words: Words) -> np.ndarray:
     """Share of the lines of 20 words or more, rows of tables and items of lists apart, that end without a sentence mark or a
-    colon; NaN where there are fewer than FEW_LONG_LINES of them. NeMo: at most 0.85 of the sentences. Above lie
-    texts cut anywhere."""
+    colon; NaN where there are fewer than FEW_LONG_LINES of them, or they hold less than LONG_LINES_SHARE of the words: a book
+    whose lines are wrapped has a few by chance. NeMo: at most 0.85 of the sentences. Above lie texts cut anywhere."""
     line = np.searchsorted(words.line_starts, words.word_starts, side="right") - 1
-    long = np.bincount(line, minlength=len(words.line_starts)) >= LONG_LINE
+    held = np.bincount(line, minlength=len(words.line_starts))
+    long = held >= LONG_LINE
     long &= ~np.isin(words.code_points[words.line_starts], _points(f"|{BULLETS}"))
     count = sums(long, words.line_offsets)
     colon = np.isin(words.code_points[words.line_ends - 1], _points(":："))
-    return np.where(count < FEW_LONG_LINES, np.nan, _share(sums(long & ~_finished(words) & ~colon, words.line_offsets), count))
+    told = (count >= FEW_LONG_LINES) & (sums(held * long, words.line_offsets) >= LONG_LINES_SHARE * words.word_count)
+    return np.where(told, _share(sums(long & ~_finished(words) & ~colon, words.line_offsets), count), np.nan)
 
 
 def _finished(words: Words) -> np.ndarray:
