@@ -6,8 +6,9 @@ writes benchmarks/results/screening-speed.md, screening-memory.md and screening-
 extract took from the crawl in `DATA/documents`, every so many by hash of their id. Textmill's time is all of measure
 (language, every measurement, personal data, content hash, MinHash) and screen, on batches in memory; datatrove's is that of
 its language, Gopher repetition, Gopher quality, C4 and FineWeb filters (benchmarks/datatrove_filters.py). Models are loaded
-before the clock starts; ours runs once before and once after theirs, and the mean counts. Peak memory is that of the stages themselves, on the texts REPEATS times over, as one part. Agreement
-is of the same rules with the published bounds (benchmarks/published-rules.yaml).
+before the clock starts; ours runs once before and once after theirs, and the mean counts. Peak memory is that of the stages
+themselves, on the texts REPEATS times over, as one part. Agreement is of the same rules with the published bounds
+(benchmarks/published-rules.yaml).
 """
 
 import argparse
