@@ -38,7 +38,7 @@ from tokenizer.strict import parse, read_yaml
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 BATCH = 256
-REPEATS = (4, 16)
+REPEATS = (2, 8)
 # Prints the kilobytes that a command needed at its peak.
 PEAK = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
