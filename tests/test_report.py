@@ -16,7 +16,21 @@ from pipelines.extract.rows import DOCUMENTS, REJECTED
 from pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS
 from pipelines.pack.mixture import Entry, Mixture
 from pipelines.parts import MANIFEST, STATS, Manifest, PartWriter, to_json
-from pipelines.report import duplicates, figures, funnel, meanings, numbers, personal, rules, samples, shares, training
+from pipelines.report import (
+    domains,
+    duplicates,
+    figures,
+    funnel,
+    lengths,
+    meanings,
+    numbers,
+    personal,
+    published,
+    rules,
+    samples,
+    shares,
+    training,
+)
 from pipelines.report.__main__ import main
 from pipelines.report.dataset import open_datasets
 from pipelines.report.page import build, render
@@ -177,6 +191,83 @@ def test_languages_and_sources_put_the_counts_of_all_stages_together(data):
     english = shares.languages(found)[0]
     assert (english.keep_rate, english.bytes_per_token) == (0.25, 3.0)
     assert shares.languages(found)[2].bytes_per_token is None
+
+
+def test_languages_stand_beside_the_published_shares(data):
+    english, *_, vietnamese, others = rows = shares.beside_the_web(shares.languages(open_datasets(data, MIXTURE)))
+    assert [row.language for row in rows] == ["en", "ru", "de", "zh", "ja", "fr", "es", "it", "nl", "pl", "pt", "vi", None]
+    assert english == shares.Beside("en", 4 / 7, 1 / 2, 0.4588, 1452) and english.times == pytest.approx(0.5 / 0.4588)
+    assert vietnamese == shares.Beside("vi", 0, 0, 0.0103, 85) and vietnamese.times is None
+    assert others == shares.Beside(None, 1 / 7, 0, 1 - sum(published.COMMON_CRAWL.values()), None)                  # und
+    assert published.COMMON_CRAWL.keys() == published.SPEAKERS.keys()
+    unkept = shares.beside_the_web([shares.Group("en", 3, *[None] * 7), shares.Group("de", 1, *[None] * 7)])[0]
+    assert unkept == shares.Beside("en", 0.75, None, 0.4588, 1452) and unkept.times == pytest.approx(0.75 / 0.4588)
+    assert {row.read for row in shares.beside_the_web([])} == {0}
+
+
+DOMAINS = ["big.co.uk", "big.co.uk", None, "one.co.uk", "a.example", "a.example", "b.example", "a.example", "long.example"]
+
+
+def of_domains(path: Path) -> tuple:
+    """Nine documents: two broke a rule, one is a copy."""
+    data, words = Folder(str(path)), [10, 20, 30, 40, 1, 1, 1, 1, 2_000_000]
+    put(data, "documents", "extract", in_parts(DOCUMENTS, [{"id": str(n), "domain": name} for n, name in enumerate(DOMAINS)]),
+        {"read": 9, "kept": 9})
+    put(data, "signals", "measure", in_parts(SIGNALS, [{"id": str(n), "language": "en", "word_count": count}
+                                                       for n, count in enumerate(words)]), {"read": 9, "kept": 9})
+    put(data, "verdicts", "screen", in_parts(VERDICTS, [{"id": str(n), "kept": n not in (0, 4)} for n in range(9)]), {"read": 9, "kept": 7})
+    put(data, "duplicates", "dedup", in_parts(DUPLICATES, [{"id": str(n)} | ({"kind": "near"} if n == 5 else {}) for n in range(9)]),
+        {"read": 9, "kept": 6, "rejected": {"screened_out": 2, "near": 1}})
+    found = open_datasets(data, MIXTURE)
+    return found.documents, found.signals, found.verdicts, found.duplicates
+
+
+def test_domains_and_suffixes_are_counted_and_the_largest_by_documents_or_words_shown(tmp_path):
+    seen = domains.domains(*of_domains(tmp_path), most=1)
+    assert (seen.count, seen.single, seen.documents, seen.words, seen.without) == (5, 3, 8, 2_000_074, 1)
+    assert seen.largest == (domains.Row("a.example", 1, 3, 3, 2, 1), domains.Row("long.example", 1, 1, 2_000_000, 1, 1))
+    assert seen.suffix_count == 2 and seen.suffixes == (domains.Row("example", 3, 5, 2_000_004, 4, 3),)
+    every = domains.domains(*of_domains(tmp_path)).largest
+    assert [(row.name, row.documents) for row in every] == [
+        ("a.example", 3), ("big.co.uk", 2), ("long.example", 1), ("one.co.uk", 1), ("b.example", 1)]
+
+
+@pytest.mark.parametrize("per_pass", [1, 2, 4])
+def test_the_number_of_passes_changes_no_count_of_domains(tmp_path, per_pass, monkeypatch):
+    rows = of_domains(tmp_path)
+    monkeypatch.setattr(domains, "MERGED", 1)
+    assert domains.domains(*rows, per_pass=per_pass) == domains.domains(*rows)
+
+
+def test_lengths_of_all_documents_and_of_those_that_stay(tmp_path):
+    _, *rows = of_domains(tmp_path)
+    seen = lengths.lengths(*rows)
+    assert seen.read == lengths.Spread(9, 2_000_104, 1, 10, lengths.CEILING)         # 1 1 1 1 10 20 30 40 and a long one
+    assert seen.kept == lengths.Spread(6, 2_000_092, 1, 20, lengths.CEILING)         # 1 1 20 30 40
+    assert {n: count for n, count in enumerate(seen.bins) if count} == {0: 4, 6: 1, 7: 1, 8: 1, 9: 1, 36: 1}
+    assert {n: count for n, count in enumerate(seen.lost_bins) if count} == {0: 2, 6: 1}
+
+
+def test_what_curate_changed_is_said_in_plain_words(data):
+    assert funnel.edits(open_datasets(data, MIXTURE).curated) == (
+        ("personal data marked and left", 1), ("personal data replaced by a placeholder", 1))
+    counts = {"read": 7, "kept": 2, "pieces": 3, "bytes": 630, "with_evaluation_items": 1, "edits": {"EMAIL": 2, "clean:table": 5}}
+    put(data, "curated", "curate", {"0": batch(CURATED, [])}, counts)
+    found = open_datasets(data, MIXTURE)
+    assert funnel.edits(found.curated) == (
+        ("table rows without a word taken out", 5), ("personal data replaced by a placeholder", 2),
+        ("texts kept with an item of an evaluation set", 1))
+    assert [kind.name for kind in personal.kinds(found)] == ["EMAIL", "PHONE"]        # clean:table is no personal data
+
+
+def test_a_page_that_was_taken_down_is_shown_as_such(data):
+    taken = [{"id": i, "kept": i != C, "broken": [{"rule": "takedown", "value": 1.0, "bound": 0.0}] if i == C else []} for i in IDS]
+    counts = json.loads(data.read(f"verdicts/{STATS}"))
+    put(data, "verdicts", "screen", in_parts(VERDICTS, taken), counts | {"kept": 6, "rejected": {"takedown": 1}}, RULES)
+    found = open_datasets(data, MIXTURE)
+    assert [row.name for row in rules.rule_rows(found.signals, found.verdicts)] == ["word_count", "link_density", "noindex", "stop_words"]
+    page, _ = build(data, MIXTURE)
+    assert "takedown.txt takes it" in page and '<span class="name">takedown</span> taken down</li>' in page
 
 
 def test_a_stage_that_has_not_run_counts_nothing_rather_than_zero(tmp_path):
@@ -344,6 +435,12 @@ def test_an_empty_corpus_has_a_report_too(tmp_path):
 def test_every_measurement_that_a_rule_may_name_is_explained():
     assert [name for name in RULE_MEASUREMENTS if not 5 <= len(meanings.measurement(name)) <= 140] == []
     assert meanings.measurement("no_such_thing") == ""
+
+
+def test_every_rule_of_extract_is_explained():
+    sources = [path.read_text("utf-8") for path in (ROOT / "pipelines/extract").rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r"""Refusal\(\s*"(\w+)\"""", source)}
+    assert {"empty", "url_blocked", "damaged"} <= named and named - meanings.REASONS.keys() == set()
 
 
 def test_figures_draw_what_they_are_told():

@@ -114,8 +114,8 @@ def terminal_punctuation_lines(words: Words) -> np.ndarray:
 
 
 def unfinished_paragraphs(words: Words) -> np.ndarray:
-    """Share of the lines of at least LONG_LINE words, rows of tables and items of lists apart, that end without a sentence
-    mark or a colon; NaN where there are fewer than FEW_LONG_LINES of them. NeMo: at most 0.85 of the sentences. Above lie
+    """Share of the lines of 20 words or more, rows of tables and items of lists apart, that end without a sentence mark or a
+    colon; NaN where there are fewer than FEW_LONG_LINES of them. NeMo: at most 0.85 of the sentences. Above lie
     texts cut anywhere."""
     line = np.searchsorted(words.line_starts, words.word_starts, side="right") - 1
     long = np.bincount(line, minlength=len(words.line_starts)) >= LONG_LINE

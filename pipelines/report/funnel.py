@@ -11,6 +11,8 @@ Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequen
 
 # Rules of dedup as the report calls them.
 COPIES = {"record": "same record", "url": "same address, older capture", "exact": "same text", "near": "nearly the same text"}
+# Edits of curate that take something out.
+CLEANED = {"clean:table": "table rows without a word taken out"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ def funnel(datasets: Datasets) -> list[Step]:
         earlier = sum(curated.counts.get("rejected", {}).values()) - sum(own.values())
         steps.append(Step("curate", "documents", curated.counts["read"] - earlier, curated.counts["kept"], by_frequency(own)))
     return steps
+
+
+def edits(curated: Dataset) -> Reasons:
+    """What curate changed in the texts it kept, in plain words: edits, and texts that hold an item of an evaluation set."""
+    made: Mapping[str, int] = curated.counts.get("edits", {})
+    replaced = sum(n for kind, n in made.items() if ":" not in kind)
+    tagged = sum(n for kind, n in made.items() if kind.startswith("tag:"))
+    cleaned = {CLEANED.get(kind, kind): n for kind, n in made.items() if kind.startswith("clean:")}
+    holding = curated.counts.get("with_evaluation_items", 0)
+    return by_frequency(cleaned | {"personal data replaced by a placeholder": replaced, "personal data marked and left": tagged,
+                                   "texts kept with an item of an evaluation set": holding})
 
 
 def by_frequency(counts: Mapping[str, int]) -> Reasons:

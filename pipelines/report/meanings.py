@@ -2,9 +2,9 @@
 
 import re
 
-from pipelines.measure import language, quality, repetition, rights, spam
+from pipelines.measure import address, background, classifier, language, quality, repetition, rights, spam
 
-# Of extract and curate, whose rules are no measurements.
+# Of extract, takedown and curate, whose rules are no measurements.
 REASONS = {
     "record_type": "no page: a request or a note of the crawler", "content_type": "no HTML and no text",
     "http_status": "not the whole page", "revisit": "a pointer to an earlier record", "empty": "no text in it",
@@ -12,12 +12,23 @@ REASONS = {
     "damaged": "bytes that cannot be decompressed or framed", "truncated": "the file ends inside the record",
     "bad_record": "a header that is none", "bad_json": "a line that is no JSON", "missing_text": "a row without a text column",
     "undecodable": "too many bytes of another charset", "extractor_error": "the extractor failed on it",
-    "personal_data": "more findings than the policy allows"}
+    "bomb": "inflates far more than a page does", "crashed": "the reader ended on it", "deadline": "took too long to read",
+    "out_of_memory": "took too much memory to read", "redirect": "only sends on to another page",
+    "too_nested": "more nesting than a page has", "too_many_nodes": "more tags than a page has",
+    "too_many_cells": "a table row with more cells than one has", "too_many_links": "more links than a page has",
+    "too_many_attributes": "more attributes than a page has", "url_blocked": "its address is on a list of the user's",
+    "takedown": "takedown.txt takes it", "personal_data": "more findings than the policy allows",
+    "evaluation": "it holds an item of an evaluation set"}
 
 # Measurements that share a function with others.
 _SHARED = {
     "language_score": "How sure the language model is of the language",
+    "language_share": "Share of the excerpts that the model takes for the text's language",
     "spam_phrases": "Share of words in phrases of spam: pills, gambling, loans, adult, SEO",
+    "wall_phrases": "Share of words in phrases of consent banners, logins, subscriptions",
+    "parked_phrases": "Share of words in phrases of domains for sale and of error pages",
+    "refusal_phrases": "Share of words in what chatbots say of themselves",
+    "template_phrases": "Share of words in what was to be filled in",
     "boilerplate_phrases": "Share of words in phrases of consent banners, login walls, parked domains, error pages",
     "javascript_lines": "Share of lines that ask for JavaScript", "policy_lines": "Share of lines about policies and cookies",
     "lorem_ipsum": "Share of words in the printers' dummy text"}
@@ -34,6 +45,7 @@ def measurement(name: str) -> str:
     if ngram := re.fullmatch(r"(top|duplicate)_(\d+)gram", name):
         runs = "the most frequent run" if ngram[1] == "top" else "repeated runs"
         return f"Share of the characters in {runs} of {ngram[2]} words"
-    functions = (getattr(module, name, None) for module in (quality, repetition, rights, spam, language))
+    functions = (getattr(module, name, None) for module in 
+                 (quality, repetition, rights, spam, language, address, background, classifier))
     said = next((function.__doc__ for function in functions if function), None) or ""
     return re.split(r"[;.](?=\s|$)", " ".join(said.split()).removeprefix("[D] "))[0]

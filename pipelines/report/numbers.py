@@ -35,12 +35,12 @@ def number(value: float | None) -> str:
 def short(value: float) -> str:
     """For the ends of an axis.
 
-    >>> short(20), short(10_000_000), short(0.3)
-    ('20', '10 M', '0.3')
+    >>> short(20), short(10_000_000), short(1_000_000), short(0.3)
+    ('20', '10 M', '1,000 k', '0.3')
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 10 * size:
-            return f"{value / size:.3g} {letter}"
+            return f"{value / size:,.4g} {letter}"
     return number(value)
 
 

@@ -14,9 +14,9 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines.pack.mixture import Mixture
-from pipelines.report import duplicates, figures, meanings, numbers, rules, samples, shares
+from pipelines.report import domains, duplicates, figures, lengths, meanings, numbers, rules, samples, shares
 from pipelines.report.dataset import Datasets, open_datasets
-from pipelines.report.funnel import Step, by_frequency, funnel, quarantined
+from pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
 from pipelines.report.personal import kinds, visible
 from pipelines.report.training import Packing, Training, packing, training
 from pipelines.storage import Folder
@@ -41,16 +41,21 @@ def build(data: Folder, mixture: Mixture) -> tuple[str, str]:
     packed = packing(datasets.blocks) if datasets.blocks else None
     trained = training(datasets.run)
     tiles = headline(datasets, steps, packed, trained, mixture)
-    documents, signals, verdicts = datasets.documents, datasets.signals, datasets.verdicts
+    documents, signals, verdicts, found = datasets.documents, datasets.signals, datasets.verdicts, datasets.duplicates
+    languages = shares.languages(datasets)
     context: dict[str, Any] = {
         "mixture": mixture, "missing": datasets.missing() + ([] if trained else ["train"]), "tiles": tiles, "steps": steps,
         "meanings": meanings.REASONS, "measurement": meanings.measurement,
         "charsets": by_frequency(documents.counts.get("charset_from", {})) if documents else (),
         "quarantined": quarantined(documents, QUARANTINE_ROWS) if documents else [],
-        "languages": shares.languages(datasets), "common_crawl": shares.COMMON_CRAWL, "sources": shares.sources(datasets),
+        "edits": edits(datasets.curated) if datasets.curated else (),
+        "languages": languages, "beside": shares.beside_the_web(languages), "sources": shares.sources(datasets),
+        "domains": (domains.domains(documents, signals, verdicts, found)
+                    if documents and signals and verdicts and found else None),
+        "lengths": lengths.lengths(signals, verdicts, found) if signals and verdicts and found else None, "axis": lengths.AXIS,
         "rules": rules.rule_rows(signals, verdicts) if signals and verdicts else None, "idle": rules.idle,
-        "clusters": duplicates.clusters(datasets.duplicates, documents) if documents and datasets.duplicates else None,
-        "copies": copies(datasets), "contained": datasets.duplicates.counts.get("contained") if datasets.duplicates else None,
+        "clusters": duplicates.clusters(found, documents) if documents and found else None,
+        "copies": copies(datasets), "contained": found.counts.get("contained") if found else None,
         "kinds": kinds(datasets), "curated": datasets.curated, "signals": signals,
         "tokenizer": datasets.tokenizer, "packing": packed, "training": trained,
         "texts": samples.texts(datasets.curated) if datasets.curated else None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipelines.measure.personal import find_personal_data
 from pipelines.report.dataset import Datasets
 
+CLEANED = "clean:"      # begins the kinds of edits that take out what is no personal data
 # Control characters, line separators, marks and the characters that turn text around: none may reach a page or terminal.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -42,7 +43,7 @@ def kinds(datasets: Datasets) -> list[Kind]:
     """Every kind found or edited, the most frequent first."""
     found = datasets.signals.counts.get("personal_data", {}) if datasets.signals else {}
     edits = datasets.curated.counts.get("edits", {}) if datasets.curated else None
-    names = found.keys() | {name.removeprefix("tag:") for name in edits or ()}
+    names = found.keys() | {name.removeprefix("tag:") for name in edits or () if not name.startswith(CLEANED)}
     rows = [Kind(name, found.get(name, 0), *(None if edits is None else edits.get(key, 0) for key in (name, f"tag:{name}")))
             for name in names]
     return sorted(rows, key=lambda row: (-row.found, row.name))

@@ -42,6 +42,10 @@ class Axis:
             start, end = self.start, self.end
         return (values - start) / (end - start) * self.bins
 
+    def place(self, value: float) -> float:
+        """Position of one value, in bins."""
+        return float(self.places(np.array([value], np.float64))[0])
+
     def count(self, values: np.ndarray) -> np.ndarray:
         """How many values lie in each bin, int64[bins + 1]; NaN lies nowhere."""
         places = self.places(values)
@@ -83,7 +87,7 @@ class RuleRow:
         if self.axis.flag:
             return [(1.0, "bound 0")]
         bounds = [bound for bound in (self.low, self.high) if bound is not None]
-        return [(float(self.axis.places(np.array([bound]))[0]), number(bound)) for bound in bounds]
+        return [(self.axis.place(bound), number(bound)) for bound in bounds]
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -120,6 +124,8 @@ def rule_rows(signals: Dataset, verdicts: Dataset) -> list[RuleRow]:
         entries = pc.list_flatten(batch["broken"])
         names, measured = pc.struct_field(entries, "rule"), pc.struct_field(entries, "value")
         for name in pc.unique(names).to_pylist():
+            if name not in axes:                # takedown is a rule that measures nothing
+                continue
             broken[name] += axes[name].count(_numbers(measured.filter(pc.equal(names, name))))
     rows = []
     for rule in rules:

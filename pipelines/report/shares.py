@@ -1,14 +1,11 @@
 """Languages and sources: what came in, what stayed, and what it is as tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.parts import Counts
 from pipelines.report.dataset import Dataset, Datasets
-
-# Share of Common Crawl's pages in percent, Lai et al. 2023 ("ChatGPT Beyond English").
-COMMON_CRAWL = {"en": 45.88, "ru": 5.97, "de": 5.88, "zh": 4.87, "ja": 4.79, "fr": 4.73, "es": 4.47, "it": 2.57, "nl": 2.06,
-                "pl": 1.66, "pt": 1.15, "vi": 1.03}
+from pipelines.report.published import COMMON_CRAWL, SPEAKERS
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,26 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A language's share of the documents read and of those kept (None: nothing was kept yet), beside the published figures.
+
+    `language` is None in the last row, which is of all languages without a figure.
+    """
+
+    language: str | None
+    read: float
+    kept: float | None
+    crawl: float
+    speakers: int | None        # millions
+
+    @property
+    def times(self) -> float | None:
+        """How many times its share of Common Crawl it has among what is kept, or read where nothing was kept yet."""
+        share = self.read if self.kept is None else self.kept
+        return share / self.crawl if share else None
+
+
+@dataclass(frozen=True)
 class Column:
     """A dataset's counts per group, and the columns of a Group that are taken from it, as column → name there."""
 
@@ -53,6 +70,22 @@ def languages(datasets: Datasets) -> list[Group]:
         Column(datasets.verdicts, {"passed": "kept"}),
         Column(datasets.curated, {"kept": "documents"}),
         Column(datasets.tokens, {"tokens": "tokens", "bytes": "bytes"})])
+
+
+def beside_the_web(groups: Sequence[Group]) -> list[Beside]:
+    """The languages with published figures, the most frequent on the web first, and a row for all others."""
+    by_name = {group.name: group for group in groups}
+    read = sum(group.documents for group in groups) or 1
+    kept = sum(group.kept or 0 for group in groups) if any(group.kept is not None for group in groups) else None
+
+    def row(language: str | None, some: Sequence[Group], crawl: float) -> Beside:
+        return Beside(language, sum(group.documents for group in some) / read,
+                      None if kept is None else sum(group.kept or 0 for group in some) / (kept or 1), crawl,
+                      SPEAKERS.get(language or ""))
+
+    known = [row(language, [by_name[language]] if language in by_name else [], crawl)
+             for language, crawl in sorted(COMMON_CRAWL.items(), key=lambda item: -item[1])]
+    return [*known, row(None, [group for group in groups if group.name not in COMMON_CRAWL], 1 - sum(COMMON_CRAWL.values()))]
 
 
 def sources(datasets: Datasets) -> list[Group]:
