@@ -45,7 +45,7 @@ def measurement(name: str) -> str:
     if ngram := re.fullmatch(r"(top|duplicate)_(\d+)gram", name):
         runs = "the most frequent run" if ngram[1] == "top" else "repeated runs"
         return f"Share of the characters in {runs} of {ngram[2]} words"
-    functions = (getattr(module, name, None) for module in 
+    functions = (getattr(module, name, None) for module in
                  (quality, repetition, rights, spam, language, address, background, classifier))
     said = next((function.__doc__ for function in functions if function), None) or ""
     return re.split(r"[;.](?=\s|$)", " ".join(said.split()).removeprefix("[D] "))[0]
