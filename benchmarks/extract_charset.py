@@ -67,7 +67,8 @@ def measure(crawl: Path, systems: dict[str, Callable[[bytes, str | None], str]])
             tally.right += text == wanted
             if language:
                 tally.labelled += 1
-                tally.language += model.identify([extract_plain_text(text)])[0] == [language]
+                plain = " ".join(extract_plain_text(text).split())
+                tally.language += model.guesses([plain]) == [language]
     return tallies
 
 

@@ -72,14 +72,14 @@ class Engine:
         """What makes this engine unusable, found before anything runs, each with its cure."""
         if "dask" in self.runner.lower():
             yield "DaskRunner loses rows in silence (tagged outputs and finish_bundle, Beam 2.77); use another runner"
-        if self.runner in ("DirectRunner", "SwitchingDirectRunner"):
+        elif self.runner in ("DirectRunner", "SwitchingDirectRunner"):
             yield f"DirectRunner runs on another engine from day to day; use --runner {LOCAL[0]}"
+        elif self.runner not in (*LOCAL, *USUAL) and not _known(self.runner):
+            yield f"there is no Beam runner {self.runner}; use local, prism, flink or a name Beam knows (FlinkRunner, …)"
         if self.workers < 1:
             yield f"--workers is {self.workers}; give at least 1"
         if self.is_local and (self.job_endpoint or self.worker_pool):
             yield f"--job-endpoint and --worker-pool are for another engine than {self.runner}; name it with --runner"
-        if self.runner not in (*LOCAL, *USUAL) and not _known(self.runner):
-            yield f"there is no Beam runner {self.runner}; use local, prism, flink or a name Beam knows (FlinkRunner, …)"
         if self.runner in USUAL and not self.service:
             yield f"{self.runner} needs --job-endpoint host:port, the address of a job service"
         elif self.service:
@@ -168,7 +168,8 @@ def store_sentence(error: BaseException) -> str | None:
 
 def _known(runner: str) -> bool:
     """Whether Beam has a runner of this name; one with dots is the path of a class."""
-    from apache_beam.options.pipeline_options import StandardOptions
+    with quiet():                           # Beam warns of cloud libraries that are not installed
+        from apache_beam.options.pipeline_options import StandardOptions
 
     names = {path.rpartition(".")[2].lower() for path in StandardOptions.ALL_KNOWN_RUNNERS}
     return "." in runner or runner.lower() in names

@@ -12,12 +12,13 @@ import pytest
 import zstandard
 
 from pipelines.extract.address import canonical_url, domain, given_url, host
-from pipelines.extract.blocklists import Blocklist, BlocklistError, blocked, blocklist_digests, open_blocklists, read_blocklist
+from pipelines.extract.blocklists import BLOCKLISTS, Blocklist, blocked, open_blocklists, read_blocklist
 from pipelines.extract.files.splits import RawFile, plan_splits
 from pipelines.extract.outcome import extract_split
 from pipelines.extract.refusal import Refusal
 from pipelines.extract.rows import Document
 from pipelines.extract.settings import Extract
+from pipelines.named import ContentError
 from pipelines.storage import Folder, StageError
 from tests.flow import SETTINGS, manifest, put_sample, run
 from tests.pages import InProcess
@@ -128,7 +129,7 @@ def test_lists_may_be_compressed_and_must_end(pack):
     packed = pack(lines.encode())
     assert len(read_blocklist("x", io.BytesIO(packed)).hosts) == 2000
     if pack is not bytes:
-        with pytest.raises(BlocklistError, match=r"cannot be read to its end \(.*\); get it again"):
+        with pytest.raises(ContentError, match=r"cannot be read to its end \(.*\); get it again"):
             read_blocklist("x", io.BytesIO(packed[:-20]))
 
 
@@ -136,7 +137,7 @@ def test_lists_may_be_compressed_and_must_end(pack):
     "com", "||com^", "@@||a.example^", "||a.example^$third-party", "a.example##.ad", "/ads[0-9]+/", "http://a.example/", "a.example:80",
     "a.example:80/x", "ads*.example", "a.example/x y", "a b.example", "a..example", ".", "a.example/x#y", "<html>", "||a.example/x^"])
 def test_a_line_that_cannot_be_understood_stops_the_run(line):
-    with pytest.raises(BlocklistError) as error:
+    with pytest.raises(ContentError) as error:
         listed("good.example", line)
     assert str(error.value) == (f"has 1 line that cannot be understood (line 2 {line!r}); give a host, an address without http:// or a "
                                 "comment in each")
@@ -157,8 +158,8 @@ def test_every_problem_of_every_list_at_once(tmp_path):
     assert empty == f"{tmp_path}/blocklists/empty holds no entry; get it again, or take it out of extract.blocklists"
     assert none == f"there is no blocklist 'none' in {tmp_path}/blocklists; put it there, or take it out of extract.blocklists"
     with pytest.raises(StageError, match="no blocklist 'none'"):
-        blocklist_digests(["empty", "none"], data)
-    assert list(blocklist_digests(["empty"], data)) == ["blocklists/empty"]
+        BLOCKLISTS.digests(["empty", "none"], data)
+    assert list(BLOCKLISTS.digests(["empty"], data)) == ["blocklists/empty"]
 
 
 def test_names_of_lists_are_checked():

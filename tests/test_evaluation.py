@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from pipelines.curate.evaluation import EvaluationError, index, open_sets, overlaps, read_set, set_digests
+from pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
 from pipelines.curate.rows import Curate, curate_batch
+from pipelines.named import ContentError
 from pipelines.rules import EvaluationPolicy, PersonalDataPolicy, parse_rules
 from pipelines.storage import Folder, StageError
 from tests.flow import SETTINGS, run, table
@@ -102,14 +103,14 @@ def test_a_set_is_read_line_by_line_with_every_string_in_it():
         ("a.jsonl:1", [MELONS, ANSWER]), ("a.jsonl:3", ["user", NINE, "x", FERRY])]
     for lines, says in (([json.dumps({"q": MELONS}), "{"], "has a line that is no JSON (2)"), ([json.dumps({"q": SHORT})], "holds no item with 8 words"),
                         ([], "holds no item")):
-        with pytest.raises(EvaluationError) as error:
+        with pytest.raises(ContentError) as error:
             read_set("a.jsonl", set_of(*lines))
         assert says in str(error.value)
 
 
 def test_every_missing_set_is_named_before_work_starts(tmp_path):
     data = Folder(str(tmp_path))
-    for ask in (lambda: set_digests(["gone.jsonl", "too.jsonl"], data), lambda: open_sets(["gone.jsonl", "too.jsonl"], TAG, data)):
+    for ask in (lambda: SETS.digests(["gone.jsonl", "too.jsonl"], data), lambda: open_sets(["gone.jsonl", "too.jsonl"], TAG, data)):
         with pytest.raises(StageError) as error:
             ask()
         assert str(error.value).count("there is no evaluation set") == 2 and "'too.jsonl'" in str(error.value)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from pipelines.pack.mixture import Mixture
@@ -33,11 +34,6 @@ def test_every_variable_of_make_is_explained():
     assert table == defined
 
 
-def test_every_link_inside_it_leads_to_a_heading():
-    headings = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)", README, re.MULTILINE)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
-
-
 def test_code_blocks_fit_a_terminal_of_80_columns():
     typed = re.sub(r"<!-- quote (\S+) -->.*?<!-- end -->", "", README, flags=re.DOTALL)
     blocks = re.findall(r"```\w+\n(.*?)```", typed, re.DOTALL)
@@ -50,6 +46,15 @@ def test_its_mixture_is_one():
     assert parse(Mixture, yaml.safe_load(recipe), "README").name == "mine"
 
 
-def test_every_file_it_links_to_exists():
-    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", README) if "://" not in link]
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+def headings(page: str) -> set[str]:
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.+)", page, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_every_link_of_its_pages_leads_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")) if "://" not in link]
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target.read_text("utf-8")), link

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.curate.evaluation import Evaluation, open_sets, set_digests
+from pipelines.curate.evaluation import SETS, Evaluation, open_sets
 from pipelines.curate.rows import CURATED, REJECTED, Curate, curate_batch
 from pipelines.dedup import DEDUP
 from pipelines.extract.stage import EXTRACT
@@ -54,7 +54,7 @@ class CurateStage(Stage):
         return given if config.settings.curate.evaluation_sets else given | {"evaluation": None}
 
     def named_inputs(self, place: Place) -> dict[str, str]:
-        return set_digests(place.config.settings.curate.evaluation_sets, place.data)
+        return SETS.digests(place.config.settings.curate.evaluation_sets, place.data)
 
     def open(self, settings: Given, data: Folder) -> Evaluation | None:
         return open_sets(settings.curate.evaluation_sets, settings.evaluation, data)

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from pipelines.extract.files.inputs import read_lines
-from pipelines.extract.files.raw import sha256
 from pipelines.measure.words import Words, chained, read_words
+from pipelines.named import ContentError, Named
 from pipelines.rules import EvaluationPolicy
-from pipelines.storage import Folder, StageError
+from pipelines.storage import Folder
 
-FOLDER = "evaluation_sets"
+SETS = Named("evaluation set", "evaluation_sets", "curate.evaluation_sets")
 RUN = 13                # words
 SHORTEST = 8            # words of an item that is compared whole: below it, sentences meet by chance
 SHARED = 10             # items
@@ -38,55 +38,26 @@ class Evaluation:
     lengths: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def set_digests(names: Sequence[str], data: Folder) -> dict[str, str]:
-    """The sha256 of each set by its path in the data folder. StageError names all that cannot be read."""
-    digests, problems = {}, []
-    for name in names:
-        try:
-            with (data / FOLDER).open(name) as file:
-                digests[f"{FOLDER}/{name}"] = sha256(file)
-        except OSError as error:
-            problems.append(_missing(name, data, error))
-    if problems:
-        raise StageError("\n".join(problems))
-    return digests
-
-
 def open_sets(names: Sequence[str], policy: EvaluationPolicy, data: Folder) -> Evaluation | None:
     """The sets of these names in one index, or None where there are none. StageError with everything that is wrong."""
-    problems: list[str] = []
-    items: list[tuple[str, list[str]]] = []
-    for name in names:
-        try:
-            with (data / FOLDER).open(name) as file:
-                items += read_set(name, file)
-        except OSError as error:
-            problems.append(_missing(name, data, error))
-        except EvaluationError as error:
-            problems.append(f"{data.uri}/{FOLDER}/{name} {error}")
-    if problems:
-        raise StageError("\n".join(problems))
+    items = [item for listed in SETS.read(names, data, read_set) for item in listed]
     return index(items, policy) if items else None
 
 
-class EvaluationError(ValueError):
-    """What is wrong with a set, and the cure, as the rest of a sentence that begins with its path."""
-
-
 def read_set(name: str, file: Any) -> list[tuple[str, list[str]]]:
-    """("file:line", its strings) of every item; EvaluationError where a line is no JSON, or none could ever be found."""
+    """("file:line", its strings) of every item; ContentError where a line is no JSON, or none could ever be found."""
     items = []
     for number, line in enumerate(read_lines(file, 0, 1 << 62, _LONGEST), start=1):
         if line.data is None:
-            raise EvaluationError(f"cannot be read at line {number} ({line.detail or line.rule}); get it again")
+            raise ContentError(f"cannot be read at line {number} ({line.detail or line.rule}); get it again")
         if not line.data.strip():
             continue
         try:
             items.append((f"{name}:{number}", list(_strings(json.loads(line.data)))))
         except (ValueError, RecursionError):
-            raise EvaluationError(f"has a line that is no JSON ({number}); give one item a line") from None
+            raise ContentError(f"has a line that is no JSON ({number}); give one item a line") from None
     if not items or not index(items, EvaluationPolicy()).runs.any():
-        raise EvaluationError(f"holds no item with {SHORTEST} words of its own, so nothing could be found; take it out of "
+        raise ContentError(f"holds no item with {SHORTEST} words of its own, so nothing could be found; take it out of "
                               "curate.evaluation_sets")
     return items
 
@@ -152,10 +123,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, dict)):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _strings(one)
-
-
-def _missing(name: str, data: Folder, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return (f"there is no evaluation set {name!r} in {data.uri}/{FOLDER}; put it there, or take it out of "
-                "curate.evaluation_sets")
-    return f"{data.uri}/{FOLDER}/{name} cannot be read ({' '.join(str(error).split())}); make it readable"

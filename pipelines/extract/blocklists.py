@@ -26,11 +26,11 @@ import xxhash
 
 from pipelines.extract.address import ascii_host, host, path_and_query
 from pipelines.extract.files.inputs import read_lines
-from pipelines.extract.files.raw import sha256
 from pipelines.extract.refusal import Refusal
-from pipelines.storage import Folder, StageError
+from pipelines.named import ContentError, Named
+from pipelines.storage import Folder
 
-FOLDER = "blocklists"
+BLOCKLISTS = Named("blocklist", "blocklists", "extract.blocklists")
 _LONGEST = 1 << 16      # bytes of a line
 _SHOWN = 10             # lines of a list that are named where it cannot be understood
 _PLAIN = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}")
@@ -63,46 +63,17 @@ def blocked(url: str | None, lists: Sequence[Blocklist]) -> Refusal | None:
     return None
 
 
-def blocklist_digests(names: Sequence[str], data: Folder) -> dict[str, str]:
-    """The sha256 of each list by its path in the data folder. StageError names all that cannot be read."""
-    digests, problems = {}, []
-    for name in names:
-        try:
-            with (data / FOLDER).open(name) as file:
-                digests[f"{FOLDER}/{name}"] = sha256(file)
-        except OSError as error:
-            problems.append(_missing(name, data, error))
-    if problems:
-        raise StageError("\n".join(problems))
-    return digests
-
-
 def open_blocklists(names: Sequence[str], data: Folder) -> tuple[Blocklist, ...]:
     """The lists of these names under blocklists/, in this order. StageError with everything that is wrong in any of them."""
-    lists, problems = [], []
-    for name in names:
-        try:
-            with (data / FOLDER).open(name) as file:
-                lists.append(read_blocklist(name, file))
-        except OSError as error:
-            problems.append(_missing(name, data, error))
-        except BlocklistError as error:
-            problems.append(f"{data.uri}/{FOLDER}/{name} {error}")
-    if problems:
-        raise StageError("\n".join(problems))
-    return tuple(lists)
-
-
-class BlocklistError(ValueError):
-    """What is wrong with a list, and the cure, as the rest of a sentence that begins with its path."""
+    return tuple(BLOCKLISTS.read(names, data, read_blocklist))
 
 
 def read_blocklist(name: str, file: Any) -> Blocklist:
-    """The list in a seekable binary file; BlocklistError where a line, or the file's end, cannot be understood."""
+    """The list in a seekable binary file; ContentError where a line, or the file's end, cannot be understood."""
     hosts, paths, strange, count = array("Q"), dict[str, list[str]](), list[str](), 0
     for number, line in enumerate(read_lines(file, 0, 1 << 62, _LONGEST), start=1):
         if line.data is None and line.rule != "too_large":
-            raise BlocklistError(f"cannot be read to its end ({line.detail}); get it again")
+            raise ContentError(f"cannot be read to its end ({line.detail}); get it again")
         text = b"(longer than 65,536 bytes)" if line.data is None else line.data.strip()
         if _PLAIN.fullmatch(text):      # nearly all lines of a large list
             hosts.append(_hash(text))
@@ -119,10 +90,10 @@ def read_blocklist(name: str, file: Any) -> Blocklist:
                 strange.append(f"{number} {text[:60].decode('utf-8', 'backslashreplace')!r}")
     if count:
         more = f", and {count - len(strange):,} more" if count > len(strange) else ""
-        raise BlocklistError(f"has {count:,} {'line' if count == 1 else 'lines'} that cannot be understood (line "
+        raise ContentError(f"has {count:,} {'line' if count == 1 else 'lines'} that cannot be understood (line "
                              f"{', '.join(strange)}{more}); give a host, an address without http:// or a comment in each")
     if not hosts and not paths:
-        raise BlocklistError("holds no entry; get it again, or take it out of extract.blocklists")
+        raise ContentError("holds no entry; get it again, or take it out of extract.blocklists")
     return Blocklist(name, np.sort(np.frombuffer(hosts, np.uint64)), {one: tuple(sorted(set(paths[one]))) for one in paths})
 
 
@@ -186,9 +157,3 @@ def _pattern(path: str) -> re.Pattern[str]:
     if not rest:
         return re.compile(first + end)
     return re.compile(first + "".join(f"(?>.*?{piece})" for piece in rest[:-1]) + f"(?>.*?{rest[-1]}{end})", re.S)
-
-
-def _missing(name: str, data: Folder, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"there is no blocklist {name!r} in {data.uri}/{FOLDER}; put it there, or take it out of extract.blocklists"
-    return f"{data.uri}/{FOLDER}/{name} cannot be read ({' '.join(str(error).split())}); make it readable"

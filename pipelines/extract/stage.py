@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract.blocklists import Blocklist, blocklist_digests, open_blocklists
+from pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from pipelines.extract.files.archive import Ends
 from pipelines.extract.files.elsewhere import open_raw
 from pipelines.extract.files.raw import survey
@@ -72,7 +72,7 @@ class ExtractStage(Stage):
         return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
 
     def named_inputs(self, place: Place) -> dict[str, str]:
-        return blocklist_digests(self.settings(place.config).blocklists, place.data)
+        return BLOCKLISTS.digests(self.settings(place.config).blocklists, place.data)
 
     def open(self, settings: Extract, data: Folder) -> Tools:
         return Tools(Readers(settings), open_blocklists(settings.blocklists, data))
