@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-QUOTE = re.compile(r"(<!-- quote (?P<name>\S+) -->\n)(?P<body>.*?)(?P<end>\n<!-- end -->)", re.DOTALL)
+QUOTE = re.compile(r"(<!-- quote (?P<name>\S+) -->\n)(?P<body>.*?)(?P<end><!-- end -->)", re.DOTALL)
 
 
 def quoted(page: str) -> str:
     """A page's text with every quotation as the file under benchmarks/results/ has it now."""
-    return QUOTE.sub(lambda match: match[1] + body(match["name"]) + match["end"], page)
+    return QUOTE.sub(lambda match: f"{match[1]}{body(match['name'])}\n{match['end']}", page)
 
 
 def body(name: str) -> str:

@@ -9,6 +9,7 @@ from pipelines.parts import Counts
 from pipelines.report.dataset import Dataset, open_aligned
 from pipelines.report.duplicates import Clusters, Hosts, clusters, hosts
 from pipelines.storage import Folder, StageError
+from pipelines.terminal import show
 
 MOST = 15               # rows of a table of groups
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         lines = said(duplicates, clusters(duplicates, documents), hosts(documents, verdicts, duplicates))
     except StageError as error:
         return "\n".join(f"duplicates: {line}" for line in str(error).splitlines())
-    print("\n".join(lines), flush=True)
+    show(lines)
     return 0
 
 

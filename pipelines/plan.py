@@ -20,6 +20,7 @@ from pipelines.dedup.settings import memory_of_machine
 from pipelines.engine import Engine, processors
 from pipelines.settings import Config, read_config
 from pipelines.storage import Folder, StageError
+from pipelines.terminal import show
 from tokenizer.strict import SettingsError, parse
 
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
@@ -199,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         engine = Engine(given.runner, given.workers)
         memory = given.memory_gb * 1e9 if given.memory_gb else memory_of_machine() if engine.is_local else 4e9
         config = read_config(given.config, given.rules, given.mixture, None)
-        print("\n".join(Plan(read_rates(), config, engine, stored, memory).lines()))
+        show(Plan(read_rates(), config, engine, stored, memory).lines())
     except (StageError, SettingsError) as error:
         return "\n".join(f"plan: {line}" for line in str(error).splitlines())
     return 0

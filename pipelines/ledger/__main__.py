@@ -12,6 +12,7 @@ from pipelines.pack.mixture import read_mixture
 from pipelines.settings import read_config
 from pipelines.stage import Place
 from pipelines.storage import Folder, StageError
+from pipelines.terminal import show
 from tokenizer.strict import SettingsError
 
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
             lines = trace(data, read_mixture(given.mixture).name, given.split, given.block)
     except (StageError, SettingsError) as error:
         return "\n".join(f"{given.asked}: {line}" for line in str(error).splitlines())
-    print("\n".join(lines), flush=True)
+    show(lines)
     return 0
 
 

@@ -12,6 +12,7 @@ from pipelines.takedown.carry_out import carry_out
 from pipelines.takedown.entries import LIST
 from pipelines.takedown.listing import listing
 from pipelines.takedown.resolve import resolve
+from pipelines.terminal import show
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:
@@ -33,7 +34,7 @@ def run(place: Place, do: bool) -> str:
     lines = list(listing(place.data, resolution))
     if not do:
         return "\n".join([*lines, "nothing was changed; carry it out with `make takedown CARRY_OUT=yes`"])
-    print("\n".join(lines), flush=True)
+    show(lines)
     for line in carry_out(place, resolution):
         print(f"takedown: {line}", flush=True)
     return "takedown: done"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.storage import Folder, StageError
+from pipelines.terminal import show
 from pipelines.twins.pairs import twins
 
 
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         lines = twins(Folder(given.data), given.page.strip(), sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     except StageError as error:
         return "\n".join(f"twins: {line}" for line in str(error).splitlines())
-    print("\n".join(lines), flush=True)
+    show(lines)
     return 0
 
 

@@ -19,6 +19,7 @@ from pipelines.report.numbers import many, number
 from pipelines.report.personal import UNSEEN, masked
 from pipelines.rules import Rule, read_rules
 from pipelines.storage import Folder, StageError
+from pipelines.terminal import show
 from pipelines.what_if.compare import Difference, Moved, Page, changed_rules
 from tokenizer.strict import SettingsError
 
@@ -38,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
         old, difference = compare(data, new)
     except (StageError, SettingsError) as error:
         return "\n".join(f"what-if: {line}" for line in str(error).splitlines())
-    for line in told(difference, changed_rules(old, new), given.rules):
-        print(line.rstrip())
+    show(line.rstrip() for line in told(difference, changed_rules(old, new), given.rules))
     return 0
 
 

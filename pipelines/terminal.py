@@ -1,0 +1,15 @@
+"""Printing what is there to be read: in a pager, through `head`, or into a file."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print each line. A reader that has seen enough (`| head`) may leave: what it does not read is no error."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # Python flushes what is left at its end
