@@ -3,7 +3,7 @@
     python -m benchmarks.personal_data --shared ../shared/data --presidio-python /tmp/presidio/bin/python
 
 writes benchmarks/results/personal-data.md (precision and recall), personal-false.md (findings in manuals and novels, masked),
-personal-speed.md and personal-linear.md and .svg (the worst texts there are). Presidio has an environment of its own:
+personal-speed.md and personal-linear.md (the worst texts there are), and docs/personal-linear.svg, which plots those. Presidio has an environment of its own:
 
     python3 -m venv /tmp/presidio && /tmp/presidio/bin/pip install presidio-analyzer==2.2.366
 
@@ -35,7 +35,7 @@ from pipelines.extract.refusal import Refusal
 from pipelines.extract.settings import Extract
 from pipelines.measure.personal import KINDS, Finding, find_personal_data
 
-RESULTS = Path(__file__).parents[1] / "benchmarks/results"
+RESULTS, DOCS = (Path(__file__).parents[1] / name for name in ("benchmarks/results", "docs"))
 OURS, PRESIDIO = "textmill", "Presidio"
 SENTENCES = "pii.jsonl.zst"
 # What the labelled sentences call the kinds that need no model.
@@ -313,7 +313,7 @@ def main() -> int:
     if given.only in (None, "linear"):
         made["personal-linear.md"], made["personal-linear.svg"] = linear()
     for name, content in made.items():
-        (RESULTS / name).write_text(content, "utf-8")
+        (DOCS if name.endswith(".svg") else RESULTS).joinpath(name).write_text(content, "utf-8")
         print(content if name.endswith(".md") else f"{name} written")
     return 0
 
