@@ -3,7 +3,8 @@
     python -m benchmarks.personal_data --shared ../shared/data --presidio-python /tmp/presidio/bin/python
 
 writes benchmarks/results/personal-data.md (precision and recall), personal-false.md (findings in manuals and novels, masked),
-personal-speed.md and personal-linear.md (the worst texts there are), and docs/personal-linear.svg, which plots those. Presidio has an environment of its own:
+personal-speed.md and personal-linear.md (the worst texts there are), and docs/personal-linear.svg, which plots those. Presidio
+has an environment of its own:
 
     python3 -m venv /tmp/presidio && /tmp/presidio/bin/pip install presidio-analyzer==2.2.366
 
