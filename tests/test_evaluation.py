@@ -10,10 +10,14 @@ import yaml
 
 from pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
 from pipelines.curate.rows import Curate, curate_batch
+from pipelines.engine import Engine
+from pipelines.ledger.why import why
 from pipelines.named import ContentError
 from pipelines.rules import EvaluationPolicy, PersonalDataPolicy, parse_rules
+from pipelines.settings import read_config
+from pipelines.stage import Place
 from pipelines.storage import Folder, StageError
-from tests.flow import SETTINGS, run, table
+from tests.flow import MIXTURE, ROOT, SETTINGS, run, table
 from tests.test_curate import world
 from tokenizer.strict import SettingsError, parse
 
@@ -143,3 +147,14 @@ def test_a_set_named_later_redoes_curate_alone_and_the_ledger_names_the_item(mil
     after, (row,) = table(data, "curated"), [r for r in table(data, "curated", rejected=True).to_pylist() if r["rule"] == "evaluation"]
     assert (row["id"], row["value"], row["bound"], row["detail"]) == (page["id"], "1.000", "0.5", "exam.jsonl:1 1.000")
     assert after.to_pylist() == [one for one in before.to_pylist() if one["id"] != page["id"]]
+
+    def told(rules: str) -> str:
+        config = read_config(str(tmp_path / "settings.yaml"), str(rules), str(MIXTURE), None)
+        return " ".join(" ".join(why(Place(Folder(str(data)), config, Engine()), page["id"])).split())
+
+    assert "curate rejected by evaluation, value 1.000, bound 0.5; it holds exam.jsonl:1 1.000" in told(ROOT / "rules.yaml")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text((ROOT / "rules.yaml").read_text("utf-8").replace("action: drop, overlap", "action: tag, overlap"))
+    ran = run("curate", data, 1, "--rules", str(rules), settings=tmp_path / "settings.yaml")
+    assert ran.returncode == 0, ran.stderr
+    assert "curate 1 piece, 0 edits holds items of evaluation sets, with their overlap: exam.jsonl:1 (1)" in told(rules)

@@ -203,7 +203,7 @@ def _twins(place: Place, ids: Sequence[str], label: str) -> Iterator[str]:
 
 def _curated(place: Place, document: Found) -> Iterator[str]:
     """What curate, tokenize and pack made of a document: its pieces with their edits, tokens and blocks."""
-    pieces = _rows_with_id(place, "curated", document, ["piece", "pieces", "from", "to", "edits"])
+    pieces = _rows_with_id(place, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
     if (missing := _absent(place, CURATE, "curated")) is not None:
         yield from labelled("curate", missing)
         return
@@ -211,11 +211,15 @@ def _curated(place: Place, document: Found) -> Iterator[str]:
     if rejected := _rejection(place, document):
         value = f", value {shown(rejected['value'])}" if rejected["value"] is not None else ""
         bound = f", bound {shown(rejected['bound'])}" if rejected["bound"] is not None else ""
-        also = f"; also {shown(rejected['detail'])}" if rejected["detail"] and not rejected["rule"].startswith("dup") else ""
-        yield from labelled("curate", f"rejected by {rejected['rule']}{value}{bound}{also}{stale}")
+        more = "" if not rejected["detail"] or rejected["rule"].startswith("dup") else (
+            f"; {'it holds' if rejected['rule'] == 'evaluation' else 'also'} {shown(rejected['detail'])}")
+        yield from labelled("curate", f"rejected by {rejected['rule']}{value}{bound}{more}{stale}")
         return
     edits = sum(len(piece["edits"]) for piece in pieces)
     yield from labelled("curate", f"{_count(len(pieces), 'piece')}, {_count(edits, 'edit')}{stale}")
+    if held := {item["item"]: item["overlap"] for piece in pieces for item in piece["evaluation_items"] or ()}:
+        items = ", ".join(f"{shown(item)} ({number(overlap)})" for item, overlap in held.items())
+        yield from labelled("", f"holds items of evaluation sets, with their overlap: {items}")
     tokens = {name: {row["piece"]: row["token_count"] for row in
                      _rows_with_id(place, f"tokens/{name}", document, ["piece", "token_count"])}
               for name in datasets_under(place.data, "tokens")}
