@@ -112,6 +112,16 @@ def settings(folder: Path) -> Path:
     return path
 
 
+def recipe(folder: Path) -> Path:
+    """The recipe of benchmarks/real_crawl.py, smaller and without its books."""
+    text = yaml.safe_load(RECIPE.read_text())
+    text["entries"] = {"web": {"where": {"source": "crawl"}, "share": 1.0, "repeat": 2}}
+    text["tokens"] = 2_000_000
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(text))
+    return path
+
+
 def laid(folder: Path, raw: Path, names: Sequence[str]) -> Path:
     (folder / "raw/crawl").mkdir(parents=True)
     for name in names:
@@ -210,10 +220,7 @@ def main() -> None:
     given = parser.parse_args()
     given.data.mkdir(parents=True)
     config = settings(given.data)
-    recipe = yaml.safe_load(RECIPE.read_text())
-    recipe["entries"] = {"web": {"where": {"source": "crawl"}, "share": 1.0, "repeat": 2}}
-    recipe["tokens"] = 2_000_000
-    (given.data / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    recipe(given.data)
     folders = {name: laid(given.data / name, given.raw, given.files) for name in ("local", "flink-1", "flink-2")}
     costs = {HERE: flow(folders["local"], config, 2)}
     facts = rates(folders["local"], config, costs[HERE], given.files)

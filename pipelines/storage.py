@@ -20,6 +20,7 @@ from pyarrow import fs
 
 COPY_BYTES = 8 << 20
 STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # what pyarrow says
+BUSY = re.compile(r"AWS Error (?:SLOW_DOWN|SERVICE_UNAVAILABLE|UNKNOWN \(HTTP status 503\))")
 S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
@@ -137,6 +138,11 @@ def unreachable(error: BaseException) -> str | None:
     """What a store said that did not answer or refused, from an error or the text that became of it; None: not that."""
     found = STORE.search(str(error))
     return " ".join(found[1].split())[:300] if found else None
+
+
+def busy(error: BaseException) -> bool:
+    """Whether a store asks for patience: it is there, and will answer later."""
+    return BUSY.search(str(error)) is not None
 
 
 def full_disk(error: OSError, where: str) -> Exception:

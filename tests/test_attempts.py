@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import storage
+from pipelines import probe, storage
 from pipelines.run import bring_up_to_date
 from pipelines.stage import do
 from tests import servers
@@ -105,6 +105,9 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         throttle.left = 3
         assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
         assert throttle.left == 0
+        (here.data / "_probe").write("asked", b"name")
+        throttle.left = 3                                       # the probe does not take it for a place it cannot see
+        assert probe.answer(1, here.data / "_probe", "name", {}) == (1, 1)
         throttle.left = 10_000
         monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)          # the pauses double: eight take half a minute
         with pytest.raises(OSError, match="AWS Error") as raised:
