@@ -20,7 +20,7 @@ import pytest
 
 from benchmarks import cluster as benchmark
 from cluster import hosts
-from cluster.flink import ROOT
+from cluster.flink import ROOT, overview
 from cluster.processes import Processes
 from pipelines.dedup.copies import STEPS
 from pipelines.service import answers
@@ -123,7 +123,7 @@ def test_what_is_lost_in_the_middle_is_named_and_a_rerun_makes_what_is_missing(m
 
     def again() -> None:
         kept = {e.path: e.modified for e in here.entries() if "/_receipts/" in e.path}
-        steps, jobs = done_steps(here, stage), jobs_run()
+        steps, jobs = done_steps(here, stage), jobs_finished()
         assert kept
         ran = run(stage, data.uri, 2, *options, settings=settings)
         assert ran.returncode == 0, ran.stderr
@@ -131,7 +131,7 @@ def test_what_is_lost_in_the_middle_is_named_and_a_rerun_makes_what_is_missing(m
         after = {e.path: e.modified for e in here.entries()}
         assert all(after[path] == modified for path, modified in kept.items())      # none was made again
         if stage == "dedup":
-            assert steps and jobs_run() - jobs == 1 + DEDUP_STEPS - steps + 1      # the probe, steps not done yet, parts
+            assert steps and jobs_finished() - jobs == 1 + DEDUP_STEPS - steps + 1      # the probe, steps not done yet, parts
 
     with two_hosts(behind, port) as (throttle, options):
         begun = subprocess.Popen(command(stage, data.uri, 2, *options, settings=settings), cwd=ROOT, stdout=subprocess.PIPE,
@@ -238,9 +238,9 @@ def without(victim: str, throttle: servers.Throttle) -> Iterator[None]:
             time.sleep(0.2)
 
 
-def jobs_run() -> int:
-    """How many jobs the cluster's job server has taken since it started."""
-    return (FOLDER / "run/job-server.log").read_text().count("Invoking job")
+def jobs_finished() -> int:
+    """How many jobs the jobmanager has brought to a good end."""
+    return overview(FOLDER / "run")["jobs-finished"]
 
 
 def done_steps(data: Folder, stage: str) -> int:
