@@ -249,6 +249,21 @@ def done_steps(data: Folder, stage: str) -> int:
     return len(names & set(STEPS))
 
 
+@NAMESPACES
+def test_the_hosts_of_another_cluster_are_left_alone_and_more_workers_than_slots_are_refused(tmp_path):
+    control = [sys.executable, "-m", "cluster"]
+    (tmp_path / "lib").symlink_to(FOLDER / "lib")
+    with cluster(2) as options:
+        other = subprocess.run([*control, "start", "--folder", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+        assert (other.returncode, other.stdout) == (1, "")
+        assert other.stderr.startswith("cluster: another cluster runs on the hosts mill-0 … of this machine; end it with ")
+        subprocess.run([*control, "stop", "--folder", str(tmp_path)], cwd=ROOT, check=True)
+        assert overview(FOLDER / "run")["taskmanagers"] == 2
+        ran = run("extract", put_sample(tmp_path / "data"), 3, *options)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr.splitlines()[-1].startswith("extract: flink has no 3 slots free (--workers); see that ")
+
+
 def made_by(stage: str) -> set[str]:
     """The datasets that are there once a stage has run."""
     return {DATASETS[name].split("/")[0] for name in STAGES[:STAGES.index(stage) + 1]}
