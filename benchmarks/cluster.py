@@ -140,14 +140,15 @@ def laid(folder: Path, raw: Path, names: Sequence[str]) -> Path:
 def flow(data: Path, config: Path, workers: int, *engine: str, servers: Sequence[int] = ()) -> dict[str, Cost]:
     costs = {}
     for stage in STAGES:
-        costs[stage], said = measured([sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(config),
-                                       "--mixture", str(data.parent / "recipe.yaml"), "--workers", str(workers), *engine], servers)
+        costs[stage], said = measured([
+            sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(config), "--mixture",
+            str(data.parent / "recipe.yaml"), "--workers", str(workers), *engine], servers)
         print(data.name, stage, costs[stage], said, flush=True)
     return costs
 
 
 def on_flink(data: Path, config: Path, slots: int) -> tuple[dict[str, Cost], Cost]:
-    """(cost of each stage, cost of a job that does nothing) on taskmanagers of this machine, with a slot each if that can be."""
+    """(cost of each stage, cost of a job that does nothing) on taskmanagers of this machine, a slot each where that can be."""
     job_port, pool_port = free_port(), free_port()
     control = [sys.executable, "-m", "cluster"]
     subprocess.run([*control, "start", "--hosts", str(slots), "--job-port", str(job_port),
