@@ -76,22 +76,18 @@ def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tu
                              "differ; install the same on all hosts (constraints.txt names the versions), and start their "
                              "worker pools again")
     try:
-        found = _asked(folder, attempts=2)      # what cannot be reached should be said soon
+        filesystem, path = open_filesystem(folder.uri, attempts=2)      # what cannot be reached should be said soon
+        with filesystem.open_input_stream(f"{path}/asked") as asked:
+            found = asked.read()
     except OSError as error:
         if not busy(error):
             raise StageError(f"a worker on {platform.node()} does not see {folder.uri.rpartition(f'/{FOLDER}/')[0]} as it is "
                              f"here ({' '.join(str(error).split())[:200]}); use a folder or a bucket that all hosts share, and "
                              "start worker pools with the credentials and the endpoint for it in their environment") from None
-        found = _asked(folder)                  # a store that throttles is waited for, as in the work that follows
-    assert found == name
+        found = folder.read("asked")            # a store that throttles is waited for, as in the work that follows
+    assert found.decode() == name
     folder.write(f"answer-{number}", json.dumps(here).encode())
     return number % 2, number
-
-
-def _asked(folder: Folder, attempts: int | None = None) -> str:
-    filesystem, path = open_filesystem(folder.uri, attempts)
-    with filesystem.open_input_stream(f"{path}/asked") as asked:
-        return str(asked.read().decode())
 
 
 def facts(libraries: list[str]) -> dict[str, str]:
