@@ -29,6 +29,7 @@ SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\
 PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
 NO_SLOTS = "NoResourceAvailableException"           # Flink's
+GRPC = "StatusRuntimeException: "                   # Java's, between an engine and its workers
 NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
                        r"(.+?)(?= on <|\\n|\n|$)")
 
@@ -161,6 +162,9 @@ class Engine:
             return error                    # a function of ours failed: a bug
         plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
         cause = plain.strip().splitlines() or [type(error).__name__]
+        if GRPC in cause[0]:
+            return StageError(f"a worker or its pool is gone ({cause[0].rpartition(GRPC)[2][:300]}); start the pool again on its "
+                              f"host, and {AGAIN}")
         return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
 
 

@@ -122,6 +122,10 @@ def test_an_address_is_asked_what_it_is(jobs):
     ("Pipeline x failed in state FAILED: java.lang.RuntimeException: no\n\tat y\nCaused by: java.io.IOException: Connection refused\n\tat z",
      "the engine ended the job (java.io.IOException: Connection refused); see that its workers run, and run the same command again: "
      "finished parts are kept"),
+    ("Pipeline x failed in state FAILED: java.lang.Exception: no\n\tat y\nCaused by: a.grpc.StatusRuntimeException: "
+     "a.grpc.StatusRuntimeException: CANCELLED: client cancelled\n\tat z",
+     "a worker or its pool is gone (CANCELLED: client cancelled); start the pool again on its host, and run the same command again: "
+     "finished parts are kept"),
     ("Pipeline x failed in state FAILED: org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire "
      "the minimum required resources.\n\tat y\nCaused by: java.util.concurrent.TimeoutException: Timeout has occurred: 20000 ms\n",
      "flink has no 2 slots free (--workers); see that its taskmanagers run, wait for the job that has them or cancel it (a job "
