@@ -163,8 +163,8 @@ class Engine:
         plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
         cause = plain.strip().splitlines() or [type(error).__name__]
         if GRPC in cause[0]:
-            return StageError(f"a worker or its pool is gone ({cause[0].rpartition(GRPC)[2][:300]}); start the pool again on its "
-                              f"host, and {AGAIN}")
+            return StageError(f"a worker or its pool is gone ({cause[0].rpartition(GRPC)[2][:300]}); start the pool again on "
+                              f"its host, and {AGAIN}")
         return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
 
 
