@@ -198,13 +198,13 @@ def test_a_real_crawl_on_two_hosts_over_an_object_store(crawled, tmp_path, monke
 
 @contextlib.contextmanager
 def throttling(throttle: servers.Throttle) -> Iterator[None]:
-    """In two of every eight seconds the store answers 503."""
+    """In one of every eight seconds the store answers 503."""
     over = threading.Event()
 
     def turn() -> None:
-        while not over.wait(6):
+        while not over.wait(7):
             throttle.left = ENDLESS
-            over.wait(2)
+            over.wait(1)
             throttle.left = 0
 
     thread = threading.Thread(target=turn)
