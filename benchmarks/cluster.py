@@ -1,8 +1,8 @@
 """The flow on a real crawl, here and on Flink: seconds and CPU of each stage, and that the bytes are the same.
 
 `python -m benchmarks.cluster --raw ../shared/data/crawl --files news.warc.gz --data /tmp/cluster` runs every stage with the
-local runner and two workers, then on a taskmanager of this machine with one slot and with two, each in a data folder of
-its own, compares the sha256 of every file, and writes benchmarks/results/cluster.md. What the local run cost goes to
+local runner and two workers, then on `make cluster` with one taskmanager and with two, a slot each, every time in a data
+folder of its own, compares the sha256 of every file, and writes benchmarks/results/cluster.md. What the local run cost goes to
 pipelines/rates.yaml, from which `make plan` works out larger runs.
 """
 
@@ -15,7 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ import psutil
 import yaml
 
 from benchmarks.real_crawl import ROOT, STAGES
+from cluster import hosts
+from cluster.flink import overview
 from cluster.processes import Processes
 from pipelines.dedup.copies import find_copies
 from pipelines.dedup.files import read_rows
@@ -40,7 +42,7 @@ from tests.servers import free_port
 
 HERE = "local, 2 workers"
 RECIPE = ROOT / "benchmarks/real-crawl.yaml"
-JOBS = dict.fromkeys(STAGES, 2) | {"dedup": 9, "tokenizer": 0}          # the probe, and the stage's own
+CLUSTER = ROOT / "build/cluster/run"
 PROBE = """
 import sys
 from pipelines.engine import Engine
@@ -57,11 +59,12 @@ check_workers(STAGES["screen"], Place(Folder(data), read_config(config, rules, m
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one command: seconds on the wall, CPU seconds of Python and of Java, with all they started."""
+    """Of one command: seconds on the wall, CPU seconds of Python and of Java with all they started, jobs that Flink ran."""
 
     wall: float
     python: float
     java: float
+    jobs: int
 
 
 def measured(command: Sequence[str], servers: Sequence[int] = ()) -> tuple[Cost, str]:
@@ -78,7 +81,7 @@ def measured(command: Sequence[str], servers: Sequence[int] = ()) -> tuple[Cost,
                 continue
 
     look(servers)
-    before, start = dict(spent), time.monotonic()
+    before, jobs, start = dict(spent), _jobs_finished() if servers else 0, time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     over = threading.Event()
 
@@ -98,7 +101,12 @@ def measured(command: Sequence[str], servers: Sequence[int] = ()) -> tuple[Cost,
     used: dict[str, float] = defaultdict(float)
     for pid, (name, seconds) in spent.items():
         used["java" if name == "java" else "python"] += seconds - before.get(pid, (name, 0.0))[1]
-    return Cost(wall, used["python"], used["java"]), (said.strip().splitlines() or [""])[-1]
+    jobs = _jobs_finished() - jobs if servers else 0
+    return Cost(wall, used["python"], used["java"], jobs), (said.strip().splitlines() or [""])[-1]
+
+
+def _jobs_finished() -> int:
+    return overview(CLUSTER)["jobs-finished"]
 
 
 def settings(folder: Path) -> Path:
@@ -112,6 +120,16 @@ def settings(folder: Path) -> Path:
     return path
 
 
+def recipe(folder: Path) -> Path:
+    """The recipe of benchmarks/real_crawl.py, smaller and without its books."""
+    text = yaml.safe_load(RECIPE.read_text())
+    text["entries"] = {"web": {"where": {"source": "crawl"}, "share": 1.0, "repeat": 2}}
+    text["tokens"] = 2_000_000
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(text))
+    return path
+
+
 def laid(folder: Path, raw: Path, names: Sequence[str]) -> Path:
     (folder / "raw/crawl").mkdir(parents=True)
     for name in names:
@@ -119,25 +137,26 @@ def laid(folder: Path, raw: Path, names: Sequence[str]) -> Path:
     return folder
 
 
-def flow(data: Path, config: Path, workers: int, *engine: str, servers: Sequence[int] = ()) -> dict[str, tuple[Cost, str]]:
+def flow(data: Path, config: Path, workers: int, *engine: str, servers: Sequence[int] = ()) -> dict[str, Cost]:
     costs = {}
     for stage in STAGES:
-        costs[stage] = measured([sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(config),
-                                 "--mixture", str(data.parent / "recipe.yaml"), "--workers", str(workers), *engine], servers)
-        print(data.name, stage, *costs[stage], flush=True)
+        costs[stage], said = measured([
+            sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(config), "--mixture",
+            str(data.parent / "recipe.yaml"), "--workers", str(workers), *engine], servers)
+        print(data.name, stage, costs[stage], said, flush=True)
     return costs
 
 
-def on_flink(data: Path, config: Path, slots: int) -> tuple[dict[str, tuple[Cost, str]], Cost]:
-    """(cost of each stage, cost of a job that does nothing) on one taskmanager of this machine."""
+def on_flink(data: Path, config: Path, slots: int) -> tuple[dict[str, Cost], Cost]:
+    """(cost of each stage, cost of a job that does nothing) on taskmanagers of this machine, a slot each where that can be."""
     job_port, pool_port = free_port(), free_port()
     control = [sys.executable, "-m", "cluster"]
-    subprocess.run([*control, "start", "--hosts", "1", "--slots", str(slots), "--job-port", str(job_port),
+    subprocess.run([*control, "start", "--hosts", str(slots), "--job-port", str(job_port),
                     "--pool-port", str(pool_port)], cwd=ROOT, check=True)
     try:
-        servers = list(Processes(ROOT / "build/cluster/run").running().values())
+        servers = list(Processes(CLUSTER).running().values())
         jobs, pool = f"localhost:{job_port}", f"localhost:{pool_port}"
-        option = f"--sdk_worker_parallelism={slots}"
+        option = f"--sdk_worker_parallelism={slots if hosts.possible() else 1}"
         costs = flow(data, config, slots, "--runner", "flink", "--job-endpoint", jobs, "--worker-pool", pool,
                      f"--runner-option={option}", servers=servers)
         nothing, _ = measured([sys.executable, "-c", PROBE, str(data), str(config), str(ROOT / "rules.yaml"),
@@ -147,13 +166,13 @@ def on_flink(data: Path, config: Path, slots: int) -> tuple[dict[str, tuple[Cost
         subprocess.run([*control, "stop"], cwd=ROOT, check=True)
 
 
-def rates(data: Path, config: Path, costs: dict[str, tuple[Cost, str]], names: Sequence[str]) -> dict[str, Any]:
+def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]) -> dict[str, Any]:
     """What `pipelines.plan.Rates` wants to know, from the local run.
 
     On so small a crawl screen, which reads no text, does little but start its processes. Nine tenths of its seconds are
     taken for that, in every stage: they do not grow with the input.
     """
-    starting = 0.9 * costs["screen"][0].python
+    starting = 0.9 * costs["screen"].python
     place = Place(Folder(str(data)), read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None),
                   Engine(workers=2))
     pages = yaml.safe_load((data / "documents/_stats.json").read_text())
@@ -169,7 +188,7 @@ def rates(data: Path, config: Path, costs: dict[str, tuple[Cost, str]], names: S
         "stored_bytes": sum((data / "raw/crawl" / name).stat().st_size for name in names),
         "records": pages["read"], "documents": pages["kept"], "text_bytes": pages["text_bytes"],
         "task_bytes": max(len(pickle.dumps(task)) for task in tasks), "receipt_bytes": sum(receipts) // len(receipts),
-        "cpu_seconds": {stage: round(max(0.1, cost.python - starting), 1) for stage, (cost, _) in costs.items()},
+        "cpu_seconds": {stage: round(max(0.1, cost.python - starting), 1) for stage, cost in costs.items()},
         "dataset_bytes": {stage: sum(e.size for e in (place.data / FLOW[stage].dataset(place.config)).entries())
                           for stage in STAGES},
         "grouped_bytes": {"buckets": sizes["bands"], "decisions": sizes["decisions"]},
@@ -177,10 +196,10 @@ def rates(data: Path, config: Path, costs: dict[str, tuple[Cost, str]], names: S
     }
 
 
-def table(costs: dict[str, dict[str, tuple[Cost, str]]], nothing: dict[str, Cost], facts: dict[str, Any]) -> str:
+def table(costs: dict[str, dict[str, Cost]], nothing: dict[str, Cost], facts: dict[str, Any]) -> str:
     heads = [f"{name}: {what}" for name in costs for what in ("s", "CPU s", "of it Java")[:2 if name == HERE else 3]]
     lines = [f"{facts['records']:,} records of {facts['measured_on']}, {facts['stored_bytes'] / 1e6:,.0f} MB stored, in splits "
-             f"of 4 MiB; one taskmanager on the same {psutil.cpu_count()} cores, {platform.machine()}, "
+             f"of 4 MiB; a taskmanager for each slot, all on the same {psutil.cpu_count()} cores, {platform.machine()}, "
              f"Python {platform.python_version()}. Every file has the same sha256 in all three.", "",
              f"| stage | {' | '.join(heads)} | jobs |", f"|---|{'---:|' * (len(heads) + 1)}"]
 
@@ -188,17 +207,19 @@ def table(costs: dict[str, dict[str, tuple[Cost, str]]], nothing: dict[str, Cost
         whole = f"{cost.wall:.0f} | {cost.python + cost.java:.0f}"
         return whole if name == HERE else f"{whole} | {cost.java:.0f}"
 
-    lines += [f"| {stage} | {' | '.join(cells(name, costs[name][stage][0]) for name in costs)} | {JOBS[stage]} |"
+    last = list(costs)[-1]
+    flink = costs[last]
+    lines += [f"| {stage} | {' | '.join(cells(name, costs[name][stage]) for name in costs)} | {flink[stage].jobs} |"
               for stage in STAGES]
-    total = {name: Cost(*(sum(getattr(cost, field) for cost, _ in stages.values()) for field in ("wall", "python", "java")))
+    total = {name: Cost(*(sum(column) for column in zip(*map(astuple, stages.values()), strict=True)))
              for name, stages in costs.items()}
-    lines.append(f"| in all | {' | '.join(cells(name, cost) for name, cost in total.items())} | {sum(JOBS.values())} |")
+    lines.append(f"| in all | {' | '.join(cells(name, cost) for name, cost in total.items())} | {total[last].jobs} |")
     empty = " | ".join("– | –" if name not in nothing else cells(name, nothing[name]) for name in costs)
     lines += [f"| the probe alone, from a process that starts for it | {empty} | 1 |", ""]
     for name in nothing:
         java, python = total[name].java, total[name].python - total[HERE].python
         lines.append(f"{name}: {python + java:.0f} CPU seconds more than here, {java:.0f} more of Java and {abs(python):.0f} "
-                     f"{'more' if python > 0 else 'less'} of Python; {(python + java) / sum(JOBS.values()):.1f} a job.")
+                     f"{'more' if python > 0 else 'less'} of Python; {(python + java) / total[name].jobs:.1f} a job.")
     return "\n".join(lines) + "\n"
 
 
@@ -210,10 +231,7 @@ def main() -> None:
     given = parser.parse_args()
     given.data.mkdir(parents=True)
     config = settings(given.data)
-    recipe = yaml.safe_load(RECIPE.read_text())
-    recipe["entries"] = {"web": {"where": {"source": "crawl"}, "share": 1.0, "repeat": 2}}
-    recipe["tokens"] = 2_000_000
-    (given.data / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    recipe(given.data)
     folders = {name: laid(given.data / name, given.raw, given.files) for name in ("local", "flink-1", "flink-2")}
     costs = {HERE: flow(folders["local"], config, 2)}
     facts = rates(folders["local"], config, costs[HERE], given.files)

@@ -54,6 +54,9 @@ def start(processes: Processes, folder: Path, count: int, slots: int, job_port: 
     stop(processes)
     lib = jars(folder)
     why = hosts.possible() if count > 1 else "one host needs none"
+    if not why and not hosts.remove():
+        raise ClusterError(f"another cluster runs on the hosts {hosts.BRIDGE}-0 … of this machine; end it with "
+                           "`make cluster-stop` where it was started, or give --hosts 1")
     for port in (job_port, *([] if count and not why else [pool_port])):
         if _listens("127.0.0.1", port):
             raise ClusterError(f"port {port} is taken by another program; end it, or give --job-port or --pool-port")

@@ -116,14 +116,14 @@ def configured(folder: Path, settings: dict[str, object]) -> Path:
 
 
 def overview(folder: Path) -> dict[str, int]:
-    """What the jobmanager says of itself: taskmanagers, slots, jobs running; empty where it does not answer."""
+    """What the jobmanager says of itself: taskmanagers, slots, jobs in each state; empty where it does not answer."""
     settings = dict(line.split(": ", 1) for line in (folder / "jobmanager/flink-conf.yaml").read_text().splitlines())
     try:
         with urllib.request.urlopen(f"http://{settings['rest.address']}:{settings['rest.port']}/overview", timeout=3) as answer:
             told = json.load(answer)
     except OSError:
         return {}
-    return {key: told[key] for key in ("taskmanagers", "slots-total", "jobs-running")}
+    return {key: count for key, count in told.items() if isinstance(count, int)}
 
 
 def free_port() -> int:

@@ -44,8 +44,7 @@ def possible() -> str | None:
 
 
 def make(count: int) -> list[Host]:
-    """The bridge and `count` hosts on it. What an earlier cluster left of them is removed first."""
-    remove()
+    """The bridge and `count` hosts on it; `remove` must have said that there are none."""
     _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("addr", "add", f"{HERE}/24", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
@@ -61,15 +60,17 @@ def make(count: int) -> list[Host]:
     return hosts
 
 
-def remove() -> None:
-    """Every host and the bridge, where they are there."""
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.split("\n")
-    for name in (line.split()[0] for line in listed if line.startswith(f"{BRIDGE}-")):
+def remove() -> bool:
+    """Remove hosts and bridge. False, and all is left as it is, where processes run in one: they are another cluster's."""
+    names = [line.split()[0] for line in _ip("netns", "list").splitlines() if line.startswith(f"{BRIDGE}-")]
+    if any(_ip("netns", "pids", name).strip() for name in names):
+        return False
+    for name in names:
         _ip("netns", "del", name)
-    links = subprocess.run(["ip", "-o", "link", "show", "type", "bridge"], capture_output=True, text=True).stdout
-    if f" {BRIDGE}:" in links:
+    if f" {BRIDGE}:" in _ip("-o", "link", "show", "type", "bridge"):
         _ip("link", "del", BRIDGE)
+    return True
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+def _ip(*words: str) -> str:
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout

@@ -1,7 +1,7 @@
 """What a run will cost before it begins: documents, CPU hours, storage, what is shuffled, and what must fit one worker.
 
 Everything follows from the bytes under raw/ (or a size you name), the settings of dedup, and `rates.yaml`: what
-`benchmarks/rates.py` measured on a real crawl. Other pages cost other amounts; measure your own where it matters.
+`benchmarks/cluster.py` measured on a real crawl. Other pages cost other amounts; measure your own where it matters.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 
 from pipelines.stage import Place, Stage, library_version
-from pipelines.storage import Folder, StageError, open_filesystem
+from pipelines.storage import Folder, StageError, busy, open_filesystem
 
 if TYPE_CHECKING:
     from pipelines.engine import Engine
@@ -78,12 +78,14 @@ def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tu
     try:
         filesystem, path = open_filesystem(folder.uri, attempts=2)      # what cannot be reached should be said soon
         with filesystem.open_input_stream(f"{path}/asked") as asked:
-            found = asked.read().decode()
+            found = asked.read()
     except OSError as error:
-        raise StageError(f"a worker on {platform.node()} does not see {folder.uri.rpartition(f'/{FOLDER}/')[0]} as it is here "
-                         f"({' '.join(str(error).split())[:200]}); use a folder or a bucket that all hosts share, and start "
-                         "worker pools with the credentials and the endpoint for it in their environment") from None
-    assert found == name
+        if not busy(error):
+            raise StageError(f"a worker on {platform.node()} does not see {folder.uri.rpartition(f'/{FOLDER}/')[0]} as it is "
+                             f"here ({' '.join(str(error).split())[:200]}); use a folder or a bucket that all hosts share, and "
+                             "start worker pools with the credentials and the endpoint for it in their environment") from None
+        found = folder.read("asked")            # a store that throttles is waited for, as in the work that follows
+    assert found.decode() == name
     folder.write(f"answer-{number}", json.dumps(here).encode())
     return number % 2, number
 

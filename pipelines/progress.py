@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,11 +17,21 @@ LINE_SECONDS = 10.0     # between plain lines
 
 @contextmanager
 def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts", every: float = 0.5) -> Iterator[None]:
-    """Show `done()` out of `total` every `every` seconds while the block runs."""
-    console = Console(stderr=True)
+    """Show `done()` out of `total` every `every` seconds while the block runs.
+
+    Where looking fails with an OSError, what was seen last is shown: a store that is gone fails the work, which says so.
+    """
+    console, seen = Console(stderr=True), 0
+
+    def look() -> int:
+        nonlocal seen
+        with suppress(OSError):
+            seen = done()
+        return seen
+
     finished = threading.Event()
     show = _bar if console.is_terminal else _lines
-    thread = threading.Thread(target=show, args=(console, label, total, done, unit, every, finished), daemon=True)
+    thread = threading.Thread(target=show, args=(console, label, total, look, unit, every, finished), daemon=True)
     thread.start()
     try:
         yield

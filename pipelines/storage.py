@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,10 @@ from pyarrow import fs
 
 COPY_BYTES = 8 << 20
 STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # what pyarrow says
+# Arrow reads into a buffer of the size that was asked for. A store's answer that it is busy may be longer; then Arrow 25
+# fails with this, at once, where else it would have waited.
+CUT_OFF = "AWS Error INTERNAL_FAILURE during GetObject operation: Failed to flush response stream"
+BUSY = re.compile(rf"AWS Error (?:SLOW_DOWN|SERVICE_UNAVAILABLE|UNKNOWN \(HTTP status 503\))|{CUT_OFF}")
 S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
@@ -79,7 +84,8 @@ class Folder:
 
     def open(self, name: str) -> pa.NativeFile:
         """A seekable file for reading. FileNotFoundError or another OSError where it cannot be opened."""
-        return self._place[0].open_input_file(self._path(name))
+        file = self._place[0].open_input_file(self._path(name))
+        return file if self.is_local else pa.PythonFile(_Patient(file), mode="r")
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
@@ -139,6 +145,11 @@ def unreachable(error: BaseException) -> str | None:
     return " ".join(found[1].split())[:300] if found else None
 
 
+def busy(error: BaseException) -> bool:
+    """Whether a store asks for patience: it is there, and will answer later."""
+    return BUSY.search(str(error)) is not None
+
+
 def full_disk(error: OSError, where: str) -> Exception:
     """`error`, or a StageError when what it says is that a disk is full or cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -167,6 +178,31 @@ def open_filesystem(uri: str, attempts: int | None = None) -> tuple[fs.FileSyste
     if scheme == "file":
         return fs.LocalFileSystem(), "/" + rest.strip("/")
     raise StageError(f"{uri}: no filesystem is known for {scheme}://; use a local path, s3:// or gs://")
+
+
+class _Patient:
+    """A file of an object store as Python has them, which reads again what a busy store has cut off."""
+
+    def __init__(self, file: pa.NativeFile):
+        self._file = file
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+    def read(self, size: int = -1) -> bytes:
+        """OSError where the store stays busy for half a minute, as with all that Arrow asks of it."""
+        position = self._file.tell()
+        for attempt in range(S3_ATTEMPTS):
+            try:
+                return bytes(self._file.read(None if size < 0 else size))
+            except OSError as error:
+                if CUT_OFF not in str(error) or attempt == S3_ATTEMPTS - 1:
+                    raise
+            time.sleep(2 ** attempt / 4)
+            self._file.seek(position)
+        raise AssertionError("unreachable")
 
 
 def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:

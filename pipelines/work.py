@@ -42,15 +42,15 @@ class Queue(NamedTuple):
     """Tasks that several workers of one host take from, each task once: an empty file in `folder` says that it is taken.
 
     The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done stays idle. So each
-    gets the whole queue. Without a folder the tasks are one worker's.
+    gets the whole queue.
     """
 
     tasks: "tuple[Task, ...]"
-    folder: str | None = None
+    folder: str
 
     def take(self) -> "Iterator[Task]":
         for task in self.tasks:
-            if self.folder is None or _made(os.path.join(self.folder, task.key)):
+            if _made(os.path.join(self.folder, task.key)):
                 yield task
 
 
@@ -63,22 +63,25 @@ def _made(path: str) -> bool:
 
 
 def do_tasks(stage: "Stage", place: "Place", tasks: "list[Task]") -> None:
-    """One pipeline over the tasks, the largest first. The grouping deals them out: a plain Create stays in one process."""
+    """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
+
+    Workers of this host take from one queue. Those of an engine elsewhere get like numbers: Flink's grouping goes by hash, and
+    dealt two slots eleven tasks as eight and three.
+    """
     work = Work(stage, stage.settings(place.config), place.data, place.data / stage.dataset(place.config))
     ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
+    here = min(place.engine.workers_on_this_host, len(tasks))
     with tempfile.TemporaryDirectory() as folder:
-        shared = place.engine.workers_on_this_host
-        queues = [Queue(ordered, folder)] * min(shared, len(tasks)) if shared else [Queue((task,)) for task in ordered]
+        queues = [(number, Queue(ordered, folder)) for number in range(here)]
 
         def build(pipeline: beam.Pipeline) -> Any:
-            return (
-                pipeline
-                | "Queues" >> beam.Create(list(enumerate(queues)))
-                | "Deal" >> beam.GroupByKey()
-                | "Take" >> beam.FlatMap(_tasks)
-                | stage.name >> beam.ParDo(work))
+            if here:
+                dealt = pipeline | beam.Create(queues) | beam.GroupByKey() | "Take" >> beam.FlatMap(_tasks)
+            else:
+                dealt = pipeline | beam.Create(ordered) | beam.Reshuffle()
+            return dealt | stage.name >> beam.ParDo(work)
 
-        place.engine.run(build, parallel=len(queues))
+        place.engine.run(build, parallel=here or len(tasks))
 
 
 def _tasks(dealt: "tuple[int, Iterable[Queue]]") -> "Iterator[Task]":

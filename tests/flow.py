@@ -28,7 +28,7 @@ def command(stage: str, data: Path | str, workers: int = 1, *more: str, settings
 def run(stage: str, data: Path | str, workers: int = 1, *more: str, settings: Path = SETTINGS,
         **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(stage, data, workers, *more, settings=settings), capture_output=True, text=True, cwd=ROOT,
-                          env=os.environ | environment, timeout=300)
+                          env=os.environ | environment, timeout=900)
 
 
 def run_all(data: Path | str, workers: int = 1, *more: str, settings: Path = SETTINGS, **environment: str) -> list[str]:

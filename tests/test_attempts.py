@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import storage
+from pipelines import probe, storage
 from pipelines.run import bring_up_to_date
 from pipelines.stage import do
 from tests import servers
@@ -105,6 +105,12 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         throttle.left = 3
         assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
         assert throttle.left == 0
+        (here.data / "_probe").write("asked", b"name")
+        with here.data.open("_probe/asked") as small:           # shorter than the answer that the store is busy
+            throttle.left = 2
+            assert (small.read_at(2, 1), small.read()) == (b"am", b"e")     # from where the last one ended
+        throttle.left = 3                                       # the probe does not take it for a place it cannot see
+        assert probe.answer(1, here.data / "_probe", "name", {}) == (1, 1)
         throttle.left = 10_000
         monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)          # the pauses double: eight take half a minute
         with pytest.raises(OSError, match="AWS Error") as raised:

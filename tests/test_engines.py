@@ -122,11 +122,19 @@ def test_an_address_is_asked_what_it_is(jobs):
     ("Pipeline x failed in state FAILED: java.lang.RuntimeException: no\n\tat y\nCaused by: java.io.IOException: Connection refused\n\tat z",
      "the engine ended the job (java.io.IOException: Connection refused); see that its workers run, and run the same command again: "
      "finished parts are kept"),
+    ("Pipeline x failed in state FAILED: java.lang.Exception: no\n\tat y\nCaused by: a.grpc.StatusRuntimeException: "
+     "a.grpc.StatusRuntimeException: CANCELLED: client cancelled\n\tat z",
+     "a worker or its pool is gone (CANCELLED: client cancelled); start the pool again on its host, and run the same command again: "
+     "finished parts are kept"),
+    ("Pipeline x failed in state FAILED: org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire "
+     "the minimum required resources.\n\tat y\nCaused by: java.util.concurrent.TimeoutException: Timeout has occurred: 20000 ms\n",
+     "flink has no 2 slots free (--workers); see that its taskmanagers run, wait for the job that has them or cancel it (a job "
+     "outlives its job server), and run the same command again: finished parts are kept"),
     ("… OSError: When reading information for key 'x' in bucket 'y': AWS Error SLOW_DOWN during HeadObject operation: slow\\n\"",
      "the store of the data folder failed (AWS Error SLOW_DOWN during HeadObject operation: slow); when it answers again, "
      "run the same command again: finished parts are kept")])
 def test_what_an_engine_says_of_a_failure_becomes_a_sentence(failure, sentence):
-    assert str(Engine("flink").sentence(RuntimeError(failure))) == sentence
+    assert str(Engine("flink", 2).sentence(RuntimeError(failure))) == sentence
 
 
 def test_a_bug_in_a_worker_stays_what_it_is():

@@ -194,4 +194,3 @@ def test_workers_of_a_host_take_each_task_once_and_none_waits(tmp_path):
     one, two = Queue(tasks, str(tmp_path)).take(), Queue(tasks, str(tmp_path)).take()
     assert [next(one).key, next(two).key, next(two).key, next(one).key, next(two).key] == ["0", "1", "2", "3", "4"]
     assert list(one) == list(two) == []
-    assert [task.key for task in Queue(tasks[:2]).take()] == ["0", "1"]
