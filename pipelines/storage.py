@@ -193,16 +193,16 @@ class _Patient:
 
     def read(self, size: int = -1) -> bytes:
         """OSError where the store stays busy for half a minute, as with all that Arrow asks of it."""
-        position = self._file.tell()
-        for attempt in range(S3_ATTEMPTS):
+        position, attempt = self._file.tell(), 0
+        while True:
             try:
                 return bytes(self._file.read(None if size < 0 else size))
             except OSError as error:
-                if CUT_OFF not in str(error) or attempt == S3_ATTEMPTS - 1:
+                attempt += 1
+                if CUT_OFF not in str(error) or attempt == S3_ATTEMPTS:
                     raise
-            time.sleep(2 ** attempt / 4)
+            time.sleep(2 ** attempt / 8)
             self._file.seek(position)
-        raise AssertionError("unreachable")
 
 
 def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
