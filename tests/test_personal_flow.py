@@ -7,7 +7,13 @@ import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer
 
-from tests.flow import ROOT, SETTINGS, manifest, run_all, table
+from pipelines.engine import Engine
+from pipelines.flow import STAGES
+from pipelines.run import bring_up_to_date
+from pipelines.settings import read_config
+from pipelines.stage import Place
+from pipelines.storage import Folder
+from tests.flow import DATASETS, ROOT, SETTINGS, manifest, table
 
 CRAWL = Path(__file__).parents[2] / "shared" / "data" / "crawl"
 PLANTED = [label for line in (ROOT / "sample/labels.jsonl").read_text("utf-8").splitlines()
@@ -73,7 +79,9 @@ def hostile(tmp_path_factory):
                       "entries: {all: {where: {source: hostile}, share: 1, repeat: 4}}\n")
     settings = data / "settings.yaml"
     settings.write_text(SETTINGS.read_text().replace("vocab_size: 1024", "vocab_size: 600"))     # nine pages are little text
-    run_all(data, 1, "--mixture", str(recipe), settings=settings)
+    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(recipe), None), Engine())
+    for stage in DATASETS:
+        bring_up_to_date(STAGES[stage], here)
     texts = [{row["record_id"]: row["text"] for row in table(data, "documents").to_pylist()}]
     names = {row["id"]: row["record_id"] for row in table(data, "documents").to_pylist()}
     texts.append({names[row["id"]]: row["text"] for row in table(data, "curated").to_pylist()})
