@@ -28,7 +28,7 @@ A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and pr
 SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\\n|\n|$)")
 PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
-NO_SLOTS = "NoResourceAvailableException"           # Flink's
+NO_SLOTS = re.compile(r"NoResourceAvailableException|TimeoutException: Timeout has occurred: \d")    # Flink's, and its cause
 GRPC = "StatusRuntimeException: "                   # Java's, between an engine and its workers
 NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
                        r"(.+?)(?= on <|\\n|\n|$)")
@@ -155,7 +155,7 @@ class Engine:
                               "with its [pipelines] extra, where its worker pool runs, and start the pool from there")
         if type(error).__module__.startswith("grpc"):
             return StageError(f"the job service at {self.service} is gone; start it again and {AGAIN}")
-        if NO_SLOTS in text:
+        if NO_SLOTS.search(text):
             return StageError(f"{self.runner} has no {self.workers} slots free (--workers); see that its taskmanagers run, "
                               f"wait for the job that has them or cancel it (a job outlives its job server), and {AGAIN}")
         if "Traceback (most recent call last)" in text:

@@ -130,6 +130,9 @@ def test_an_address_is_asked_what_it_is(jobs):
      "the minimum required resources.\n\tat y\nCaused by: java.util.concurrent.TimeoutException: Timeout has occurred: 20000 ms\n",
      "flink has no 2 slots free (--workers); see that its taskmanagers run, wait for the job that has them or cancel it (a job "
      "outlives its job server), and run the same command again: finished parts are kept"),
+    ("Pipeline x failed in state FAILED: java.util.concurrent.TimeoutException: Timeout has occurred: 20000 ms",
+     "flink has no 2 slots free (--workers); see that its taskmanagers run, wait for the job that has them or cancel it (a job "
+     "outlives its job server), and run the same command again: finished parts are kept"),
     ("… OSError: When reading information for key 'x' in bucket 'y': AWS Error SLOW_DOWN during HeadObject operation: slow\\n\"",
      "the store of the data folder failed (AWS Error SLOW_DOWN during HeadObject operation: slow); when it answers again, "
      "run the same command again: finished parts are kept")])
