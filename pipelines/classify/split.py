@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.dedup.bands import band_hashes
+from pipelines.dedup.forest import forest, root_of
 from pipelines.measure.classifier import lines
 from pipelines.measure.sketch import content_hashes, minhash, shingle_hashes
 from pipelines.measure.words import read_words
@@ -58,20 +60,12 @@ def label(good: Iterable[Sequence[str]], bad: Iterable[Sequence[str]]) -> Labell
 
 def groups(signatures: np.ndarray) -> np.ndarray:
     """[N] for each signature the number of the first one that it is linked with, by any chain of equal bands."""
-    leader = list(range(len(signatures)))
-
-    def find(number: int) -> int:
-        while leader[number] != number:
-            leader[number] = leader[leader[number]]
-            number = leader[number]
-        return number
-
+    numbers = np.arange(len(signatures), dtype=np.uint64)
+    firsts = []
     for band in range(BANDS):
-        first: dict[bytes, int] = {}
-        for number, row in enumerate(signatures[:, band * ROWS:(band + 1) * ROWS]):
-            one, two = find(first.setdefault(row.tobytes(), number)), find(number)
-            leader[max(one, two)] = min(one, two)
-    return np.array([find(number) for number in range(len(leader))], np.int64)
+        _, first, place = np.unique(band_hashes(signatures, band, ROWS), return_index=True, return_inverse=True)
+        firsts.append(first[place].astype(np.uint64))
+    return root_of(forest(np.tile(numbers, BANDS), np.concatenate(firsts)), numbers).astype(np.int64)
 
 
 def _draw(content_hash: bytes) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.classify.judge import calibration, calibration_error, precision_at_recall, roc_auc
 from pipelines.classify.split import Labelled, label
-from pipelines.measure.classifier import BAD, FACTS, GOOD, MODEL, VERSION, folder_of, log_odds
+from pipelines.measure.classifier import BAD, FACTS, GOOD, MODEL, VERSION, Classifier, folder_of, log_odds
 from pipelines.storage import Folder, StageError
 from pipelines.texts import Texts
 
@@ -54,7 +54,7 @@ def make(good: Texts, bad: Texts, data: Folder, name: str, held_out: float) -> R
     if slope <= 0:
         raise StageError(f"what {learned.counts()[0]} good and {learned.counts()[1]} bad texts teach tells other texts apart "
                          "no better than chance; give more texts")
-    scores = 1 / (1 + np.exp(-(slope * log_odds(model, unseen.lines) + offset)))
+    scores = Classifier(model, slope, offset).score(unseen.lines)
     report = Report(learned.counts(), unseen.counts(), labelled.left_out, roc_auc(scores, unseen.good),
                     precision_at_recall(scores, unseen.good, RECALL), calibration_error(scores, unseen.good), slope, offset)
     labels = next((str(side.labels) for side in (good, bad) if side.labels), None)

@@ -36,12 +36,7 @@ class Classifier:
 
     def score(self, texts: list[str]) -> np.ndarray:
         """[N] float64 calibrated score of texts as `lines` gives them."""
-        odds = self.log_odds(texts)
-        return 1 / (1 + np.exp(-(self.slope * odds + self.offset)))
-
-    def log_odds(self, texts: list[str]) -> np.ndarray:
-        """[N] float64: fastText's own log-odds of good."""
-        return log_odds(self.model, texts)
+        return 1 / (1 + np.exp(-(self.slope * log_odds(self.model, texts) + self.offset)))
 
 
 def log_odds(model: Any, texts: list[str]) -> np.ndarray:
