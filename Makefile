@@ -61,14 +61,14 @@ prism: setup             ## Beam's Go runner, as a server to test against (needs
 
 demo: setup              ## everything on the sample crawl and Python's own documentation, with a model at the end
 	@mkdir -p $(DATA)/raw/sample && cp -Rp sample/raw/. $(DATA)/raw/sample/
-	@$(BIN)/python -m pipelines.python_docs --to $(DATA)/raw/python-docs
+	@$(BIN)/python -m textmill.pipelines.demo.python_docs --to $(DATA)/raw/python-docs
 	@$(MAKE) --no-print-directory all TRAIN_ARGS=--replace
-	@$(BIN)/python -m pipelines.classifier --data $(DATA) --config $(CONFIG) --name sample --held-out 0.5 \
+	@$(BIN)/python -m textmill.pipelines.learned.classifier --data $(DATA) --config $(CONFIG) --name sample --held-out 0.5 \
 	    --good 'documents:becomes=curated' --bad 'documents:what=spam*|thin*' --labels sample/labels.jsonl
 	@$(MAKE) --no-print-directory sample
 
 fetch: setup             ## files of Common Crawl into raw/SOURCE: CRAWL=CC-MAIN-2026-42 FILES=4 (or BYTES=2GB), KIND=wet
-	@$(BIN)/python -m pipelines.fetch --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" \
+	@$(BIN)/python -m textmill.pipelines.web.common_crawl --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" \
 	    --to "$(DATA)/raw/$(SOURCE)"
 extract: setup           ## raw/ → documents: main text of every page
 	@$(RUN) extract $(FLAGS)
@@ -77,11 +77,11 @@ measure: extract         ## documents → signals: language, quality, personal d
 screen: measure          ## signals → verdicts: the bounds of rules.yaml
 	@$(RUN) screen $(FLAGS)
 what-if:                 ## what RULES=new.yaml would keep and lose, against the table of verdicts; reads no text
-	@$(BIN)/python -m pipelines.what_if --data $(DATA) --rules $(RULES)
+	@$(BIN)/python -m textmill.pipelines.ledger.what_if --data $(DATA) --rules $(RULES)
 background:              ## how languages are written, from TEXTS, for measure: NAME=web (TEXTS=curated, or files)
-	@$(BIN)/python -m pipelines.background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
+	@$(BIN)/python -m textmill.pipelines.learned.background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
 classifier:              ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
-	@$(BIN)/python -m pipelines.classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" \
+	@$(BIN)/python -m textmill.pipelines.learned.classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" \
 	    --bad "$(BAD)" --held-out $(HELD_OUT) $(ARGS)
 dedup: screen            ## → duplicates: copies by record, URL, content and verified similarity
 	@$(RUN) dedup $(FLAGS)
@@ -99,29 +99,29 @@ train: pack              ## trains the bundled model on the blocks
 sample:                  ## a continuation of PROMPT by the trained model
 	@$(BIN)/python -m model sample --run $(CHECKPOINT) --prompt "$$PROMPT"
 report:                  ## data/report/index.html: funnel, languages, duplicates
-	@$(BIN)/python -m pipelines.report --data $(DATA) --mixture $(MIXTURE)
+	@$(BIN)/python -m textmill.pipelines.report --data $(DATA) --mixture $(MIXTURE)
 all: train               ## raw/ to a trained model, and the report
 	@$(MAKE) --no-print-directory report
 
 why: setup               ## a page's whole story, from raw record to block: URL=… (or ID=…)
-	@$(BIN)/python -m pipelines.ledger why --data $(DATA) --mixture $(MIXTURE) --config $(CONFIG) --rules $(RULES) \
+	@$(BIN)/python -m textmill.pipelines.ledger why --data $(DATA) --mixture $(MIXTURE) --config $(CONFIG) --rules $(RULES) \
 	    $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) -- "$${URL:-$${ID:-$$HOST}}"
 trace: setup             ## the pages in a block: MIXTURE=… BLOCK=n (SPLIT=validation for one that is held out)
-	@$(BIN)/python -m pipelines.ledger trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
+	@$(BIN)/python -m textmill.pipelines.ledger trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
 where: setup             ## the parts and blocks that hold a page or a host: URL=… or HOST=…
-	@$(BIN)/python -m pipelines.ledger where --data $(DATA) --mixture $(MIXTURE) -- "$${URL:-$${ID:-$$HOST}}"
+	@$(BIN)/python -m textmill.pipelines.ledger where --data $(DATA) --mixture $(MIXTURE) -- "$${URL:-$${ID:-$$HOST}}"
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
-	@$(BIN)/python -m pipelines.takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
+	@$(BIN)/python -m textmill.pipelines.erasure $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
-	@$(BIN)/python -m pipelines.duplicates --data $(DATA)
+	@$(BIN)/python -m textmill.pipelines.report.duplicates_text --data $(DATA)
 twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
-	@$(BIN)/python -m pipelines.twins --data $(DATA) -- "$${URL:-$$ID}"
+	@$(BIN)/python -m textmill.pipelines.ledger.twins --data $(DATA) -- "$${URL:-$$ID}"
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
-	@$(BIN)/python -m pipelines.dedup_only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
+	@$(BIN)/python -m textmill.pipelines.standalone.dedup_file $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
-	@$(BIN)/python -m pipelines.plan --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
+	@$(BIN)/python -m textmill.pipelines.ledger.cost --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
 	    $(if $(WORKERS),--workers $(WORKERS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
 
 cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini-cluster), to try RUNNER=flink (needs a JDK and Maven)
@@ -132,7 +132,7 @@ cluster-stop:            ## ends what `make cluster` started
 test: setup              ## every test but those that need a cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
-	$(BIN)/python -m pytest -m cluster tests/test_cluster.py
+	$(BIN)/python -m pytest -m cluster tests/engines/test_cluster.py
 lint: setup              ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too

@@ -15,9 +15,9 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.good_texts import json_lines
-from pipelines.classify.train import Report, make
-from pipelines.storage import Folder
-from pipelines.texts import parse_texts
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.texts import parse_texts
+from textmill.pipelines.learned.fit import Report, make
 
 RESULT = Path(__file__).parent / "results/screening-classifier.md"
 SETS = {"text messages": ("sms",), "mail": ("spamassassin",), "headlines": ("clickbait",),

@@ -27,30 +27,30 @@ from benchmarks.real_crawl import ROOT, STAGES
 from cluster import hosts
 from cluster.flink import overview
 from cluster.processes import Processes
-from pipelines.dedup.copies import find_copies
-from pipelines.dedup.files import read_rows
-from pipelines.dedup.forest import TREE
-from pipelines.dedup.steps import FOREST_FILE
-from pipelines.engine import Engine
-from pipelines.extract.stage import EXTRACT
-from pipelines.flow import STAGES as FLOW
-from pipelines.settings import read_config
-from pipelines.stage import Place, Stage
-from pipelines.storage import Folder
-from tests.flow import hashes
+from tests.command_line import hashes
 from tests.servers import free_port
+from textmill.pipelines.contract.stage import Place, Stage
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.dedup.files import read_rows
+from textmill.pipelines.dedup.forest import TREE
+from textmill.pipelines.dedup.search import find_copies
+from textmill.pipelines.dedup.steps import FOREST_FILE
+from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.flow import STAGES as FLOW
+from textmill.pipelines.settings import read_config
 
 HERE = "local, 2 workers"
 RECIPE = ROOT / "benchmarks/real-crawl.yaml"
 CLUSTER = ROOT / "build/cluster/run"
 PROBE = """
 import sys
-from pipelines.engine import Engine
-from pipelines.flow import STAGES
-from pipelines.probe import check_workers
-from pipelines.settings import read_config
-from pipelines.stage import Place
-from pipelines.storage import Folder
+from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.flow import STAGES
+from textmill.pipelines.engines.preflight import check_workers
+from textmill.pipelines.settings import read_config
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder
 data, config, rules, mixture, workers, jobs, pool, option = sys.argv[1:]
 engine = Engine("flink", int(workers), jobs, pool, (option,))
 check_workers(STAGES["screen"], Place(Folder(data), read_config(config, rules, mixture, None), engine))
@@ -167,7 +167,7 @@ def on_flink(data: Path, config: Path, slots: int) -> tuple[dict[str, Cost], Cos
 
 
 def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]) -> dict[str, Any]:
-    """What `pipelines.plan.Rates` wants to know, from the local run.
+    """What `textmill.pipelines.ledger.cost.Rates` wants to know, from the local run.
 
     On so small a crawl screen, which reads no text, does little but start its processes. Nine tenths of its seconds are
     taken for that, in every stage: they do not grow with the input.

@@ -24,18 +24,18 @@ import numpy as np
 
 from benchmarks.dedup_world import write_world
 from benchmarks.extract_memory import Peaks, peaks
-from pipelines.dedup.copies import decisions_of, find_copies, held_of
-from pipelines.dedup.exact import EXACT, NEAR
-from pipelines.dedup.keep import DUPLICATES, duplicates_table
-from pipelines.dedup.settings import Dedup
-from pipelines.engine import Engine
-from pipelines.parts import PartWriter, read_batches
-from pipelines.stage import Task
-from pipelines.storage import Folder
+from textmill.pipelines.contract.parts import PartWriter, read_batches
+from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.dedup.exact import EXACT, NEAR
+from textmill.pipelines.dedup.keep import DUPLICATES, duplicates_table
+from textmill.pipelines.dedup.search import decisions_of, find_copies, held_of
+from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.engines.engine import Engine
 
 ROOT = Path(__file__).parents[1]
 WORKER, SUBMITTING = "worker", "submitting process"
-ROLES = {"pipelines.worker": WORKER, "benchmarks.dedup_scale": SUBMITTING}
+ROLES = {"textmill.pipelines.engines.worker": WORKER, "benchmarks.dedup_scale": SUBMITTING}
 
 
 class Timed(Engine):

@@ -22,20 +22,20 @@ from scipy.sparse import csr_array
 
 from benchmarks.dedup_pages import give
 from benchmarks.s_curve import s_curve
-from pipelines.dedup import DEDUP
-from pipelines.dedup.bands import band_hashes, signature_matrix
-from pipelines.dedup.settings import probability_found
-from pipelines.engine import Engine
-from pipelines.extract.stage import EXTRACT
-from pipelines.measure import MEASURE
-from pipelines.measure.sketch import shingle_hashes
-from pipelines.measure.words import read_words
-from pipelines.parts import Manifest, read_batches
-from pipelines.run import bring_up_to_date
-from pipelines.screen import SCREEN
-from pipelines.settings import Config, read_config
-from pipelines.stage import Place
-from pipelines.storage import Folder
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.run import bring_up_to_date
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.dedup.bands import band_hashes, signature_matrix
+from textmill.pipelines.dedup.settings import probability_found
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.stage import SCREEN
+from textmill.pipelines.settings import Config, read_config
+from textmill.pipelines.text.shingles import shingle_hashes
+from textmill.pipelines.text.words import read_words
 
 ROOT = Path(__file__).parents[1]
 LOWEST = 0.5            # Jaccard of the pairs looked at

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipelines.dedup.rows import words_to_ids
-from pipelines.measure.sketch import PERMUTATIONS, SHINGLE, content_hashes, minhash, shingle_hashes
-from pipelines.measure.words import read_words
-from pipelines.parts import PartWriter
-from pipelines.stage import Task
-from pipelines.storage import Folder
+from textmill.pipelines.contract.parts import PartWriter
+from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.dedup.packed import words_to_ids
+from textmill.pipelines.text.shingles import PERMUTATIONS, SHINGLE, content_hashes, minhash, shingle_hashes
+from textmill.pipelines.text.words import read_words
 
 PART = 25_000           # documents
 LARGEST = 10_000        # members of the largest cluster, or a third of all planted

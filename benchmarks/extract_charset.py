@@ -22,8 +22,8 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from trafilatura.utils import decode_file
 
 from benchmarks.gold import responses
-from pipelines.extract.pages.charset import CODECS, decode
-from pipelines.measure.language import LanguageModel, find_model
+from textmill.pipelines.extract.pages.charset import CODECS, decode
+from textmill.pipelines.measure.language import LanguageModel, find_model
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 OURS = "textmill"

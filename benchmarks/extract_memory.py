@@ -26,7 +26,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 # A word of the command line that tells what a process is for.
-ROLES = {"pipelines.worker": "worker", "pipelines.extract.pages.reader_process": "page reader", "pipelines": "driver"}
+ROLES = {"textmill.pipelines.engines.worker": "worker",
+         "textmill.pipelines.extract.pages.reader_process": "page reader", "pipelines": "driver"}
 OTHER = "other"
 AS_IT_IS = ("hostile", "broken")
 EVERY = 0.1             # seconds between two looks

@@ -22,9 +22,9 @@ import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
 from benchmarks.gold import HALVES, NEWS_FULL, NEWS_SNIPPETS, GoldPage, Score, Snippets, gold_pages, overlap, snippets
-from pipelines.extract.pages.read_page import read_page
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.pages.read_page import read_page
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 OURS, BOOK = "textmill", "book, all designs"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import regex
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.charset import decode, http_charset
 
 NEWS_SNIPPETS, NEWS_FULL = "news, snippets", "news, full text"      # the collections by origin trafilatura and readability
 HALVES = ("development", "test")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from benchmarks.gold import half
-from pipelines.extract.rows import DOCUMENTS
+from textmill.pipelines.extract.rows import DOCUMENTS
 
 SETS = ("crawl", "books", "prose")
 

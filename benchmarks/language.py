@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 
 from benchmarks.good_texts import json_lines
 from benchmarks.language_codes import model_code
-from pipelines.measure.language import UNDETERMINED, LanguageModel, find_model, identified
-from pipelines.measure.signals import Measure
-from pipelines.measure.words import read_words
-from pipelines.parts import Manifest, read_batches
-from pipelines.settings import Settings
-from pipelines.storage import Folder
-from tokenizer.strict import parse, read_yaml
+from textmill.base.strict import parse, read_yaml
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure.language import UNDETERMINED, LanguageModel, find_model, identified
+from textmill.pipelines.measure.signals import Measure
+from textmill.pipelines.settings import Settings
+from textmill.pipelines.text.words import read_words
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"

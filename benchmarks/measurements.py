@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
-from pipelines.measure.personal import KINDS
-from pipelines.measure.signals import RULE_MEASUREMENTS
-from pipelines.report.meanings import described, measurement
-from pipelines.rules import Rule, read_rules
+from textmill.pipelines.measure.personal.find import KINDS
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
+from textmill.pipelines.report.meanings import described, measurement
+from textmill.pipelines.screen.rules import Rule, read_rules
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/measurements.md"

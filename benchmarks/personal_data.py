@@ -30,11 +30,11 @@ import zstandard
 
 from benchmarks.gold import responses
 from benchmarks.personal_cases import HALVES, personal_cases
-from pipelines.extract.pages.charset import decode
-from pipelines.extract.pages.read_page import read_page
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
-from pipelines.measure.personal import KINDS, Finding, find_personal_data
+from textmill.pipelines.extract.pages.charset import decode
+from textmill.pipelines.extract.pages.read_page import read_page
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.measure.personal.find import KINDS, Finding, find_personal_data
 
 RESULTS, DOCS = (Path(__file__).parents[1] / name for name in ("benchmarks/results", "docs"))
 OURS, PRESIDIO = "textmill", "Presidio"

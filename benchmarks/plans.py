@@ -14,9 +14,9 @@ PLANS = {
 
 def main() -> None:
     for name, options in PLANS.items():
-        said = subprocess.run([sys.executable, "-m", "pipelines.plan", *options], cwd=ROOT, check=True, capture_output=True,
-                              text=True)
-        (ROOT / f"benchmarks/results/{name}.txt").write_text(f"$ python -m pipelines.plan {' '.join(options)}\n{said.stdout}")
+        said = subprocess.run([sys.executable, "-m", "textmill.pipelines.ledger.cost", *options], cwd=ROOT, check=True,
+                              capture_output=True, text=True)
+        (ROOT / f"benchmarks/results/{name}.txt").write_text(f"$ textmill plan {' '.join(options)}\n{said.stdout}")
 
 
 if __name__ == "__main__":

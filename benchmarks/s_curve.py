@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipelines.dedup.settings import probability_found
+from textmill.pipelines.dedup.settings import probability_found
 
 COLOURS = ("#0b6e4f", "#b4532a")
 WIDTH, HEIGHT = 560, 340

@@ -24,14 +24,14 @@ import pyarrow as pa
 
 from benchmarks.good_texts import GoodText, as_documents, good_texts, json_lines
 from benchmarks.language_codes import model_code
-from pipelines.measure.language import LanguageModel, find_model
-from pipelines.measure.personal import KINDS
-from pipelines.measure.signals import RULE_MEASUREMENTS, Measure, measure_batch, open_tools
-from pipelines.parts import Manifest, read_batches
-from pipelines.rules import Rule, broken_rules, read_rules
-from pipelines.settings import Settings
-from pipelines.storage import Folder
-from tokenizer.strict import parse, read_yaml
+from textmill.base.strict import parse, read_yaml
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure.language import LanguageModel, find_model
+from textmill.pipelines.measure.personal.find import KINDS
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, Measure, measure_batch, open_tools
+from textmill.pipelines.screen.rules import Rule, broken_rules, read_rules
+from textmill.pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
@@ -180,7 +180,7 @@ def what_if(data: Path) -> str:
         assert rules.count(now) == 1, now
         rules = rules.replace(now, then)
     (data / "new.yaml").write_text(rules, "utf-8")
-    command = [sys.executable, "-m", "pipelines.what_if", "--data", ".", "--rules", "new.yaml"]
+    command = [sys.executable, "-m", "textmill.pipelines.ledger.what_if", "--data", ".", "--rules", "new.yaml"]
     ran = subprocess.run(command, check=True, cwd=data, capture_output=True, text=True)
     return f"$ make what-if RULES=new.yaml\n{ran.stdout}"
 

@@ -25,15 +25,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.measure.language import find_model
-from pipelines.measure.personal import KINDS
-from pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
-from pipelines.parts import Manifest, read_batches
-from pipelines.report.samples import smallest
-from pipelines.rules import Rule, broken_rules, read_rules, verdicts_batch
-from pipelines.settings import Settings
-from pipelines.storage import Folder
-from tokenizer.strict import parse, read_yaml
+from textmill.base.strict import parse, read_yaml
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure.language import find_model
+from textmill.pipelines.measure.personal.find import KINDS
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
+from textmill.pipelines.report.samples import smallest
+from textmill.pipelines.screen.rules import Rule, broken_rules, read_rules, verdicts_batch
+from textmill.pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"

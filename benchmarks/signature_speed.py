@@ -24,8 +24,8 @@ import numpy as np
 import xxhash
 
 from benchmarks.dedup_pages import passages
-from pipelines.measure.sketch import PERMUTATIONS, SHINGLE, minhash, shingle_hashes
-from pipelines.measure.words import read_words
+from textmill.pipelines.text.shingles import PERMUTATIONS, SHINGLE, minhash, shingle_hashes
+from textmill.pipelines.text.words import read_words
 
 ROOT = Path(__file__).parents[1]
 WORD = re.compile(r"\w+")

@@ -23,16 +23,16 @@ import psutil
 import pyarrow as pa
 
 from benchmarks.real_crawl import ROOT, STAGES, prepare
-from pipelines.engine import Engine
-from pipelines.ledger.blocks import shards
-from pipelines.ledger.trace import trace, where
-from pipelines.ledger.why import why
-from pipelines.lookup import find_ids, find_pages, rows_of
-from pipelines.parts import Manifest, read_batches
-from pipelines.settings import read_config
-from pipelines.stage import Place
-from pipelines.storage import Folder
-from pipelines.takedown.listing import stepping_in
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.row_groups import find_ids, find_pages, rows_of
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.erasure.listing import stepping_in
+from textmill.pipelines.ledger.blocks import shards
+from textmill.pipelines.ledger.trace import trace, where
+from textmill.pipelines.ledger.why import why
+from textmill.pipelines.settings import read_config
 
 RESULTS = ROOT / "benchmarks/results"
 RECIPE = ROOT / "benchmarks/real-crawl.yaml"
@@ -59,16 +59,16 @@ def main() -> None:
     flags = ("--config", str(settings), "--workers", str(given.workers))
     for stage in STAGES:
         print(*run("pipelines", stage, *flags), flush=True)
-    run("pipelines.report")
+    run("textmill.pipelines.report")
     config = read_config(str(settings), str(ROOT / "rules.yaml"), str(RECIPE), None)
     ledger(Place(Folder(str(data)), config, Engine()), given.host)
 
     stood, copies = most_copies(Folder(str(data)), given.host)
     (data / "takedown.txt").write_text(f"host:{given.host}\nid:{stood}\n")
     before = rows_of_blocks(data)
-    listed = run("pipelines.takedown", *flags)
+    listed = run("textmill.pipelines.takedown", *flags)
     start = time.monotonic()
-    said = run("pipelines.takedown", "--carry-out", *flags)
+    said = run("textmill.pipelines.takedown", "--carry-out", *flags)
     seconds = time.monotonic() - start
     after, once = rows_of_blocks(data), hashes(data)
     changed = [key for key in before if before[key] != after[key]]
@@ -79,7 +79,7 @@ def main() -> None:
         Folder(str(data)), "duplicates", [found[0] for found in find_ids(Folder(str(data)), copies).values()], ["kind"]))
     expect(stepped > 0, "a copy of the page stepped in")
     start = time.monotonic()
-    again = run("pipelines.takedown", "--carry-out", *flags)
+    again = run("textmill.pipelines.takedown", "--carry-out", *flags)
     again_seconds = time.monotonic() - start
     expect(hashes(data) == once, "a second run changes nothing")
     for stage in STAGES[:5]:
@@ -88,8 +88,8 @@ def main() -> None:
     emptied = {key: value for key, value in once.items() if key.startswith("documents/")}
     expect(rebuilt == emptied, "extract gives the same bytes from the raw files")
     expect(hashes(data) == once, "nothing else changed by that")
-    print(*run("pipelines", "pack", *flags), *run("pipelines.report"), sep="\n", flush=True)
-    last = run("pipelines.takedown", "--carry-out", *flags)[-2]
+    print(*run("pipelines", "pack", *flags), *run("textmill.pipelines.report"), sep="\n", flush=True)
+    last = run("textmill.pipelines.takedown", "--carry-out", *flags)[-2]
     write(given.host, listed, [*said, again[-2]], (seconds, again_seconds), (len(changed), len(before)),
           (len(copies), stepped), last)
 

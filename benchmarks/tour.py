@@ -118,7 +118,7 @@ def only(row: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def stages(tour: Tour) -> None:
     """Every data stage on the sample crawl and Python's documentation, each with a row of what it wrote."""
-    tour.run("python -m pipelines.python_docs --to data/raw/python-docs")
+    tour.run("python -m textmill.pipelines.demo.python_docs --to data/raw/python-docs")
     tour.write("python-docs")
 
     tour.run("python -m pipelines extract")
@@ -169,7 +169,7 @@ def stages(tour: Tour) -> None:
     tour.show("a block of data/blocks/demo/train:", block | {"spans": block["spans"][:3]})
     tour.write("pack")
 
-    tour.run("python -m pipelines.report")
+    tour.run("python -m textmill.pipelines.report")
     tour.write("report")
     funnel(tour)
 
@@ -197,13 +197,13 @@ def funnel(tour: Tour) -> None:
 
 def ledger(tour: Tour) -> None:
     """A page's story, the pages of a block, what holds a page."""
-    tour.run(f"python -m pipelines.ledger why \\\n    {SPAM} \\\n    | grep -v 'all$'")
+    tour.run(f"python -m textmill.pipelines.ledger why \\\n    {SPAM} \\\n    | grep -v 'all$'")
     tour.write("why")
-    tour.run(f"python -m pipelines.ledger why \\\n    {PAGE}")
+    tour.run(f"python -m textmill.pipelines.ledger why \\\n    {PAGE}")
     tour.write("why-kept")
-    tour.run(f"python -m pipelines.ledger where \\\n    {PAGE}")
+    tour.run(f"python -m textmill.pipelines.ledger where \\\n    {PAGE}")
     block = next(line.split()[1].partition("-")[0].rstrip(",") for line in tour.lines if line.startswith("blocks/demo/train"))
-    tour.run(f"python -m pipelines.ledger trace {block}")
+    tour.run(f"python -m textmill.pipelines.ledger trace {block}")
     tour.write("trace")
 
 
@@ -214,10 +214,10 @@ def takedown(tour: Tour) -> None:
     kept = next(row["kept_id"] for row in tour.rows("duplicates") if row["kind"] == "exact" and row["kept_id"] in mine)
     (tour.folder / "copy/takedown.txt").write_text(f"# asked for on 2026-11-20\nurl:{PAGE}\nid:{kept}\n")
     tour.run("cat copy/takedown.txt")
-    tour.run("python -m pipelines.takedown --data copy")
+    tour.run("python -m textmill.pipelines.takedown --data copy")
     tour.write("takedown-list")
-    tour.run("python -m pipelines.takedown --data copy --carry-out | grep '^takedown'")
-    tour.run("python -m pipelines.takedown --data copy --carry-out | tail -n 2")
+    tour.run("python -m textmill.pipelines.takedown --data copy --carry-out | grep '^takedown'")
+    tour.run("python -m textmill.pipelines.takedown --data copy --carry-out | tail -n 2")
     tour.write("takedown")
 
 
@@ -261,7 +261,7 @@ def recipes(tour: Tour) -> None:
         for row in tour.rows("documents"):
             if row["source"] == "sample":
                 file.write(json.dumps({"url": row["url"], "title": row["title"], "text": row["text"]}) + "\n")
-    tour.run("python -m pipelines.dedup_only pages.jsonl --to unique.jsonl")
+    tour.run("python -m textmill.pipelines.standalone.dedup_file pages.jsonl --to unique.jsonl")
     tour.run("wc -l pages.jsonl unique.jsonl")
     tour.write("only-dedup")
 

@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from model import ModelError
-from model.export import export
-from model.plan import Plan
-from model.sample import Draw, sample
-from model.train import choose_device, run
-from tokenizer.strict import SettingsError, parse, read_yaml
+from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.model import ModelError
+from textmill.model.export.hugging_face import export
+from textmill.model.generation.sample import Draw, sample
+from textmill.model.training.loop import choose_device, run
+from textmill.model.training.settings import Plan
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:

@@ -5,13 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.engine import LOCAL, Engine, WorkerDiedError, processors, store_sentence
-from pipelines.flow import STAGES
-from pipelines.run import bring_up_to_date
-from pipelines.settings import read_config
-from pipelines.stage import Place
-from pipelines.storage import Folder, StageError
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.run import bring_up_to_date
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.engines.engine import LOCAL, Engine, WorkerDiedError, processors, store_sentence
+from textmill.pipelines.flow import STAGES
+from textmill.pipelines.settings import read_config
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:

@@ -1,12 +1,12 @@
 """The flow: every stage, in the order of the data."""
 
-from pipelines.curate import CURATE
-from pipelines.dedup import DEDUP
-from pipelines.extract.stage import EXTRACT
-from pipelines.measure import MEASURE
-from pipelines.pack import PACK
-from pipelines.screen import SCREEN
-from pipelines.tokenize import TOKENIZE
-from pipelines.tokenizer import TOKENIZER
+from textmill.pipelines.curate.stage import CURATE
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.pack.stage import PACK
+from textmill.pipelines.screen.stage import SCREEN
+from textmill.pipelines.tokens.encode import TOKENIZE
+from textmill.pipelines.tokens.train import TOKENIZER
 
 STAGES = {stage.name: stage for stage in (EXTRACT, MEASURE, SCREEN, DEDUP, CURATE, TOKENIZER, TOKENIZE, PACK)}

@@ -6,16 +6,16 @@ Three kinds of file: settings.yaml (a section a stage), rules.yaml (bounds and p
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.curate.rows import Curate
-from pipelines.dedup.settings import Dedup
-from pipelines.extract.settings import Extract
-from pipelines.measure.personal import KINDS
-from pipelines.measure.signals import RULE_MEASUREMENTS, Measure
-from pipelines.pack.mixture import Mixture, read_mixture
-from pipelines.pack.settings import Pack
-from pipelines.rules import Rules, read_rules
-from tokenizer.strict import SettingsError, parse, read_yaml
-from tokenizer.training import Training
+from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.pipelines.curate.rows import Curate
+from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.measure.personal.find import KINDS
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, Measure
+from textmill.pipelines.pack.mixture import Mixture, read_mixture
+from textmill.pipelines.pack.settings import Pack
+from textmill.pipelines.screen.rules import Rules, read_rules
+from textmill.tokenizer.training import Training
 
 
 @dataclass(frozen=True)

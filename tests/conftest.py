@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flow import put_sample, run_all
+from tests.command_line import put_sample, run_all
 
 SLOW = ("test_crash", "test_flow_elsewhere", "test_same_bytes", "test_recipes")
 

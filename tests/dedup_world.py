@@ -12,18 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipelines.dedup.bands import BAND, band_rows, signature_matrix
-from pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from pipelines.dedup.clusters import SpanningForest
-from pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_rows, member_rows, resolve
-from pipelines.dedup.forest import TREE, root_of
-from pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
-from pipelines.dedup.rows import Pass, joined
-from pipelines.dedup.settings import Dedup
-from pipelines.dedup.shingles import ShingleSets, write_sets
-from pipelines.dedup.verify import EDGE, HELD, Compared, compared, fullest
-from pipelines.measure.sketch import minhash
-from pipelines.storage import Folder
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.dedup.bands import BAND, band_rows, signature_matrix
+from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
+from textmill.pipelines.dedup.clusters import SpanningForest
+from textmill.pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from textmill.pipelines.dedup.forest import TREE, root_of
+from textmill.pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
+from textmill.pipelines.dedup.packed import Pass, joined
+from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.shingle_sets import ShingleSets, write_sets
+from textmill.pipelines.dedup.verify import EDGE, HELD, Compared, compared, fullest
+from textmill.pipelines.text.shingles import minhash
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.extract.pages.charset import decode, http_charset
-from pipelines.extract.pages.read_page import read_page
-from pipelines.extract.pages.reader_process import Answer, Job, read_html
-from pipelines.extract.settings import Extract
+from tests.paths import ROOT, SHARED
+from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.read_page import read_page
+from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
+from textmill.pipelines.extract.settings import Extract
 
-SAMPLE = Path(__file__).parents[1] / "sample" / "raw" / "web"
-CRAWL = Path(__file__).parents[2] / "shared" / "data" / "crawl"
+SAMPLE = ROOT / "sample" / "raw" / "web"
+CRAWL = SHARED / "crawl"
 
 
 @cache

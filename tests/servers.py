@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
+
 BIN = Path(sys.executable).parent
 # A worker pool starts plain `python` from its PATH: without ours first, workers die unseen.
 ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
@@ -62,7 +63,7 @@ def prism(folder: Path):
 
 def worker_pool(folder: Path, cwd: Path = ROOT, **environment: str):
     port = free_port()
-    return server([sys.executable, "-m", "pipelines.pool", "--port", str(port)], port, folder / "worker-pool.log", cwd=cwd,
+    return server([sys.executable, "-m", "textmill.pipelines.engines.pool", "--port", str(port)], port, folder / "worker-pool.log", cwd=cwd,
                   **environment)
 
 

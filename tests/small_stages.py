@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.stage import Output, Place, Stage, Task, fingerprint
-from pipelines.storage import Folder, StageError
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint
+from textmill.pipelines.contract.storage import Folder, StageError
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,6 @@ NUMBERS, SQUARES = Numbers(), Squares()
 
 
 def place(folder: Any, workers: int = 1, **config: Any) -> Place:
-    from pipelines.engine import Engine
+    from textmill.pipelines.engines.engine import Engine
 
     return Place(Folder(str(folder)), Small(**config), Engine(workers=workers))  # type: ignore[arg-type]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tokenizer.bpe import END_OF_TEXT, PATTERNS, TokenizerError
-from tokenizer.encoder import Encoder, compression
-from tokenizer.texts import kind, read_texts
-from tokenizer.training import Training, chosen, train, write_tokenizer
+from textmill.tokenizer.bpe import END_OF_TEXT, PATTERNS, TokenizerError
+from textmill.tokenizer.encoder import Encoder, compression
+from textmill.tokenizer.texts import kind, read_texts
+from textmill.tokenizer.training import Training, chosen, train, write_tokenizer
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from tokenizer.bpe import END_OF_TEXT, LARGEST_UINT16_VOCABULARY, TokenizerError, token_bytes
+from textmill.tokenizer.bpe import END_OF_TEXT, LARGEST_UINT16_VOCABULARY, TokenizerError, token_bytes
 
 # Words that scripts without spaces count by character; elsewhere a word is a run of letters, marks and digits.
 _CHARACTER_IS_WORD = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tokenizer.bpe import TokenizerError
+from textmill.tokenizer.bpe import TokenizerError
 
 KINDS = ("txt", "jsonl", "parquet")
 _CHUNK = 1 << 16        # characters of a .txt taken as one text: whole lines, as long as a line is no longer than this

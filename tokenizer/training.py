@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from tokenizer.bpe import (
+from textmill.tokenizer.bpe import (
     END_OF_TEXT,
     PATTERNS,
     TokenizerError,

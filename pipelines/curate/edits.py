@@ -8,7 +8,7 @@ changes nothing, "clean:table" leaves nothing.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pipelines.rules import PersonalDataPolicy
+from textmill.pipelines.screen.rules import PersonalDataPolicy
 
 Edit = tuple[str, int, int]
 

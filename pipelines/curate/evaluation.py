@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.extract.files.inputs import read_lines
-from pipelines.measure.words import Words, chained, read_words
-from pipelines.named import ContentError, Named
-from pipelines.rules import EvaluationPolicy
-from pipelines.storage import Folder
+from textmill.pipelines.contract.named_files import ContentError, Named
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.extract.files.inputs import read_lines
+from textmill.pipelines.screen.rules import EvaluationPolicy
+from textmill.pipelines.text.words import Words, chained, read_words
 
 SETS = Named("evaluation set", "evaluation_sets", "curate.evaluation_sets")
 RUN = 13                # words

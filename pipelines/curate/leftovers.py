@@ -7,7 +7,7 @@ would take out more than it hurts. A row is taken out only beside a row with wor
 
 import re
 
-from pipelines.curate.edits import Edit
+from textmill.pipelines.curate.edits import Edit
 
 KIND = "clean:table"                                # leaves nothing in its place
 _EMPTY = re.compile(r"\|(?: {0,2}\|)+ ?")            # as the extractor writes them; boxes drawn with bars are wider

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import regex
 
-from pipelines.curate.edits import Edit
+from textmill.pipelines.curate.edits import Edit
 
 # The end of a sentence with what closes it; scripts that write without spaces need none after it.
 _SENTENCE = re.compile(r"[.!?…؟۔।॥։።]['\"»”’)\]]*\s+"

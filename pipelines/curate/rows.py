@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.curate.edits import Edit, apply_edits, edits_for, too_many
-from pipelines.curate.evaluation import Evaluation, overlaps
-from pipelines.curate.leftovers import leftovers
-from pipelines.curate.pieces import cut
-from pipelines.measure.signals import slices
-from pipelines.rules import PersonalDataPolicy
+from textmill.pipelines.curate.edits import Edit, apply_edits, edits_for, too_many
+from textmill.pipelines.curate.evaluation import Evaluation, overlaps
+from textmill.pipelines.curate.leftovers import leftovers
+from textmill.pipelines.curate.pieces import cut
+from textmill.pipelines.measure.signals import slices
+from textmill.pipelines.screen.rules import PersonalDataPolicy
 
 EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
 # Items of evaluation sets that the document holds, with the share of each: the largest first, five at most.

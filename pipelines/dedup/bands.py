@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from pipelines.dedup.rows import Pass, by_partition, mixed, owned
+from textmill.pipelines.dedup.packed import Pass, by_partition, mixed, owned
 
 BAND = np.dtype([("hash", "<u8"), ("ref", "<u8")])
 

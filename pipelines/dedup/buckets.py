@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipelines.dedup.rows import Pass, by_partition, mixed, owned, run_starts, split
+from textmill.pipelines.dedup.packed import Pass, by_partition, mixed, owned, run_starts, split
 
 LINK = np.dtype([("bucket", "<u8"), ("ref", "<u8")])
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 
-from pipelines.dedup.forest import TREE, forest
-from pipelines.dedup.rows import joined
+from textmill.pipelines.dedup.forest import TREE, forest
+from textmill.pipelines.dedup.packed import joined
 
 COMPACT_BYTES = 16 << 20        # edges gathered before they are merged into the forest
 

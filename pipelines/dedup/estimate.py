@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from pipelines.dedup.bands import BAND
-from pipelines.dedup.buckets import LINK
-from pipelines.dedup.exact import EXACT_KINDS, KEYED
-from pipelines.dedup.rows import GROWTH, passes_for
-from pipelines.dedup.settings import Dedup
-from pipelines.dedup.shingles import INDEX
+from textmill.pipelines.dedup.bands import BAND
+from textmill.pipelines.dedup.buckets import LINK
+from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
+from textmill.pipelines.dedup.packed import GROWTH, passes_for
+from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.shingle_sets import INDEX
 
 CANDIDATES = 0.2            # share of documents that meet another: a guess that the line tells
 START = 1.7                 # seconds of processor that a worker takes to start, for each of at least seven pipelines

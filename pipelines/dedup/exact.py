@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.dedup.rows import (
+from textmill.pipelines.dedup.packed import (
     MEMBER,
     MEMBER_FIELDS,
     NO_DATE,
@@ -22,7 +22,7 @@ from pipelines.dedup.rows import (
     owned,
     run_starts,
 )
-from pipelines.extract.address import canonical_url
+from textmill.pipelines.web.address import canonical_url
 
 KINDS = ("record", "url", "exact", "near")
 RECORD, URL, EXACT, NEAR = 1, 2, 3, 4       # codes of KINDS; 0: not removed

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipelines.dedup.rows import partitions_for, passes_for
-from pipelines.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.dedup.packed import partitions_for, passes_for
 
 DONE = ".done"
 

@@ -8,8 +8,8 @@ and each set becomes a row of bits: a pair then costs some words of `and` and bi
 import numpy as np
 import pyarrow as pa
 
-from pipelines.dedup.rows import run_starts, runs
-from pipelines.dedup.shingles import ShingleSets
+from textmill.pipelines.dedup.packed import run_starts, runs
+from textmill.pipelines.dedup.shingle_sets import ShingleSets
 
 BATCH_HASHES = 4 << 20      # shingle hashes held at a time where pairs are looked up: 32 MB
 GROUP_HASHES = 8 << 20      # a group of more is looked up pair by pair, from the files

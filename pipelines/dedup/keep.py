@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.dedup.exact import EXACT, KINDS, NEAR
-from pipelines.dedup.jaccard import Jaccards
-from pipelines.dedup.rows import MEMBER_FIELDS, in_order, run_starts, words_to_ids
-from pipelines.dedup.shingles import ShingleSets
-from pipelines.dedup.verify import chunks, in_rounds
+from textmill.pipelines.dedup.exact import EXACT, KINDS, NEAR
+from textmill.pipelines.dedup.jaccard import Jaccards
+from textmill.pipelines.dedup.packed import MEMBER_FIELDS, in_order, run_starts, words_to_ids
+from textmill.pipelines.dedup.shingle_sets import ShingleSets
+from textmill.pipelines.dedup.verify import chunks, in_rounds
 
 # A member of a cluster: `kind` 0 takes part in the choice; another was removed as a copy of `kept` before.
 CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])

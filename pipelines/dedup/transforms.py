@@ -5,10 +5,10 @@
 
 import apache_beam as beam
 
-from pipelines.dedup import steps
-from pipelines.dedup.clusters import SpanningForest
-from pipelines.dedup.files import Grouping
-from pipelines.dedup.steps import Run
+from textmill.pipelines.dedup import steps
+from textmill.pipelines.dedup.clusters import SpanningForest
+from textmill.pipelines.dedup.files import Grouping
+from textmill.pipelines.dedup.steps import Run
 
 
 class _Pass(beam.PTransform):

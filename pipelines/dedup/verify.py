@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.dedup.forest import forest
-from pipelines.dedup.jaccard import Jaccards
-from pipelines.dedup.rows import run_starts
-from pipelines.dedup.settings import Dedup
-from pipelines.dedup.shingles import ShingleSets
+from textmill.pipelines.dedup.forest import forest
+from textmill.pipelines.dedup.jaccard import Jaccards
+from textmill.pipelines.dedup.packed import run_starts
+from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.shingle_sets import ShingleSets
 
 EDGE = np.dtype([("a", "<u8"), ("b", "<u8"), ("similarity", "<f8")])
 HELD = np.dtype([("ref", "<u8"), ("in_high", "<u8"), ("in_low", "<u8"), ("share", "<f8")])

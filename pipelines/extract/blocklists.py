@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import xxhash
 
-from pipelines.extract.address import ascii_host, host, path_and_query
-from pipelines.extract.files.inputs import read_lines
-from pipelines.extract.refusal import Refusal
-from pipelines.named import ContentError, Named
-from pipelines.storage import Folder
+from textmill.pipelines.contract.named_files import ContentError, Named
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.extract.files.inputs import read_lines
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.web.address import ascii_host, host, path_and_query
 
 BLOCKLISTS = Named("blocklist", "blocklists", "extract.blocklists")
 _LONGEST = 1 << 16      # bytes of a line

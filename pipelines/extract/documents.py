@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from pipelines.extract.address import domain, host
-from pipelines.extract.files.records import Headers, RecordHead
-from pipelines.extract.pages.legal import directives, reservation
-from pipelines.extract.pages.page import published
-from pipelines.extract.pages.reader_process import Answer, failed
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.rows import Document, Rejected, document_id
+from textmill.pipelines.extract.files.records import Headers, RecordHead
+from textmill.pipelines.extract.pages.legal import directives, reservation
+from textmill.pipelines.extract.pages.page import published
+from textmill.pipelines.extract.pages.reader_process import Answer, failed
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.rows import Document, Rejected, document_id
+from textmill.pipelines.web.address import domain, host
 
 NO_HEAD = RecordHead("", None, None, None, None)
 

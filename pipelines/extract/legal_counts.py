@@ -8,8 +8,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.parts import Counts
-from pipelines.tally import count
+from textmill.pipelines.contract.parts import Counts
+from textmill.pipelines.contract.tally import count
 
 # Google's and Bing's lists, DeviantArt's noai and noimageai (2022), and two that directories used to read.
 DIRECTIVES = frozenset({"all", "follow", "index", "indexifembedded", "max-image-preview", "max-snippet", "max-video-preview",

@@ -11,25 +11,25 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.extract.address import given_url
-from pipelines.extract.blocklists import Blocklist, blocked
-from pipelines.extract.documents import Origin, finished
-from pipelines.extract.files.arc import read_arc
-from pipelines.extract.files.archive import Ends, read_records
-from pipelines.extract.files.framing import Framed, Limits
-from pipelines.extract.files.inputs import RECOGNISED, Given, extra_columns, find_column, read_jsonl, read_parquet
-from pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
-from pipelines.extract.files.splits import Range, Split
-from pipelines.extract.pages.charset import Decoded, decode, http_charset
-from pipelines.extract.pages.legal import Legal
-from pipelines.extract.pages.page import Page
-from pipelines.extract.pages.reader import Reader
-from pipelines.extract.pages.reader_process import failed, undecodable
-from pipelines.extract.pages.text import clean_text
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
-from pipelines.extract.settings import Extract
-from pipelines.extract.waiting import Row, Waiting, rows_in_order
+from textmill.pipelines.extract.blocklists import Blocklist, blocked
+from textmill.pipelines.extract.documents import Origin, finished
+from textmill.pipelines.extract.files.arc import read_arc
+from textmill.pipelines.extract.files.archive import Ends, read_records
+from textmill.pipelines.extract.files.framing import Framed, Limits
+from textmill.pipelines.extract.files.inputs import RECOGNISED, Given, extra_columns, find_column, read_jsonl, read_parquet
+from textmill.pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
+from textmill.pipelines.extract.files.splits import Range, Split
+from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset
+from textmill.pipelines.extract.pages.legal import Legal
+from textmill.pipelines.extract.pages.page import Page
+from textmill.pipelines.extract.pages.reader import Reader
+from textmill.pipelines.extract.pages.reader_process import failed, undecodable
+from textmill.pipelines.extract.pages.text import clean_text
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
+from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.waiting import Row, Waiting, rows_in_order
+from textmill.pipelines.web.address import given_url
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.extract.refusal import QUARANTINED
+from textmill.pipelines.extract.refusal import QUARANTINED
 
 DOCUMENTS = pa.schema([
     pa.field("id", pa.string(), nullable=False),

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
-from pipelines.extract.files.archive import Ends
-from pipelines.extract.files.elsewhere import open_raw
-from pipelines.extract.files.raw import survey
-from pipelines.extract.files.splits import RawFilesError, Split, plan_splits
-from pipelines.extract.legal_counts import legal_counts
-from pipelines.extract.outcome import extract_split
-from pipelines.extract.pages.reader import Readers
-from pipelines.extract.rows import DOCUMENTS, REJECTED, batches
-from pipelines.extract.settings import Extract
-from pipelines.parts import Counts, Receipt, add_counts
-from pipelines.stage import Output, Place, Stage, Task, fingerprint, to_plain
-from pipelines.storage import Folder, StageError
-from pipelines.takedown.memory import taken_by_task
-from pipelines.takedown.rows import RULE, emptied
-from pipelines.tally import count, tally
+from textmill.pipelines.contract.parts import Counts, Receipt, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint, to_plain
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
+from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.raw import survey
+from textmill.pipelines.extract.files.remote_files import open_raw
+from textmill.pipelines.extract.files.splits import RawFilesError, Split, plan_splits
+from textmill.pipelines.extract.legal_counts import legal_counts
+from textmill.pipelines.extract.outcome import extract_split
+from textmill.pipelines.extract.pages.reader import Readers
+from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
+from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.takedown.emptying import RULE, emptied
+from textmill.pipelines.takedown.memory import taken_by_task
 
 if TYPE_CHECKING:
-    from pipelines.settings import Config
+    from textmill.pipelines.settings import Config
 
 
 class Tools(NamedTuple):

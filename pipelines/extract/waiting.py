@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pipelines.extract.documents import Origin, finished
-from pipelines.extract.pages.reader import Reader
-from pipelines.extract.pages.reader_process import Answer, Job
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.rows import Document, Rejected
+from textmill.pipelines.extract.documents import Origin, finished
+from textmill.pipelines.extract.pages.reader import Reader
+from textmill.pipelines.extract.pages.reader_process import Answer, Job
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.rows import Document, Rejected
 
 _PAGES, _BYTES = 64, 8 << 20        # of a batch: enough that handing it over costs nothing, little enough to hold twice
 _ROWS = 1024                        # that may wait behind a page

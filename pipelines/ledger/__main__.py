@@ -4,23 +4,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipelines.engine import Engine
-from pipelines.ledger.trace import trace, where
-from pipelines.ledger.why import why
-from pipelines.pack import SPLITS
-from pipelines.pack.mixture import read_mixture
-from pipelines.settings import read_config
-from pipelines.stage import Place
-from pipelines.storage import Folder, StageError
-from pipelines.terminal import show
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.base.terminal import show
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.ledger.trace import trace, where
+from textmill.pipelines.ledger.why import why
+from textmill.pipelines.pack.mixture import read_mixture
+from textmill.pipelines.pack.stage import SPLITS
+from textmill.pipelines.settings import read_config
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:
     shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     shared.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
     shared.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe (default: %(default)s)")
-    parser = argparse.ArgumentParser(prog="python -m pipelines.ledger", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m textmill.pipelines.ledger", description=__doc__, allow_abbrev=False)
     asked = parser.add_subparsers(dest="asked", required=True)
     one = asked.add_parser("why", parents=[shared], help="a page's story, from raw record to block", allow_abbrev=False)
     one.add_argument("page", help="a URL, an id, a record id or a host")

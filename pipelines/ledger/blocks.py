@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.pack import SPLITS
-from pipelines.parts import MANIFEST, Manifest, Part
-from pipelines.storage import Folder, StageError, open_filesystem
+from textmill.pipelines.contract.parts import MANIFEST, Manifest, Part
+from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
+from textmill.pipelines.pack.stage import SPLITS
 
 
 class Span(NamedTuple):

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.ledger.blocks import datasets_under, spans_in, spans_of
-from pipelines.ledger.lines import labelled, ranges, shown
-from pipelines.ledger.why import pages_of
-from pipelines.lookup import Found, find_ids, row_groups, rows_of
-from pipelines.parts import Manifest
-from pipelines.storage import Folder
+from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.row_groups import Found, find_ids, row_groups, rows_of
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.display.lines import labelled, ranges, shown
+from textmill.pipelines.ledger.blocks import datasets_under, spans_in, spans_of
+from textmill.pipelines.ledger.why import pages_of
 
 
 def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:

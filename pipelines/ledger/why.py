@@ -10,23 +10,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.curate import CURATE
-from pipelines.dedup import DEDUP
-from pipelines.ledger.blocks import Span, datasets_under, spans_of
-from pipelines.ledger.lines import columns, labelled, number, shown
-from pipelines.lookup import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
-from pipelines.measure import MEASURE
-from pipelines.measure.signals import RULE_MEASUREMENTS
-from pipelines.pack import PACK
-from pipelines.parts import Manifest
-from pipelines.rules import Rule
-from pipelines.screen import SCREEN
-from pipelines.stage import Place, Stage
-from pipelines.storage import Folder, StageError
-from pipelines.takedown.entries import LIST, read_entries, takes
-from pipelines.takedown.memory import read_memory
-from pipelines.takedown.rows import RULE
-from pipelines.tokenize import TOKENIZE
+from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.row_groups import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
+from textmill.pipelines.contract.stage import Place, Stage
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.curate.stage import CURATE
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.display.lines import columns, labelled, number, shown
+from textmill.pipelines.ledger.blocks import Span, datasets_under, spans_of
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.pack.stage import PACK
+from textmill.pipelines.screen.rules import Rule
+from textmill.pipelines.screen.stage import SCREEN
+from textmill.pipelines.takedown.emptying import RULE
+from textmill.pipelines.takedown.entries import LIST, read_entries, takes
+from textmill.pipelines.takedown.memory import read_memory
+from textmill.pipelines.tokens.encode import TOKENIZE
 
 _LEGAL = ("robots", "tdm_reservation", "tdm_policy", "license", "paywalled", "copyright")
 _MOST = 10          # pages of a host, copies of a page, edits of a piece that are listed

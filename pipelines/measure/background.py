@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.measure.characters import LETTER
-from pipelines.measure.language import UNDETERMINED, written_in
-from pipelines.measure.words import Words
-from pipelines.storage import Folder
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure.language import UNDETERMINED, written_in
+from textmill.pipelines.text.characters import LETTER
+from textmill.pipelines.text.words import Words
 
 SCHEMA = pa.schema([("language", pa.string()), ("kind", pa.string()), ("key", pa.uint64()), ("value", pa.float32())])
 VERSION = 1                         # of the file; another one is refused

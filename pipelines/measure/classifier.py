@@ -15,9 +15,9 @@ from typing import Any
 import fasttext
 import numpy as np
 
-from pipelines.measure.words import Words
-from pipelines.storage import Folder
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.text.words import Words
 
 MODEL, FACTS = "model.bin", "classifier.json"
 VERSION = 1

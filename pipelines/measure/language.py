@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import fasttext
 import numpy as np
 
-from pipelines.measure.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE
-from pipelines.measure.words import Words, sums
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.text.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE
+from textmill.pipelines.text.words import Words, sums
 
 SHIPPED_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 UNDETERMINED = "und"                # ISO 639-3

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.measure.words import Words, chained, read_words, sums
-from tokenizer.strict import SettingsError, read_yaml
+from textmill.base.strict import SettingsError, read_yaml
+from textmill.pipelines.text.words import Words, chained, read_words, sums
 
 PHRASES = Path(__file__).with_name("phrases.yaml")
 STOP_WORDS = Path(__file__).with_name("stopwords.yaml")

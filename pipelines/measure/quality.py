@@ -7,20 +7,9 @@ Rae et al. 2021, section A1.1 and table A1; C4 = Raffel et al. 2020, section 2.2
 import numpy as np
 import zstandard
 
-from pipelines.measure.characters import (
-    CLOSING,
-    EMOJI,
-    LETTER,
-    NEWLINE,
-    NOSPACE,
-    NUMBER,
-    SPACE,
-    SYMBOL,
-    TERMINAL,
-    UPPER,
-)
-from pipelines.measure.phrases import StopTerms
-from pipelines.measure.words import Words, maxima, sums
+from textmill.pipelines.measure.phrases import StopTerms
+from textmill.pipelines.text.characters import CLOSING, EMOJI, LETTER, NEWLINE, NOSPACE, NUMBER, SPACE, SYMBOL, TERMINAL, UPPER
+from textmill.pipelines.text.words import Words, maxima, sums
 
 SHORT_LINE = 30         # characters, FineWeb
 # What ends lines says nothing where there are fewer lines, or more words in one on average: extraction makes one line of

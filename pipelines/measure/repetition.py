@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.measure.words import Words, chained, group, maxima, sums
+from textmill.pipelines.text.words import Words, chained, group, maxima, sums
 
 TOP = (2, 3, 4)                         # n-grams of which the commonest one counts
 DUPLICATE = (5, 6, 7, 8, 9, 10)         # n-grams of which every repetition counts

@@ -12,16 +12,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.measure import address, quality, repetition, rights, sketch, spam
-from pipelines.measure.background import Background, background_bytes, character_surprise, read_background, term_surplus
-from pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
-from pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
-from pipelines.measure.personal import find_personal_data
-from pipelines.measure.personal_model import NameFinder, missing, model_versions
-from pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
-from pipelines.measure.words import Words, read_words
-from pipelines.storage import Folder
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure import quality, repetition, rights, spam
+from textmill.pipelines.measure import url as address
+from textmill.pipelines.measure.background import (
+    Background,
+    background_bytes,
+    character_surprise,
+    read_background,
+    term_surplus,
+)
+from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
+from textmill.pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
+from textmill.pipelines.measure.personal.find import find_personal_data
+from textmill.pipelines.measure.personal.presidio import NameFinder, missing, model_versions
+from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
+from textmill.pipelines.text import shingles as sketch
+from textmill.pipelines.text.words import Words, read_words
 
 _OF_WORDS: tuple[Callable[[Words], np.ndarray], ...] = (
     quality.word_count, quality.mean_word_length, quality.longest_word, quality.hash_word_ratio,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from pipelines.measure.phrases import Phrases, share_of_words
-from pipelines.measure.quality import told_by_lines
-from pipelines.measure.words import Words, sums
+from textmill.pipelines.measure.phrases import Phrases, share_of_words
+from textmill.pipelines.measure.quality import told_by_lines
+from textmill.pipelines.text.words import Words, sums
 
 # Groups of phrases: what is said on a page and is not its text.
 BOILERPLATE = ("wall", "parked", "refusal", "template", "furniture")

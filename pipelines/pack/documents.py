@@ -5,7 +5,7 @@ from hashlib import blake2b
 import numpy as np
 import pyarrow as pa
 
-from pipelines.pack.mixture import Mixture, MixtureError, entry_of, selects
+from textmill.pipelines.pack.mixture import Mixture, MixtureError, entry_of, selects
 
 # What planning needs of a token row; `part` and `row` are the stage's own, to find its tokens again.
 INDEX = pa.schema([("id", pa.binary(16)), ("piece", pa.int32()), ("pieces", pa.int32()), ("token_count", pa.int32()),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer.strict import parse, read_yaml
+from textmill.base.strict import parse, read_yaml
 
 COLUMNS = ("source", "language")        # of tokens, which `where` may ask for
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -94,7 +94,7 @@ class Mixture:
 
 
 def read_mixture(path: str | Path) -> Mixture:
-    """The recipe in a YAML file; SettingsError (tokenizer.strict) with every problem found."""
+    """The recipe in a YAML file; SettingsError (textmill.base.strict) with every problem found."""
     return parse(Mixture, read_yaml(path), str(path))
 
 

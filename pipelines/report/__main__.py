@@ -4,14 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipelines.pack.mixture import read_mixture
-from pipelines.report.page import build
-from pipelines.storage import Folder, StageError
-from tokenizer.strict import SettingsError
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.pack.mixture import read_mixture
+from textmill.pipelines.report.page import build
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="python -m pipelines.report", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m textmill.pipelines.report", description=__doc__, allow_abbrev=False)
     parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
     parser.add_argument("--mixture", default="mixtures/demo.yaml",
                         help="the recipe whose tokenizer, blocks and run are shown (default: %(default)s)")

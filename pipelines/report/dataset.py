@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipelines.pack.mixture import Mixture
-from pipelines.parts import MANIFEST, STATS, Counts, Manifest, aligned, read_batches
-from pipelines.storage import Folder, StageError
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, aligned, read_batches
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.pack.mixture import Mixture
 
 ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.dataset import Dataset, side_by_side
 
 PASS = 1_000_000        # documents; measured: 0.44 GB where no two have the same domain
 MERGED = 1 << 18        # rows that wait to be added up

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from pipelines.report.dataset import Dataset, side_by_side
-from pipelines.report.rules import Axis
+from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.rules import Axis
 
 CEILING = 1 << 20
 AXIS = Axis(1, 1e6, 36, logarithmic=True)      # six bins to a power of ten

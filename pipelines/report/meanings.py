@@ -2,7 +2,8 @@
 
 import re
 
-from pipelines.measure import address, background, classifier, language, quality, repetition, rights, spam
+from textmill.pipelines.measure import background, classifier, language, quality, repetition, rights, spam
+from textmill.pipelines.measure import url as address
 
 # Of extract, takedown and curate, whose rules are no measurements.
 REASONS = {

@@ -13,13 +13,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.pack.mixture import Mixture
-from pipelines.report import domains, duplicates, figures, lengths, meanings, numbers, rules, samples, shares
-from pipelines.report.dataset import Datasets, open_datasets
-from pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
-from pipelines.report.personal import kinds, visible
-from pipelines.report.training import Packing, Training, packing, training
-from pipelines.storage import Folder
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.display import numbers
+from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.report import domains, duplicates, figures, lengths, meanings, rules, samples, shares
+from textmill.pipelines.report.dataset import Datasets, open_datasets
+from textmill.pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
+from textmill.pipelines.report.personal import kinds, visible
+from textmill.pipelines.report.training import Packing, Training, packing, training
 
 HERE = Path(__file__).parent
 QUARANTINE_ROWS = 50

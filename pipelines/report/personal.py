@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from pipelines.measure.personal import find_personal_data
-from pipelines.report.dataset import Datasets
+from textmill.pipelines.measure.personal.find import find_personal_data
+from textmill.pipelines.report.dataset import Datasets
 
 CLEANED = "clean:"      # begins the kinds of edits that take out what is no personal data
 # Control characters, line separators, marks and the characters that turn text around: none may reach a page or terminal.

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.dataset import Dataset
-from pipelines.report.numbers import number, short
+from textmill.pipelines.display.numbers import number, short
+from textmill.pipelines.report.dataset import Dataset
 
 BINS = 40
 LOGARITHMIC = 100       # bounds from here on are sizes, which spread over powers of ten

@@ -11,9 +11,9 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.parts import read_batches
-from pipelines.report.dataset import Dataset, side_by_side
-from pipelines.report.personal import masked
+from textmill.pipelines.contract.parts import read_batches
+from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.personal import masked
 
 SHOWN = 10
 CHARACTERS = 300

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.parts import Counts
-from pipelines.report.dataset import Dataset, Datasets
-from pipelines.report.published import COMMON_CRAWL, SPEAKERS
+from textmill.pipelines.contract.parts import Counts
+from textmill.pipelines.report.dataset import Dataset, Datasets
+from textmill.pipelines.report.published import COMMON_CRAWL, SPEAKERS
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.report.dataset import Dataset
-from pipelines.storage import Folder
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.report.dataset import Dataset
 
 LOG = "log.jsonl"
 POINTS = 240            # of the loss, at most: more are finer than the figure

@@ -12,8 +12,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pipelines.extract.address import ascii_host, below, canonical_url, host
-from pipelines.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.web.address import ascii_host, below, canonical_url, host
 
 LIST = "takedown.txt"
 _ID = re.compile(r"[0-9a-f]{32}")

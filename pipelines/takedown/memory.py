@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
-from pipelines.parts import checked, to_json
-from pipelines.storage import Folder
-from pipelines.takedown.entries import Entry, read_entries
+from textmill.pipelines.contract.parts import checked, to_json
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.takedown.entries import Entry, read_entries
 
 MEMORY = "takedown.json"
 

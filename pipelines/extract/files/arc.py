@@ -6,7 +6,7 @@ from typing import Any
 
 from warcio.archiveiterator import ArchiveIterator
 
-from pipelines.extract.files.framing import Framed, Limits
+from textmill.pipelines.extract.files.framing import Framed, Limits
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
 

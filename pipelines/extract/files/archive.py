@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
-from pipelines.extract.files.framing import START, Framed, Limits, records
-from pipelines.extract.files.streams import CHUNK, ZSTD, ZSTD_DICTIONARY, Flow, Member, Stored, Zstd
+from textmill.pipelines.extract.files.framing import START, Framed, Limits, records
+from textmill.pipelines.extract.files.streams import CHUNK, ZSTD, ZSTD_DICTIONARY, Flow, Member, Stored, Zstd
 
 _CANDIDATE = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|WARC/\d\.\d+[ \t\r]*\n")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipelines.extract.files.streams import CHUNK, Flow, Member, Zstd
+from textmill.pipelines.extract.files.streams import CHUNK, Flow, Member, Zstd
 
 BOMB_FROM = 16 << 20    # inflated bytes before the ratio counts: blank pages compress a thousandfold and harm nobody
 START = re.compile(rb"WARC/\d\.\d+[ \t\r]*\n")

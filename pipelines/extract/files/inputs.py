@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from pipelines.extract.files.splits import Range
-from pipelines.extract.rows import Rejected
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.files.splits import Range
+from textmill.pipelines.extract.rows import Rejected
+from textmill.pipelines.extract.settings import Extract
 
 CHUNK = 1 << 20
 _ROWS = 256     # Parquet rows decoded at once: pages may be large

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyarrow import fs
 
-from pipelines.extract.files.elsewhere import RAW, open_raw, reason, web_file
-from pipelines.extract.files.splits import RawFile, is_elsewhere
-from pipelines.progress import watched
-from pipelines.run import recall, remember
-from pipelines.storage import Folder, StageError, open_filesystem
-from pipelines.web import Web
+from textmill.base.progress import watched
+from textmill.pipelines.contract.run import recall, remember
+from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
+from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
+from textmill.pipelines.extract.files.splits import RawFile, is_elsewhere
+from textmill.pipelines.web.client import Web
 
 if TYPE_CHECKING:
-    from pipelines.stage import Place
+    from textmill.pipelines.contract.stage import Place
 
 _MOST_PROBLEMS = 20     # a dead server would otherwise be asked for each of its files
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again

@@ -9,9 +9,9 @@ import brotli
 import zstandard
 from fastwarc.warc import HeaderMap
 
-from pipelines.extract.address import given_url
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.rows import capture_date
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.rows import capture_date
+from textmill.pipelines.web.address import given_url
 
 _LINE_END = re.compile(rb"\r*\n")
 _STATUS = re.compile(rb"HTTP/[\d.]+[ \t]+(\d{3})")

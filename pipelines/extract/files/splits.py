@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import Extract
 
 # How a file is read; `wet` is a WARC whose records are already text, `jsonl` covers .ndjson and .json of one object a line.
 KINDS = ("warc", "wet", "arc", "html", "text", "jsonl", "parquet")

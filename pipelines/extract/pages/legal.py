@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 
-from pipelines.extract.pages.text import clean_text
+from textmill.pipelines.extract.pages.text import clean_text
 
 _JSON_LD_BYTES = 1 << 20
 _BOT_PREFIX = re.compile(r"\s*([\w.*-]+)\s*:")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from pipelines.extract.pages.legal import Legal
+from textmill.pipelines.extract.pages.legal import Legal
 
 _DATE = re.compile(r"((?:19|20)\d\d)[-/](\d\d?)[-/](\d\d?)(?!\d)")
 _URL_DATE = re.compile(r"/((?:19|20)\d\d)[/-](\d\d?)[/-](\d\d?)(?=/|\D|$)")

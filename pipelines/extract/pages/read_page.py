@@ -13,13 +13,13 @@ from resiliparse.extract.html2text import extract_plain_text
 from trafilatura import bare_extraction
 from trafilatura.settings import Extractor
 
-from pipelines.extract.pages.legal import json_ld_nodes, legal_signals
-from pipelines.extract.pages.page import Page, days
-from pipelines.extract.pages.patterns import remember_patterns
-from pipelines.extract.pages.text import clean_text
-from pipelines.extract.pages.tree import links_inside, oversized, parse, visible
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
+from textmill.pipelines.extract.pages.page import Page, days
+from textmill.pipelines.extract.pages.patterns import remember_patterns
+from textmill.pipelines.extract.pages.text import clean_text
+from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse, visible
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)     # it warns of every page that it finds empty
 remember_patterns()

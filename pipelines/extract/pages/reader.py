@@ -24,12 +24,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipelines.extract.pages.reader_process import OUT_OF_MEMORY, Answer, Job, still_seconds
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
-from pipelines.storage import StageError
+from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, Answer, Job, still_seconds
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
 
-READ_PAGE = "pipelines.extract.pages.read_page:read_page"
+READ_PAGE = "textmill.pipelines.extract.pages.read_page:read_page"
 # What a pipe says whose other end is gone: at once, in the middle of an answer, or while it is written to.
 _ENDED = (EOFError, pickle.UnpicklingError, BrokenPipeError)
 _ADDRESS = re.compile("0x[0-9a-f]+")    # differs from run to run
@@ -89,7 +89,7 @@ class Reader:
         """A fresh interpreter that finds the modules which this one finds; a fork would copy locks held by other threads."""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _end)
         child = self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipelines.extract.pages.reader_process"],
+            [sys.executable, "-P", "-m", "textmill.pipelines.extract.pages.reader_process"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)})
         try:

@@ -24,11 +24,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipelines.extract.pages.charset import Decoded, decode
-from pipelines.extract.pages.page import Page
-from pipelines.extract.pages.text import clean_text
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.pages.charset import Decoded, decode
+from textmill.pipelines.extract.pages.page import Page
+from textmill.pipelines.extract.pages.text import clean_text
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
 
 Job = tuple[bytes | str, str | None]        # a page's HTML; where it is bytes, the codec that its HTTP header names
 Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (its text left out) and what it says

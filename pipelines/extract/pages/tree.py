@@ -13,8 +13,8 @@ from typing import NamedTuple
 from lxml.etree import ElementDefaultClassLookup, ParserError, XPath, iterwalk, strip_elements
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-from pipelines.extract.refusal import Refusal
-from pipelines.extract.settings import Extract
+from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import Extract
 
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"      # characters for a program's own use (Unicode 23.7): where a link begins and ends
 _INVALID = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_OPEN}{_CLOSE}\ufffe\uffff]")

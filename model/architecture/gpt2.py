@@ -1,0 +1,88 @@
+"""GPT-2's architecture: LayerNorm before each part, learned or sinusoidal positions, GELU, tied output, biases.
+
+A trained model is a `GPT2LMHeadModel`; a sinusoidal table (Vaswani et al. 2017) is written where the learned one stands
+and is not trained. Modules carry the names they have in transformers, where the four matrices are stored transposed.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from textmill.model.architecture.attention import Attend
+from textmill.model.architecture.qwen3 import STD, Decoder
+
+TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+
+
+class GPT2(Decoder):
+    """Radford et al. 2019."""
+
+    def __init__(self, config: dict[str, Any]):
+        super().__init__(config)
+        width = config["n_embd"]
+        self.wte = nn.Embedding(config["vocab_size"], width)
+        self.wpe = nn.Embedding(config["n_positions"], width)
+        if config["positions"] == "sinusoidal":
+            self.wpe = nn.Embedding.from_pretrained(sinusoids(config["n_positions"], width), freeze=True)
+        self.h = nn.ModuleList(GPT2Layer(config, layer) for layer in range(config["n_layer"]))
+        self.ln_f = nn.LayerNorm(width, eps=config["layer_norm_epsilon"])
+
+    def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
+        x = self.wte(tokens) + self.wpe.weight[start:start + tokens.shape[1]]
+        for layer in self.h:
+            x = layer(x, attend)
+        return self.ln_f(x)
+
+    def output(self) -> torch.Tensor:
+        return self.wte.weight
+
+    def published(self) -> dict[str, torch.Tensor]:
+        return {f"transformer.{name}": weight.T.contiguous() if name.endswith(TRANSPOSED) else weight
+                for name, weight in self.state_dict().items()}
+
+
+class GPT2Layer(nn.Module):
+    """Attention, then the MLP, each added to the stream."""
+
+    def __init__(self, config: dict[str, Any], layer: int):
+        super().__init__()
+        width, eps = config["n_embd"], config["layer_norm_epsilon"]
+        self.ln_1 = nn.LayerNorm(width, eps=eps)
+        self.attn = GPT2Attention(width, config["n_head"], layer)
+        self.ln_2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = GPT2MLP(width)
+
+    def forward(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
+        x = x + self.attn(self.ln_1(x), attend)
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT2Attention(nn.Module):
+    def __init__(self, width: int, heads: int, layer: int):
+        super().__init__()
+        self.layer, self.heads = layer, heads
+        self.c_attn = nn.Linear(width, 3 * width)
+        self.c_proj = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
+        queries, keys, values = self.c_attn(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        return self.c_proj(attend(self.layer, queries, keys, values).flatten(-2))
+
+
+class GPT2MLP(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_proj = nn.Linear(4 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))       # "gelu_new" in transformers
+
+
+def sinusoids(length: int, width: int) -> torch.Tensor:
+    """The fixed position table (length, width), scaled to the size of the initial embeddings it is added to."""
+    frequencies = 10_000 ** -(torch.arange(0, width, 2).float() / width)
+    angles = torch.outer(torch.arange(length).float(), frequencies)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1) * STD * 2 ** 0.5

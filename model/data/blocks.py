@@ -1,0 +1,194 @@
+"""Read a `blocks/<mixture>/` folder and turn training steps into batches.
+
+Guarantees: only files named in `_manifest.json` are read, in its order, after their sha256 and row count were found
+right; a step's blocks are a pure function of (manifest, batch size, step), so a resumed run sees the batches it would
+have seen, and further passes go on in the same order; a target is the next token of the same span, never of another.
+
+A folder holds `train/` and `validation/` (Arrow IPC streams and a manifest each), `tokenizer.json` and
+`tokenizer_config.json`: a copy of it is all that training needs. Streams are memory-mapped, never loaded whole.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from textmill.model import ModelError
+
+SCHEMA = "1"            # of the block format; a stream that says otherwise is refused
+MANIFEST_SCHEMA = 1     # of the list of its parts
+NO_TARGET = -100        # torch's default `ignore_index`
+FACTS = ("schema", "mixture", "block", "vocab_size", "end_of_text", "tokenizer_sha256")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Blocks side by side, and where their documents are."""
+
+    tokens: torch.Tensor             # int64 (blocks, length)
+    targets: torch.Tensor            # int64 (blocks, length), NO_TARGET where nothing is to be predicted
+    lengths: tuple[int, ...]         # of the stretches that attend to themselves only; they cover all positions in order
+    entries: tuple[str, ...]         # of the recipe, one per block
+    target_count: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its tensors on `device`."""
+        return Batch(self.tokens.to(device, non_blocking=True), self.targets.to(device, non_blocking=True),
+                     self.lengths, self.entries, self.target_count)
+
+
+class Blocks:
+    """The blocks of one split, by number, in training order. Raises ModelError where the folder is not sound."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.parts = _manifest(folder)
+        streams = [_stream(folder, part) for part in self.parts]
+        facts = {json.dumps(_facts(path, metadata), sort_keys=True) for path, metadata, _ in streams}
+        if len(facts) > 1:
+            raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
+        known = json.loads(facts.pop())
+        self.length, self.vocab_size = int(known["block"]), int(known["vocab_size"])
+        self.end_of_text, self.tokenizer_sha256 = int(known["end_of_text"]), known["tokenizer_sha256"]
+        self._batches = [batch for _, _, batches in streams for batch in batches]
+        self._ends = np.cumsum([batch.num_rows for batch in self._batches])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def step(self, step: int, batch: int, accumulate: int) -> list[Batch]:
+        """The batches of training step `step` (from 0): `accumulate` of `batch` blocks each."""
+        first = step * batch * accumulate
+        return [self.read([n % len(self) for n in range(start, start + batch)])
+                for start in range(first, first + batch * accumulate, batch)]
+
+    def in_order(self, batch: int, limit: int | None = None) -> Iterator[Batch]:
+        """The first `limit` blocks (all, where None), each once, `batch` at a time."""
+        stop = len(self) if limit is None else min(limit, len(self))
+        for start in range(0, stop, batch):
+            yield self.read(range(start, min(start + batch, stop)))
+
+    def read(self, numbers: Sequence[int]) -> Batch:
+        """These blocks as one batch."""
+        tokens, entries, starts, ends = [], [], [], []
+        for row, number in enumerate(numbers):
+            where = int(np.searchsorted(self._ends, number, side="right"))
+            source = self._batches[where]
+            index = number - (int(self._ends[where]) - source.num_rows)
+            one = source.slice(index, 1)
+            tokens.append(one.column("tokens").flatten().to_numpy())
+            entries.append(one.column("entry")[0].as_py())
+            spans = one.column("spans").flatten()
+            first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
+            if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
+                raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
+            starts.append(first + row * self.length)
+            ends.append(last + row * self.length)
+        ids = np.stack(tokens).astype(np.int64)
+        if ids.max() >= self.vocab_size:
+            raise ModelError(f"{self.folder}: token {ids.max()} is outside the vocabulary of {self.vocab_size}; "
+                             "pack the mixture again")
+        targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends))
+        return Batch(torch.from_numpy(ids), torch.from_numpy(targets), lengths, tuple(entries),
+                     int((targets != NO_TARGET).sum()))
+
+
+class Mixture:
+    """A `blocks/<mixture>/` folder: blocks to train on, blocks held out, and the tokenizer they were made with."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise ModelError(f"there is no folder {folder}; pack the mixture, or point --blocks at a copied folder")
+        self.tokenizer = self.folder / "tokenizer.json"
+        self.train, self.validation = Blocks(self.folder / "train"), Blocks(self.folder / "validation")
+        if not self.tokenizer.is_file():
+            raise ModelError(f"there is no {self.tokenizer}; copy the whole folder, the tokenizer belongs to it")
+        digest = hashlib.sha256(self.tokenizer.read_bytes()).hexdigest()
+        for split in (self.train, self.validation):
+            if split.tokenizer_sha256 != digest:
+                raise ModelError(f"{self.tokenizer} is not the tokenizer that {split.folder} was packed with; "
+                                 "pack the mixture again, or copy the whole folder")
+        if (self.train.length, self.train.vocab_size) != (self.validation.length, self.validation.vocab_size):
+            raise ModelError(f"{self.folder}: train and validation differ in block length or vocabulary; "
+                             "pack the mixture again")
+
+    def identity(self) -> str:
+        """sha256 over the order and the contents of both splits and the tokenizer: equal means equal batches."""
+        listed = [[split.tokenizer_sha256, [[part["path"], part["rows"], part["sha256"]] for part in split.parts]]
+                  for split in (self.train, self.validation)]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Targets (same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
+
+    `tokens` is int64 (blocks, length); span n covers positions [starts[n], ends[n]) of the flattened tokens.
+    """
+    flat = tokens.ravel()
+    change = np.zeros(len(flat) + 1, np.int64)
+    np.add.at(change, starts, 1)
+    np.add.at(change, ends - 1, -1)                       # a span's last token has nothing to predict
+    targets = np.where(np.cumsum(change[:-1]) > 0, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
+    borders = np.arange(0, len(flat) + 1, tokens.shape[1])
+    edges = np.unique(np.concatenate([starts, ends, borders]))
+    return targets, tuple(np.diff(edges).tolist())
+
+
+def _manifest(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "_manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        schema, parts = manifest.get("schema", MANIFEST_SCHEMA), manifest["parts"]
+        rows = sum(int(part["rows"]) for part in parts if (part["path"], part["sha256"]))
+    except FileNotFoundError:
+        raise ModelError(f"there is no {path}: pack writes it last, so let pack finish, or copy the whole folder") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is not a manifest of blocks ({error!r}); pack the mixture again") from None
+    if schema != MANIFEST_SCHEMA:
+        raise ModelError(f"{path} was written in schema {schema}, this version reads {MANIFEST_SCHEMA}; update textmill, "
+                         "or pack the mixture with this version")
+    if not rows:
+        cure = "raise the share `validation` of the mixture" if folder.name == "validation" else "pack more tokens"
+        raise ModelError(f"{folder} holds no blocks; {cure}")
+    return parts
+
+
+def _stream(folder: Path, part: dict[str, Any]) -> tuple[Path, dict[bytes, bytes], list[pa.RecordBatch]]:
+    """Path, schema metadata and record batches (views of the mapped file) of one part whose bytes were found right."""
+    path = folder / part["path"]
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} is named in the manifest and cannot be read ({error.strerror}); "
+                         "copy the folder again, or pack again") from None
+    if digest != part["sha256"]:
+        raise ModelError(f"{path} is damaged: its sha256 is not the one in the manifest; copy it again, or pack again")
+    try:
+        with pa.ipc.open_stream(pa.memory_map(str(path))) as reader:
+            metadata, batches = dict(reader.schema.metadata or {}), list(reader)
+    except pa.ArrowInvalid as error:
+        raise ModelError(f"{path} is not an Arrow stream ({error}); pack the mixture again") from None
+    rows = sum(batch.num_rows for batch in batches)
+    if rows != part["rows"]:
+        raise ModelError(f"{path} holds {rows} blocks, the manifest says {part['rows']}; copy it again, or pack again")
+    return path, metadata, batches
+
+
+def _facts(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
+    """What a stream says of itself: FACTS, all of them, in a schema that we read."""
+    said = {key.decode(): value.decode() for key, value in metadata.items()}
+    if said.get("schema", SCHEMA) != SCHEMA:
+        raise ModelError(f"{path} has block format {said['schema']}, this version reads {SCHEMA}; update textmill, "
+                         "or pack the mixture with this version")
+    missing = [name for name in FACTS if name not in said]
+    if missing:
+        raise ModelError(f"{path} does not say its {', '.join(missing)}; pack the mixture again")
+    return {name: said[name] for name in FACTS}

@@ -1,0 +1,68 @@
+"""A checkpoint as a folder that transformers opens: weights under its names, configuration, tokenizer.
+
+Where transformers is installed the folder is opened once and must give the model's own logits, with no weight missing
+and none left over (transformers fills a missing weight with random numbers and only warns).
+"""
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from textmill.model import ModelError
+from textmill.model.architecture.attention import Cache
+from textmill.model.architecture.qwen3 import Decoder
+from textmill.model.training.checkpoint import TOKENIZER_FILES, latest, load_model
+
+TOLERANCE = 1e-4        # largest difference of a logit in float32; measured differences are below 1e-5
+
+
+def export(run: str | Path, to: str | Path) -> str:
+    """Write the folder `to`, check it where transformers is there; the summary line."""
+    checkpoint, target = latest(Path(run)), Path(to)
+    if checkpoint is None:
+        raise ModelError(f"there is no checkpoint in {run}; train first, or name another folder with --run")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ModelError(f"{to} is there already and not empty; name another folder with --to")
+    model = load_model(checkpoint, torch.device("cpu")).eval()
+    target.mkdir(parents=True, exist_ok=True)
+    save_file({name: weight.contiguous() for name, weight in model.published().items()}, target / "model.safetensors",
+              metadata={"format": "pt"})
+    end = model.config["eos_token_id"]
+    for name, value in (("config.json", model.config), ("generation_config.json", {
+            "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": True})):
+        (target / name).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
+    for name in TOKENIZER_FILES:
+        if (Path(run) / name).is_file():
+            shutil.copyfile(Path(run) / name, target / name)
+    if find_spec("transformers") is None:
+        return f"export: {target} written as {model.config['architectures'][0]}; not checked, transformers is not installed"
+    difference = check(target, model)
+    return f"export: {target} opens as {model.config['architectures'][0]}, its logits differ by at most {difference:.1e}"
+
+
+@torch.no_grad()
+def check(folder: Path, model: Decoder) -> float:
+    """The largest difference between the model's logits and those of the folder opened by transformers."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()      # for one small model, and its end is told below
+
+    opened: Any = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True, local_files_only=True)
+    theirs, info = opened
+    wrong = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
+    if wrong:
+        raise ModelError(f"{folder} does not hold what transformers expects: {', '.join(map(str, wrong))}")
+    length = min(64, model.config.get("max_position_embeddings") or model.config["n_positions"])
+    tokens = torch.randint(model.config["vocab_size"], (1, length), generator=torch.Generator().manual_seed(0))
+    layers = model.config.get("num_hidden_layers") or model.config["n_layer"]
+    ours = model.logits(tokens, Cache(layers, 1, length))
+    difference = float((theirs.float()(tokens).logits - ours).abs().max())
+    if not difference <= TOLERANCE:
+        raise ModelError(f"{folder}: opened by transformers its logits differ by {difference:.1e}, more than {TOLERANCE:.0e}")
+    return difference

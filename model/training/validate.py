@@ -1,0 +1,62 @@
+"""Bits per byte on held-out blocks, overall and per entry of the mixture.
+
+The measure does not depend on the tokenizer: the nats of all targets that stand for text, over ln 2 times the bytes they
+stand for. Bytes are counted from the token itself in tokenizer.json and never by decoding it, which replaces the halves
+of a character and gave others wrong figures (nanochat#693). Special tokens have no bytes and do not count.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from textmill.model import ModelError
+from textmill.model.architecture.attention import Masking
+from textmill.model.architecture.qwen3 import Decoder
+from textmill.model.data.blocks import NO_TARGET, Batch
+
+# GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the rest for the characters from U+0100 on.
+_PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+BYTE_LEVEL = frozenset(chr(byte) for byte in _PRINTABLE) | {chr(0x100 + n) for n in range(256 - len(_PRINTABLE))}
+
+
+def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
+    """Bytes of text each id stands for, int64 (vocab_size,). ModelError where the tokenizer is not a byte-level one."""
+    try:
+        loaded = json.loads(tokenizer.read_text("utf-8"))
+        vocabulary, added = loaded["model"]["vocab"], loaded["added_tokens"]
+        sizes = [0] * max(vocab_size, 1 + max([*vocabulary.values(), *(token["id"] for token in added)]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{tokenizer} is not a tokenizer of Hugging Face's form ({error!r}); make it again") from None
+    for token, number in vocabulary.items():
+        sizes[number] = len(token)                      # one character of the alphabet is one byte
+    special = {token["id"] for token in added}
+    for token in added:
+        sizes[token["id"]] = 0 if token["special"] else len(token["content"].encode())
+    strange = next((token for token, n in vocabulary.items() if n not in special and not BYTE_LEVEL.issuperset(token)), None)
+    if strange is not None:
+        raise ModelError(f"{tokenizer} is not byte-level (token {strange!r}); blocks need a byte-level tokenizer")
+    return torch.tensor(sizes)
+
+
+@torch.no_grad()
+def bits_per_byte(model: Decoder, batches: Iterable[Batch], masking: Masking, sizes: torch.Tensor, device: torch.device,
+                  precision: torch.dtype) -> tuple[float, dict[str, float]]:
+    """Overall and per entry (sorted by name); `sizes` from token_bytes."""
+    nats: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
+    for batch in batches:
+        there = batch.to(device)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            losses = model(there.tokens, there.targets, masking(there)).cpu().double()
+        worth = torch.where(batch.targets == NO_TARGET, 0, sizes[batch.targets.clamp(min=0)])
+        for entry, loss, size in zip(batch.entries, (losses * (worth > 0)).sum(1).tolist(), worth.sum(1).tolist(), strict=True):
+            nats[entry] += loss
+            counted[entry] += size
+    if not counted.total():
+        raise ModelError("the validation blocks hold no text to predict; raise the share `validation` of the mixture")
+    entries = {entry: nats[entry] / (math.log(2) * counted[entry]) for entry in sorted(counted) if counted[entry]}
+    return nats.total() / (math.log(2) * counted.total()), entries

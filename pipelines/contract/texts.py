@@ -1,0 +1,171 @@
+"""Texts from where the user says: a dataset of the data folder, a file, or a folder of files, all or by a column's value.
+
+`curated`, `letters.jsonl.zst`, `pages/`, `rows.parquet:label=spam`. A dataset is read by its manifest; of files, .txt is one
+text, .jsonl (also .gz, .zst) and .parquet have a column of text. Nothing is passed over in silence: what cannot be read
+is an error that names it.
+
+Labels may come from a file of their own, a row for each record of raw/: then the column is one of that file's, and
+`documents:what=spam*|thin*` takes the documents whose row says so. Documents without a row are in no such choice.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.storage import Folder, StageError
+
+ENDINGS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+BATCH = 256                         # texts at a time
+CHOICE = re.compile(r"(?P<where>.+?):(?P<column>[^\W\d]\w*)=(?P<value>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where texts lie, and which of them: those whose `column` is `value`, as a string; all where `column` is None.
+
+    In a value, `*` stands for anything and `|` for or. `labels` is a file that gives the column to rows of `documents`.
+    """
+
+    given: str
+    where: str
+    column: str | None
+    value: str | None
+    names: tuple[str, ...]          # columns that may hold the text, the first that a row has
+    labels: Path | None = None
+
+    def read(self, data: Folder) -> Iterator[list[str]]:
+        """The texts in the order of the parts or files, BATCH at a time. StageError where there is nothing to read."""
+        waiting: list[str] = []
+        for row in self._labelled(data) if self.labels else self._rows(data):
+            if self.column is not None and self.column not in row:
+                raise StageError(f"{self.given}: a row has no column {self.column!r}; its columns are {', '.join(row)}")
+            if self.column is not None and not self._chosen(_spelled(row[self.column])):
+                continue
+            text = next((row[name] for name in self.names if isinstance(row.get(name), str)), None)
+            if text is None:
+                raise StageError(f"{self.given}: a row has no text; a column named {' or '.join(self.names)} must hold it")
+            waiting.append(text)
+            if len(waiting) == BATCH:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+    def fingerprint(self, data: Folder) -> str:
+        """A hash that changes with what is there: the manifest's digest of a dataset; name and bytes of files."""
+        if manifest := Manifest.read(data / self.where):
+            there = manifest.wanted
+        else:
+            there = _hash([(file.name, _sha256(file)) for file in self._files(data)])
+        return _hash([there, _sha256(self.labels)]) if self.labels else there
+
+    def _chosen(self, value: str) -> bool:
+        patterns = (self.value or "").replace("[", "[[]").replace("?", "[?]").split("|")
+        return any(fnmatchcase(value, pattern) for pattern in patterns)
+
+    def _labelled(self, data: Folder) -> Iterator[dict[str, Any]]:
+        """The texts of the rows that the file of labels names by `file`, as it lies in its source's folder, and `offset`, each
+        with that file's columns. StageError where it names none of them."""
+        assert self.labels is not None
+        known = {(row.get("file"), row.get("offset")): row for row in rows_of(self.labels)}
+        found = False
+        for row in self._rows(data):
+            label = known.get((str(row.get("file")).partition("/")[2], row.get("offset")))
+            if label is not None:
+                found = True
+                yield label | {name: row.get(name) for name in self.names}
+        if not found:
+            raise StageError(f"{self.labels} names no row of {self.where} by `file` and `offset`; give labels of these records")
+
+    def _rows(self, data: Folder) -> Iterator[dict[str, Any]]:
+        if manifest := Manifest.read(data / self.where):
+            for part in manifest.parts:
+                for batch in read_batches(data / self.where, part, self._columns(batch_names(data / self.where, part.path))):
+                    yield from batch.to_pylist()
+            return
+        for file in self._files(data):
+            yield from rows_of(file)
+
+    def _columns(self, there: Sequence[str]) -> list[str]:
+        place = ("file", "offset") if self.labels else ()
+        wanted = (*self.names, *place, *([self.column] if self.column is not None else []))
+        return [name for name in dict.fromkeys(wanted) if name in there]
+
+    def _files(self, data: Folder) -> list[Path]:
+        path = Path(self.where)
+        if path.is_file():
+            files = [path]
+        else:
+            files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name.endswith(ENDINGS)]
+        if not files:
+            raise StageError(f"{self.given}: there is neither a dataset {self.where} in {data.uri} nor a file or folder of "
+                             f"this name with {', '.join(ENDINGS)} in it")
+        return files
+
+
+def batch_names(folder: Folder, path: str) -> list[str]:
+    """The columns of a part."""
+    with folder.open(path) as file:
+        return list(pq.read_schema(file).names)
+
+
+def parse_texts(given: str, names: Sequence[str], labels: str | None = None) -> Texts:
+    """`WHERE` or `WHERE:COLUMN=VALUE`, the column one of the file `labels` where that is given."""
+    if parts := CHOICE.fullmatch(given):
+        return Texts(given, parts["where"], parts["column"], parts["value"], tuple(names), Path(labels) if labels else None)
+    return Texts(given, given, None, None, tuple(names))
+
+
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of one file. StageError where it is not what its name says."""
+    try:
+        if file.name.endswith(".txt"):
+            yield {"text": file.read_text("utf-8")}
+        elif file.name.endswith(".parquet"):
+            with pq.ParquetFile(file) as parquet:
+                for batch in parquet.iter_batches(BATCH):
+                    yield from batch.to_pylist()
+        else:
+            with _lines(file) as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        row = json.loads(line)
+                        if not isinstance(row, dict):
+                            raise ValueError(f"line {number} is no object")
+                        yield row
+    except (OSError, EOFError, ValueError, zstandard.ZstdError, pa.ArrowException) as error:
+        raise StageError(f"{file} cannot be read ({' '.join(str(error).split())})") from None
+
+
+def _hash(listed: Sequence[Any]) -> str:
+    return hashlib.blake2b(json.dumps(listed).encode(), digest_size=8).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _lines(file: Path) -> Any:
+    if file.name.endswith(".gz"):
+        return gzip.open(file, "rt", encoding="utf-8")
+    if file.name.endswith(".zst"):
+        opened = zstandard.ZstdDecompressor().stream_reader(file.open("rb"), read_across_frames=True)
+        return io.TextIOWrapper(io.BufferedReader(opened), "utf-8")
+    return file.open(encoding="utf-8")
+
+
+def _spelled(value: Any) -> str:
+    """A column's value as it is written on a command line: true and false, not True and False."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,88 @@
+"""Curate: what is kept and no copy becomes text to learn from, with personal data taken out and long pages cut."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textmill.pipelines.contract.parts import Counts, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task, to_plain
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.curate.evaluation import SETS, Evaluation, open_sets
+from textmill.pipelines.curate.rows import CURATED, REJECTED, Curate, curate_batch
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.stage import SCREEN
+
+if TYPE_CHECKING:
+    from textmill.pipelines.settings import Config
+
+
+@dataclass(frozen=True)
+class Given:
+    """The settings curate reads: its own, the policies, and dedup's threshold for the ledger."""
+
+    curate: Curate
+    policy: PersonalDataPolicy
+    threshold: float
+    evaluation: EvaluationPolicy
+
+
+class CurateStage(Stage):
+    name, version = "curate", 3
+    reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
+    columns = {  # noqa: RUF012  (read only)
+        "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra"],
+        "signals": ["id", "language", "language_score", "findings"]}
+    schema, rejected = CURATED, REJECTED
+
+    def dataset(self, config: "Config") -> str:
+        return "curated"
+
+    def settings(self, config: "Config") -> Given:
+        return Given(config.settings.curate, config.rules.personal_data, config.settings.dedup.threshold,
+                     config.rules.evaluation)
+
+    def decisive(self, config: "Config") -> Any:
+        """Without evaluation sets, the policy for them decides nothing."""
+        given = to_plain(self.settings(config))
+        return given if config.settings.curate.evaluation_sets else given | {"evaluation": None}
+
+    def named_inputs(self, place: Place) -> dict[str, str]:
+        return SETS.digests(place.config.settings.curate.evaluation_sets, place.data)
+
+    def open(self, settings: Given, data: Folder) -> Evaluation | None:
+        return open_sets(settings.curate.evaluation_sets, settings.evaluation, data)
+
+    def work(self, tools: Evaluation | None, settings: Given, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        """`kept` counts documents; their pieces are counted apart."""
+        counts: Counts = {"read": 0, "kept": 0, "pieces": 0, "bytes": 0}
+        for documents, signals, verdicts, duplicates in batches:
+            curated, rejected = curate_batch(documents, signals, verdicts, duplicates, settings.curate, settings.policy,
+                                             settings.threshold, tools)
+            output.write(curated)
+            output.reject(rejected)
+            first = pc.cast(pc.equal(curated["piece"], 0), pa.int64())
+            sizes = pc.cast(pc.binary_length(curated["text"]), pa.int64())
+            measured = {"documents": first, "pieces": None, "bytes": sizes}
+            counts = add_counts(counts, {
+                "read": documents.num_rows, "kept": pc.sum(first).as_py() or 0, "pieces": curated.num_rows,
+                "bytes": pc.sum(sizes).as_py() or 0, "rejected": count(rejected["rule"]),
+                "with_evaluation_items": pc.sum(pc.and_(pc.equal(curated["piece"], 0), pc.greater(
+                    pc.list_value_length(curated["evaluation_items"]), 0))).as_py() or 0,
+                "edits": count(pc.struct_field(pc.list_flatten(curated["edits"]), "kind")),
+                "language": tally(curated["language"], **measured), "source": tally(curated["source"], **measured)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        edits = sum(counts.get("edits", {}).values())
+        return super().summary(counts) + f"; {counts['pieces']:,} pieces, {counts['bytes'] / 1e6:.1f} MB, {edits:,} edits"
+
+
+CURATE = CurateStage()

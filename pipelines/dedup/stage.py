@@ -1,0 +1,122 @@
+"""Dedup: find every copy among the documents that screen keeps, prove it, and say which one stays.
+
+The finding looks at the whole corpus and works in files of its own (`copies.py`); its decisions are then written part by
+part, aligned with documents. A part whose decisions did not change is not written again.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textmill.base.progress import watched
+from textmill.pipelines.contract.parts import STATS, Counts, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint, quiet, to_plain
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.dedup.estimate import LARGE, estimate_line
+from textmill.pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
+from textmill.pipelines.dedup.settings import Dedup, memory_for, recall_line
+from textmill.pipelines.dedup.verify import HELD
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.stage import SCREEN
+
+if TYPE_CHECKING:
+    from textmill.pipelines.settings import Config
+
+WORK = "_work"
+
+
+class DedupStage(Stage):
+    name, version = "dedup", 3
+    reads = (EXTRACT, MEASURE, SCREEN)
+    columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
+    libraries = ("regex", "xxhash")
+    schema = DUPLICATES
+
+    def dataset(self, config: "Config") -> str:
+        return "duplicates"
+
+    def settings(self, config: "Config") -> Dedup:
+        return config.settings.dedup
+
+    def decisive(self, config: "Config") -> Any:
+        """Memory and passes decide how the work is cut, not about a byte."""
+        return {name: value for name, value in to_plain(self.settings(config)).items() if name not in ("memory_gb", "passes")}
+
+    def wanted(self, place: Place) -> str:
+        """Known without looking for copies: the settings and all parts of the three datasets."""
+        return fingerprint(self.base(place), [[part.sha256 for _, part in task.inputs] for task in super().tasks(place)])
+
+    def tasks(self, place: Place) -> list[Task]:
+        """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
+        with quiet():
+            from textmill.pipelines.dedup.search import STEPS, decisions_of, find_copies, held_of
+
+        parts, base = super().tasks(place), self.base(place)
+        work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
+        self.announce(place, sum(part.inputs[0][1].rows for part in parts))
+        with watched("dedup, looking for copies", len(STEPS), lambda: sum(work.exists(step) for step in STEPS), unit="steps",
+                     every=2.0):
+            find_copies(place.engine, place.data, work, parts, self.settings(place.config))
+        tasks = []
+        for ordinal, part in enumerate(parts):
+            found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
+            paths = f"{ordinal:08d}.decided", f"{ordinal:08d}.held"
+            for rows, path in zip(found, paths, strict=True):
+                rows["ref"] -= np.uint64(ordinal << 32)         # rows of the part: a new part elsewhere moves ordinals
+                work.write(path, rows.tobytes())
+            digest = hashlib.sha256(b"".join(rows.tobytes() for rows in found)).hexdigest()
+            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
+        return tasks
+
+    def announce(self, place: Place, documents: int) -> None:
+        """What will be found with which chance; before a large run also what it will take."""
+        settings = self.settings(place.config)
+        print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
+        if documents >= LARGE:
+            signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
+            words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
+            memory = memory_for(settings, place.engine.spills)
+            said = estimate_line(documents, words, settings, memory, place.engine.workers)
+            print(f"dedup: {said}", file=sys.stderr, flush=True)
+
+    def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
+        folder, decided_path, held_path = task.payload
+        decided = np.frombuffer(Folder(folder).read(decided_path), DECISION)
+        held = np.frombuffer(Folder(folder).read(held_path), HELD)
+        counts: Counts = {"read": 0, "kept": 0}
+        for documents, signals, verdicts in batches:
+            first, end = counts["read"], counts["read"] + documents.num_rows
+            mine = (rows[slice(*rows["ref"].searchsorted(np.array([first, end], np.uint64)))] for rows in (decided, held))
+            duplicates = duplicates_table(documents["id"], first, *mine)
+            output.write(duplicates)
+            copies, kept = pc.is_valid(duplicates["kind"]), verdicts["kept"]
+            stays = pc.and_not(kept, copies)
+            measured = {"documents": kept.cast(pa.int64()), "copies": copies.cast(pa.int64())}
+            whole = pc.and_(stays, pc.is_valid(duplicates["cluster"]))
+            counts = add_counts(counts, {
+                "read": documents.num_rows, "kept": pc.sum(stays.cast(pa.int64())).as_py() or 0,
+                "rejected": count(duplicates["kind"]) | {"screened_out": documents.num_rows - (pc.sum(kept).as_py() or 0)},
+                "standing_in_clusters": pc.sum(whole.cast(pa.int64())).as_py() or 0,
+                "contained": len(duplicates) - duplicates["contained_in"].null_count,
+                "source": tally(documents["source"], **measured), "language": tally(signals["language"], **measured)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
+        said = ", ".join(f"{kind} {n:,}" for kind, n in copies.items())
+        inside = f", {counts['contained']:,} of them within another" if counts.get("contained") else ""
+        return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept{inside}, "
+                f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
+
+
+DEDUP = DedupStage()

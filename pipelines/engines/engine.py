@@ -1,0 +1,258 @@
+"""Runs a Beam pipeline on a named engine, and turns what goes wrong there into a sentence.
+
+The default, `local`, is Beam's embedded runner, FnApiRunner: `DirectRunner` tries to download a Go binary first, so which
+engine runs would depend on the network. `prism` and `flink` are reached through their job services, which
+`textmill.pipelines.engines.job_service` asks first; any other Beam runner goes by its own name and options.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from textmill.pipelines.contract.storage import StageError, unreachable
+from textmill.pipelines.engines.job_service import answers, service_problem
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+LOCAL = ("local", "FnApiRunner")
+AGAIN = "run the same command again: finished parts are kept"
+A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam ends a job that takes longer
+SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\\n|\n|$)")
+PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
+NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
+NO_SLOTS = re.compile(r"NoResourceAvailableException|TimeoutException: Timeout has occurred: \d")    # Flink's, and its cause
+GRPC = "StatusRuntimeException: "                   # Java's, between an engine and its workers
+NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
+                       r"(.+?)(?= on <|\\n|\n|$)")
+
+
+class WorkerDiedError(StageError):
+    """A local worker process ended unasked. The embedded runner cannot go on: the process has to end."""
+
+
+class Usual(NamedTuple):
+    """Where an engine's job service and the worker pool on a worker's own host are when nobody says."""
+
+    job_endpoint: str | None = None
+    worker_pool: str | None = None
+
+
+USUAL = {"PortableRunner": Usual(), "prism": Usual("localhost:8073"), "flink": Usual("localhost:8099", "localhost:50000")}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where pipelines run. `options` are passed to Beam as they are (`--flink_master=…`)."""
+
+    runner: str = LOCAL[0]
+    workers: int = 1                    # processes; on Flink slots
+    job_endpoint: str | None = None     # host:port of a Beam job service
+    worker_pool: str | None = None      # host:port of a Beam worker pool; without it workers run in this process
+    options: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        return self.runner in LOCAL
+
+    @property
+    def service(self) -> str | None:
+        return self.job_endpoint or USUAL.get(self.runner, Usual()).job_endpoint
+
+    @property
+    def pool(self) -> str | None:
+        return self.worker_pool or USUAL.get(self.runner, Usual()).worker_pool
+
+    def problems(self) -> Iterator[str]:
+        """What makes this engine unusable, found before anything runs, each with its cure."""
+        if "dask" in self.runner.lower():
+            yield "DaskRunner loses rows in silence (tagged outputs and finish_bundle, Beam 2.77); use another runner"
+        elif self.runner in ("DirectRunner", "SwitchingDirectRunner"):
+            yield f"DirectRunner runs on another engine from day to day; use --runner {LOCAL[0]}"
+        elif self.runner not in (*LOCAL, *USUAL) and not _known(self.runner):
+            yield f"there is no Beam runner {self.runner}; use local, prism, flink or a name Beam knows (FlinkRunner, …)"
+        if self.workers < 1:
+            yield f"--workers is {self.workers}; give at least 1"
+        if self.is_local and (self.job_endpoint or self.worker_pool):
+            yield f"--job-endpoint and --worker-pool are for another engine than {self.runner}; name it with --runner"
+        if self.runner in USUAL and not self.service:
+            yield f"{self.runner} needs --job-endpoint host:port, the address of a job service"
+        elif self.service:
+            with quiet():                       # Beam warns of cloud libraries that are not installed
+                problem = service_problem(self.service, self.runner)
+            yield from [problem] if problem else []
+        # Flink's workers look for a pool on their own hosts, which may not be this one: the probe finds out.
+        if self.worker_pool and self.runner != "flink" and not answers(self.worker_pool):
+            yield f"nothing answers at {self.worker_pool} (--worker-pool); start it, or correct the address"
+
+    @property
+    def spills(self) -> bool:
+        """Whether what is grouped may be larger than memory; the embedded runner, Beam's job service and Prism hold it."""
+        return not self.is_local and self.runner not in ("prism", "PortableRunner")
+
+    @property
+    def workers_on_this_host(self) -> int:
+        """How many local worker processes there will be; 0 where an engine has workers of its own."""
+        return self.workers if self.is_local else 0
+
+    def run(self, build: "Callable[[beam.Pipeline], Any]", parallel: int = 1 << 30, within: float | None = None) -> None:
+        """Build a pipeline and run it to its end. `parallel` is how many elements can be worked on at once.
+
+        StageError where a function in the pipeline raised one, and where the engine lost its workers or itself;
+        TimeoutError where the job is not over `within` seconds; WorkerDiedError where a local worker process was killed.
+        """
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)   # what fails is raised, and told once
+        workers = min(self.workers, parallel)
+        runner: Any = "PortableRunner" if self.runner in USUAL else self.runner
+        if self.is_local:
+            runner = _local_runner(workers)
+        pipeline = beam.Pipeline(runner, options=PipelineOptions([*self.arguments(workers), *self.options]))
+        build(pipeline)
+        try:
+            _finish(pipeline, within)
+        except BaseException as error:
+            told = self.sentence(error)
+            raise told from (None if isinstance(told, StageError) else error)
+
+    def arguments(self, workers: int) -> list[str]:
+        """Beam's options for this engine; the user's come after them, and the last one holds."""
+        if self.is_local:
+            return ["--default_sdk_harness_log_level=CRITICAL", f"--direct_num_workers={workers}"]
+        arguments = ["--default_sdk_harness_log_level=ERROR"]           # the least that Java knows
+        if self.service:
+            where = ["EXTERNAL", f"--environment_config={self.pool}"] if self.pool else ["LOOPBACK"]
+            arguments += [f"--job_endpoint={self.service}", f"--environment_type={where[0]}", *where[1:],
+                          f"--job_server_timeout={A_WEEK}"]
+        if self.runner == "flink":
+            return [*arguments, f"--parallelism={workers}", "--environment_cache_millis=600000"]
+        return [*arguments, f"--sdk_worker_parallelism={workers}"] if self.service else arguments
+
+    def sentence(self, error: BaseException) -> BaseException:
+        """The StageError inside what a runner made of it (it may have crossed a process as text), or the error itself."""
+        text = str(error)
+        if isinstance(error, StageError):
+            return type(error)(text.split(" [while running")[0])
+        if found := SENTENCE.search(text):
+            return StageError(found[1].strip().rstrip("'\""))
+        if NO_SPACE.search(text):
+            return StageError(f"no space left on the disk; free some and {AGAIN}")
+        if said := store_sentence(error):
+            return StageError(said)
+        if self.is_local or isinstance(error, (KeyboardInterrupt, TimeoutError)):
+            return error
+        if found := NOT_THERE.search(text):
+            return StageError(f"a worker cannot load this textmill ({found[1]}); install the same one, "
+                              "with its [pipelines] extra, where its worker pool runs, and start the pool from there")
+        if type(error).__module__.startswith("grpc"):
+            return StageError(f"the job service at {self.service} is gone; start it again and {AGAIN}")
+        if NO_SLOTS.search(text):
+            return StageError(f"{self.runner} has no {self.workers} slots free (--workers); see that its taskmanagers run, "
+                              f"wait for the job that has them or cancel it (a job outlives its job server), and {AGAIN}")
+        if "Traceback (most recent call last)" in text:
+            return error                    # a function of ours failed: a bug
+        plain = PREFIX.sub("", text).rpartition("Caused by: ")[2]
+        cause = plain.strip().splitlines() or [type(error).__name__]
+        if GRPC in cause[0]:
+            return StageError(f"a worker or its pool is gone ({cause[0].rpartition(GRPC)[2][:300]}); start the pool again on "
+                              f"its host, and {AGAIN}")
+        return StageError(f"the engine ended the job ({cause[0][:300]}); see that its workers run, and {AGAIN}")
+
+
+def store_sentence(error: BaseException) -> str | None:
+    """What to say where an object store did not answer; None where the error says something else."""
+    said = unreachable(error)
+    return said and f"the store of the data folder failed ({said}); when it answers again, {AGAIN}"
+
+
+def _known(runner: str) -> bool:
+    """Whether Beam has a runner of this name; one with dots is the path of a class."""
+    with quiet():                           # Beam warns of cloud libraries that are not installed
+        from apache_beam.options.pipeline_options import StandardOptions
+
+    names = {path.rpartition(".")[2].lower() for path in StandardOptions.ALL_KNOWN_RUNNERS}
+    return "." in runner or runner.lower() in names
+
+
+def _local_runner(workers: int) -> Any:
+    """The embedded runner: in this process for one worker, else with that many processes of `engines/worker.py`."""
+    from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+    if workers == 1:
+        return FnApiRunner()
+    command = f"exec {shlex.quote(sys.executable)} -m textmill.pipelines.engines.worker"
+    return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command))
+
+
+def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
+    """Run in a thread, so that a worker's death, which the embedded runner waits out for ever, is noticed.
+
+    A job that is not waited for any longer is cancelled.
+    """
+    outcome: list[BaseException | None] = []
+    job: list[Any] = []
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            with quiet():
+                job.append(pipeline.run())
+                state = job[0].wait_until_finish()
+            outcome.append(None if state in (None, "DONE") else StageError(f"the engine ended the job as {state}"))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            over.set()
+
+    def died(arguments: threading.ExceptHookArgs) -> None:
+        if "Worker subprocess exited" in str(arguments.exc_value):
+            outcome.append(WorkerDiedError(
+                f"a worker process died ({arguments.exc_value}; killed, or out of memory?); {AGAIN}"))
+            over.set()
+        elif not over.is_set() and not arguments.exc_type.__module__.startswith("grpc"):    # a lost channel says nothing
+            previous(arguments)
+
+    previous, threading.excepthook = threading.excepthook, died
+    try:
+        threading.Thread(target=run, name="pipeline", daemon=True).start()
+        if not over.wait(within):
+            raise TimeoutError
+    except (KeyboardInterrupt, TimeoutError):
+        over.set()                              # nothing that its threads say is heard any more
+        with contextlib.suppress(Exception):
+            job[0].cancel()
+        raise
+    finally:
+        # After a worker's death the process has to end. Until it does, the runner's threads fail one after another,
+        # each with a traceback that says nothing more: the hook stays.
+        if not (outcome and isinstance(outcome[0], WorkerDiedError)):
+            threading.excepthook = previous
+    if (error := outcome[0]) is not None:
+        raise error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Beam's workers log every start and stop at INFO to the root logger's handlers; that is not for our users."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def processors() -> int:
+    """How many processes to use where nobody says: one per core this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

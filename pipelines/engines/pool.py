@@ -1,0 +1,100 @@
+"""A pool of workers on this host, which an engine asks for processes.
+
+Beam has one (`worker_pool_main`). It starts whatever `python` comes first in PATH, and where that one has no textmill its
+workers die unseen, and the job waits a minute for them; and every job waits for every worker to import everything. Here
+the Python that runs the pool imports all of it once, and a worker is a fork of that: there in some milliseconds.
+What workers say goes to the pool's own output. On SIGTERM the pool ends its workers and itself.
+"""
+
+import argparse
+import multiprocessing
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+PORT = 50000
+PRELOADED = ["apache_beam", "apache_beam.runners.worker.sdk_worker", "textmill.pipelines.flow",
+             "textmill.pipelines.engines.tasks", "textmill.pipelines.engines.preflight",
+             "textmill.pipelines.dedup.transforms", "textmill.pipelines.extract.pages.reader"]
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    parser = argparse.ArgumentParser(prog="textmill pool", description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    parser.add_argument("--port", type=int, default=PORT, help="where it listens (default: %(default)s)")
+    parser.add_argument("--listen", default="localhost", metavar="ADDRESS",
+                        help="for an engine on another host than the pool: which address of this one (default: %(default)s)")
+    given = parser.parse_args(argv)
+    try:
+        serve(f"{given.listen}:{given.port}")
+    except ImportError as error:
+        return f"pool: this Python cannot run workers ({error}); install textmill with its [pipelines] extra"
+    except OSError as error:
+        return f"pool: {given.listen}:{given.port} cannot be listened on ({error}); end what does, or give another --port"
+    return 0
+
+
+def serve(address: str) -> None:
+    """Answer until SIGTERM. ImportError where workers could not run, OSError where the address is taken."""
+    import grpc
+    from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
+
+    import textmill.pipelines.flow  # noqa: F401  (the fork server, which imports it too, would not say that it cannot)
+
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(PRELOADED)
+    workers: dict[str, Any] = {}
+
+    class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
+        def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802  (Beam's name)
+            try:
+                worker = forks.Process(target=work, args=(request.control_endpoint.url, request.worker_id))
+                worker.start()
+            except Exception:
+                return beam_fn_api_pb2.StartWorkerResponse(error=traceback.format_exc())
+            workers[request.worker_id] = worker
+            return beam_fn_api_pb2.StartWorkerResponse()
+
+        def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802
+            if worker := workers.pop(request.worker_id, None):
+                end(worker)
+            return beam_fn_api_pb2.StopWorkerResponse()
+
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(Pool(), server)
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
+    asked_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
+    signal.signal(signal.SIGINT, lambda *_: asked_to_end.set())
+    server.start()
+    asked_to_end.wait()
+    server.stop(0)
+    for worker in workers.values():
+        end(worker)
+
+
+def work(control: str, name: str) -> None:
+    """The life of a worker, in a process of its own."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    SdkHarness(control, worker_id=name).run()
+
+
+def end(worker: Any) -> None:
+    """End a worker: ask, and after a while do not."""
+    worker.terminate()
+    worker.join(5)
+    if worker.is_alive():
+        worker.kill()
+        worker.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""A small job that goes before the work on an engine elsewhere: can its workers do what this process wants of them?
+
+It has the steps that ours are made of (impulse, reshuffle, flatten, grouping, a global combine), so an engine that does
+not understand this Beam fails here. Each worker it lands on must have the code, libraries and machine type that
+fingerprints speak of here, and find in the data folder what was put there a moment ago; what it writes must be found
+here. All of that takes seconds, and nothing of the dataset is touched.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import threading
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apache_beam as beam
+
+from textmill.pipelines.contract.stage import Place, Stage, library_version
+from textmill.pipelines.contract.storage import Folder, StageError, busy, open_filesystem
+
+if TYPE_CHECKING:
+    from textmill.pipelines.engines.engine import Engine
+
+WITHIN = 90             # seconds; a cold Flink takes ten
+SILENT = 3              # seconds before the user is told what is waited for
+FOLDER = "_probe"
+CODE = ("textmill.base", "textmill.pipelines", "textmill.tokenizer")
+
+
+def check_workers(stage: Stage, place: Place) -> None:
+    """StageError where the workers of an engine elsewhere cannot do this stage's work."""
+    engine, wanted = place.engine, facts(list(stage.versions()))
+    name = os.urandom(8).hex()
+    dataset = place.data / stage.dataset(place.config)
+    folder = dataset / FOLDER / name
+    folder.write("asked", name.encode())
+    told = threading.Timer(SILENT, lambda: print(f"{stage.name}: asking the workers of {_where(engine)} …", file=sys.stderr,
+                                                 flush=True))
+    told.start()
+    try:
+        engine.run(lambda pipeline: _probe(pipeline, 4 * engine.workers, folder, name, wanted), within=WITHIN)
+        if not any(entry.path.startswith("answer") for entry in folder.entries()):
+            raise StageError(f"what workers write to {place.data.uri} is not found there from here: their {place.data.uri} is "
+                             "another place; use a folder or a bucket that all hosts share")
+    except TimeoutError:
+        pool = f" Is a worker pool running at {engine.pool}, seen from each of its hosts?" if engine.pool else ""
+        raise StageError(f"the workers of {_where(engine)} did not answer within {WITHIN} s. Are workers there, and slots "
+                         f"free?{pool}") from None
+    finally:
+        told.cancel()
+        for entry in folder.entries():
+            folder.delete(entry.path)
+        dataset.delete_empty_folders()
+
+
+def _probe(pipeline: beam.Pipeline, elements: int, folder: Folder, name: str, wanted: dict[str, str]) -> Any:
+    dealt = pipeline | "Numbers" >> beam.Create(range(elements)) | "Deal" >> beam.Reshuffle()
+    answers = dealt | "Answer" >> beam.Map(answer, folder, name, wanted)
+    return ((answers, dealt | "Pairs" >> beam.Map(lambda number: (number % 2, number)))
+            | "Together" >> beam.Flatten()
+            | "Meet" >> beam.GroupByKey()
+            | "Count" >> beam.Map(lambda met: sum(1 for _ in met[1]))
+            | "Sum" >> beam.CombineGlobally(sum))
+
+
+def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tuple[int, int]:
+    """On a worker: check that it is as the submitter is, and leave a file. StageError where it is not."""
+    here = facts(list(wanted))
+    for what, version in wanted.items():
+        if here[what] != version:
+            raise StageError(f"a worker on {platform.node()} has {what} {here[what]}, and here it is {version}: bytes would "
+                             "differ; install the same on all hosts (constraints.txt names the versions), and start their "
+                             "worker pools again")
+    try:
+        filesystem, path = open_filesystem(folder.uri, attempts=2)      # what cannot be reached should be said soon
+        with filesystem.open_input_stream(f"{path}/asked") as asked:
+            found = asked.read()
+    except OSError as error:
+        if not busy(error):
+            raise StageError(f"a worker on {platform.node()} does not see {folder.uri.rpartition(f'/{FOLDER}/')[0]} as it is "
+                             f"here ({' '.join(str(error).split())[:200]}); use a folder or a bucket that all hosts share, and "
+                             "start worker pools with the credentials and the endpoint for it in their environment") from None
+        found = folder.read("asked")            # a store that throttles is waited for, as in the work that follows
+    assert found.decode() == name
+    folder.write(f"answer-{number}", json.dumps(here).encode())
+    return number % 2, number
+
+
+def facts(libraries: list[str]) -> dict[str, str]:
+    """What must be the same on all hosts, name → version: the machine's type, the code, Beam, and these libraries."""
+    own = {"machine": platform.machine(), "textmill": f"{library_version('textmill')} ({code_digest()})",
+           "apache-beam": library_version("apache-beam"), "python": platform.python_version()}
+    return own | {name: library_version(name) for name in libraries if name not in own}
+
+
+@cache
+def code_digest() -> str:
+    """8 hex digits over the source of the packages that a worker runs: a version number alone hides a local edit."""
+    digest = hashlib.sha256()
+    for package in CODE:
+        spec = find_spec(package)
+        assert spec and spec.submodule_search_locations
+        root = Path(spec.submodule_search_locations[0])
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".yaml", ".txt"):
+                digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _where(engine: "Engine") -> str:
+    return f"{engine.runner} at {engine.service}" if engine.service else engine.runner

@@ -1,0 +1,89 @@
+"""The one Beam step that every stage by parts is made of: deal out the tasks, do them where they land."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.utils.shared import Shared
+
+from textmill.pipelines.contract.storage import Folder
+
+if TYPE_CHECKING:
+    from textmill.pipelines.contract.stage import Place, Stage, Task
+
+
+class Work(beam.DoFn):
+    """Do a task and yield its key. Its effects are files that are complete or not there, so a repeat is harmless."""
+
+    def __init__(self, stage: "Stage", settings: Any, data: Folder, dataset: Folder):
+        self._stage, self._settings, self._data, self._dataset = stage, settings, data, dataset
+        self._shared = Shared()
+
+    def setup(self) -> None:
+        self._tools = self._shared.acquire(lambda: _Tools(self._stage.open(self._settings, self._data)))
+
+    def process(self, task: "Task") -> Iterator[str]:
+        from textmill.pipelines.contract.stage import do
+
+        do(self._stage, self._tools.opened, self._settings, self._data, self._dataset, task)
+        yield task.key
+
+
+class _Tools:
+    """Holds what a stage opened: Shared keeps weak references, which a plain None or tuple cannot have."""
+
+    def __init__(self, opened: Any):
+        self.opened = opened
+
+
+class Queue(NamedTuple):
+    """Tasks that several workers of one host take from, each task once: an empty file in `folder` says that it is taken.
+
+    The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done stays idle. So each
+    gets the whole queue.
+    """
+
+    tasks: "tuple[Task, ...]"
+    folder: str
+
+    def take(self) -> "Iterator[Task]":
+        for task in self.tasks:
+            if _made(os.path.join(self.folder, task.key)):
+                yield task
+
+
+def _made(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def do_tasks(stage: "Stage", place: "Place", tasks: "list[Task]") -> None:
+    """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
+
+    Workers of this host take from one queue. Those of an engine elsewhere get like numbers: Flink's grouping goes by hash, and
+    dealt two slots eleven tasks as eight and three.
+    """
+    work = Work(stage, stage.settings(place.config), place.data, place.data / stage.dataset(place.config))
+    ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
+    here = min(place.engine.workers_on_this_host, len(tasks))
+    with tempfile.TemporaryDirectory() as folder:
+        queues = [(number, Queue(ordered, folder)) for number in range(here)]
+
+        def build(pipeline: beam.Pipeline) -> Any:
+            if here:
+                dealt = pipeline | beam.Create(queues) | beam.GroupByKey() | "Take" >> beam.FlatMap(_tasks)
+            else:
+                dealt = pipeline | beam.Create(ordered) | beam.Reshuffle()
+            return dealt | stage.name >> beam.ParDo(work)
+
+        place.engine.run(build, parallel=here or len(tasks))
+
+
+def _tasks(dealt: "tuple[int, Iterable[Queue]]") -> "Iterator[Task]":
+    for queue in dealt[1]:
+        yield from queue.take()

@@ -1,0 +1,199 @@
+"""Make a background table: how each language is usually written, counted on texts that are trusted.
+
+    make background NAME=web                     from DATA/curated
+    make background NAME=web TEXTS=some/folder   from elsewhere
+
+The table becomes DATA/background/NAME.parquet, an input of measure like a model: `measure.background: web` in settings.yaml
+chooses it, and nothing makes it again by itself. Guarantees the same bytes from the same texts in any order. A tenth of the
+texts, by the hash of their content, is not counted: on these the mean bits per character of the language are measured.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.texts import Texts, parse_texts
+from textmill.pipelines.measure.background import (
+    BITS,
+    FEWEST_WORDS,
+    SCHEMA,
+    VERSION,
+    Table,
+    bits_per_character,
+    gram_keys,
+    place_of,
+)
+from textmill.pipelines.measure.language import UNDETERMINED, identified
+from textmill.pipelines.measure.signals import Tools, open_tools
+from textmill.pipelines.settings import Settings
+from textmill.pipelines.text.shingles import content_hashes
+from textmill.pipelines.text.words import Words, read_words
+
+HELD_OUT = 10               # one text in so many
+TERMS, GRAMS = 20_000, 60_000       # of a language, the most frequent
+FEWEST_CHARACTERS = 20_000  # of words: less is no picture of a language
+RARE = 2                    # occurrences of a gram below which it is left out
+FEWEST_HELD_OUT = 3         # texts, or the mean bits of a language are anyone's guess
+ALL = 1 << 40               # words of a text: every one is counted
+
+
+@dataclass
+class Tally:
+    """Distinct keys and how often each came, in any order of adding."""
+
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    waiting: list[np.ndarray] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, keys: np.ndarray) -> None:
+        self.waiting.append(keys)
+        self.size += len(keys)
+        if self.size > 1 << 22:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what waits."""
+        distinct, counts = np.unique(np.concatenate([np.zeros(0, np.uint64), *self.waiting]), return_counts=True)
+        keys = np.concatenate([self.keys, distinct])
+        self.keys, places = np.unique(keys, return_inverse=True)
+        self.counts = np.bincount(places, np.concatenate([self.counts, counts]), len(self.keys)).astype(np.int64)
+        self.waiting, self.size = [], 0
+
+    def most(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """(keys ascending, counts) of the `number` most frequent; of equally frequent ones the smaller keys."""
+        chosen = np.sort(np.lexsort((self.keys, -self.counts))[:number])
+        return self.keys[chosen], self.counts[chosen]
+
+
+@dataclass
+class LanguageCount:
+    """What was counted of one language: its words; its grams of three characters, two and one."""
+
+    terms: Tally = field(default_factory=Tally)
+    grams: tuple[Tally, Tally, Tally] = field(default_factory=lambda: (Tally(), Tally(), Tally()))
+    texts: int = 0
+
+
+def build(texts: Texts, data: Folder, tools: Tools) -> tuple[pa.Table, dict[str, dict[str, float]]]:
+    """(the table, what it says of each language). StageError where no language has text enough."""
+    counted: dict[str, LanguageCount] = {}
+    for words, languages, held in _batches(texts, data, tools):
+        for text, language in enumerate(languages):
+            if language != UNDETERMINED and not held[text]:
+                _count(counted.setdefault(language, LanguageCount()), words, text)
+    tables: dict[str, Table] = {}
+    facts: dict[str, dict[str, float]] = {}
+    for language, one in sorted(counted.items()):
+        for tally in (one.terms, *one.grams):
+            tally.settle()
+        if one.grams[2].counts.sum() >= FEWEST_CHARACTERS:
+            tables[language] = _table(one)
+            facts[language] = {"texts": one.texts, "words": int(one.terms.counts.sum())}
+    for language, bits in _held_out(texts, data, tools, tables).items():
+        facts[language] |= {"bits": round(float(np.mean(sorted(bits))), 4) if bits else 0.0, "held_out": len(bits)}
+    told = {language: fact for language, fact in facts.items() if fact["held_out"] >= FEWEST_HELD_OUT}
+    if not told:
+        raise StageError(f"{texts.given} has no language with {FEWEST_CHARACTERS:,} characters of words and "
+                         f"{FEWEST_HELD_OUT} texts to hold out, of every {HELD_OUT} one; give more texts")
+    return _rows({language: tables[language] for language in told}), told
+
+
+def _batches(texts: Texts, data: Folder, tools: Tools) -> Iterator[tuple[Words, list[str], list[bool]]]:
+    """The texts as words, their languages, and which are held out, by the hash of their content."""
+    settings = tools.settings
+    for batch in texts.read(data):
+        words = read_words(batch)
+        found = identified(words, tools.model, settings.language_score, settings.language_letters,
+                           settings.language_letter_share)
+        yield words, found.languages, [hash_[0] * 256 + hash_[1] < 65536 // HELD_OUT for hash_ in content_hashes(batch)]
+
+
+def _count(one: LanguageCount, words: Words, text: int) -> None:
+    one.texts += 1
+    start, end = words.word_offsets[text], words.word_offsets[text + 1]
+    one.terms.add(words.word_hashes[start:end])
+    for tally, keys in zip(one.grams, gram_keys(words, text, ALL), strict=True):
+        tally.add(keys)
+
+
+def _table(one: LanguageCount) -> Table:
+    """The most frequent terms and grams of a language; `bits` is not known yet."""
+    terms, counts = one.terms.most(TERMS)
+    logarithms: dict[int, float] = {}
+    for tally in one.grams:
+        keys, seen = tally.most(GRAMS)
+        keys, seen = keys[seen >= RARE], seen[seen >= RARE]
+        contexts, places = np.unique(tally.keys >> BITS, return_inverse=True)      # what stands before the last character
+        whole = np.bincount(places, tally.counts)[np.searchsorted(contexts, keys >> BITS)]
+        for key, value in zip(keys.tolist(), np.log2(seen / whole).tolist(), strict=True):
+            logarithms.setdefault(key, value)
+    grams = sorted(logarithms)
+    return Table(terms, (counts / one.terms.counts.sum()).astype(np.float32), np.array(grams, np.uint64),
+                 np.array([logarithms[key] for key in grams], np.float32), 0.0)
+
+
+def _held_out(texts: Texts, data: Folder, tools: Tools, tables: Mapping[str, Table]) -> dict[str, list[float]]:
+    """Language to the bits per character of each of its texts that was not counted."""
+    measured: dict[str, list[float]] = {language: [] for language in tables}
+    for words, languages, held in _batches(texts, data, tools):
+        for text, language in enumerate(languages):
+            if held[text] and language in tables and words.word_count[text] >= FEWEST_WORDS:
+                measured[language].append(bits_per_character(words, text, tables[language]))
+    return measured
+
+
+def _rows(tables: Mapping[str, Table]) -> pa.Table:
+    parts = []
+    for language, table in tables.items():
+        for kind, keys, values in (("term", table.terms, table.shares), ("gram", table.grams, table.logarithms)):
+            parts.append(pa.table([pa.array([language] * len(keys)), pa.array([kind] * len(keys)), pa.array(keys),
+                                   pa.array(values)], schema=SCHEMA))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) -> int:
+    """The file, published whole; its bytes. `facts` go into its metadata and are its claim to be a background table."""
+    told = json.dumps({"version": VERSION, **facts}, sort_keys=True)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({"background": told}), sink, compression="zstd", write_page_checksum=True)
+    content = sink.getvalue().to_pybytes()
+    data.write(place_of(name), content)
+    return len(content)
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    parser = argparse.ArgumentParser(prog="textmill background", description=__doc__.splitlines()[0],
+                                     allow_abbrev=False)
+    parser.add_argument("--name", required=True, help="what it is called in settings.yaml")
+    parser.add_argument("--texts", default="curated", metavar="WHERE[:COLUMN=VALUE]",
+                        help="a dataset of the data folder, a file or a folder (default: %(default)s)")
+    parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
+    parser.add_argument("--config", default="settings.yaml", help="settings, for the language model (default: %(default)s)")
+    given = parser.parse_args(argv)
+    data = Folder(given.data)
+    try:
+        settings = parse(Settings, read_yaml(given.config), given.config)
+        texts = parse_texts(given.texts, settings.extract.text_columns)
+        table, languages = build(texts, data, open_tools(replace(settings.measure, background=None, classifier=None)))
+        facts = {"languages": languages, "texts": given.texts, "made_from": texts.fingerprint(data)}
+        size = write(table, facts, data, given.name)
+    except (StageError, SettingsError) as error:
+        return "\n".join(f"background: {line}" for line in str(error).splitlines())
+    words = sum(fact["words"] for fact in languages.values())
+    print(f"background: {len(languages)} languages ({', '.join(languages)}) from {words:,} words of {given.texts}; "
+          f"{data.uri}/{place_of(given.name)}, {size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

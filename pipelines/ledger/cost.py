@@ -1,0 +1,210 @@
+"""What a run will cost before it begins: documents, CPU hours, storage, what is shuffled, and what must fit one worker.
+
+Everything follows from the bytes under raw/ (or a size you name), the settings of dedup, and `rates.yaml`: what
+`benchmarks/cluster.py` measured on a real crawl. Other pages cost other amounts; measure your own where it matters.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import yaml
+
+from textmill.base.strict import SettingsError, parse
+from textmill.base.terminal import show
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.dedup.bands import BAND
+from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
+from textmill.pipelines.dedup.forest import TREE
+from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
+from textmill.pipelines.dedup.settings import memory_of_machine
+from textmill.pipelines.engines.engine import Engine, processors
+from textmill.pipelines.settings import Config, read_config
+
+SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
+FOREST_GROWTH = 8           # bytes that merging forests holds for each of the result: np.unique sorts copies of the edges
+MESSAGE_BYTES = 2 << 30     # the most that gRPC lets one message have: a job with all its tasks is one
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured: on how much, and what each stage cost there."""
+
+    measured_on: str
+    stored_bytes: int               # of raw files
+    records: int
+    documents: int
+    text_bytes: int
+    task_bytes: int                 # of one task in a job's message
+    receipt_bytes: int              # of one receipt, about
+    cpu_seconds: dict[str, float]            # stage → user and system seconds of all processes
+    dataset_bytes: dict[str, int]            # stage → bytes of the dataset it writes
+    grouped_bytes: dict[str, int]            # step of dedup → bytes that its settings do not tell
+    in_clusters: int                # documents in the spanning forest
+
+    def problems(self) -> Iterator[str]:
+        if min(self.stored_bytes, self.records, self.documents, self.text_bytes) < 1:
+            yield "rates.yaml was measured on nothing"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One grouping of dedup: bytes shuffled in all, in how many passes and partitions."""
+
+    name: str
+    bytes: int
+    passes: int
+    partitions: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arithmetic for so many stored bytes, on so many workers with so many bytes of memory each."""
+
+    rates: Rates
+    config: Config
+    engine: Engine
+    stored: int
+    memory: float
+
+    @property
+    def scale(self) -> float:
+        return self.stored / self.rates.stored_bytes
+
+    @property
+    def documents(self) -> int:
+        return round(self.scale * self.rates.documents)
+
+    @property
+    def parts(self) -> int:
+        """Of `documents`: about one for each split, or for each part's worth of text where that is more."""
+        extract = self.config.settings.extract
+        return max(-(-self.stored // extract.split_bytes), round(self.scale * self.rates.text_bytes / extract.part_bytes), 1)
+
+    def scale_of(self, stage: str) -> float:
+        """How much more work a stage has than where it was measured: a tokenizer never learns from more than its sample."""
+        sample = self.config.settings.tokenizer.sample_bytes / self.rates.text_bytes
+        return min(self.scale, sample) if stage == "tokenizer" else self.scale
+
+    def hours(self) -> dict[str, float]:
+        """CPU hours by stage, without pack: that costs what its recipe takes."""
+        return {stage: seconds * self.scale_of(stage) / 3600 for stage, seconds in self.rates.cpu_seconds.items()
+                if stage != "pack"}
+
+    def storage(self) -> dict[str, float]:
+        """Bytes by the stage that writes them, without pack; a tokenizer's size is its vocabulary's."""
+        return {stage: size * (1 if stage == "tokenizer" else self.scale)
+                for stage, size in self.rates.dataset_bytes.items() if stage != "pack"}
+
+    def steps(self) -> list[Step]:
+        """What dedup shuffles: the first two follow from the settings, the rest from how alike the measured pages were."""
+        dedup = self.config.settings.dedup
+        grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
+                   "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
+                   **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
+        # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
+        held = float("inf") if self.engine.spills else dedup.memory_gb * 1e9 if dedup.memory_gb else self.memory / 4
+        made = []
+        for step, size in grouped.items():
+            passes = dedup.passes or passes_for(size, held)
+            made.append(Step(step, size, passes, partitions_for(size // passes)))
+        return made
+
+    @property
+    def forest(self) -> int:
+        """Bytes of the spanning forest, the largest state that is one object: every document that has a copy."""
+        return round(self.scale * self.rates.in_clusters) * TREE.itemsize
+
+    def limits(self) -> Iterator[str]:
+        """What will not do at this size, each with what to do."""
+        per_worker = self.memory / (self.engine.workers if self.engine.is_local else 1)
+        if self.forest * FOREST_GROWTH > per_worker:
+            yield (f"the spanning forest needs {amount(self.forest * FOREST_GROWTH)} in the one worker that merges it, and it "
+                   f"has {amount(per_worker)}: give workers more memory, or take each crawl as a data folder of its own")
+        if self.parts * self.forest > 10 * self.stored:
+            yield (f"every part reads the forest anew, {amount(self.parts * self.forest)} in all: make parts larger "
+                   "(extract.part_bytes), or take each crawl as a data folder of its own")
+        if per_worker < GROWTH * PARTITION_BYTES:
+            yield (f"a partition of dedup takes {amount(GROWTH * PARTITION_BYTES)} of memory, and a worker has "
+                   f"{amount(per_worker)}: give workers more memory")
+        if self.parts * self.rates.task_bytes > MESSAGE_BYTES and not self.engine.is_local:
+            yield (f"a job of {self.parts:,} tasks is a message of {amount(self.parts * self.rates.task_bytes)}, and gRPC "
+                   f"carries {amount(MESSAGE_BYTES)}: make splits and parts larger, or take each crawl as a data folder of "
+                   "its own")
+
+    def lines(self) -> Iterator[str]:
+        hours, storage = self.hours(), self.storage()
+        workers = self.engine.workers
+        yield (f"{amount(self.stored)} of raw files: about {self.documents:,} documents in {self.parts:,} parts, on "
+               f"{workers:,} workers of {self.engine.runner}; by rates measured on {self.rates.measured_on}")
+        yield f"  {'stage':<10} {'CPU hours':>12} {'writes':>10}"
+        for stage, spent in hours.items():
+            yield f"  {stage:<10} {spent:>12,.2f} {amount(storage.get(stage, 0)):>10}"
+        yield (f"  {'in all':<10} {sum(hours.values()):>12,.2f} {amount(sum(storage.values())):>10}; at best "
+               f"{duration(sum(hours.values()) / workers)} on {workers:,} workers")
+        yield "  dedup shuffles"
+        for step in self.steps():
+            per_document = step.bytes / max(1, self.documents)
+            yield (f"    {step.name:<10} {amount(step.bytes):>10}, {per_document:,.0f} bytes a document, {step.passes:,} "
+                   f"pass{'es' * (step.passes > 1)} of {step.partitions:,} partitions")
+        yield f"  the largest single state, dedup's spanning forest: {amount(self.forest)}"
+        for limit in self.limits():
+            yield f"  too large: {limit}"
+
+
+def amount(size: float) -> str:
+    """Bytes for people: three digits and a unit."""
+    for unit, factor in reversed(SIZES.items()):
+        if size >= factor:
+            return f"{size / factor:,.{0 if size >= 100 * factor else 1}f} {unit}"
+    return f"{size / 1000:,.1f} kB"
+
+
+def duration(hours: float) -> str:
+    if hours >= 48:
+        return f"{hours / 24:,.0f} days"
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.0f} minutes"
+
+
+def size_of(text: str) -> int:
+    """`100TB` as bytes. ValueError where it is something else."""
+    number, unit = text[:-2], text[-2:].upper()
+    return round(float(number) * SIZES[unit]) if unit in SIZES else int(text)
+
+
+def read_rates() -> Rates:
+    return parse(Rates, yaml.safe_load((files("textmill.pipelines.ledger") / "rates.yaml").read_text("utf-8")), "rates.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    parser = argparse.ArgumentParser(prog="textmill plan", description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    parser.add_argument("--data", default="data", help="the data folder, whose raw/ is looked at (default: %(default)s)")
+    parser.add_argument("--stored", metavar="SIZE", help="plan for so much instead, as in 100TB")
+    parser.add_argument("--config", default="settings.yaml", help="settings of every stage (default: %(default)s)")
+    parser.add_argument("--rules", default="rules.yaml", help="bounds and policies (default: %(default)s)")
+    parser.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe for pack (default: %(default)s)")
+    parser.add_argument("--runner", default="local", help="as for a run (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=processors(), help="as for a run (default: one per core)")
+    parser.add_argument("--memory-gb", type=float, default=None, metavar="GB",
+                        help="of this machine, or of one worker of a cluster (default: what this machine has, or 4)")
+    given = parser.parse_args(argv)
+    try:
+        try:
+            stored = size_of(given.stored) if given.stored else sum(e.size for e in Folder(f"{given.data}/raw").entries())
+        except ValueError:
+            raise StageError(f"--stored {given.stored} is no size; write it like 100TB") from None
+        if not stored:
+            raise StageError(f"there is nothing in {given.data}/raw; put pages there, or give --stored")
+        engine = Engine(given.runner, given.workers)
+        memory = given.memory_gb * 1e9 if given.memory_gb else memory_of_machine() if engine.is_local else 4e9
+        config = read_config(given.config, given.rules, given.mixture, None)
+        show(Plan(read_rates(), config, engine, stored, memory).lines())
+    except (StageError, SettingsError) as error:
+        return "\n".join(f"plan: {line}" for line in str(error).splitlines())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

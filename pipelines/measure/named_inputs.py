@@ -1,0 +1,36 @@
+"""Whether a background table or a classifier was made from the texts that lie there now. Nothing makes them again by itself."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.texts import parse_texts
+from textmill.pipelines.measure.background import background_facts
+from textmill.pipelines.measure.classifier import facts_bytes
+from textmill.pipelines.measure.signals import Measure
+
+
+def changed_since(settings: Measure, columns: Sequence[str], data: Folder) -> list[str]:
+    """A sentence for each of them whose texts are others now, or gone. `columns` are the names a text may have."""
+    said = []
+    for what, name, origins, labels in _named(settings, data):
+        now = []
+        try:
+            now = [parse_texts(given, columns, labels).fingerprint(data) for given, _ in origins]
+        except (StageError, OSError):
+            said.append(f"the texts of the {what} {name} are not there any more")
+            continue
+        if now != [then for _, then in origins]:
+            said.append(f"the texts of the {what} {name} have changed since it was made")
+    return said
+
+
+def _named(settings: Measure, data: Folder) -> Iterator[tuple[str, str, list[tuple[str, str]], str | None]]:
+    """What is named: (what it is, its name, (texts, their fingerprint then) …, the file of labels)."""
+    if settings.background:
+        facts = background_facts(data, settings.background)
+        yield "background table", settings.background, [(facts["texts"], facts["made_from"])], None
+    if settings.classifier:
+        facts = json.loads(facts_bytes(data, settings.classifier))
+        yield ("classifier", settings.classifier, list(zip((facts["good"], facts["bad"]), facts["made_from"], strict=True)),
+               facts["labels"])

@@ -1,0 +1,58 @@
+"""Measure: read each document's text once and store everything a later decision may need."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textmill.pipelines.contract.parts import Counts, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.named_inputs import changed_since
+from textmill.pipelines.measure.signals import SIGNALS, Measure, Tools, measure_batch, open_tools, table_hashes
+
+if TYPE_CHECKING:
+    from textmill.pipelines.settings import Config
+
+
+class MeasureStage(Stage):
+    name, version = "measure", 4
+    reads = (EXTRACT,)
+    libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
+    schema = SIGNALS
+
+    def dataset(self, config: "Config") -> str:
+        return "signals"
+
+    def settings(self, config: "Config") -> Measure:
+        return config.settings.measure
+
+    def named_inputs(self, place: Place) -> dict[str, str]:
+        return dict(table_hashes(place.config.settings.measure, place.data))
+
+    def remarks(self, place: Place) -> list[str]:
+        return changed_since(place.config.settings.measure, place.config.settings.extract.text_columns, place.data)
+
+    def open(self, settings: Measure, data: Folder) -> Tools:
+        return open_tools(settings, data)
+
+    def work(self, tools: Tools, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        counts: Counts = {"read": 0, "kept": 0}
+        for (documents,) in batches:
+            signals = measure_batch(documents, tools)
+            output.write(signals)
+            counts = add_counts(counts, {
+                "read": documents.num_rows, "kept": signals.num_rows, "personal_data": count(_kinds(signals)),
+                "language": tally(signals["language"], documents=None, words=signals["word_count"])})
+        return counts
+
+
+def _kinds(signals: pa.RecordBatch) -> pa.Array:
+    return pc.struct_field(pc.list_flatten(signals["findings"]), "kind")
+
+
+MEASURE = MeasureStage()

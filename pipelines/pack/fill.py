@@ -1,0 +1,56 @@
+"""Token blocks from a plan and the token rows: any range of blocks by itself, so that workers share the work."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from textmill.pipelines.pack.mixture import MixtureError
+
+SPAN = pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
+                  ("start", pa.int32())])
+
+# (part, row) int32 arrays -> the tokens of those rows
+Fetch = Callable[[np.ndarray, np.ndarray], pa.ListArray]
+
+
+def blocks_schema(length: int, dtype: np.dtype) -> pa.Schema:
+    """The published format of blocks of `length` ids of `dtype` (uint16 or uint32)."""
+    return pa.schema([("tokens", pa.list_(pa.from_numpy_dtype(dtype), length)), ("entry", pa.string()),
+                      ("spans", pa.list_(SPAN))])
+
+
+def fill(planned: pa.RecordBatch | pa.Table, length: int, end_of_text: int, dtype: np.dtype,
+         fetch: Fetch) -> pa.RecordBatch:
+    """The blocks of some rows of a plan (`packing.PLANNED`), as `blocks_schema`.
+
+    `fetch(part, row)` gets two int32 arrays, sorted and without repeats, and returns the `tokens` of those rows in
+    that order. Memory: the blocks and what `fetch` returns. Raises MixtureError where a row is not as planned.
+    """
+    lists = pa.table([planned["spans"]], ["spans"])["spans"].combine_chunks()
+    spans, counts = lists.flatten(), lists.value_lengths().to_numpy()
+    piece, first, last, start, part, row = (
+        spans.field(name).to_numpy().astype(np.int64) for name in ("piece", "from", "to", "start", "part", "row"))
+    wanted, which = np.unique(part << 32 | row, return_inverse=True)
+    fetched = fetch((wanted >> 32).astype(np.int32), (wanted & 0xFFFFFFFF).astype(np.int32))
+    values, bounds = fetched.values.to_numpy(), fetched.offsets.to_numpy().astype(np.int64)
+    # In a first piece's packed sequence end-of-text is at 0 and the row's tokens begin at 1; in a later one's, at 0.
+    lead = (piece == 0).astype(np.int64)
+    low, high = bounds[which], bounds[which + 1]
+    if len(fetched) != len(wanted) or (start + last - first > high - low + lead + 1).any():
+        raise MixtureError("a token row is shorter than it was when the blocks were planned; run pack again")
+    tokens = np.full(len(lists) * length, end_of_text, dtype)
+    to = np.repeat(np.arange(len(lists)) * length, counts) + first + (start < lead)
+    begin = low + np.maximum(start - lead, 0)
+    end = np.minimum(low + start - lead + last - first, high)
+    for at, since, until in zip(to.tolist(), begin.tolist(), end.tolist(), strict=True):
+        tokens[at : at + until - since] = values[since:until]
+    hexed = b"".join(spans.field("id").to_pylist()).hex()
+    ids = pa.array([hexed[at : at + 32] for at in range(0, len(hexed), 32)], pa.string())
+    published = pa.StructArray.from_arrays([ids, *(spans.field(field.name) for field in list(SPAN)[1:])],
+                                           fields=list(SPAN))
+    offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
+    return pa.RecordBatch.from_arrays([
+        pa.FixedSizeListArray.from_arrays(pa.array(tokens), length),
+        pa.array(planned["entry"].to_pylist(), pa.string()),
+        pa.ListArray.from_arrays(offsets, published)], schema=blocks_schema(length, dtype))

@@ -1,0 +1,277 @@
+"""The rule table: bounds over stored measurements, per language where need be, and what becomes of personal data.
+
+A document is kept while every measurement lies within the bounds of every excluding rule; a verdict lists all rules
+it breaks, with value and bound. A rule does not apply where the measurement is null or the document's language has no
+bound, and the counts say how often that was.
+"""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from textmill.base.strict import SettingsError, parse, read_yaml
+
+BROKEN = pa.list_(pa.struct([("rule", pa.string()), ("value", pa.float64()), ("bound", pa.float64())]))
+VERDICTS = pa.schema([
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("kept", pa.bool_(), nullable=False),
+    pa.field("broken", BROKEN, nullable=False),
+    pa.field("tags", pa.list_(pa.string()), nullable=False),
+])
+
+Bounds = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A measurement within `low` and `high`, both allowed values; None is no bound. `languages` replaces both for a
+    language. Breaking it excludes the document, or only tags it."""
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    languages: Mapping[str, Bounds] = field(default_factory=dict)
+    action: Literal["exclude", "tag"] = "exclude"
+
+    def bounds(self, language: str) -> Bounds:
+        return self.languages.get(language, (self.low, self.high))
+
+
+@dataclass(frozen=True)
+class KindPolicy:
+    """What happens to personal data of one kind.
+
+    `replace` puts a placeholder, `tag` records the place and leaves the text, `keep` does neither. With `drop_above`,
+    a document with more findings of the kind is rejected whole; zero drops every document with one.
+    """
+    action: Literal["replace", "tag", "keep"] = "replace"
+    drop_above: int | None = None
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be meant."""
+        if self.drop_above is not None and self.drop_above < 0:
+            yield f"drop_above is {self.drop_above}; a document cannot have fewer than 0 findings: give 0 or more"
+
+
+@dataclass(frozen=True)
+class PersonalDataPolicy:
+    """The policy of each kind; a kind not named here is replaced."""
+    kinds: dict[str, KindPolicy] = field(default_factory=dict)
+
+    def of(self, kind: str) -> KindPolicy:
+        """The policy for findings of `kind`."""
+        return self.kinds.get(kind, _REPLACE)
+
+
+_REPLACE = KindPolicy()
+
+
+@dataclass(frozen=True)
+class EvaluationPolicy:
+    """What happens to a document that holds `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
+
+    `drop` rejects it, `tag` keeps it and names the items.
+    """
+    action: Literal["drop", "tag"] = "drop"
+    overlap: float = 0.5
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be meant."""
+        if not 0 < self.overlap <= 1:
+            yield f"overlap is {self.overlap}; it is the share of an item's runs of 13 words: give more than 0, and 1 at most"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """rules.yaml: the rules in the file's order, the personal-data policy, and that for evaluation sets."""
+
+    rules: tuple[Rule, ...]
+    personal_data: PersonalDataPolicy
+    evaluation: EvaluationPolicy = EvaluationPolicy()
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many documents a rule applied to, how many of these broke it, and to how many it did not apply because the
+    measurement was null or because their language has no bound."""
+
+    applied: int = 0
+    broken: int = 0
+    unmeasured: int = 0
+    unbounded: int = 0
+
+    def __add__(self, other: "RuleCount") -> "RuleCount":
+        return RuleCount(self.applied + other.applied, self.broken + other.broken,
+                         self.unmeasured + other.unmeasured, self.unbounded + other.unbounded)
+
+
+@dataclass(frozen=True)
+class _RuleSettings:
+    """One entry under `rules:` as it is written."""
+
+    low: float | None = None
+    high: float | None = None
+    languages: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
+    action: Literal["exclude", "tag"] = "exclude"
+
+    def problems(self) -> Iterator[str]:
+        yield from _bound_problems("", self.low, self.high)
+        if self.low is None and self.high is None and not self.languages:
+            yield "has neither low nor high; give one, or take the rule out to switch it off"
+        for language, bounds in self.languages.items():
+            if not isinstance(language, str):
+                yield (f"languages: the key {language!r} is no language code; YAML reads a bare no, on or yes as true or "
+                       'false, so put it in quotes: "no"')
+                continue
+            for key in bounds or ():
+                if key not in ("low", "high"):
+                    yield f"languages.{language}: unknown key {key!r}; known keys: low, high"
+            if bounds is not None:
+                yield from _bound_problems(f"languages.{language}: ", *self.for_language(language))
+
+    def for_language(self, language: str) -> Bounds:
+        """The bounds of a language: a key it leaves out is inherited, null means no bound, a null entry means neither."""
+        given = self.languages[language]
+        return (None, None) if given is None else (given.get("low", self.low), given.get("high", self.high))
+
+
+@dataclass(frozen=True)
+class _Sections:
+    rules: dict[str, Any]
+    personal_data: dict[str, Any]
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+
+def read_rules(path: str | Path, measurements: Sequence[str], kinds: Sequence[str]) -> Rules:
+    """The table in a file like rules.yaml; SettingsError with every problem."""
+    return parse_rules(read_yaml(path), measurements, kinds, str(path))
+
+
+def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Sequence[str], where: str) -> Rules:
+    """`measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
+    (personal.KINDS), each of which needs a policy."""
+    problems: list[str] = []
+    sections = _section(_Sections, value, where, problems)
+    if sections is None:
+        raise SettingsError(problems)
+    rules = []
+    for name, settings in sections.rules.items():
+        problems += _unknown("measurement", name, measurements, f"{where}.rules")
+        if parsed := _section(_RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
+            languages = {language: parsed.for_language(language) for language in parsed.languages}
+            rules.append(Rule(name, parsed.low, parsed.high, languages, parsed.action))
+    policies = {}
+    for kind, settings in sections.personal_data.items():
+        problems += _unknown("kind", kind, kinds, f"{where}.personal_data")
+        policies[kind] = _section(KindPolicy, settings, f"{where}.personal_data.{kind}", problems)
+    problems += [f"{where}.personal_data: the kind {kind!r} has no policy; add it with the action replace, tag or keep"
+                 for kind in kinds if kind not in sections.personal_data]
+    evaluation = _section(EvaluationPolicy, sections.evaluation, f"{where}.evaluation", problems)
+    if problems:
+        raise SettingsError(problems)
+    return Rules(tuple(rules), PersonalDataPolicy({kind: policy for kind, policy in policies.items() if policy}), evaluation)
+
+
+def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule]) -> pa.Array:
+    """Per document, every rule whose bound it breaks: list<struct<rule, value, bound>>, in the table's order.
+
+    A value equal to a bound keeps it; a null measurement breaks nothing.
+    """
+    return _broken(_judge(signals, rules), rules)
+
+
+def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule]) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
+    """The VERDICTS row of each row of `signals`, and the count of each rule, in the table's order.
+
+    `broken` has the excluding rules a document breaks, and it is kept where there is none; `tags` names the tagging
+    rules it breaks. Counts of several batches add up with `+`; a rule with `applied` 0 over all applied to no document.
+    """
+    excluding = [rule for rule in rules if rule.action == "exclude"]
+    tagging = [rule for rule in rules if rule.action == "tag"]
+    judged, tagged = _judge(signals, excluding), _judge(signals, tagging)
+    broken, tags = _broken(judged, excluding), _broken(tagged, tagging)
+    batch = pa.RecordBatch.from_arrays([
+        signals["id"],
+        pa.array(~judged.broken.any(axis=0)),
+        broken,
+        pa.ListArray.from_arrays(tags.offsets, tags.values.field("rule")),
+    ], schema=VERDICTS)
+    counts = _counts(judged, excluding) | _counts(tagged, tagging)
+    return batch, {rule.name: counts[rule.name] for rule in rules}
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """R rules on D documents, all [R, D]; `bound` is the bound that is broken, and holds no meaning elsewhere."""
+
+    values: np.ndarray      # NaN where null
+    bound: np.ndarray
+    bounded: np.ndarray
+    broken: np.ndarray
+
+
+def _judge(signals: pa.RecordBatch, rules: Sequence[Rule]) -> _Judged:
+    shape = (len(rules), len(signals))
+    coded = signals["language"].dictionary_encode()
+    languages, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    values, bound = np.full(shape, np.nan), np.full(shape, np.nan)
+    bounded, broken = np.zeros(shape, bool), np.zeros(shape, bool)
+    for row, rule in enumerate(rules):
+        values[row] = signals[rule.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        limits = np.array([rule.bounds(language) for language in languages], np.float64).reshape(-1, 2)   # None is NaN
+        low, high = limits[codes, 0], limits[codes, 1]
+        bounded[row] = ~(np.isnan(low) & np.isnan(high))
+        below, above = values[row] < low, values[row] > high
+        broken[row] = below | above
+        bound[row] = np.where(below, low, high)
+    return _Judged(values, bound, bounded, broken)
+
+
+def _broken(judged: _Judged, rules: Sequence[Rule]) -> pa.Array:
+    documents, numbers = np.nonzero(judged.broken.T)                        # by document, then in the table's order
+    offsets = np.concatenate([[0], np.cumsum(judged.broken.sum(axis=0))]).astype(np.int32)
+    names = pa.DictionaryArray.from_arrays(numbers.astype(np.int32), pa.array([rule.name for rule in rules], pa.string()))
+    entries = pa.StructArray.from_arrays(
+        [names.dictionary_decode(), pa.array(judged.values[numbers, documents]), pa.array(judged.bound[numbers, documents])],
+        fields=list(BROKEN.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), entries)
+
+
+def _counts(judged: _Judged, rules: Sequence[Rule]) -> dict[str, RuleCount]:
+    measured = ~np.isnan(judged.values)
+    return {rule.name: RuleCount(applied=int((measured[row] & judged.bounded[row]).sum()),
+                                 broken=int(judged.broken[row].sum()),
+                                 unmeasured=int((~measured[row] & judged.bounded[row]).sum()),
+                                 unbounded=int((~judged.bounded[row]).sum()))
+            for row, rule in enumerate(rules)}
+
+
+def _section(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
+    """`value` as `cls`, or None with its problems added."""
+    try:
+        return parse(cls, value, where)
+    except SettingsError as error:
+        problems += error.problems
+        return None
+
+
+def _unknown(what: str, name: Any, known: Sequence[str], where: str) -> list[str]:
+    if name in known:
+        return []
+    near = difflib.get_close_matches(str(name), known, n=1)
+    cure = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return [f"{where}: there is no {what} {name!r}; {cure}"]
+
+
+def _bound_problems(where: str, low: float | None, high: float | None) -> Iterator[str]:
+    for key, bound in (("low", low), ("high", high)):
+        if bound is not None and not math.isfinite(bound):
+            yield f"{where}{key}: must be a finite number, is {bound}; leave it out for no bound"
+    if low is not None and high is not None and low > high:
+        yield f"{where}low {low} is above high {high}; no document could lie between"

@@ -1,0 +1,78 @@
+"""Screen: hold every stored measurement against the bounds of rules.yaml. Reads no text, so a changed bound costs seconds.
+
+Guarantees a verdict for every document, with every broken rule, its value and its bound, in the table's order. A document
+that takedown.txt takes has broken the rule `takedown` and no other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textmill.pipelines.contract.parts import Counts, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint
+from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, verdicts_batch
+from textmill.pipelines.takedown.emptying import RULE, with_takedown
+from textmill.pipelines.takedown.matching import taken_ids
+
+if TYPE_CHECKING:
+    from textmill.pipelines.settings import Config
+
+
+class Screen(Stage):
+    name, version = "screen", 1
+    reads = (MEASURE, EXTRACT)
+    columns = {"documents": ["source"]}  # noqa: RUF012  (read only)
+    schema = VERDICTS
+
+    def dataset(self, config: "Config") -> str:
+        return "verdicts"
+
+    def settings(self, config: "Config") -> tuple[Rule, ...]:
+        return config.rules.rules
+
+    def tasks(self, place: Place) -> list[Task]:
+        """A part that takedown.txt takes documents from carries their ids; no other does."""
+        taken = taken_ids(place)
+        return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken[task.key]), payload=taken[task.key])
+                if task.key in taken else task for task in super().tasks(place)]
+
+    def work(self, tools: Any, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
+        counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
+        for signals, documents in batches:
+            verdicts, by_rule = verdicts_batch(signals, settings)
+            if task.payload:
+                verdicts = with_takedown(verdicts, signals, task.payload)
+            output.write(verdicts)
+            kept = verdicts["kept"].cast(pa.int64())
+            words = pc.fill_null(signals["word_count"], 0)
+            measured = {"documents": None, "words": words, "kept": kept, "kept_words": pc.multiply(words, kept)}
+            counts = add_counts(counts, {
+                "read": verdicts.num_rows, "kept": pc.sum(kept).as_py() or 0, "rejected": count(_first_broken(verdicts)),
+                "rules": {name: _as_counts(numbers) for name, numbers in by_rule.items()},
+                "tags": count(pc.list_flatten(verdicts["tags"])),
+                "language": tally(signals["language"], **measured), "source": tally(documents["source"], **measured)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        idle = [name for name, numbers in counts["rules"].items() if not numbers["applied"]] if counts["read"] else []
+        return super().summary(counts) + (f"; applied to no document: {', '.join(idle)}" if idle else "")
+
+
+def _first_broken(verdicts: pa.RecordBatch) -> pa.Array:
+    broken = verdicts["broken"].filter(pc.greater(pc.list_value_length(verdicts["broken"]), 0))
+    return pc.struct_field(pc.list_element(broken, 0), "rule")
+
+
+def _as_counts(numbers: RuleCount) -> Counts:
+    return {name: getattr(numbers, name) for name in ("applied", "broken", "unmeasured", "unbounded")}
+
+
+SCREEN = Screen()

@@ -1,0 +1,153 @@
+"""Dedup alone: one JSONL or Parquet file in, the same rows less the copies out, every column and byte of them kept.
+
+Runs extract, measure, screen with an empty rule table, and dedup, in a work folder beside the output; then copies the
+input's own lines or rows. A row without text, or one that is no JSON object, is nobody's copy and stays. A file that is
+itself damaged is refused: its rows could not all be copied.
+"""
+
+import argparse
+import dataclasses
+import gzip
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.run import bring_up_to_date
+from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.engines.engine import Engine, WorkerDiedError, processors
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.stage import SCREEN
+from textmill.pipelines.settings import Config, read_config
+
+SOURCE = "given"
+DAMAGE = ("truncated", "damaged")      # what `extract` says of a file, not of a row
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    parser = argparse.ArgumentParser(prog="textmill dedup-file", description=__doc__.split("\n\n")[0])
+    parser.add_argument("input", type=Path, help=".jsonl (.gz, .zst) or .parquet with a column of text")
+    parser.add_argument("--to", type=Path, required=True, help="the file to write: .jsonl or .parquet, as the input")
+    parser.add_argument("--config", default="settings.yaml", help="settings of the stages (default: %(default)s)")
+    parser.add_argument("--rules", default="rules.yaml", help="read for its personal-data section only (default: %(default)s)")
+    parser.add_argument("--mixture", default="mixtures/demo.yaml", help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, default=processors(), help="processes to use (default: one per core)")
+    given = parser.parse_args(argv)
+    try:
+        config = read_config(given.config, given.rules, given.mixture, None)
+        print(deduplicate(given.input, given.to, config, Engine(workers=given.workers)))
+    except (StageError, SettingsError) as error:
+        if isinstance(error, WorkerDiedError):
+            print(f"dedup-only: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        return f"dedup-only: {error}"
+    return 0
+
+
+def deduplicate(source: Path, target: Path, config: Config, engine: Engine) -> str:
+    """Write `target`; the summary. StageError where the input cannot be used."""
+    kind = next((kind for kind in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet") if source.name.endswith(kind)), None)
+    if not source.is_file():
+        raise StageError(f"there is no file {source}")
+    if kind is None:
+        raise StageError(f"{source} must end in .jsonl, .jsonl.gz, .jsonl.zst or .parquet, as what it holds")
+    ending = ".parquet" if kind == ".parquet" else ".jsonl"
+    if target.suffix != ending:
+        raise StageError(f"{target} must end in {ending}, as {source.name} holds such rows")
+    work = target.with_name(target.name + ".work")
+    raw = work / "raw" / SOURCE
+    if raw.exists():
+        shutil.rmtree(raw)                       # of a run that was killed, perhaps of another file
+    raw.mkdir(parents=True)
+    (raw / f"rows{kind}").symlink_to(source.absolute())
+    place = Place(Folder(str(work)), alone(config), engine)
+    for stage in (EXTRACT, MEASURE, SCREEN, DEDUP):
+        bring_up_to_date(stage, place)
+        if stage is EXTRACT:
+            refuse_damage(source, work)
+    copies = dict(found(place))
+    unfinished = target.with_name(target.name + ".part")
+    rows = (copy_parquet if kind == ".parquet" else copy_lines)(source, unfinished, set(copies))
+    unfinished.replace(target)
+    shutil.rmtree(work)
+    kinds = {kind: list(copies.values()).count(kind) for kind in sorted(set(copies.values()))}
+    said = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
+    left = f"{rows - len(copies):,} written to {target}"
+    return f"dedup-only: {rows:,} rows, {len(copies):,} copies out{f' ({said})' if said else ''}, {left}"
+
+
+def alone(config: Config) -> Config:
+    """No rules, no blocklists, and any number of rows may be unreadable: they stay."""
+    extract = dataclasses.replace(config.settings.extract, max_quarantined=1.0, blocklists=())
+    settings = dataclasses.replace(config.settings, extract=extract)
+    return dataclasses.replace(config, settings=settings, rules=dataclasses.replace(config.rules, rules=()))
+
+
+def refuse_damage(source: Path, work: Path) -> None:
+    """StageError where the file breaks off or cannot be decoded: nothing is written, rather than a part of its rows."""
+    bad = json.loads((work / "documents/_stats.json").read_bytes()).get("quarantined", {})
+    if told := [rule for rule in DAMAGE if rule in bad]:
+        shutil.rmtree(work)
+        raise StageError(f"{source} is {' and '.join(told)}: its rows could not all be copied; get the file again")
+
+
+def found(place: Place) -> Iterator[tuple[int, str]]:
+    """(place of the row in the input, kind) of every copy."""
+    datasets = [(place.data / name, columns) for name, columns in (("documents", ["offset"]), ("duplicates", ["kind"]))]
+    parts = [Manifest.read(dataset).parts for dataset, _ in datasets]  # type: ignore[union-attr]
+    for aligned in zip(*parts, strict=True):
+        tables = [pa.Table.from_batches(read_batches(dataset, part, columns), None) if part.rows else None
+                  for (dataset, columns), part in zip(datasets, aligned, strict=True)]
+        if tables[0] is not None:
+            offsets, kinds = (table.column(0).to_pylist() for table in tables if table is not None)
+            yield from ((offset, kind) for offset, kind in zip(offsets, kinds, strict=True) if kind is not None)
+
+
+def copy_lines(source: Path, target: Path, out: set[int]) -> int:
+    """Copy the lines whose byte offset in the decompressed stream is not in `out`; how many lines there were."""
+    rows = offset = 0
+    with lines(source) as file, target.open("wb") as sink:
+        for line in file:
+            rows += bool(line.strip())
+            if offset not in out:
+                sink.write(line)
+            offset += len(line)
+    return rows
+
+
+def lines(source: Path) -> BinaryIO:
+    """The input's lines as bytes, decompressed."""
+    if source.suffix == ".gz":
+        return gzip.open(source)  # type: ignore[return-value]
+    if source.suffix == ".zst":
+        reader = zstandard.ZstdDecompressor().stream_reader(source.open("rb"), read_across_frames=True)
+        return io.BufferedReader(reader)
+    return source.open("rb")
+
+
+def copy_parquet(source: Path, target: Path, out: set[int]) -> int:
+    """Copy the rows whose number is not in `out`, row group by row group."""
+    rows = 0
+    with pq.ParquetFile(source) as file, pq.ParquetWriter(target, file.schema_arrow, write_page_checksum=True) as sink:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            sink.write_table(table.filter(pa.array([rows + n not in out for n in range(table.num_rows)])))
+            rows += table.num_rows
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Tokenize: every curated text as ids, once. A mixture or a block length only changes `pack`."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textmill.pipelines.contract.parts import Counts, add_counts
+from textmill.pipelines.contract.stage import Output, Place, Stage, Task
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.tally import tally
+from textmill.pipelines.curate.stage import CURATE
+from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY
+from textmill.tokenizer.encoder import Encoder, compression
+
+if TYPE_CHECKING:
+    from textmill.pipelines.settings import Config
+
+
+class Tokenize(Stage):
+    name, version, unit = "tokenize", 2, "texts"
+    reads = (CURATE,)
+    columns = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}  # noqa: RUF012  (read only)
+    libraries = ("tokenizers",)
+
+    def dataset(self, config: "Config") -> str:
+        return f"tokens/{config.tokenizer}"
+
+    def settings(self, config: "Config") -> str:
+        return config.tokenizer
+
+    def named_inputs(self, place: Place) -> dict[str, str]:
+        return {"tokenizer.json": hashlib.sha256(tokenizer_json(place.data, place.config.tokenizer).encode()).hexdigest()}
+
+    def open(self, settings: str, data: Folder) -> Encoder:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"      # this process is one of several
+        return Encoder(tokenizer_json(data, settings))
+
+    def schema_for(self, tools: Encoder) -> pa.Schema:
+        return tokens_schema(tools.vocab_size)
+
+    def work(self, tools: Encoder, settings: str, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+             output: Output) -> Counts:
+        counts: Counts = {"read": 0, "kept": 0, "tokens": 0}
+        for (curated,) in batches:
+            tokens = tools.encode(curated["text"])
+            lengths = pc.cast(pc.list_value_length(tokens), pa.int32())
+            bytes_ = pc.cast(pc.binary_length(curated["text"]), pa.int32())
+            columns = [curated[name] for name in ("id", "piece", "pieces", "source", "language")]
+            columns += [tokens, lengths, bytes_, curated["cluster_size"]]
+            output.write(pa.RecordBatch.from_arrays(columns, schema=self.schema_for(tools)))
+            sizes = compression(curated["text"], curated["language"], tokens)
+            counts = add_counts(counts, {
+                "read": curated.num_rows, "kept": curated.num_rows, "tokens": pc.sum(lengths).as_py() or 0,
+                "language": {row.pop("language"): {name: row[name] for name in ("documents", "bytes", "tokens", "words")}
+                             for row in sizes.to_pylist()},
+                "source": tally(curated["source"], documents=None, bytes=bytes_, tokens=lengths)})
+        return counts
+
+    def summary(self, counts: Counts) -> str:
+        return f"{counts['read']:,} texts, {counts['tokens']:,} tokens"
+
+
+def tokens_schema(vocab_size: int) -> pa.Schema:
+    """Columns of tokens/<name>: ids as uint16 where they fit."""
+    ids = pa.uint16() if vocab_size <= LARGEST_UINT16_VOCABULARY else pa.uint32()
+    return pa.schema([
+        pa.field("id", pa.string(), nullable=False), pa.field("piece", pa.int32(), nullable=False),
+        pa.field("pieces", pa.int32(), nullable=False), pa.field("source", pa.string(), nullable=False),
+        pa.field("language", pa.string()), pa.field("tokens", pa.list_(ids), nullable=False),
+        pa.field("token_count", pa.int32(), nullable=False), pa.field("bytes", pa.int32(), nullable=False),
+        pa.field("cluster_size", pa.int32())])
+
+
+def tokenizer_json(data: Folder, name: str) -> str:
+    """The text of a tokenizer's file; StageError where there is none of that name."""
+    try:
+        return (data / f"tokenizers/{name}").read("tokenizer.json").decode()
+    except FileNotFoundError:
+        raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `make tokenizer`") from None
+
+
+TOKENIZE = Tokenize()

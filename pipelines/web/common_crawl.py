@@ -1,0 +1,217 @@
+"""Fetch files of Common Crawl into a folder under raw/, where `extract` finds them.
+
+Which files: the first ones in the order of a hash of their path. So they are spread over the crawl, and what a larger
+number fetches begins with what a smaller one did. What is there and has the size that the server says and the sum that
+was noted is not fetched again. How a file comes, and what is checked, is in `textmill.pipelines.web.download`.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import gzip
+import os
+import re
+import shutil
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from textmill.base.progress import watched
+from textmill.pipelines.contract.storage import StageError, full_disk
+from textmill.pipelines.web.client import Patience, Web, WebError
+from textmill.pipelines.web.download import Download, ask_for, begun, download, fault_of, read_sums
+
+MB = 10**6
+KINDS = ("warc", "wet")
+_CRAWL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[0-9]+)*")       # CC-MAIN-2026-42, CC-NEWS/2026/10
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=-]*[A-Za-z0-9]")
+_BYTES = re.compile(r"(\d+(?:\.\d+)?) ?(|[KMGT]i?)B?", re.I)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to fetch: `files` of a crawl, or as many as `budget` bytes hold, from `base` into `folder`."""
+
+    crawl: str
+    kind: str
+    files: int | None
+    budget: int | None
+    folder: Path
+    base: str
+
+
+def main(argv: Sequence[str] | None = None) -> int | str:
+    """Exit status: 0, or a sentence for stderr and exit 1."""
+    parser = argparse.ArgumentParser(prog="textmill fetch", description=__doc__.split("\n\n")[0], allow_abbrev=False)
+    parser.add_argument("--crawl", default="", metavar="ID",
+                        help="such as CC-MAIN-2026-42; all are named at index.commoncrawl.org")
+    parser.add_argument("--files", default="", metavar="N", help="how many files")
+    parser.add_argument("--bytes", default="", metavar="SIZE", help="instead of --files: as many as this holds, such as 2GB")
+    parser.add_argument("--kind", default="warc",
+                        help="warc (pages) or wet (Common Crawl's own text of them) (default: %(default)s)")
+    parser.add_argument("--to", default="", metavar="FOLDER", help="the folder of this source, say data/raw/CC-MAIN-2026-42")
+    parser.add_argument("--from", default="https://data.commoncrawl.org", dest="base", metavar="ADDRESS",
+                        help="a server with the layout of Common Crawl's (default: %(default)s)")
+    given = parser.parse_args(argv)
+    try:
+        print(fetch(wanted(given.crawl, given.kind, given.files, given.bytes, given.to, given.base)))
+    except StageError as error:
+        return "\n".join(f"fetch: {line}" for line in str(error).splitlines())
+    except KeyboardInterrupt:
+        print("fetch: stopped; what has come is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def wanted(crawl: str, kind: str, files: str, size: str, to: str, base: str) -> Wanted:
+    """What the command line asks for; StageError with all that is wrong in it."""
+    problems = []
+    if not _CRAWL.fullmatch(crawl):
+        problems.append(f"{crawl!r} is no name of a crawl; give one as in CRAWL=CC-MAIN-2026-42, from index.commoncrawl.org")
+    if kind not in KINDS:
+        problems.append(f"{kind!r} is no kind of file; give warc or wet")
+    if bool(files) == bool(size):
+        problems.append("say how much, once: a number of files (FILES=4) or of bytes (BYTES=2GB)")
+    count = int(files) if files.isdecimal() else 0
+    if files and not count:
+        problems.append(f"{files!r} is no number of files; give 1 or more")
+    budget = parse_bytes(size)
+    if size and not budget:
+        problems.append(f"{size!r} is no number of bytes; give one such as 2GB or 500MB")
+    if "://" in to:
+        problems.append(f"{to} is no local folder, and an object store cannot go on with half a file; fetch into a local "
+                        "one, or put a list of addresses there (.paths), which extract reads in place")
+    elif not to or Path(to).name.startswith((".", "_")):
+        problems.append(f"{to!r} is no folder that extract reads; give one such as data/raw/{crawl or 'CC-MAIN-2026-42'}")
+    if problems:
+        raise StageError("\n".join(problems))
+    return Wanted(crawl, kind, count or None, budget, Path(to), base.rstrip("/"))
+
+
+def parse_bytes(said: str) -> int | None:
+    """2GB is 2·10⁹ bytes, 2GiB 2·2³⁰; None where it is neither."""
+    match = _BYTES.fullmatch(said)
+    if not match:
+        return None
+    power = " KMGT".index(match[2][:1].upper() or " ")
+    return int(float(match[1]) * (1024 if len(match[2]) > 1 else 1000) ** power)
+
+
+def fetch(order: Wanted, patience: Patience | None = None) -> str:
+    """Make the folder hold what is wanted; a sentence on what was done. StageError where that cannot be."""
+    start, folder = time.monotonic(), order.folder
+    with contextlib.closing(Web(patience)) as web, locked(folder):
+        paths = listing(web, order)
+        chosen = choose(web, order, paths)
+        missing = to_fetch(folder, chosen)
+        rest = fetch_all(web, folder, missing)
+    size = sum(one.remote.size for one in chosen)
+    return (f"fetch: {order.crawl}, {len(chosen):,} of {len(paths):,} {order.kind} files, {size / 1e9:.2f} GB in {folder} "
+            f"({len(missing):,} fetched now, {rest / 1e9:.2f} GB), {time.monotonic() - start:.1f} s")
+
+
+def listing(web: Web, order: Wanted) -> list[str]:
+    """The paths of all files of the crawl, in the order of their hash; StageError where there is no such list."""
+    address = f"{order.base}/crawl-data/{order.crawl}/{order.kind}.paths.gz"
+    try:
+        lines = gzip.decompress(web.read(address)).decode().split("\n")
+    except WebError as error:
+        if error.status in (403, 404):
+            raise StageError(f"there is no list of {order.kind} files of {order.crawl} (HTTP {error.status} for {address}); "
+                             "correct the name, or wait: who asks too much is refused for a day") from None
+        raise
+    except (OSError, EOFError, ValueError, zlib.error):
+        raise StageError(f"{address} is no list of paths; look at it, and at --from") from None
+    paths = [line for line in lines if line]
+    names = {path.rpartition("/")[2] for path in paths}
+    if not paths or len(names) < len(paths) or not all(_PATH.fullmatch(path) and ".." not in path for path in paths):
+        raise StageError(f"{address} is no list of paths with names that differ; look at it, and at --from")
+    return sorted(paths, key=lambda path: (blake2b(path.encode(), digest_size=8).digest(), path))
+
+
+def choose(web: Web, order: Wanted, paths: list[str]) -> list[Download]:
+    """The first files, as many as wanted. StageError where the crawl has fewer, or the bytes do not hold one."""
+    if order.files and order.files > len(paths):
+        raise StageError(f"{order.crawl} has {len(paths):,} {order.kind} files, not {order.files:,}; give at most that many")
+    chosen: list[Download] = []
+    size = 0
+    total, unit = (order.budget // MB, "MB") if order.budget else (order.files or 0, "files")
+    with watched("fetch, asking for sizes", total, lambda: size // MB if order.budget else len(chosen), unit=unit):
+        for path in paths[:order.files]:
+            one = ask_for(web, f"{order.base}/{path}", path.rpartition("/")[2])
+            size += one.remote.size
+            if order.budget and size > order.budget:
+                break
+            chosen.append(one)
+    if not chosen:
+        raise StageError(f"the first file has {size / 1e9:.2f} GB, more than {(order.budget or 0) / 1e9:.2f} GB; "
+                         "give at least that, or a number of files")
+    return chosen
+
+
+def to_fetch(folder: Path, chosen: list[Download]) -> list[Download]:
+    """Those that are not in the folder, whole and with their sum; it is said of each that is there and has to come anew."""
+    sums = read_sums(folder)
+    faults: dict[str, str | None] = {}
+    with watched("fetch, checking files", len(chosen), lambda: len(faults), unit="files"):
+        for one in chosen:
+            faults[one.name] = fault_of(folder, one, sums)
+    for name, fault in faults.items():
+        if fault:
+            print(f"fetch: {folder / name} {fault}, so it is fetched anew", file=sys.stderr)
+    return [one for one in chosen if faults[one.name] is not None]
+
+
+def fetch_all(web: Web, folder: Path, missing: list[Download]) -> int:
+    """Download the files one after the other; how many bytes had to come."""
+    sums = {name: value for name, value in read_sums(folder).items() if (folder / name).exists()}
+    total, finished = sum(one.remote.size for one in missing), [0]
+    before = sum(begun(folder, one.name) for one in missing)
+
+    def come() -> int:
+        return sum(finished) + sum(begun(folder, one.name) for one in missing) - before
+
+    check_space(folder, total - before)
+    try:
+        with watched("fetch", (total - before) // MB, lambda: max(0, come() // MB), unit="MB"):
+            for one in missing:
+                download(web, one, folder, sums)
+                finished.append(one.remote.size)
+    except OSError as error:
+        raise full_disk(error, str(folder)) from error
+    return total - before
+
+
+def check_space(folder: Path, rest: int) -> None:
+    """StageError where the disk does not hold the bytes that have to come."""
+    free = shutil.disk_usage(folder).free
+    if rest > free:
+        raise StageError(f"{rest / 1e9:.2f} GB have to be fetched and the disk of {folder} has {free / 1e9:.2f} GB left; "
+                         "free some, or fetch less")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder and keep other fetches out of it; StageError where one is at work or it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StageError(f"{folder} cannot be made ({error.strerror}); give another folder") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StageError(f"another fetch into {folder} is running; wait for it or stop it") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

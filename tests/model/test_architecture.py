@@ -1,0 +1,156 @@
+"""The two architectures: attention stays inside documents, back-ends agree, and transformers gives the same logits."""
+
+import math
+
+import pytest
+import torch
+
+from textmill.base.strict import SettingsError, parse
+from textmill.model.architecture.attention import Cache, Flex, agree, by_document
+from textmill.model.architecture.qwen3 import Decoder
+from textmill.model.architecture.shapes import SHAPES, Shape, configuration
+from textmill.model.data.blocks import NO_TARGET, Batch
+from textmill.model.export.hugging_face import check
+from textmill.model.training.checkpoint import build
+from textmill.model.training.optimizers import optimizers
+from textmill.model.training.settings import Plan, in_steps, learning_rate
+
+GROUPED = Shape(layers=2, width=32, heads=4, head_width=16, kv_heads=2, mlp=48, tied=False)
+torch.set_num_threads(1)
+ARCHITECTURES = ("qwen3", "gpt2", "gpt2-sinusoidal")
+
+
+def small_model(architecture: str, shape: Shape = GROUPED, block: int = 48, seed: int = 1) -> Decoder:
+    model = build(configuration(architecture, shape, 300, block, 299))
+    model.initialise(seed)
+    with torch.no_grad():                                       # so that no layer is the identity
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight += 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel()))
+    return model.eval()
+
+
+def batch_of(tokens: torch.Tensor, lengths: tuple[int, ...]) -> Batch:
+    return Batch(tokens, tokens.roll(-1, 1), lengths, ("web",) * len(tokens), tokens.numel())
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
+def test_a_document_does_not_see_another_one_or_the_future(architecture):
+    model = small_model(architecture)
+    tokens = torch.randint(299, (2, 48), generator=torch.Generator().manual_seed(3))
+    attend = by_document(batch_of(tokens, (20, 28, 48)))
+    before = model.logits(tokens, attend)
+    changed = tokens.clone()
+    changed[0, 10] = (changed[0, 10] + 1) % 299
+    differs = (model.logits(changed, attend) - before).abs().amax(-1) > 0
+    assert differs.nonzero().tolist() == [[0, position] for position in range(10, 20)]
+
+
+@torch.no_grad()
+def test_the_loop_is_a_dense_mask():
+    queries, keys, values = (torch.randn(2, 12, heads, 8, generator=torch.Generator().manual_seed(heads)) for heads in (4, 2, 2))
+    document = torch.tensor([[0] * 5 + [1] * 7, [2] * 12])
+    allowed = (document[:, :, None] == document[:, None, :]) & torch.ones(12, 12, dtype=torch.bool).tril()
+    keys4, values4 = (x.repeat_interleave(2, dim=2) for x in (keys, values))
+    scores = torch.einsum("bqhd,bkhd->bhqk", queries, keys4) / math.sqrt(8)
+    expected = torch.einsum("bhqk,bkhd->bqhd", scores.masked_fill(~allowed[:, None], -torch.inf).softmax(-1), values4)
+    batch = batch_of(torch.zeros(2, 12, dtype=torch.int64), (5, 7, 12))
+    torch.testing.assert_close(by_document(batch)(0, queries, keys, values), expected)
+    torch.testing.assert_close(Flex(compiled=False)(batch)(0, queries, keys, values), expected)
+
+
+def test_a_back_end_that_differs_is_found_out():
+    def wrong(batch):
+        return lambda layer, queries, keys, values: by_document(batch)(layer, queries, keys, values) * 1.01
+
+    def crossing(batch):
+        return by_document(batch_of(batch.tokens, (batch.tokens.shape[1],) * 2))
+
+    cpu = torch.device("cpu")
+    assert agree(by_document, by_document, cpu, torch.float32, 30, 4, 2, 16)
+    assert not agree(wrong, by_document, cpu, torch.float32, 30, 4, 2, 16)
+    assert not agree(crossing, by_document, cpu, torch.float32, 30, 4, 2, 16)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
+def test_cached_and_uncached_logits_agree(architecture):
+    model = small_model(architecture)
+    tokens = torch.randint(299, (1, 40), generator=torch.Generator().manual_seed(4))
+    whole = model.logits(tokens, by_document(batch_of(tokens, (40,))))
+    cache, parts = Cache(GROUPED.layers, 1, 40), []
+    for part in tokens.split([17, 1, 1, 5, 16], dim=1):
+        parts.append(model.logits(part, cache, cache.position))
+        cache.position += part.shape[1]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_transformers_gives_the_same_logits(architecture, tied, tmp_path):
+    pytest.importorskip("transformers")
+    import json
+
+    from safetensors.torch import save_file
+
+    model = small_model(architecture, GROUPED._replace(tied=tied))
+    save_file({k: v.contiguous() for k, v in model.published().items()}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(model.config))
+    assert check(tmp_path, model) < 1e-5
+
+
+def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
+    model = small_model("qwen3")
+    tokens = torch.randint(299, (2, 48), generator=torch.Generator().manual_seed(5))
+    batch = batch_of(tokens, (48, 48))
+    targets = batch.targets.masked_fill(tokens % 7 == 0, NO_TARGET)
+    results = []
+    for limit in (1 << 27, 300 * 10):
+        monkeypatch.setattr("textmill.model.architecture.qwen3.LOGITS", limit)
+        model.zero_grad()
+        nats = model(tokens, targets, by_document(batch))
+        nats.sum().backward()
+        results.append((nats.detach(), model.lm_head.weight.grad.clone()))
+    assert (results[0][0][targets == NO_TARGET] == 0).all()
+    for once, parts in zip(*results, strict=True):
+        torch.testing.assert_close(parts, once)
+
+
+def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity():
+    shape = SHAPES["ci"]
+    models = [build(configuration("qwen3", shape, 300, 64, 299)) for _ in range(3)]
+    for model, seed in zip(models, (1, 1, 2), strict=True):
+        model.initialise(seed)
+    first, same, other = (model.state_dict()["embed_tokens.weight"] for model in models)
+    assert first.equal(same) and not first.equal(other)
+    assert not models[0].layers[0].mlp.down_proj.weight.any()
+
+
+@pytest.mark.parametrize(("name", "vocabulary", "millions"), [("ci", 4096, 1.38), ("10m", 8192, 8.4), ("40m", 16384, 39.8), ("124m", 32768, 128), ("350m", 32768, 350)])
+def test_sizes_are_what_their_names_say(name, vocabulary, millions):
+    with torch.device("meta"):
+        model = build(configuration("qwen3", SHAPES[name], vocabulary, 2048, 0))
+    assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(millions, rel=0.03)
+
+
+def test_the_rate_rises_stays_and_falls():
+    plan = Plan(steps=10, warmup=2, decay=0.5, lr=3.0)
+    assert [round(learning_rate(step, plan), 3) for step in range(10)] == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 2.4, 1.8, 1.2, 0.6]
+
+
+def test_muon_takes_the_layers_matrices_and_norms_do_not_decay():
+    model = small_model("qwen3")
+    muon, adamw = optimizers(model, Plan(optimizer="muon"))
+    assert len(muon[1]) == 2 * 7 and all(".self_attn." in name or ".mlp." in name for name in muon[1])
+    assert adamw[1][:2] == ["embed_tokens.weight", "lm_head.weight"]
+    assert [group["weight_decay"] for group in adamw[0].param_groups] == [0.1, 0.0]
+    assert sorted(muon[1] + adamw[1]) == sorted(name for name, _ in model.named_parameters())
+
+
+def test_a_plan_names_all_its_problems():
+    with pytest.raises(SettingsError) as error:
+        parse(Plan, {"shape": "7b", "epochs": 1, "lr": 0, "decay": 2.0}, "settings.yaml: train")
+    assert [problem.removeprefix("settings.yaml: train: ").split(":")[0].split(",")[0] for problem in error.value.problems] == [
+        "shape", "give either steps or epochs", "lr", "decay"]
+    assert in_steps(Plan(steps=None, epochs=1.5, batch=2, accumulate=2), 10).steps == 4

@@ -1,0 +1,159 @@
+"""Blocks: what is read, in which order, what is a target, and what is refused."""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from textmill.model import ModelError
+from textmill.model.data.blocks import Mixture
+
+LENGTH = 32
+LETTER_A = 32              # its id in the tokenizer below: the alphabet begins with "!"
+SPANS = pa.list_(pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
+                            ("start", pa.int32())]))
+Block = tuple[list[int], str, list[tuple[int, int]]]        # tokens, entry, spans
+
+
+def write_tokenizer(folder: Path) -> tuple[int, str]:
+    """A byte-level tokenizer of 300 ids in `folder`; end-of-text and the sha256 of its file."""
+    words = [f"the {noun} runs through a green valley é" for noun in ("river", "road", "train", "hare", "mountain")]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(words, trainers.BpeTrainer(vocab_size=299, initial_alphabet=alphabet, show_progress=False))
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}')
+    assert tokenizer.get_vocab_size() == 300
+    return 299, hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+
+
+def write_split(folder: Path, parts: list[list[Block]], facts: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    length = int(facts["block"])
+    schema = pa.schema([("tokens", pa.list_(pa.uint16(), length)), ("entry", pa.string()), ("spans", SPANS)], metadata=facts)
+    listed = []
+    for n, blocks in enumerate(parts):
+        name = f"{len(parts) - n}.arrow"                    # the manifest's order is not that of the names
+        rows = [{"tokens": tokens, "entry": entry, "spans": [
+            {"id": f"{n}-{i}", "piece": 0, "from": a, "to": b, "start": 0} for i, (a, b) in enumerate(spans)]}
+            for tokens, entry, spans in blocks]
+        with pa.ipc.new_stream(str(folder / name), schema) as writer:
+            writer.write_batch(pa.RecordBatch.from_pylist(rows[:1], schema))
+            writer.write_batch(pa.RecordBatch.from_pylist(rows[1:], schema))
+        listed.append({"key": str(n), "path": name, "rows": len(blocks),
+                       "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()})
+    (folder / "_manifest.json").write_text(json.dumps({"schema": 1, "parts": listed}))
+
+
+def write_mixture(folder: Path, train: list[list[Block]], validation: list[list[Block]], length: int = LENGTH) -> Path:
+    end, digest = write_tokenizer(folder)
+    facts = {"schema": "1", "mixture": "small", "block": str(length), "vocab_size": "300", "end_of_text": str(end),
+             "tokenizer_sha256": digest}
+    write_split(folder / "train", train, facts)
+    write_split(folder / "validation", validation, facts)
+    return folder
+
+
+def small_mixture(folder: Path, blocks: int = 24, length: int = LENGTH) -> Path:
+    """Two entries that are easy to learn: counting up in letters, and counting down."""
+    draw = random.Random(5)
+
+    def block(n: int) -> Block:
+        first, step = draw.randrange(26), 1 if n % 2 else -1
+        cut = draw.randrange(4, length - 4)
+        tokens = [299, *(LETTER_A + (first + step * i) % 26 for i in range(cut - 1)), 299]
+        tokens += [LETTER_A + (first - step * i) % 26 for i in range(length - len(tokens))]
+        return tokens, "up" if n % 2 else "down", [(0, cut), (cut, length)]
+
+    made = [block(n) for n in range(blocks)]
+    return write_mixture(folder, [made[:blocks // 2], made[blocks // 2:]], [[block(n) for n in range(6)]], length)
+
+
+def test_a_target_is_the_next_token_of_the_same_span(tmp_path):
+    tokens = [299, 10, 11, 12, 20, 21, *[299] * 26]
+    mixture = Mixture(write_mixture(tmp_path / "b", [[(tokens, "web", [(0, 4), (4, 6)]), (list(range(LENGTH)), "web", [(0, LENGTH)])]],
+                                    [[(tokens, "web", [(0, 4)])]]))
+    batch = mixture.train.read([0, 1])
+    assert batch.tokens[0].tolist() == tokens
+    assert batch.targets[0].tolist() == [10, 11, 12, -100, 21, *[-100] * 27]
+    assert batch.targets[1].tolist() == [*range(1, LENGTH), -100]
+    assert batch.lengths == (4, 2, 26, LENGTH)
+    assert batch.entries == ("web", "web") and batch.target_count == 4 + 31
+
+
+def test_steps_follow_the_manifest_and_go_round(tmp_path):
+    blocks = [([n] * LENGTH, "web", [(0, LENGTH)]) for n in range(5)]
+    train = Mixture(write_mixture(tmp_path / "b", [blocks[:3], blocks[3:]], [blocks])).train
+    seen = [[batch.tokens[:, 0].tolist() for batch in train.step(step, 2, 2)] for step in range(3)]
+    assert seen == [[[0, 1], [2, 3]], [[4, 0], [1, 2]], [[3, 4], [0, 1]]]
+    assert [batch.tokens[:, 0].tolist() for batch in train.in_order(2)] == [[0, 1], [2, 3], [4]]
+    assert [batch.tokens[:, 0].tolist() for batch in train.in_order(2, limit=3)] == [[0, 1], [2]]
+
+
+def test_identity_is_of_order_and_contents(tmp_path):
+    blocks = [([n] * LENGTH, "web", [(0, LENGTH)]) for n in range(4)]
+    one, same = (Mixture(write_mixture(tmp_path / name, [blocks[:2], blocks[2:]], [blocks])).identity() for name in "ab")
+    other = Mixture(write_mixture(tmp_path / "c", [blocks[2:], blocks[:2]], [blocks])).identity()
+    assert one == same != other
+
+
+def edit_manifest(folder: Path, change) -> None:
+    path = folder / "train" / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def flip(folder: Path) -> None:
+    path = folder / "train" / "1.arrow"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE = [
+    (lambda b: (b / "train" / "_manifest.json").unlink(), "pack writes it last"),
+    (lambda b: (b / "train" / "_manifest.json").write_text("[]"), "is not a manifest"),
+    (lambda b: edit_manifest(b, lambda m: m.update(schema=2)), "was written in schema 2"),
+    (lambda b: edit_manifest(b, lambda m: m.update(parts=[])), "holds no blocks; pack more tokens"),
+    (lambda b: edit_manifest(b, lambda m: m["parts"][0].update(rows=7)), "the manifest says 7"),
+    (lambda b: (b / "train" / "2.arrow").unlink(), "cannot be read (No such file"),
+    (flip, "is damaged: its sha256"),
+    (lambda b: (b / "tokenizer.json").unlink(), "the tokenizer belongs to it"),
+    (lambda b: (b / "tokenizer.json").write_text("{}"), "is not the tokenizer"),
+]
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGE, ids=[sentence for _, sentence in DAMAGE])
+def test_a_folder_that_is_not_sound_is_refused(tmp_path, damage, sentence):
+    folder = small_mixture(tmp_path / "b", blocks=4)
+    Mixture(folder)
+    damage(folder)
+    with pytest.raises(ModelError) as error:
+        Mixture(folder)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
+def test_another_block_format_and_bad_spans_are_refused(tmp_path):
+    folder = small_mixture(tmp_path / "b", blocks=4)
+    facts = {"schema": "2", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
+    good = ([1] * LENGTH, "web", [(0, LENGTH)])
+    write_split(folder / "train", [[good]], facts)
+    with pytest.raises(ModelError, match="has block format 2, this version reads 1"):
+        Mixture(folder)
+    del facts["end_of_text"]
+    write_split(folder / "train", [[good]], facts | {"schema": "1"})
+    with pytest.raises(ModelError, match="does not say its end_of_text"):
+        Mixture(folder)
+    for spans in ([(0, 5), (4, 8)], [(3, 3)], [(0, 33)], [(-1, 3)]):
+        mixture = Mixture(write_mixture(tmp_path / f"b{spans}", [[([1] * LENGTH, "web", spans)]], [[good]]))
+        with pytest.raises(ModelError, match="overlap or leave it"):
+            mixture.train.read([0])

@@ -1,0 +1,233 @@
+"""A run: it learns, it survives a kill with the same bytes, it refuses what is not its own, and its figures are right."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.model.test_architecture import small_model
+from tests.model.test_blocks import LENGTH, small_mixture, write_tokenizer
+from tests.paths import ROOT
+from textmill.model import ModelError
+from textmill.model.__main__ import main
+from textmill.model.architecture.attention import by_document
+from textmill.model.data.blocks import NO_TARGET, Mixture
+from textmill.model.export.hugging_face import export
+from textmill.model.generation.sample import Draw, generate, next_token, sample
+from textmill.model.training.checkpoint import latest, load_model, load_state
+from textmill.model.training.loop import run, train
+from textmill.model.training.optimizers import optimizers
+from textmill.model.training.settings import Plan
+from textmill.model.training.validate import bits_per_byte, token_bytes
+
+CPU = torch.device("cpu")
+torch.set_num_threads(1)                                        # models this small only wait for a second thread
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+PLAN = Plan(steps=12, batch=2, accumulate=2, warmup=2, validation_every=6, save_every=6, optimizer="adamw", lr=0.01)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Blocks, and a run on them that learned to count."""
+    folder = tmp_path_factory.mktemp("trained")
+    small_mixture(folder / "blocks", blocks=40)
+    summary = run(folder / "blocks", folder / "run", replace(PLAN, steps=150), CPU)
+    return folder, summary
+
+
+def test_a_run_learns_and_says_so(trained):
+    folder, summary = trained
+    state = load_state(latest(folder / "run"))
+    assert (state.step, state.tokens) == (150, 150 * 4 * LENGTH)
+    assert state.validation_start > 8 and state.validation_end < 0.3 * state.validation_start
+    assert summary.startswith(f"train: validation {state.validation_start:.4f} → {state.validation_end:.4f} bits per byte, 19,200 tokens, ")
+    log = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if "loss" in line] == list(range(1, 151))
+    assert [line["step"] for line in log if "validation" in line] == list(range(0, 151, 6))
+    assert log[0]["entries"].keys() == {"up", "down"}
+    assert sorted(path.name for path in (folder / "run").iterdir()) == [
+        "log.jsonl", "step-00000150", "tokenizer.json", "tokenizer_config.json"]
+    assert run(folder / "blocks", folder / "run", replace(PLAN, steps=150), CPU).startswith("train: up to date; validation ")
+
+
+def command(blocks: Path, home: Path, settings: Path) -> list[str]:
+    return [sys.executable, "-m", "model", "train", "--blocks", str(blocks), "--run", str(home), "--settings", str(settings),
+            "--device", "cpu"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
+    if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        pytest.skip("torch has Muon from 2.9 on")
+    blocks = small_mixture(tmp_path / "blocks", length=128)
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"train": {"steps": 24, "accumulate": 2, "save_every": 2, "validation_every": 12,
+                                              "optimizer": optimizer}}))
+    root = ROOT
+    subprocess.run(command(blocks, tmp_path / "whole", settings), cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
+    process = subprocess.Popen(command(blocks, tmp_path / "killed", settings), cwd=root, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "killed").glob("step-*")) and process.poll() is None:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    stopped = load_state(latest(tmp_path / "killed")).step
+    assert 0 < stopped < 24
+    again = subprocess.run(command(blocks, tmp_path / "killed", settings), cwd=root, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    assert f"from step {stopped}" in again.stderr
+    for name in ("model.safetensors", "optimizer.safetensors", "config.json"):
+        assert ((tmp_path / "killed" / "step-00000024" / name).read_bytes()
+                == (tmp_path / "whole" / "step-00000024" / name).read_bytes()), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
+    assert steps == list(range(1, 25))
+
+
+def test_a_run_of_another_kind_is_refused_and_replaced_on_request(tmp_path, capsys):
+    blocks, home = small_mixture(tmp_path / "blocks"), tmp_path / "run"
+    run(blocks, home, PLAN, CPU)
+    with pytest.raises(ModelError, match=r"another kind \(lr was 0.01, is 0.02\): train into another folder with --run"):
+        run(blocks, home, replace(PLAN, lr=0.02), CPU)
+    small_mixture(tmp_path / "blocks", blocks=20)
+    with pytest.raises(ModelError, match="the blocks have changed"):
+        run(blocks, home, PLAN, CPU)
+    assert run(blocks, home, PLAN, CPU, replace_run=True).startswith("train: validation ")
+    assert load_state(latest(home)).blocks == Mixture(blocks).identity()
+    (latest(home) / "state.json").write_text("{}")
+    with pytest.raises(ModelError, match="cannot be taken up"):
+        run(blocks, home, PLAN, CPU)
+
+
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    blocks, home = small_mixture(tmp_path / "blocks"), tmp_path / "run"
+    monkeypatch.setattr("textmill.model.training.loop.learning_rate", lambda step, plan: 0.01 if step < 7 else float("nan"))
+    with pytest.raises(ModelError, match=r"not a number at step 9; the last good checkpoint is .*step-00000006"):
+        run(blocks, home, PLAN, CPU)
+    assert all(tensor.isfinite().all() for tensor in load_file(home / "step-00000006" / "model.safetensors").values())
+
+
+def test_every_target_of_an_update_weighs_the_same(tmp_path):
+    """Two batches of one block, with unequal numbers of targets, are one batch of two."""
+    train_split = Mixture(small_mixture(tmp_path / "blocks", blocks=4)).train
+    part = train_split.read([0])
+    thin = replace(part, targets=part.targets.index_fill(1, torch.arange(3, LENGTH), NO_TARGET))
+    thin = replace(thin, target_count=int((thin.targets != NO_TARGET).sum()))
+    other = train_split.read([1])
+    both = replace(thin, tokens=torch.cat([thin.tokens, other.tokens]), targets=torch.cat([thin.targets, other.targets]),
+                   lengths=thin.lengths + other.lengths, target_count=thin.target_count + other.target_count)
+    losses = []
+    for batches in ([thin, other], [both]):
+        model = small_model("qwen3")
+        made = [optimizer for optimizer, _ in optimizers(model, PLAN)]
+        losses += [float(update.loss) for update in train(model, made, lambda step, given=batches: given, by_document,
+                                                          replace(PLAN, steps=1), torch.float32)]
+    assert thin.target_count < other.target_count and losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_bytes_of_tokens_are_those_of_the_text(tmp_path):
+    from tokenizers import Tokenizer
+
+    end, _ = write_tokenizer(tmp_path)
+    sizes, tokenizer = token_bytes(tmp_path / "tokenizer.json", 300), Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    for text in ("the river runs", "é 水 🦊 naïve", "\x00\n"):
+        assert int(sizes[tokenizer.encode(text).ids].sum()) == len(text.encode())
+    assert sizes[end] == 0 and sizes[tokenizer.token_to_id("Ã")] == 1       # half of é; decode() would say three bytes
+    (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {"▁the": 0}}, "added_tokens": []}')
+    with pytest.raises(ModelError, match="not byte-level"):
+        token_bytes(tmp_path / "tokenizer.json", 1)
+
+
+def test_bits_per_byte_by_hand(tmp_path):
+    """A model that finds all 300 ids equally likely needs log2(300) bits a token, here one byte each."""
+    mixture = Mixture(small_mixture(tmp_path / "blocks"))
+    model = small_model("qwen3")
+    torch.nn.init.zeros_(model.lm_head.weight)
+    sizes = token_bytes(mixture.tokenizer, 300)
+    overall, entries = bits_per_byte(model, mixture.validation.in_order(4), by_document, sizes, CPU, torch.float32)
+    assert overall == pytest.approx(math.log2(300), rel=1e-6)
+    assert entries == pytest.approx({"down": math.log2(300), "up": math.log2(300)}, rel=1e-6)
+    double, _ = bits_per_byte(model, mixture.validation.in_order(4), by_document, 2 * sizes, CPU, torch.float32)
+    assert double == pytest.approx(math.log2(300) / 2, rel=1e-6)
+
+
+def test_a_sample_counts_on_and_is_repeatable(trained):
+    folder, _ = trained
+    greedy = sample(folder / "run", "ABCDEFG", 1, 5, Draw(temperature=0), CPU)
+    assert greedy == ["ABCDEFGHIJKL"]
+    two, three = (sample(folder / "run", "ABC", count, 12, Draw(temperature=5.0, seed=4), CPU) for count in (2, 3))
+    assert three[:2] == two and len(set(three)) == 3
+    assert sample(folder / "run", "ABC", 2, 12, Draw(temperature=5.0, seed=9), CPU) != two
+
+
+def test_drawing_a_token():
+    logits = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
+
+    def drawn(**how) -> list[int]:
+        random = torch.Generator().manual_seed(1)
+        return sorted({next_token(logits, Draw(**{"temperature": 1.0} | how), random) for _ in range(300)})
+
+    assert drawn() == [0, 1, 2, 3]
+    assert drawn(top_k=2) == [1, 3] and drawn(top_k=9) == [0, 1, 2, 3]
+    assert drawn(top_p=0.5) == [1] and drawn(top_p=0.6) == [1, 3] and drawn(top_p=1.0) == [0, 1, 2, 3]
+    assert drawn(temperature=0.0) == [1]
+
+
+def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
+    model = small_model("gpt2")                                 # reads 48 tokens
+    monkeypatch.setattr("textmill.model.generation.sample.next_token", lambda logits, draw, random: 7)
+    assert generate(model, [299, 1, 2], 2, 100, Draw()) == [[7] * 45] * 2
+    monkeypatch.setattr("textmill.model.generation.sample.next_token", lambda logits, draw, random: 299)
+    assert generate(model, [299, 1, 2], 2, 100, Draw()) == [[], []]
+    with pytest.raises(ModelError, match="the prompt has 48 tokens and the model reads 48; shorten it"):
+        generate(model, [1] * 48, 1, 1, Draw())
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-sinusoidal"])
+def test_a_run_is_exported_to_transformers(architecture, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    blocks = small_mixture(tmp_path / "blocks")
+    run(blocks, tmp_path / "run", replace(PLAN, architecture=architecture, steps=4), CPU)
+    kind = "Qwen3ForCausalLM" if architecture == "qwen3" else "GPT2LMHeadModel"
+    assert f"opens as {kind}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
+    assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", local_files_only=True).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf", local_files_only=True)
+    start = [299, *tokenizer("ABC", add_special_tokens=False)["input_ids"]]
+    continued = theirs.generate(torch.tensor([start]), max_new_tokens=10, do_sample=False)[0].tolist()[len(start):]
+    ours = generate(load_model(latest(tmp_path / "run"), CPU), start, 1, 10, Draw(temperature=0))[0]
+    assert ours == continued[:continued.index(299)] if 299 in continued else ours == continued
+    with pytest.raises(ModelError, match="is there already and not empty"):
+        export(tmp_path / "run", tmp_path / "hf")
+
+
+def test_the_command_line_gives_sentences(trained, tmp_path, capsys):
+    folder, _ = trained
+    assert main(["sample", "--run", str(folder / "run"), "--prompt", "ABCDEFG", "--tokens", "2", "--temperature", "0", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "ABCDEFGHI\n"
+    assert main(["sample", "--run", str(tmp_path)]) == (
+        f"sample: there is no checkpoint in {tmp_path}; train first, or name another folder with --run")
+    assert main(["sample", "--run", str(folder / "run"), "--top-p", "0", "--tokens", "0"]) == (
+        "sample: top_p must be above 0 and at most 1, is 0.0; count and tokens must be 1 or more")
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"train": {"step": 5}}')
+    assert main(["train", "--blocks", "b", "--run", "r", "--settings", str(settings)]) == (
+        f"train: {settings}: train: unknown key 'step'; did you mean 'steps'?")
+    assert main(["train", "--blocks", str(tmp_path / "none"), "--run", str(tmp_path / "r")]) == (
+        f"train: there is no folder {tmp_path / 'none'}; pack the mixture, or point --blocks at a copied folder")
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_model_half_imports_no_pipelines_and_no_beam():
+    code = ("import sys, textmill.model.__main__; loaded = {name.split('.')[0] for name in sys.modules};"
+            "print(sorted(loaded & {'apache_beam', 'pipelines', 'transformers', 'yaml', 'zstandard', 'rich'}))")
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert result.stdout == "[]\n"

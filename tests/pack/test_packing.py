@@ -1,0 +1,268 @@
+"""Packing: every token of every pass once, documents whole in order, targets that never cross, shares in every prefix."""
+
+import random
+from collections import Counter, defaultdict
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textmill.pipelines.pack import layout as packing
+from textmill.pipelines.pack.documents import INDEX, held_out, index
+from textmill.pipelines.pack.fill import blocks_schema, fill
+from textmill.pipelines.pack.layout import best_fit, plan_blocks
+from textmill.pipelines.pack.mixture import Entry, Mixture, MixtureError
+
+END = 9999
+
+
+def recipe(tokens, entries=None, block=8, validation=0.0, seed=1):
+    entries = entries or {"all": Entry({"source": "s"}, 1.0)}
+    return Mixture("m", block, tokens, seed, validation, "t", entries)
+
+
+def name(number):
+    return f"{number:032x}"
+
+
+class World:
+    """Token rows in parts: documents {number: [[token, ...] per piece]}, dealt to parts in the order of `shuffle`."""
+
+    def __init__(self, documents, source=lambda number: "s", parts=1, shuffle=0, cluster_size=lambda number: None):
+        rows = [{"id": name(number), "piece": k, "pieces": len(pieces), "source": source(number), "language": "en",
+                 "token_count": len(tokens), "tokens": tokens, "cluster_size": cluster_size(number)}
+                for number, pieces in documents.items() for k, tokens in enumerate(pieces)]
+        random.Random(shuffle).shuffle(rows)
+        self.documents, self.source = documents, source
+        self.parts = [rows[n::parts] for n in range(parts)]
+
+    def index(self, mixture):
+        schema = pa.schema([("id", pa.string()), ("piece", pa.int32()), ("pieces", pa.int32()), ("source", pa.string()),
+                            ("language", pa.string()), ("token_count", pa.int32()), ("cluster_size", pa.int32())])
+        return pa.Table.from_batches([
+            index(pa.RecordBatch.from_pylist([{k: v for k, v in row.items() if k != "tokens"} for row in rows], schema),
+                  mixture, number) for number, rows in enumerate(self.parts)], INDEX)
+
+    def fetch(self, part, row):
+        assert sorted(zip(part, row, strict=True)) == list(zip(part, row, strict=True))
+        return pa.array([self.parts[p][r]["tokens"] for p, r in zip(part, row, strict=True)], pa.list_(pa.uint16()))
+
+    def sequence(self, number):
+        """The packed sequence of a document, as (piece, place in the piece, token)."""
+        pieces = self.documents[number]
+        out = []
+        for k, tokens in enumerate(pieces):
+            packed = [END] * (k == 0) + tokens + [END] * (k == len(pieces) - 1)
+            out += [(k, at, token) for at, token in enumerate(packed)]
+        return out
+
+
+def filled(world, plan, mixture, size=10**9):
+    table = plan.blocks
+    return [row for at in range(0, table.num_rows, size)
+            for row in fill(table.slice(at, size), mixture.block, END, np.dtype(np.uint16), world.fetch).to_pylist()]
+
+
+def check_blocks(world, rows, mixture):
+    """Spans lie apart and in order, hold what they say, and all else is end-of-text. Returns what each token was:
+    Counter of (id, piece, place)."""
+    seen = Counter()
+    for row in rows:
+        assert len(row["tokens"]) == mixture.block
+        covered = 0
+        for span in row["spans"]:
+            assert covered <= span["from"] < span["to"] <= mixture.block
+            assert row["tokens"][covered:span["from"]] == [END] * (span["from"] - covered)
+            here = [(k, at, token) for k, at, token in world.sequence(int(span["id"], 16)) if k == span["piece"]]
+            length = span["to"] - span["from"]
+            expected = here[span["start"]:span["start"] + length]
+            assert [token for _, _, token in expected] == row["tokens"][span["from"]:span["to"]]
+            seen.update((span["id"], k, at) for k, at, _ in expected)
+            covered = span["to"]
+        assert row["tokens"][covered:] == [END] * (mixture.block - covered)
+    return seen
+
+
+def test_one_small_world_exactly():
+    world = World({1: [[11, 12, 13]], 2: [[21], [22, 23]], 3: [list(range(31, 41))]})
+    mixture = recipe(22)                                    # 5 + 5 + 12 tokens with end-of-text
+    rows = filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)
+    by_content = sorted((row["tokens"], [tuple(span.values()) for span in row["spans"]]) for row in rows)
+    assert by_content == [
+        ([38, 39, 40, END, END, END, END, END], [(name(3), 0, 0, 4, 8)]),
+        ([END, 11, 12, 13, END, END, END, END], [(name(1), 0, 0, 5, 0)]),
+        ([END, 21, 22, 23, END, END, END, END], [(name(2), 0, 0, 2, 0), (name(2), 1, 2, 5, 0)]),
+        ([END, 31, 32, 33, 34, 35, 36, 37], [(name(3), 0, 0, 8, 0)])]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=4), min_size=1, max_size=25), st.integers(1, 3),
+       st.integers(0, 9), st.integers(1, 5))
+def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, size):
+    counter = iter(range(9000))
+    documents = {n: [[next(counter) for _ in range(count)] for count in pieces] for n, pieces in enumerate(sizes)}
+    world = World(documents, parts=2, shuffle=seed)
+    total = sum(len(world.sequence(n)) for n in documents)
+    mixture = recipe(total * repeat, {"all": Entry({"source": "s"}, 1.0, repeat)}, seed=seed)
+    train, validation = plan_blocks(world.index(mixture), mixture)
+    seen = check_blocks(world, filled(world, train, mixture, size), mixture)
+    assert seen == Counter({(name(n), k, at): repeat for n in documents for k, at, _ in world.sequence(n)})
+    assert validation.blocks.num_rows == 0
+    (packed,) = train.packed
+    assert (packed.documents, packed.tokens, packed.passes) == (len(documents), total * repeat, repeat)
+    assert packed.empty == packed.blocks * 8 - packed.tokens
+
+
+def test_popular_documents_are_taken_more_often_in_each_pass():
+    documents = {n: [[100 + n] * (3 + n)] for n in range(40)}
+    size = {1: 2, 2: 9, 3: 10, 4: 500, 5: 1}
+    entry = Entry({"source": "s"}, 1.0, repeat=2, popular={2: 2, 10: 4})
+    times = {n: {1: 2, 2: 2, 3: 4, 4: 4}.get(n, 1) for n in documents}
+    world = World(documents, cluster_size=size.get)
+    a_pass = sum(times[n] * len(world.sequence(n)) for n in documents)
+    mixture = recipe(2 * a_pass, {"all": entry})
+    (train, _), seen = plan_blocks(world.index(mixture), mixture), Counter()
+    seen = check_blocks(world, filled(world, train, mixture), mixture)
+    assert seen == Counter({(name(n), k, at): 2 * times[n] for n in documents for k, at, _ in world.sequence(n)})
+    assert train.packed[0].passes == 2
+    with pytest.raises(MixtureError, match=f"its share asks for {2 * a_pass + 9:,}, 2 x {a_pass:,} are there"):
+        plan_blocks(world.index(mixture), recipe(2 * a_pass + 9, {"all": entry}))
+    plain = recipe(60, {"all": Entry({"source": "s"}, 1.0)})        # a recipe without `popular` packs as it always did
+    assert plan_blocks(world.index(plain), plain)[0].blocks.equals(plan_blocks(World(documents).index(plain), plain)[0].blocks)
+
+
+def test_popular_documents_are_held_out_but_once():
+    world = World({n: [[n] * 5] for n in range(60)}, cluster_size=lambda n: 3)
+    mixture = recipe(300, {"all": Entry({"source": "s"}, 1.0, popular={2: 3})}, validation=0.2)
+    seen = check_blocks(world, filled(world, plan_blocks(world.index(mixture), mixture)[1], mixture), mixture)
+    assert set(seen.values()) == {1}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 4))
+def test_parts_their_order_and_the_size_of_a_shard_do_not_matter(shuffle, parts):
+    dice = random.Random(5)
+    documents = {n: [[dice.randrange(9000) for _ in range(dice.randrange(12))] for _ in range(dice.randrange(1, 4))]
+                 for n in range(40)}
+    mixture = recipe(300, {"a": Entry({"source": "a"}, 0.3, 2), "b": Entry({"source": "b"}, 0.7)}, validation=0.2)
+    source = lambda n: "a" if n % 3 == 0 else "b"                                                      # noqa: E731
+    one = World(documents, source)
+    other = World(documents, source, parts, shuffle)
+    for expected, plan in zip(plan_blocks(one.index(mixture), mixture), plan_blocks(other.index(mixture), mixture), strict=True):
+        assert filled(other, plan, mixture, 3) == filled(one, expected, mixture)
+        assert plan.packed == expected.packed and plan.blocks.num_rows > 0
+
+
+def test_a_held_out_document_is_never_trained_on_and_membership_is_of_the_id_alone():
+    ids = [name(n) for n in range(2000)]
+    small, large = ({id for id in ids if held_out(id, share)} for share in (0.05, 0.2))
+    assert small < large and 70 < len(small) < 130 and not any(held_out(id, 0.0) for id in ids)
+    documents = {n: [[1] * 6] for n in range(200)}
+    world = World(documents)
+    for seed in (1, 2):
+        mixture = recipe(800, validation=0.2, seed=seed)
+        train, validation = (check_blocks(world, filled(world, plan, mixture), mixture)
+                             for plan in plan_blocks(world.index(mixture), mixture))
+        assert {id for id, _, _ in validation} <= large and {id for id, _, _ in train}.isdisjoint(large)
+        assert sum(validation.values()) == 160 and sum(train.values()) == 800       # a document fills a block of 8
+
+
+def test_another_seed_and_another_pass_have_another_order():
+    world = World({n: [[n] * 6] for n in range(50)})
+    order = {}
+    for seed in (1, 2):
+        mixture = recipe(800, {"all": Entry({"source": "s"}, 1.0, 2)}, seed=seed)
+        order[seed] = [row["spans"][0]["id"] for row in filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)]
+    assert sorted(order[1][:50]) == sorted(order[1][50:]) == sorted(order[2][:50])
+    assert len({tuple(order[1][:50]), tuple(order[1][50:]), tuple(order[2][:50])}) == 3
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), (0.6, 0.3, 0.1), (0.25, 0.25, 0.25, 0.25)])
+def test_every_prefix_is_close_to_the_shares_and_an_entry_stops_at_its_budget(shares):
+    count = len(shares)
+    documents = {n: [[1] * (n % 17)] for n in range(400 * count)}
+    entries = {f"e{n}": Entry({"source": str(n)}, share, 9) for n, share in enumerate(shares)}
+    world, mixture = World(documents, lambda n: str(n % count)), recipe(6000, entries)
+    plan, _ = plan_blocks(world.index(mixture), mixture)
+    taken = Counter()
+    for row in plan.blocks.to_pylist():
+        taken[row["entry"]] += sum(span["to"] - span["from"] for span in row["spans"])
+        for n, share in enumerate(shares):
+            assert abs(taken[f"e{n}"] - share * taken.total()) <= 8 * max(1, count - 1) / 2 + 1
+    for n, share in enumerate(shares):
+        assert 0 <= taken[f"e{n}"] - share * 6000 < 8
+    assert [packed.tokens for packed in plan.packed] == [taken[f"e{n}"] for n in range(count)]
+
+
+def test_a_block_holds_one_entry_and_a_long_document_goes_on_elsewhere():
+    documents = {1: [list(range(100, 120)), list(range(200, 210))], 2: [[1, 2]], 3: [[3]]}
+    mixture = recipe(39, {"long": Entry({"source": "l"}, 32 / 39), "short": Entry({"source": "s"}, 7 / 39)})
+    world = World(documents, lambda n: "l" if n == 1 else "s")
+    rows = filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)
+    entry_of_id = defaultdict(set)
+    for row in rows:
+        for span in row["spans"]:
+            entry_of_id[span["id"]].add(row["entry"])
+    assert entry_of_id == {name(1): {"long"}, name(2): {"short"}, name(3): {"short"}}
+    spans = sorted((s["piece"], s["start"], s["to"] - s["from"]) for row in rows for s in row["spans"] if s["id"] == name(1))
+    assert spans == [(0, 0, 8), (0, 8, 8), (0, 16, 5), (1, 0, 3), (1, 3, 8)]
+
+
+def test_best_fit_takes_the_tightest_block_and_closes_the_fullest(monkeypatch):
+    items = best_fit(np.array([5, 6, 2, 3, 19]), 8)     # 2 joins the 6, 3 the 5; 19 = 8 + 8 + 3
+    assert sorted(zip(*items, strict=True)) == [(0, 0, 5, 1, 0), (1, 0, 6, 0, 0), (2, 0, 2, 0, 6), (3, 0, 3, 1, 5),
+                                               (4, 0, 8, 2, 0), (4, 8, 8, 3, 0), (4, 16, 3, 4, 0)]
+    monkeypatch.setattr(packing, "OPEN", 1)
+    assert best_fit(np.array([4, 6, 4]), 8).block.tolist() == [1, 0, 1]     # the 6 is closed first, being fuller
+
+
+def test_what_is_missing_is_said_exactly_for_every_entry_at_once():
+    documents = {n: [[1] * 6] for n in range(30)}                       # 8 tokens each: a has 80, b 160
+    world = World(documents, lambda n: "a" if n < 10 else "b")
+    mixture = recipe(1000, {"a": Entry({"source": "a"}, 0.5, 2), "b": Entry({"source": "b"}, 0.4),
+                            "c": Entry({"source": "c", "language": ["de", "fr"]}, 0.1)})
+    with pytest.raises(MixtureError) as error:
+        plan_blocks(world.index(mixture), mixture)
+    assert str(error.value).split("\n") == [
+        "entry a is 340 tokens short: its share asks for 500, 2 x 80 are there; repeat: 7 would do",
+        "entry b is 240 tokens short: its share asks for 400, 1 x 160 are there; repeat: 3 would do",
+        "entry c selects nothing: no token row has source=c, language=de|fr; change its `where`"]
+    two = recipe(1000, {"a": Entry({"source": "a"}, 0.5, 2), "b": Entry({"source": "b"}, 0.5)})
+    with pytest.raises(MixtureError, match=r"or lower tokens to 320, the most"):
+        plan_blocks(world.index(two), two)
+    just = recipe(320, two.entries)
+    assert [packed.tokens for packed in plan_blocks(world.index(just), just)[0].packed] == [160, 160]
+    none = recipe(80, validation=1e-9)
+    with pytest.raises(MixtureError, match="validation is 1e-09, which holds out none of the 30 documents"):
+        plan_blocks(World(documents).index(none), none)
+
+
+@pytest.mark.parametrize(("rows", "problem"), [
+    ([(1, 0, 2)], "is given twice or lacks pieces"),
+    ([(1, 1, 2)], "is given twice or lacks pieces"),
+    ([(1, 0, 1), (1, 0, 1)], "is given twice or lacks pieces")])
+def test_a_document_whose_pieces_are_not_all_there_once_is_refused(rows, problem):
+    table = pa.Table.from_pylist([{"id": bytes(15) + bytes([i]), "piece": piece, "pieces": pieces, "token_count": 9, "weight": 1,
+                                   "entry": 0, "part": 0, "row": 0} for i, piece, pieces in rows], INDEX)
+    with pytest.raises(MixtureError, match=problem):
+        plan_blocks(table, recipe(8))
+
+
+def test_pieces_of_a_document_in_two_entries_are_refused():
+    table = pa.Table.from_pylist([{"id": bytes(16), "piece": k, "pieces": 2, "token_count": 9, "weight": 1, "entry": k, "part": 0,
+                                   "row": k} for k in range(2)], INDEX)
+    with pytest.raises(MixtureError, match="has pieces in two entries"):
+        plan_blocks(table, recipe(8, {"a": Entry({"source": "a"}, 0.5), "b": Entry({"source": "b"}, 0.5)}))
+
+
+def test_blocks_have_the_published_format_and_a_changed_row_is_noticed():
+    world, mixture = World({1: [[1, 2, 3]]}), recipe(5)
+    plan, validation = plan_blocks(world.index(mixture), mixture)
+    batch = fill(plan.blocks, 8, END, np.dtype(np.uint16), world.fetch)
+    assert batch.schema == blocks_schema(8, np.dtype(np.uint16))
+    assert str(batch.schema.field("tokens").type) == "fixed_size_list<item: uint16>[8]"
+    assert fill(validation.blocks, 8, END, np.dtype(np.uint32), world.fetch).num_rows == 0
+    with pytest.raises(MixtureError, match="shorter than it was"):
+        fill(plan.blocks, 8, END, np.dtype(np.uint16), lambda part, row: pa.array([[1]], pa.list_(pa.uint16())))
