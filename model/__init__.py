@@ -5,5 +5,8 @@ of the pipelines that made them.
 """
 
 
-class ModelError(Exception):
+from textmill.base.errors import TextmillError
+
+
+class ModelError(TextmillError):
     """Something the reader can put right; the message is one sentence that says how."""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from textmill.base.errors import TextmillError
+
 END_OF_TEXT = "<|endoftext|>"
 
 LARGEST_UINT16_VOCABULARY = 1 << 16
@@ -27,7 +29,7 @@ PATTERNS = {
 }
 
 
-class TokenizerError(ValueError):
+class TokenizerError(TextmillError):
     """A tokenizer, its settings or its input is not as it must be; the message says what to do."""
 
 

@@ -19,6 +19,8 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow import fs
 
+from textmill.base.errors import TextmillError
+
 COPY_BYTES = 8 << 20
 STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # what pyarrow says
 # Arrow reads into a buffer of the size that was asked for. A store's answer that it is busy may be longer; then Arrow 25
@@ -28,7 +30,7 @@ BUSY = re.compile(rf"AWS Error (?:SLOW_DOWN|SERVICE_UNAVAILABLE|UNKNOWN \(HTTP s
 S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
-class StageError(Exception):
+class StageError(TextmillError):
     """A sentence for the user: what is wrong and what cures it. Anything else that escapes a stage is a bug."""
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.base.errors import TextmillError
 from textmill.base.strict import parse, read_yaml
 
 COLUMNS = ("source", "language")        # of tokens, which `where` may ask for
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class MixtureError(ValueError):
+class MixtureError(TextmillError):
     """The recipe and the token rows do not go together; the message says what to change."""
 
 

@@ -2,7 +2,6 @@
 
 Unknown keys, missing keys, wrong types and values that a class refuses are all reported at once; nothing is
 adjusted in silence. A class states its own bounds in `problems()`, a method that yields one sentence each.
-This lives here because both halves of the project, pipelines and model, may import `tokenizer`.
 """
 
 import dataclasses
@@ -13,10 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from textmill.base.errors import TextmillError
+
 T = TypeVar("T")
 
 
-class SettingsError(ValueError):
+class SettingsError(TextmillError):
     """Every problem found in one or more settings files, one per line."""
 
     def __init__(self, problems: list[str]):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.settings import Extract
 
 # How a file is read; `wet` is a WARC whose records are already text, `jsonl` covers .ndjson and .json of one object a line.
@@ -61,7 +62,7 @@ class Split:
     ranges: tuple[Range, ...]
 
 
-class RawFilesError(ValueError):
+class RawFilesError(TextmillError):
     """What is wrong with the raw files, one sentence with its cure for each."""
 
     def __init__(self, problems: list[str]):

@@ -1,0 +1,9 @@
+"""The root of every error that a user can put right.
+
+Guarantee: such an error's text is sentences, one a line, each with its cure. The command line prints them and exits 1; a
+traceback means a bug.
+"""
+
+
+class TextmillError(Exception):
+    """What is wrong and what cures it, one sentence a line."""
