@@ -29,7 +29,7 @@ from cluster.flink import overview
 from cluster.processes import Processes
 from tests.command_line import hashes
 from tests.servers import free_port
-from textmill.pipelines.contract.stage import Place, Stage
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.files import read_rows
 from textmill.pipelines.dedup.forest import TREE
@@ -49,11 +49,11 @@ from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.flow import STAGES
 from textmill.pipelines.engines.preflight import check_workers
 from textmill.pipelines.settings import read_config
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 data, config, rules, mixture, workers, jobs, pool, option = sys.argv[1:]
 engine = Engine("flink", int(workers), jobs, pool, (option,))
-check_workers(STAGES["screen"], Place(Folder(data), read_config(config, rules, mixture, None), engine))
+check_workers(STAGES["screen"], RunContext(Folder(data), read_config(config, rules, mixture, None), engine))
 """
 
 
@@ -173,23 +173,23 @@ def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]
     taken for that, in every stage: they do not grow with the input.
     """
     starting = 0.9 * costs["screen"].python
-    place = Place(Folder(str(data)), read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None),
-                  Engine(workers=2))
+    configuration = read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None)
+    context = RunContext(Folder(str(data)), configuration, Engine(workers=2))
     pages = yaml.safe_load((data / "documents/_stats.json").read_text())
-    tasks = Stage.tasks(FLOW["dedup"], place)
+    tasks = Stage.tasks(FLOW["dedup"], context)
     work = Folder(str(data.parent / "copies"))
-    find_copies(place.engine, place.data, work, tasks, place.config.settings.dedup)
+    find_copies(context.engine, context.data, work, tasks, context.config.settings.dedup)
     sizes: dict[str, int] = defaultdict(int)
     for entry in work.entries():
         sizes[entry.path.split("/")[0].split("-")[0]] += entry.size
-    receipts = [e.size for e in (place.data / EXTRACT.dataset(place.config)).entries("_receipts")]
+    receipts = [e.size for e in (context.data / EXTRACT.dataset(context.config)).entries("_receipts")]
     return {
         "measured_on": f"{', '.join(names)}, {date.today()}",
         "stored_bytes": sum((data / "raw/crawl" / name).stat().st_size for name in names),
         "records": pages["read"], "documents": pages["kept"], "text_bytes": pages["text_bytes"],
         "task_bytes": max(len(pickle.dumps(task)) for task in tasks), "receipt_bytes": sum(receipts) // len(receipts),
         "cpu_seconds": {stage: round(max(0.1, cost.python - starting), 1) for stage, cost in costs.items()},
-        "dataset_bytes": {stage: sum(e.size for e in (place.data / FLOW[stage].dataset(place.config)).entries())
+        "dataset_bytes": {stage: sum(e.size for e in (context.data / FLOW[stage].dataset(context.config)).entries())
                           for stage in STAGES},
         "grouped_bytes": {"buckets": sizes["bands"], "decisions": sizes["decisions"]},
         "in_clusters": len(read_rows(work, FOREST_FILE, TREE)),

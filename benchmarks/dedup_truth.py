@@ -24,7 +24,7 @@ from benchmarks.dedup_pages import give
 from benchmarks.s_curve import s_curve
 from textmill.pipelines.contract.parts import Manifest, read_batches
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.bands import band_hashes, signature_matrix
 from textmill.pipelines.dedup.settings import probability_found
@@ -103,9 +103,9 @@ def column(data: Folder, dataset: str, name: str) -> pa.ChunkedArray:
 
 
 def ours(data: Folder, threshold: float | None, workers: int) -> Outcome:
-    place = Place(data, config_with(threshold), Engine(workers=workers))
+    context = RunContext(data, config_with(threshold), Engine(workers=workers))
     for stage in (EXTRACT, MEASURE, SCREEN, DEDUP):
-        print(bring_up_to_date(stage, place), flush=True)
+        print(bring_up_to_date(stage, context), flush=True)
     names = column(data, "duplicates", "cluster").combine_chunks().dictionary_encode()
     return Outcome(np.asarray(names.indices.fill_null(-1)), np.asarray(column(data, "duplicates", "kind").is_null()))
 
@@ -161,10 +161,10 @@ def judged(name: str, outcome: Outcome, pairs: Pairs, met: np.ndarray, threshold
 
 def curve(pairs: Pairs, met: np.ndarray) -> list[tuple[float, float, int]]:
     """(mean Jaccard, share that met, pairs) of each bin that has at least 20 pairs; equal texts are no test."""
-    place = np.digitize(pairs.jaccard, EDGES)
+    context = np.digitize(pairs.jaccard, EDGES)
     rows = []
     for n in range(1, len(EDGES)):
-        here = place == n
+        here = context == n
         if here.sum() >= 20:
             rows.append((float(pairs.jaccard[here].mean()), float(met[here].mean()), int(here.sum())))
     return rows

@@ -25,7 +25,7 @@ import pyarrow as pa
 from benchmarks.real_crawl import ROOT, STAGES, prepare
 from textmill.pipelines.contract.parts import Manifest, read_batches
 from textmill.pipelines.contract.row_groups import find_ids, find_pages, rows_of
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.erasure.listing import stepping_in
@@ -61,7 +61,7 @@ def main() -> None:
         print(*run("pipelines", stage, *flags), flush=True)
     run("textmill.pipelines.report")
     config = read_config(str(settings), str(ROOT / "rules.yaml"), str(RECIPE), None)
-    ledger(Place(Folder(str(data)), config, Engine()), given.host)
+    ledger(RunContext(Folder(str(data)), config, Engine()), given.host)
 
     stood, copies = most_copies(Folder(str(data)), given.host)
     (data / "takedown.txt").write_text(f"host:{given.host}\nid:{stood}\n")
@@ -142,15 +142,15 @@ def ids_of(data: Path) -> set[str]:
     return {one["id"] for one in json.loads((data / "takedown.json").read_text())["taken"]}
 
 
-def ledger(place: Place, name: str) -> None:
+def ledger(context: RunContext, name: str) -> None:
     """What each question costs, in seconds, and in bytes read where it is not through a memory map."""
-    pages = find_pages(place.data, name).documents
+    pages = find_pages(context.data, name).documents
     page = str(pages[len(pages) // 2].url)
     asked: dict[str, Callable[[], list[str]]] = {
-        "why URL": lambda: why(place, page), "why ID": lambda: why(place, pages[0].id),
-        "where URL": lambda: where(place.data, page), "where HOST": lambda: where(place.data, name),
-        "trace BLOCK": lambda: trace(place.data, place.config.mixture.name, "train", 0)}
-    stored = sum(entry.size for dataset in SETS for entry in place.data.entries(dataset))
+        "why URL": lambda: why(context, page), "why ID": lambda: why(context, pages[0].id),
+        "where URL": lambda: where(context.data, page), "where HOST": lambda: where(context.data, name),
+        "trace BLOCK": lambda: trace(context.data, context.config.mixture.name, "train", 0)}
+    stored = sum(entry.size for dataset in SETS for entry in context.data.entries(dataset))
     lines = ["| question | seconds | MB read | lines of answer |", "|---|---:|---:|---:|"]
     for question, ask in asked.items():
         read, start = psutil.Process().io_counters().read_chars, time.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.engines.engine import LOCAL, Engine, WorkerDiedError, processors, store_sentence
 from textmill.pipelines.flow import STAGES
@@ -18,13 +18,13 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__, allow_abbrev=False)
     parser.add_argument("stage", choices=STAGES, help="in the order of the data flow")
     parser.add_argument("--if-missing", action="store_true", help="leave the stage's dataset as it is where there is one")
-    add_place(parser)
+    add_run_options(parser)
     given = parser.parse_args(argv)
     stage = STAGES[given.stage]
-    return told(stage.name, lambda: bring_up_to_date(stage, place_of(given), if_missing=given.if_missing))
+    return told(stage.name, lambda: bring_up_to_date(stage, run_context(given), if_missing=given.if_missing))
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
+def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The arguments that say where a run happens and by what configuration: `place_of` reads them."""
     parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
     parser.add_argument("--config", default="settings.yaml", help="settings of every stage (default: %(default)s)")
@@ -43,7 +43,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
                         help="an option for the Beam runner, as it is; may be repeated")
 
 
-def place_of(given: argparse.Namespace) -> Place:
+def run_context(given: argparse.Namespace) -> RunContext:
     """Where a run happens, all of it checked. SettingsError with every problem."""
     engine = Engine(given.runner, given.workers, given.job_endpoint, given.worker_pool, tuple(given.runner_option))
     problems = list(engine.problems())
@@ -55,7 +55,7 @@ def place_of(given: argparse.Namespace) -> Place:
         raise SettingsError(problems)
     # A worker elsewhere has another working folder.
     data = given.data if engine.is_local or "://" in given.data else os.path.abspath(given.data)
-    return Place(Folder(data), config, engine)
+    return RunContext(Folder(data), config, engine)
 
 
 def told(name: str, run: Callable[[], str]) -> int | str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint
 from textmill.pipelines.contract.storage import Folder, StageError
 
 
@@ -31,8 +31,8 @@ class Numbers(Stage):
     def dataset(self, config: Any) -> str:
         return "numbers"
 
-    def tasks(self, place: Place) -> list[Task]:
-        return [Task(key, fingerprint(self.base(place), line), payload=line) for key, line in sorted(place.config.lines.items())]
+    def tasks(self, context: RunContext) -> list[Task]:
+        return [Task(key, fingerprint(self.base(context), line), payload=line) for key, line in sorted(context.config.lines.items())]
 
     def work(self, tools: Any, settings: Any, task: Task, batches: Any, output: Output) -> dict[str, Any]:
         words = task.payload.split()
@@ -55,8 +55,8 @@ class Squares(Stage):
     def settings(self, config: Any) -> Any:
         return {"factor": config.factor, "full_disk_at": config.full_disk_at, "die_at": config.die_at, "hold": config.hold}
 
-    def base(self, place: Place) -> str:
-        return fingerprint(self.version, place.config.factor)
+    def base(self, context: RunContext) -> str:
+        return fingerprint(self.version, context.config.factor)
 
     def work(self, tools: Any, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def wait(folder: str) -> None:
 NUMBERS, SQUARES = Numbers(), Squares()
 
 
-def place(folder: Any, workers: int = 1, **config: Any) -> Place:
+def run_context(folder: Any, workers: int = 1, **config: Any) -> RunContext:
     from textmill.pipelines.engines.engine import Engine
 
-    return Place(Folder(str(folder)), Small(**config), Engine(workers=workers))  # type: ignore[arg-type]
+    return RunContext(Folder(str(folder)), Small(**config), Engine(workers=workers))  # type: ignore[arg-type]

@@ -43,8 +43,8 @@ ALWAYS = ("pyarrow", "numpy")       # every part's bytes depend on these
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a run happens: the data folder, the configuration, the engine."""
+class RunContext:
+    """What every stage of a run is given: the data folder, the configuration, the engine."""
 
     data: Folder
     config: "Config"
@@ -165,7 +165,7 @@ class Stage:
         """What of the settings can change a byte, as plain values: it enters the fingerprint and the manifest."""
         return to_plain(self.settings(config))
 
-    def named_inputs(self, place: Place) -> dict[str, str]:
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
         """Name → sha256 of every model or table it uses besides parts."""
         return {}
 
@@ -185,36 +185,36 @@ class Stage:
         """Do one task; return its counts: read, kept, rejected {rule: n}, quarantined {error: n}, and what else counts."""
         raise NotImplementedError
 
-    def tasks(self, place: Place) -> list[Task]:
+    def tasks(self, context: RunContext) -> list[Task]:
         """Every task of this stage, in key order, from what lies in the data folder now."""
-        datasets = [stage.dataset(place.config) for stage in self.reads]
-        manifests = [manifest_of(stage, place) for stage in self.reads]
-        base = self.base(place)
+        datasets = [stage.dataset(context.config) for stage in self.reads]
+        manifests = [manifest_of(stage, context) for stage in self.reads]
+        base = self.base(context)
         return [Task(rows[0].key, fingerprint(base, *(part.sha256 for part in rows)), tuple(zip(datasets, rows, strict=True)),
                      bytes=sum(part.bytes for part in rows))
                 for rows in zip(*(m.parts for m in manifests), strict=True)]
 
-    def base(self, place: Place) -> str:
+    def base(self, context: RunContext) -> str:
         """The hash of everything but the parts: version, settings, libraries, named inputs."""
-        return fingerprint(self.name, self.version, self.decisive(place.config), self.named_inputs(place),
+        return fingerprint(self.name, self.version, self.decisive(context.config), self.named_inputs(context),
                            self.versions())
 
     def versions(self) -> dict[str, str]:
         """Of everything installed that shapes its bytes. Python too: its tables of Unicode and of addresses change."""
         return {"python": platform.python_version()} | {name: library_version(name) for name in (*ALWAYS, *self.libraries)}
 
-    def wanted(self, place: Place) -> str:
+    def wanted(self, context: RunContext) -> str:
         """What a manifest made now would be made from. Cheap: a stage is stale where its manifest says another."""
-        return fingerprint(*((task.key, task.fingerprint) for task in self.tasks(place)))
+        return fingerprint(*((task.key, task.fingerprint) for task in self.tasks(context)))
 
-    def make(self, place: Place, tasks: list[Task]) -> None:
+    def make(self, context: RunContext, tasks: list[Task]) -> None:
         """Do the tasks that have no receipt yet."""
         with quiet():                           # Beam warns of cloud libraries that are not installed
             from textmill.pipelines.engines.tasks import do_tasks
 
-        do_tasks(self, place, tasks)
+        do_tasks(self, context, tasks)
 
-    def extra_files(self, place: Place, receipts: list[Receipt]) -> dict[str, bytes]:
+    def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
         """Further files of the dataset, path → bytes, that are written with the manifest."""
         return {}
 
@@ -228,11 +228,11 @@ class Stage:
         """What is wrong between tasks, one sentence each, when all are done: the run fails before it publishes."""
         yield from ()
 
-    def verdict(self, counts: Counts, place: Place) -> str | None:
+    def verdict(self, counts: Counts, context: RunContext) -> str | None:
         """A sentence that fails the run after everything is written, such as too many quarantined records."""
         return None
 
-    def remarks(self, place: Place) -> list[str]:
+    def remarks(self, context: RunContext) -> list[str]:
         """Further clauses of the summary line: of a named input that was made from texts which have changed since."""
         return []
 
@@ -267,11 +267,11 @@ def library_version(name: str) -> str:
     return installed(name)
 
 
-def manifest_of(stage: Stage, place: Place) -> Manifest:
+def manifest_of(stage: Stage, context: RunContext) -> Manifest:
     """The manifest of a stage's dataset; StageError where it has not been made."""
-    manifest = Manifest.read(place.data / stage.dataset(place.config))
+    manifest = Manifest.read(context.data / stage.dataset(context.config))
     if manifest is None:
-        raise StageError(f"there is nothing in {place.data.uri}/{stage.dataset(place.config)} yet; run `make {stage.name}`")
+        raise StageError(f"there is nothing in {context.data.uri}/{stage.dataset(context.config)} yet; run `make {stage.name}`")
     return manifest
 
 

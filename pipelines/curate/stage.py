@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, to_plain
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, to_plain
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.curate.evaluation import SETS, Evaluation, open_sets
@@ -53,8 +53,8 @@ class CurateStage(Stage):
         given = to_plain(self.settings(config))
         return given if config.settings.curate.evaluation_sets else given | {"evaluation": None}
 
-    def named_inputs(self, place: Place) -> dict[str, str]:
-        return SETS.digests(place.config.settings.curate.evaluation_sets, place.data)
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
+        return SETS.digests(context.config.settings.curate.evaluation_sets, context.data)
 
     def open(self, settings: Given, data: Folder) -> Evaluation | None:
         return open_sets(settings.curate.evaluation_sets, settings.evaluation, data)

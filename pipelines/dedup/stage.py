@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from textmill.base.progress import watched
 from textmill.pipelines.contract.parts import STATS, Counts, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint, quiet, to_plain
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint, quiet, to_plain
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.dedup.estimate import LARGE, estimate_line
@@ -50,21 +50,21 @@ class DedupStage(Stage):
         """Memory and passes decide how the work is cut, not about a byte."""
         return {name: value for name, value in to_plain(self.settings(config)).items() if name not in ("memory_gb", "passes")}
 
-    def wanted(self, place: Place) -> str:
+    def wanted(self, context: RunContext) -> str:
         """Known without looking for copies: the settings and all parts of the three datasets."""
-        return fingerprint(self.base(place), [[part.sha256 for _, part in task.inputs] for task in super().tasks(place)])
+        return fingerprint(self.base(context), [[part.sha256 for _, part in task.inputs] for task in super().tasks(context)])
 
-    def tasks(self, place: Place) -> list[Task]:
+    def tasks(self, context: RunContext) -> list[Task]:
         """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
         with quiet():
             from textmill.pipelines.dedup.search import STEPS, decisions_of, find_copies, held_of
 
-        parts, base = super().tasks(place), self.base(place)
-        work = place.data / self.dataset(place.config) / WORK / self.wanted(place)
-        self.announce(place, sum(part.inputs[0][1].rows for part in parts))
+        parts, base = super().tasks(context), self.base(context)
+        work = context.data / self.dataset(context.config) / WORK / self.wanted(context)
+        self.announce(context, sum(part.inputs[0][1].rows for part in parts))
         with watched("dedup, looking for copies", len(STEPS), lambda: sum(work.exists(step) for step in STEPS), unit="steps",
                      every=2.0):
-            find_copies(place.engine, place.data, work, parts, self.settings(place.config))
+            find_copies(context.engine, context.data, work, parts, self.settings(context.config))
         tasks = []
         for ordinal, part in enumerate(parts):
             found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
@@ -76,15 +76,15 @@ class DedupStage(Stage):
             tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
         return tasks
 
-    def announce(self, place: Place, documents: int) -> None:
+    def announce(self, context: RunContext, documents: int) -> None:
         """What will be found with which chance; before a large run also what it will take."""
-        settings = self.settings(place.config)
+        settings = self.settings(context.config)
         print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
         if documents >= LARGE:
-            signals = json.loads((place.data / MEASURE.dataset(place.config)).read(STATS))
+            signals = json.loads((context.data / MEASURE.dataset(context.config)).read(STATS))
             words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
-            memory = memory_for(settings, place.engine.spills)
-            said = estimate_line(documents, words, settings, memory, place.engine.workers)
+            memory = memory_for(settings, context.engine.spills)
+            said = estimate_line(documents, words, settings, memory, context.engine.workers)
             print(f"dedup: {said}", file=sys.stderr, flush=True)
 
     def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 
-from textmill.pipelines.contract.stage import Place, Stage, library_version
+from textmill.pipelines.contract.stage import RunContext, Stage, library_version
 from textmill.pipelines.contract.storage import Folder, StageError, busy, open_filesystem
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ FOLDER = "_probe"
 CODE = ("textmill.base", "textmill.pipelines", "textmill.tokenizer")
 
 
-def check_workers(stage: Stage, place: Place) -> None:
+def check_workers(stage: Stage, context: RunContext) -> None:
     """StageError where the workers of an engine elsewhere cannot do this stage's work."""
-    engine, wanted = place.engine, facts(list(stage.versions()))
+    engine, wanted = context.engine, facts(list(stage.versions()))
     name = os.urandom(8).hex()
-    dataset = place.data / stage.dataset(place.config)
+    dataset = context.data / stage.dataset(context.config)
     folder = dataset / FOLDER / name
     folder.write("asked", name.encode())
     told = threading.Timer(SILENT, lambda: print(f"{stage.name}: asking the workers of {_where(engine)} …", file=sys.stderr,
@@ -44,7 +44,8 @@ def check_workers(stage: Stage, place: Place) -> None:
     try:
         engine.run(lambda pipeline: _probe(pipeline, 4 * engine.workers, folder, name, wanted), within=WITHIN)
         if not any(entry.path.startswith("answer") for entry in folder.entries()):
-            raise StageError(f"what workers write to {place.data.uri} is not found there from here: their {place.data.uri} is "
+            where = context.data.uri
+            raise StageError(f"what workers write to {where} is not found there from here: their {where} is "
                              "another place; use a folder or a bucket that all hosts share")
     except TimeoutError:
         pool = f" Is a worker pool running at {engine.pool}, seen from each of its hosts?" if engine.pool else ""

@@ -11,7 +11,7 @@ from apache_beam.utils.shared import Shared
 from textmill.pipelines.contract.storage import Folder
 
 if TYPE_CHECKING:
-    from textmill.pipelines.contract.stage import Place, Stage, Task
+    from textmill.pipelines.contract.stage import RunContext, Stage, Task
 
 
 class Work(beam.DoFn):
@@ -62,15 +62,15 @@ def _made(path: str) -> bool:
     return True
 
 
-def do_tasks(stage: "Stage", place: "Place", tasks: "list[Task]") -> None:
+def do_tasks(stage: "Stage", context: "RunContext", tasks: "list[Task]") -> None:
     """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
 
     Workers of this host take from one queue. Those of an engine elsewhere get like numbers: Flink's grouping goes by hash, and
     dealt two slots eleven tasks as eight and three.
     """
-    work = Work(stage, stage.settings(place.config), place.data, place.data / stage.dataset(place.config))
+    work = Work(stage, stage.settings(context.config), context.data, context.data / stage.dataset(context.config))
     ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
-    here = min(place.engine.workers_on_this_host, len(tasks))
+    here = min(context.engine.workers_on_this_host, len(tasks))
     with tempfile.TemporaryDirectory() as folder:
         queues = [(number, Queue(ordered, folder)) for number in range(here)]
 
@@ -81,7 +81,7 @@ def do_tasks(stage: "Stage", place: "Place", tasks: "list[Task]") -> None:
                 dealt = pipeline | beam.Create(ordered) | beam.Reshuffle()
             return dealt | stage.name >> beam.ParDo(work)
 
-        place.engine.run(build, parallel=here or len(tasks))
+        context.engine.run(build, parallel=here or len(tasks))
 
 
 def _tasks(dealt: "tuple[int, Iterable[Queue]]") -> "Iterator[Task]":

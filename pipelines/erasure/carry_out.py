@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from textmill.pipelines.contract.parts import MANIFEST, Manifest, read_batches
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place, Stage
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
@@ -36,9 +36,9 @@ FOLLOWING: tuple[Stage, ...] = (MEASURE, SCREEN, DEDUP, CURATE)
 _MOST_HITS = 10
 
 
-def carry_out(place: Place, resolution: Resolution) -> Iterator[str]:
+def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     """Do it, a line for each step. StageError where something is left after all."""
-    data = place.data
+    data = context.data
     memory = remember(data, resolution)
     pending = [row for row in resolution.rows if row.pending and row.taken.id]
     mark_tokenizers(data, [row.taken.id or "" for row in pending])
@@ -47,14 +47,14 @@ def carry_out(place: Place, resolution: Resolution) -> Iterator[str]:
         empty_blocks(data, one)
     for mixture in datasets_under(data, "blocks"):
         clean_blocks(data, mixture)
-    written = empty_documents(place, memory)
+    written = empty_documents(context, memory)
     yield f"documents: {len(pending):,} emptied now, parts written anew: {written:,}"
     for stage in FOLLOWING:
-        if Manifest.read(data / stage.dataset(place.config)):
-            yield bring_up_to_date(stage, place, current={EXTRACT.name})
+        if Manifest.read(data / stage.dataset(context.config)):
+            yield bring_up_to_date(stage, context, current={EXTRACT.name})
     for name in datasets_under(data, "tokens"):
-        config = dataclasses.replace(place.config, tokenizer=name)
-        said = bring_up_to_date(TOKENIZE, dataclasses.replace(place, config=config), current={EXTRACT.name})
+        config = dataclasses.replace(context.config, tokenizer=name)
+        said = bring_up_to_date(TOKENIZE, dataclasses.replace(context, config=config), current={EXTRACT.name})
         yield f"{said} (tokens/{name})"
     yield from (emptied_blocks_line(one) for one in held)
     if reports := data.entries("report"):

@@ -22,7 +22,7 @@ from textmill.pipelines.contract.parts import (
     to_json,
 )
 from textmill.pipelines.contract.run import clean, read_receipts, total
-from textmill.pipelines.contract.stage import RECEIPTS, Place, fingerprint
+from textmill.pipelines.contract.stage import RECEIPTS, RunContext, fingerprint
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED
 from textmill.pipelines.extract.stage import EXTRACT, counted, fingerprint_with, takedown_notes
@@ -30,11 +30,11 @@ from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import Memory
 
 
-def empty_documents(place: Place, memory: Memory) -> int:
+def empty_documents(context: RunContext, memory: Memory) -> int:
     """Empty every row that is remembered as taken; how many parts were written anew. A repeat, or a rerun after a kill, ends
     with the same bytes: the manifest comes last, and what it no longer lists goes after that.
     """
-    dataset = place.data / EXTRACT.dataset(place.config)
+    dataset = context.data / EXTRACT.dataset(context.config)
     manifest = Manifest.read(dataset)
     assert manifest is not None, "what is taken was found there"
     receipts = {receipt.task: receipt for receipt in read_receipts(dataset, list(manifest.receipts))}
@@ -52,7 +52,7 @@ def empty_documents(place: Place, memory: Memory) -> int:
             manifest.stage, manifest.version, fingerprint(*((one.task, one.fingerprint) for one in listed)),
             tuple(part for one in listed for part in one.parts), tuple(one.rejected for one in listed if one.rejected),
             tuple(_path(one) for one in listed), manifest.made_from).to_json())
-    clean(EXTRACT, place, listed)
+    clean(EXTRACT, context, listed)
     return written
 
 

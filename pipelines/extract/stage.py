@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, Receipt, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint, to_plain
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint, to_plain
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
@@ -63,16 +63,16 @@ class ExtractStage(Stage):
         """max_quarantined decides about a run, not about a byte."""
         return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
 
-    def tasks(self, place: Place) -> list[Task]:
+    def tasks(self, context: RunContext) -> list[Task]:
         try:
-            splits = plan_splits(survey(place), partial(open_raw, place.data), self.settings(place.config))
+            splits = plan_splits(survey(context), partial(open_raw, context.data), self.settings(context.config))
         except RawFilesError as error:
             raise StageError(str(error)) from None
-        base, taken = self.base(place), taken_by_task(place.data)
+        base, taken = self.base(context), taken_by_task(context.data)
         return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
 
-    def named_inputs(self, place: Place) -> dict[str, str]:
-        return BLOCKLISTS.digests(self.settings(place.config).blocklists, place.data)
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
+        return BLOCKLISTS.digests(self.settings(context.config).blocklists, context.data)
 
     def open(self, settings: Extract, data: Folder) -> Tools:
         return Tools(Readers(settings), open_blocklists(settings.blocklists, data))
@@ -102,12 +102,12 @@ class ExtractStage(Stage):
                 yield (f"{one['path']} seems to hold another archive inside a record (its ranges do not meet at byte "
                        f"{after['start']}); set extract.split_bytes above the size of the file")
 
-    def verdict(self, counts: Counts, place: Place) -> str | None:
-        bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(place.config).max_quarantined
+    def verdict(self, counts: Counts, context: RunContext) -> str | None:
+        bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
         if bad <= bound * counts["read"]:
             return None
         return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
-                f"{place.data.uri}/documents/_rejected, or raise extract.max_quarantined")
+                f"{context.data.uri}/documents/_rejected, or raise extract.max_quarantined")
 
 
 def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:

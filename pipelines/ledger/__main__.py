@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textmill.base.strict import SettingsError
 from textmill.base.terminal import show
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.ledger.trace import trace, where
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
             raise StageError("no page was named; give URL=…, ID=… or HOST=…")
         if given.asked == "why":
             config = read_config(given.config, given.rules, given.mixture, given.tokenizer)
-            lines = why(Place(data, config, Engine()), given.page.strip())
+            lines = why(RunContext(data, config, Engine()), given.page.strip())
         elif given.asked == "where":
             lines = where(data, given.page.strip())
         else:

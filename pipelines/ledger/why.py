@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
-from textmill.pipelines.contract.stage import Place, Stage
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
@@ -33,15 +33,15 @@ _MOST = 10          # pages of a host, copies of a page, edits of a piece that a
 Row = dict[str, Any]
 
 
-def why(place: Place, name: str) -> list[str]:
+def why(context: RunContext, name: str) -> list[str]:
     """The story of every page that `name` stands for, as lines. StageError where there is none."""
-    pages = pages_of(place.data, name)
+    pages = pages_of(context.data, name)
     count = len(pages.documents) + len(pages.lost)
     lines = [f"{count} pages go by this {pages.by}", ""] if count > 1 else []
     if count > _MOST:
         return [*lines, *_listed(pages), "", "ask for one of them by its id or URL"]
     for document in pages.documents:
-        lines += [*_document(place, document), ""]
+        lines += [*_document(context, document), ""]
     for lost in pages.lost:
         lines += [*_lost(lost), ""]
     return lines[:-1]
@@ -75,28 +75,28 @@ def _lost(lost: Lost) -> Iterator[str]:
         yield from labelled("", shown(lost.detail))
 
 
-def _document(place: Place, document: Found) -> Iterator[str]:
-    data, one = place.data, [document]
+def _document(context: RunContext, document: Found) -> Iterator[str]:
+    data, one = context.data, [document]
     (row,), (signals,), (verdict,), (duplicate,) = (
         rows_of(data, dataset, one) for dataset in ("documents", "signals", "verdicts", "duplicates"))
     assert row is not None
     language = signals["language"] if signals else "und"
     yield shown(document.url or document.record_id)
     if not row["payload_digest"]:
-        yield from _emptied(place, row)
+        yield from _emptied(context, row)
         return
     yield from _extracted(row, language)
-    yield from _section(place, MEASURE, signals, lambda found: _measured(found))
-    yield from _section(place, SCREEN, verdict, lambda found: _judged(found, signals, place.config.rules.rules))
-    yield from _section(place, DEDUP, duplicate, lambda found: _compared(place, document, found, verdict))
-    yield from _curated(place, document)
+    yield from _section(context, MEASURE, signals, lambda found: _measured(found))
+    yield from _section(context, SCREEN, verdict, lambda found: _judged(found, signals, context.config.rules.rules))
+    yield from _section(context, DEDUP, duplicate, lambda found: _compared(context, document, found, verdict))
+    yield from _curated(context, document)
 
 
-def _emptied(place: Place, row: Row) -> Iterator[str]:
+def _emptied(context: RunContext, row: Row) -> Iterator[str]:
     """A document that was taken down: its row is there, and what it said is not."""
     yield from labelled("id", row["id"])
     yield from labelled("record", f"{row['file']}, {_place(row['offset'], row['length'])}; source {row['source']}")
-    memory, entries = read_memory(place.data), {entry.name: entry for entry in read_entries(place.data)}
+    memory, entries = read_memory(context.data), {entry.name: entry for entry in read_entries(context.data)}
     names = [name for one in memory.taken if one.id == row["id"] for name in one.entries]
     said = [f"{name} (line {entries[name].line})" if name in entries else f"{name} (no longer listed)"
             for name in dict.fromkeys(names)]
@@ -165,7 +165,7 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
     return columns(rows, right=(1, 2, 3), indent=0)
 
 
-def _compared(place: Place, document: Found, duplicate: Row, verdict: Row | None) -> Iterator[str]:
+def _compared(context: RunContext, document: Found, duplicate: Row, verdict: Row | None) -> Iterator[str]:
     if verdict and not verdict["kept"]:
         yield "not compared: screen rejected it"
     elif duplicate["cluster"] is None:
@@ -173,42 +173,42 @@ def _compared(place: Place, document: Found, duplicate: Row, verdict: Row | None
     elif duplicate["kind"]:
         likeness = "" if duplicate["similarity"] is None else f", similarity {number(duplicate['similarity'])}"
         yield f"a copy ({duplicate['kind']}{likeness}) in a cluster of {duplicate['cluster_size']}"
-        yield from _twins(place, [duplicate["kept_id"]], "kept instead:")
+        yield from _twins(context, [duplicate["kept_id"]], "kept instead:")
     else:
         yield f"kept, of a cluster of {duplicate['cluster_size']}"
-        copies = copies_of(place, document.id)
-        yield from _twins(place, copies[:_MOST], "stands for:")
+        copies = copies_of(context, document.id)
+        yield from _twins(context, copies[:_MOST], "stands for:")
         if len(copies) > _MOST:
             yield f"and {len(copies) - _MOST:,} more"
 
 
-def copies_of(place: Place, id_: str) -> list[str]:
+def copies_of(context: RunContext, id_: str) -> list[str]:
     """The ids of the copies for which this document stands, sorted."""
     copies: list[str] = []
-    manifest = Manifest.read(place.data / "duplicates")
+    manifest = Manifest.read(context.data / "duplicates")
     for part in manifest.parts if manifest else ():
-        for _, read in row_groups(place.data / "duplicates", part, {"kept_id": id_}):
+        for _, read in row_groups(context.data / "duplicates", part, {"kept_id": id_}):
             batch = read(["id", "kept_id", "kind"])
             goes = pc.and_(pc.equal(batch["kept_id"], id_), pc.is_valid(batch["kind"]))
             copies += batch["id"].filter(goes).to_pylist()
     return sorted(copies)
 
 
-def _twins(place: Place, ids: Sequence[str], label: str) -> Iterator[str]:
-    found = find_ids(place.data, ids)
+def _twins(context: RunContext, ids: Sequence[str], label: str) -> Iterator[str]:
+    found = find_ids(context.data, ids)
     for id_ in ids:
         yield f"{label} {id_}"
         yield from (f"  {shown(document.url or document.record_id)}" for document in found[id_][:1])
 
 
-def _curated(place: Place, document: Found) -> Iterator[str]:
+def _curated(context: RunContext, document: Found) -> Iterator[str]:
     """What curate, tokenize and pack made of a document: its pieces with their edits, tokens and blocks."""
-    pieces = _rows_with_id(place, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
-    if (missing := _absent(place, CURATE, "curated")) is not None:
+    pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
+    if (missing := _absent(context, CURATE, "curated")) is not None:
         yield from labelled("curate", missing)
         return
-    stale = _stale(place, CURATE)
-    if rejected := _rejection(place, document):
+    stale = _stale(context, CURATE)
+    if rejected := _rejection(context, document):
         value = f", value {shown(rejected['value'])}" if rejected["value"] is not None else ""
         bound = f", bound {shown(rejected['bound'])}" if rejected["bound"] is not None else ""
         more = "" if not rejected["detail"] or rejected["rule"].startswith("dup") else (
@@ -221,16 +221,16 @@ def _curated(place: Place, document: Found) -> Iterator[str]:
         items = ", ".join(f"{shown(item)} ({number(overlap)})" for item, overlap in held.items())
         yield from labelled("", f"holds items of evaluation sets, with their overlap: {items}")
     tokens = {name: {row["piece"]: row["token_count"] for row in
-                     _rows_with_id(place, f"tokens/{name}", document, ["piece", "token_count"])}
-              for name in datasets_under(place.data, "tokens")}
-    spans = spans_of(place.data, [document.id])
+                     _rows_with_id(context, f"tokens/{name}", document, ["piece", "token_count"])}
+              for name in datasets_under(context.data, "tokens")}
+    spans = spans_of(context.data, [document.id])
     for piece in pieces:
         yield from _piece(piece, tokens, [span for span in spans if span.piece == piece["piece"]])
-    for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(place.data, "blocks"))):
-        dataset = stage.dataset(place.config)
+    for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(context.data, "blocks"))):
+        dataset = stage.dataset(context.config)
         if not there:
             yield from labelled(stage.name, f"not yet; run `make {stage.name}`")
-        elif dataset.partition("/")[2] in there and (note := _stale(place, stage)):
+        elif dataset.partition("/")[2] in there and (note := _stale(context, stage)):
             yield from labelled(stage.name, f"{dataset}{note}")
 
 
@@ -250,23 +250,23 @@ def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span])
         yield from labelled("", "in no block", indent=2)
 
 
-def _rows_with_id(place: Place, dataset: str, document: Found, wanted: list[str]) -> list[Row]:
+def _rows_with_id(context: RunContext, dataset: str, document: Found, wanted: list[str]) -> list[Row]:
     """Rows of curated or tokens with the document's id, in its part: parts have the same keys as those of documents."""
-    manifest = Manifest.read(place.data / dataset)
+    manifest = Manifest.read(context.data / dataset)
     found: list[Row] = []
     for part in (part for part in (manifest.parts if manifest else ()) if part.key == document.part):
-        for _, read in row_groups(place.data / dataset, part, {"id": document.id}):
+        for _, read in row_groups(context.data / dataset, part, {"id": document.id}):
             rows = pc.indices_nonzero(pc.equal(read(["id"])["id"], document.id))
             found += read(wanted).take(rows).to_pylist() if len(rows) else []
     return found
 
 
-def _rejection(place: Place, document: Found) -> Row | None:
+def _rejection(context: RunContext, document: Found) -> Row | None:
     """The row of `curated/_rejected` of this document: of its own place in a raw file, since an id may be stored twice."""
-    (row,) = rows_of(place.data, "documents", [document], ["file", "offset"])
-    manifest = Manifest.read(place.data / "curated")
+    (row,) = rows_of(context.data, "documents", [document], ["file", "offset"])
+    manifest = Manifest.read(context.data / "curated")
     for part in (part for part in (manifest.rejected if manifest else ()) if part.key == document.part):
-        for _, read in row_groups(place.data / "curated", part, {"id": document.id}):
+        for _, read in row_groups(context.data / "curated", part, {"id": document.id}):
             batch = read([])
             for found in batch.filter(pc.equal(batch["id"], pa.scalar(document.id))).to_pylist():
                 if row and (found["file"], found["offset"]) == (row["file"], row["offset"]):
@@ -274,28 +274,28 @@ def _rejection(place: Place, document: Found) -> Row | None:
     return None
 
 
-def _section(place: Place, stage: Stage, row: Row | None, told: Any) -> Iterator[str]:
+def _section(context: RunContext, stage: Stage, row: Row | None, told: Any) -> Iterator[str]:
     """A stage's section from its aligned row; the first line is folded, a table that follows is not."""
-    dataset = stage.dataset(place.config)
-    if (missing := _absent(place, stage, dataset)) is not None:
+    dataset = stage.dataset(context.config)
+    if (missing := _absent(context, stage, dataset)) is not None:
         yield from labelled(stage.name, missing)
     elif row is None:
         yield from labelled(stage.name, f"{dataset} was made from other documents than lie there now; run `make {stage.name}`")
     else:
         first, *rest = told(row)
-        yield from labelled(stage.name, first + _stale(place, stage))
+        yield from labelled(stage.name, first + _stale(context, stage))
         yield from (f"  {line}" if len(rest) > len(RULE_MEASUREMENTS) else f"{' ' * 11}{line}" for line in rest)
 
 
-def _absent(place: Place, stage: Stage, dataset: str) -> str | None:
-    return None if Manifest.read(place.data / dataset) else f"not yet; run `make {stage.name}`"
+def _absent(context: RunContext, stage: Stage, dataset: str) -> str | None:
+    return None if Manifest.read(context.data / dataset) else f"not yet; run `make {stage.name}`"
 
 
-def _stale(place: Place, stage: Stage) -> str:
+def _stale(context: RunContext, stage: Stage) -> str:
     """A note where a dataset would come out otherwise today. Raw files are not looked at."""
-    manifest = Manifest.read(place.data / stage.dataset(place.config))
+    manifest = Manifest.read(context.data / stage.dataset(context.config))
     try:
-        current = manifest is not None and manifest.wanted == stage.wanted(place)
+        current = manifest is not None and manifest.wanted == stage.wanted(context)
     except (StageError, ValueError):        # what it reads is missing, or its parts are not those of documents
         current = False
     return "" if current else f" (stale: its input or settings have changed; run `make {stage.name}`)"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.extract.stage import EXTRACT
@@ -30,11 +30,11 @@ class MeasureStage(Stage):
     def settings(self, config: "Config") -> Measure:
         return config.settings.measure
 
-    def named_inputs(self, place: Place) -> dict[str, str]:
-        return dict(table_hashes(place.config.settings.measure, place.data))
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
+        return dict(table_hashes(context.config.settings.measure, context.data))
 
-    def remarks(self, place: Place) -> list[str]:
-        return changed_since(place.config.settings.measure, place.config.settings.extract.text_columns, place.data)
+    def remarks(self, context: RunContext) -> list[str]:
+        return changed_since(context.config.settings.measure, context.config.settings.extract.text_columns, context.data)
 
     def open(self, settings: Measure, data: Folder) -> Tools:
         return open_tools(settings, data)

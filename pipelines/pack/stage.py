@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from textmill.pipelines.contract.parts import MANIFEST, SCHEMA, Counts, Part, Receipt, read_batches, to_json
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint, manifest_of, to_plain
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint, manifest_of, to_plain
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.pack.layout import INDEX, PLANNED, Plan, blocks_schema, fill, index, plan_blocks
 from textmill.pipelines.pack.mixture import Mixture, MixtureError
@@ -40,18 +40,18 @@ class PackStage(Stage):
     def settings(self, config: "Config") -> tuple[Mixture, Pack, str]:
         return config.mixture, config.settings.pack, config.tokenizer
 
-    def wanted(self, place: Place) -> str:
+    def wanted(self, context: RunContext) -> str:
         """Known without planning: the recipe and all token parts."""
-        return fingerprint(self.base(place), *(part.sha256 for part in manifest_of(TOKENIZE, place).parts))
+        return fingerprint(self.base(context), *(part.sha256 for part in manifest_of(TOKENIZE, context).parts))
 
-    def tasks(self, place: Place) -> list[Task]:
+    def tasks(self, context: RunContext) -> list[Task]:
         """One task for the plan as a whole, done by making it, and one for each shard."""
-        (mixture, pack, tokenizer), wanted = self.settings(place.config), self.wanted(place)
+        (mixture, pack, tokenizer), wanted = self.settings(context.config), self.wanted(context)
         if mixture.tokenizer != tokenizer:
             raise StageError(f"the mixture {mixture.name} names the tokenizer {mixture.tokenizer}, not {tokenizer}; "
                              "leave --tokenizer out, or change the recipe")
-        dataset, parts = place.data / self.dataset(place.config), manifest_of(TOKENIZE, place).parts
-        tokens = place.data / TOKENIZE.dataset(place.config)
+        dataset, parts = context.data / self.dataset(context.config), manifest_of(TOKENIZE, context).parts
+        tokens = context.data / TOKENIZE.dataset(context.config)
         try:
             indexed = pa.Table.from_batches(
                 (index(batch, mixture, number)
@@ -59,7 +59,7 @@ class PackStage(Stage):
             plans = plan_blocks(indexed, mixture)
         except MixtureError as error:
             raise StageError(str(error)) from None
-        encoder = Encoder(tokenizer_json(place.data, tokenizer))
+        encoder = Encoder(tokenizer_json(context.data, tokenizer))
         plan_task = Task("plan", wanted)
         dataset.write(plan_task.receipt, Receipt("plan", wanted, (), None, _account(plans, indexed, parts, encoder)).to_json())
         rows = max(1, pack.shard_bytes // (mixture.block * encoder.dtype.itemsize))
@@ -95,12 +95,12 @@ class PackStage(Stage):
         output.add(Part(task.key, path, blocks.num_rows, size, digest))
         return {"read": 0, "kept": 0}               # texts are accounted for by the plan
 
-    def make(self, place: Place, tasks: list[Task]) -> None:
-        super().make(place, [task for task in tasks if task.key != "plan"])
+    def make(self, context: RunContext, tasks: list[Task]) -> None:
+        super().make(context, [task for task in tasks if task.key != "plan"])
 
-    def extra_files(self, place: Place, receipts: list[Receipt]) -> dict[str, bytes]:
+    def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
         """A manifest for each folder of blocks, in training order, and the tokenizer: a copied folder is enough to train."""
-        tokenizers = place.data / f"tokenizers/{place.config.tokenizer}"
+        tokenizers = context.data / f"tokenizers/{context.config.tokenizer}"
         files = {name: tokenizers.read(name) for name in ("tokenizer.json", "tokenizer_config.json")}
         return files | split_manifests(receipts)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task, fingerprint
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint
 from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
@@ -36,11 +36,11 @@ class Screen(Stage):
     def settings(self, config: "Config") -> tuple[Rule, ...]:
         return config.rules.rules
 
-    def tasks(self, place: Place) -> list[Task]:
+    def tasks(self, context: RunContext) -> list[Task]:
         """A part that takedown.txt takes documents from carries their ids; no other does."""
-        taken = taken_ids(place)
+        taken = taken_ids(context)
         return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken[task.key]), payload=taken[task.key])
-                if task.key in taken else task for task in super().tasks(place)]
+                if task.key in taken else task for task in super().tasks(context)]
 
     def work(self, tools: Any, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:

@@ -24,7 +24,7 @@ import zstandard
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.parts import Manifest, read_batches
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.engines.engine import Engine, WorkerDiedError, processors
@@ -73,12 +73,12 @@ def deduplicate(source: Path, target: Path, config: Config, engine: Engine) -> s
         shutil.rmtree(raw)                       # of a run that was killed, perhaps of another file
     raw.mkdir(parents=True)
     (raw / f"rows{kind}").symlink_to(source.absolute())
-    place = Place(Folder(str(work)), alone(config), engine)
+    context = RunContext(Folder(str(work)), alone(config), engine)
     for stage in (EXTRACT, MEASURE, SCREEN, DEDUP):
-        bring_up_to_date(stage, place)
+        bring_up_to_date(stage, context)
         if stage is EXTRACT:
             refuse_damage(source, work)
-    copies = dict(found(place))
+    copies = dict(found(context))
     unfinished = target.with_name(target.name + ".part")
     rows = (copy_parquet if kind == ".parquet" else copy_lines)(source, unfinished, set(copies))
     unfinished.replace(target)
@@ -104,9 +104,9 @@ def refuse_damage(source: Path, work: Path) -> None:
         raise StageError(f"{source} is {' and '.join(told)}: its rows could not all be copied; get the file again")
 
 
-def found(place: Place) -> Iterator[tuple[int, str]]:
+def found(context: RunContext) -> Iterator[tuple[int, str]]:
     """(place of the row in the input, kind) of every copy."""
-    datasets = [(place.data / name, columns) for name, columns in (("documents", ["offset"]), ("duplicates", ["kind"]))]
+    datasets = [(context.data / name, columns) for name, columns in (("documents", ["offset"]), ("duplicates", ["kind"]))]
     parts = [Manifest.read(dataset).parts for dataset, _ in datasets]  # type: ignore[union-attr]
     for aligned in zip(*parts, strict=True):
         tables = [pa.Table.from_batches(read_batches(dataset, part, columns), None) if part.rows else None

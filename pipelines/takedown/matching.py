@@ -23,7 +23,7 @@ from textmill.pipelines.takedown.memory import MEMORY, Memory, Taken, Text, read
 from textmill.pipelines.web.address import below, canonical_url, host
 
 if TYPE_CHECKING:
-    from textmill.pipelines.contract.stage import Place
+    from textmill.pipelines.contract.stage import RunContext
 
 _PLACE = ["file", "offset", "length"]
 
@@ -77,26 +77,26 @@ def resolve(data: Folder) -> Resolution:
     return Resolution(tuple(entries), tuple(rows), texts)
 
 
-def taken_ids(place: "Place") -> dict[str, tuple[str, ...]]:
+def taken_ids(context: "RunContext") -> dict[str, tuple[str, ...]]:
     """Part of documents → the sorted ids in it that the list takes; for the rule in screen.
 
     Remembered in verdicts/_run.json as long as the list, what was taken and both datasets are the same.
     """
     from textmill.pipelines.contract.run import recall, remember
 
-    if not read_entries(place.data):
+    if not read_entries(context.data):
         return {}
     digest = hashlib.sha256()
     for name in (LIST, MEMORY):
-        digest.update(place.data.read(name) if place.data.exists(name) else b"")
+        digest.update(context.data.read(name) if context.data.exists(name) else b"")
     for dataset in ("documents", "signals"):
-        manifest = Manifest.read(place.data / dataset)
+        manifest = Manifest.read(context.data / dataset)
         digest.update("".join(part.sha256 for part in (manifest.parts if manifest else ())).encode())
-    verdicts = place.data / "verdicts"
+    verdicts = context.data / "verdicts"
     if (last := recall(verdicts).get("takedown", {})).get("of") == digest.hexdigest():
         return {key: tuple(ids) for key, ids in last["ids"].items()}
     ids: dict[str, set[str]] = defaultdict(set)
-    for row in resolve(place.data).rows:
+    for row in resolve(context.data).rows:
         if row.taken.id:
             ids[row.part].add(row.taken.id)
     found = {key: tuple(sorted(there)) for key, there in sorted(ids.items())}

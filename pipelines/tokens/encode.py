@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, Place, Stage, Task
+from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.tally import tally
 from textmill.pipelines.curate.stage import CURATE
@@ -32,8 +32,8 @@ class Tokenize(Stage):
     def settings(self, config: "Config") -> str:
         return config.tokenizer
 
-    def named_inputs(self, place: Place) -> dict[str, str]:
-        return {"tokenizer.json": hashlib.sha256(tokenizer_json(place.data, place.config.tokenizer).encode()).hexdigest()}
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
+        return {"tokenizer.json": hashlib.sha256(tokenizer_json(context.data, context.config.tokenizer).encode()).hexdigest()}
 
     def open(self, settings: str, data: Folder) -> Encoder:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"      # this process is one of several

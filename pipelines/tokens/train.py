@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Counts, Part, Receipt, read_batches
-from textmill.pipelines.contract.stage import Place, Stage, Task, fingerprint, manifest_of
+from textmill.pipelines.contract.stage import RunContext, Stage, Task, fingerprint, manifest_of
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.curate.stage import CURATE
 from textmill.tokenizer.bpe import TokenizerError, tokenizer_config_json
@@ -36,13 +36,13 @@ class TokenizerStage(Stage):
     def settings(self, config: "Config") -> Training:
         return config.settings.tokenizer
 
-    def tasks(self, place: Place) -> list[Task]:
-        parts = manifest_of(CURATE, place).parts
-        return [Task("tokenizer", fingerprint(self.base(place), *(part.sha256 for part in parts)), payload=parts)]
+    def tasks(self, context: RunContext) -> list[Task]:
+        parts = manifest_of(CURATE, context).parts
+        return [Task("tokenizer", fingerprint(self.base(context), *(part.sha256 for part in parts)), payload=parts)]
 
-    def make(self, place: Place, tasks: list[Task]) -> None:
-        (task,), training = tasks, self.settings(place.config)
-        curated, dataset = place.data / CURATE.dataset(place.config), place.data / self.dataset(place.config)
+    def make(self, context: RunContext, tasks: list[Task]) -> None:
+        (task,), training = tasks, self.settings(context.config)
+        curated, dataset = context.data / CURATE.dataset(context.config), context.data / self.dataset(context.config)
         total = sum(pc.sum(pc.binary_length(batch["text"])).as_py() or 0 for batch in texts(curated, task.payload))
         if not total:
             raise StageError("no text was curated, so there is nothing to train a tokenizer on")

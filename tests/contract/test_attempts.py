@@ -11,7 +11,7 @@ import pytest
 
 from tests import servers
 from tests.contract.test_stage import files
-from tests.small_stages import NUMBERS, SQUARES, place
+from tests.small_stages import NUMBERS, SQUARES, run_context
 from textmill.pipelines.contract import storage
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import do
@@ -21,8 +21,8 @@ LINES = {"a": "1 2 x", "b": "3"}
 ATTEMPT = """
 import sys
 from textmill.pipelines.contract.stage import do
-from tests.small_stages import SQUARES, place
-here = place(sys.argv[1], lines={"a": "1 2 x", "b": "3"}, factor=int(sys.argv[3]), hold=sys.argv[2])
+from tests.small_stages import SQUARES, run_context
+here = run_context(sys.argv[1], lines={"a": "1 2 x", "b": "3"}, factor=int(sys.argv[3]), hold=sys.argv[2])
 task = SQUARES.tasks(here)[0]
 do(SQUARES, None, SQUARES.settings(here.config), here.data, here.data / "squares", task)
 """
@@ -60,17 +60,17 @@ def listing(data: Path) -> dict[str, tuple[int, int, int]]:
 
 def test_two_attempts_at_once_end_as_one_part_with_one_receipt(tmp_path):
     for name in ("once", "twice"):
-        bring_up_to_date(NUMBERS, place(tmp_path / name, lines=LINES))
-    bring_up_to_date(SQUARES, place(tmp_path / "once", lines=LINES))
+        bring_up_to_date(NUMBERS, run_context(tmp_path / name, lines=LINES))
+    bring_up_to_date(SQUARES, run_context(tmp_path / "once", lines=LINES))
     with attempts(2, tmp_path / "twice", tmp_path / "hold") as started:
         go(tmp_path / "hold", started)
-    said = bring_up_to_date(SQUARES, place(tmp_path / "twice", lines=LINES))
+    said = bring_up_to_date(SQUARES, run_context(tmp_path / "twice", lines=LINES))
     assert "3 kept" in said and "2 parts (1 of 2 made now)" in said
     assert files(tmp_path / "twice") == files(tmp_path / "once")
 
 
 def test_an_attempt_that_ends_after_the_manifest_was_written_changes_nothing(tmp_path):
-    here = place(tmp_path / "data", lines=LINES)
+    here = run_context(tmp_path / "data", lines=LINES)
     bring_up_to_date(NUMBERS, here)
     with attempts(1, tmp_path / "data", tmp_path / "hold") as started:
         assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
@@ -84,7 +84,7 @@ def test_what_a_late_attempt_of_an_older_setting_leaves_is_not_listed_and_remove
     with servers.s3(tmp_path) as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        here = place("s3://mill/data", lines=LINES, factor=2)
+        here = run_context("s3://mill/data", lines=LINES, factor=2)
         bring_up_to_date(NUMBERS, here)
         dataset = here.data / "squares"
         with attempts(1, "s3://mill/data", tmp_path / "hold", factor=1) as started:
@@ -102,7 +102,7 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that throttles for a while is waited for; one that goes on is named, with what to do."""
     with servers.Throttle("127.0.0.1", 0, to=store) as throttle:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{throttle.port}")
-        here = place("s3://mill/data", lines=LINES, factor=3)
+        here = run_context("s3://mill/data", lines=LINES, factor=3)
         throttle.left = 3
         assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
         assert throttle.left == 0
@@ -115,14 +115,14 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         throttle.left = 10_000
         monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)          # the pauses double: eight take half a minute
         with pytest.raises(OSError, match="AWS Error") as raised:
-            bring_up_to_date(SQUARES, place("s3://mill/data", lines=LINES, factor=3))
+            bring_up_to_date(SQUARES, run_context("s3://mill/data", lines=LINES, factor=3))
         said = str(here.engine.sentence(raised.value))
         assert said.startswith("the store of the data folder failed (AWS Error ") and "503" in said
         assert said.endswith("when it answers again, run the same command again: finished parts are kept")
 
 
 def test_a_done_task_is_not_done_again_and_one_with_a_missing_file_is(tmp_path):
-    here = place(tmp_path, lines=LINES)
+    here = run_context(tmp_path, lines=LINES)
     for stage in (NUMBERS, SQUARES):
         bring_up_to_date(stage, here)
     before, task = listing(tmp_path), SQUARES.tasks(here)[0]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.paths import ROOT
-from tests.small_stages import NUMBERS, SQUARES, place
+from tests.small_stages import NUMBERS, SQUARES, run_context
 from textmill.pipelines.contract.parts import Part, PartWriter, aligned, read_batches
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import Task
@@ -33,7 +33,7 @@ def rows(folder: Path, dataset: str) -> list[dict]:
 
 
 def test_runs_both_ways_out_and_balances(tmp_path):
-    said = bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES))
+    said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     assert said.startswith("numbers: 7 words, 5 kept, 2 rejected (digits 2); 4 parts (4 of 4 made now), ")
     assert rows(tmp_path, "numbers") == [{"number": n} for n in (1, 2, 3, 4, 5)]
     assert json.loads((tmp_path / "numbers/_stats.json").read_text()) == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
@@ -43,23 +43,23 @@ def test_runs_both_ways_out_and_balances(tmp_path):
 
 
 def test_redoes_only_what_changed_and_removes_what_is_no_longer_listed(tmp_path):
-    bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES))
+    bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     before = files(tmp_path)
-    assert bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES)) == "numbers: up to date, 5 kept in 4 parts"
+    assert bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES)) == "numbers: up to date, 5 kept in 4 parts"
     assert files(tmp_path) == before
-    said = bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES | {"b": "30", "e": "6"}))
+    said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES | {"b": "30", "e": "6"}))
     assert "; 5 parts (2 of 5 made now)" in said
     after = files(tmp_path)
     same = [path for path in before if "/a." in path or "/c." in path or "/d." in path]
     assert len(same) == 9 and all(after[path] == before[path] for path in same)
     assert len([path for path in after if "/b." in path]) == 3      # part, rejects, receipt: the old ones are gone
-    assert bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES))
+    assert bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     assert files(tmp_path) == before
 
 
 def test_one_and_two_workers_give_the_same_bytes(tmp_path):
     for workers in (1, 2):
-        here = place(tmp_path / str(workers), workers=workers, lines=LINES)
+        here = run_context(tmp_path / str(workers), workers=workers, lines=LINES)
         bring_up_to_date(NUMBERS, here)
         bring_up_to_date(SQUARES, here)
     assert files(tmp_path / "1") == files(tmp_path / "2")
@@ -68,57 +68,57 @@ def test_one_and_two_workers_give_the_same_bytes(tmp_path):
 
 def test_refuses_missing_and_stale_input(tmp_path):
     with pytest.raises(StageError, match=r"nothing in .*/numbers yet; run `make numbers`"):
-        bring_up_to_date(SQUARES, place(tmp_path, lines=LINES))
-    bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES))
+        bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES))
+    bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     with pytest.raises(StageError, match="numbers is stale"):
-        bring_up_to_date(SQUARES, place(tmp_path, lines=LINES | {"b": "4"}))
+        bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES | {"b": "4"}))
 
 
 def test_a_changed_setting_redoes_the_stage_that_reads_it_only(tmp_path):
     for factor in (1, 2):
-        here = place(tmp_path, lines=LINES, factor=factor)
+        here = run_context(tmp_path, lines=LINES, factor=factor)
         numbers, squares = bring_up_to_date(NUMBERS, here), bring_up_to_date(SQUARES, here)
     assert "up to date" in numbers and "(4 of 4 made now)" in squares
     assert rows(tmp_path, "squares") == [{"square": 2 * n} for n in (1, 4, 9, 16, 25)]
-    assert bring_up_to_date(SQUARES, place(tmp_path, lines=LINES, factor=3), if_missing=True) == (
+    assert bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES, factor=3), if_missing=True) == (
         "squares: squares is there; its input has changed since it was made")
 
 
 def test_a_stage_that_loses_a_row_fails_the_run(tmp_path):
     with pytest.raises(StageError, match="b does not balance: read 2 but accounted for 1"):
-        bring_up_to_date(NUMBERS, place(tmp_path, lines={"a": "1", "b": "1 lost"}))
+        bring_up_to_date(NUMBERS, run_context(tmp_path, lines={"a": "1", "b": "1 lost"}))
     assert not (tmp_path / "numbers/_manifest.json").exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_in_a_worker_arrives_as_its_sentence(tmp_path, workers):
-    here = place(tmp_path, workers=workers, lines=LINES, full_disk_at="c")
+    here = run_context(tmp_path, workers=workers, lines=LINES, full_disk_at="c")
     bring_up_to_date(NUMBERS, here)
     with pytest.raises(StageError, match=r"^no space left on the disk of here; free some$"):
         bring_up_to_date(SQUARES, here)
-    said = bring_up_to_date(SQUARES, place(tmp_path, lines=LINES))
+    said = bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES))
     assert "squares: 5 documents, 5 kept" in said
 
 
 def test_a_dead_worker_ends_the_run_and_the_next_one_finishes_it(tmp_path):
-    bring_up_to_date(NUMBERS, place(tmp_path, lines=LINES))
+    bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     script = ("import os, sys; from textmill.pipelines.engines.engine import WorkerDiedError; from textmill.pipelines.contract.run import bring_up_to_date;"
-              "from tests.small_stages import SQUARES, place\n"
-              f"if __name__ == '__main__':\n    try: bring_up_to_date(SQUARES, place({str(tmp_path)!r}, workers=2, lines={LINES!r}, die_at='c'))\n"
+              "from tests.small_stages import SQUARES, run_context\n"
+              f"if __name__ == '__main__':\n    try: bring_up_to_date(SQUARES, run_context({str(tmp_path)!r}, workers=2, lines={LINES!r}, die_at='c'))\n"
               "    except WorkerDiedError as error: print(error, flush=True); os._exit(7)\n")
     (tmp_path / "die.py").write_text(script)
     ran = subprocess.run([sys.executable, str(tmp_path / "die.py")], capture_output=True, text=True, timeout=60,
                          env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert ran.returncode == 7 and ran.stdout.startswith("a worker process died"), ran.stderr
-    bring_up_to_date(SQUARES, place(tmp_path, lines=LINES))
-    other = place(tmp_path / "other", lines=LINES)
+    bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES))
+    other = run_context(tmp_path / "other", lines=LINES)
     bring_up_to_date(NUMBERS, other)
     bring_up_to_date(SQUARES, other)
     assert files(tmp_path / "squares") == files(tmp_path / "other/squares")
 
 
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
-    here = place(tmp_path, lines=LINES)
+    here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
     before = files(tmp_path)
     (tmp_path / "numbers/_tmp").mkdir()
@@ -129,7 +129,7 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
 
 
 def test_a_missing_part_is_made_again(tmp_path):
-    here = place(tmp_path, lines=LINES)
+    here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
     before = files(tmp_path)
     next((tmp_path / "numbers").glob("b.*.parquet")).unlink()
@@ -153,7 +153,7 @@ def test_a_flipped_bit_in_a_part_is_found_on_reading(tmp_path):
 
 
 def test_a_newer_schema_is_refused(tmp_path):
-    here = place(tmp_path, lines=LINES)
+    here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
     manifest = tmp_path / "numbers/_manifest.json"
     manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))

@@ -12,7 +12,7 @@ from tests.command_line import MIXTURE, ROOT, SETTINGS, run, table
 from tests.curate.test_curate import world
 from textmill.base.strict import SettingsError, parse
 from textmill.pipelines.contract.named_files import ContentError
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
 from textmill.pipelines.curate.rows import Curate, curate_batch
@@ -150,7 +150,7 @@ def test_a_set_named_later_redoes_curate_alone_and_the_ledger_names_the_item(mil
 
     def told(rules: str) -> str:
         config = read_config(str(tmp_path / "settings.yaml"), str(rules), str(MIXTURE), None)
-        return " ".join(" ".join(why(Place(Folder(str(data)), config, Engine()), page["id"])).split())
+        return " ".join(" ".join(why(RunContext(Folder(str(data)), config, Engine()), page["id"])).split())
 
     assert "curate rejected by evaluation, value 1.000, bound 0.5; it holds exam.jsonl:1 1.000" in told(ROOT / "rules.yaml")
     rules = tmp_path / "rules.yaml"

@@ -16,7 +16,7 @@ import pytest
 from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, table
 from textmill.pipelines.contract.row_groups import find_pages, rows_of
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.erasure.blocks import emptied_blocks, identity_of
@@ -234,7 +234,7 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     """The stages are current afterwards, extract too; without the raw files a takedown goes on all the same."""
     data, *_ = carried
     once = hashes(data)
-    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
     assert bring_up_to_date(EXTRACT, here).startswith("extract: up to date")
     aside = data.parent / "raw-aside"
     (data / "raw").rename(aside)
@@ -289,7 +289,7 @@ def test_a_page_of_a_listed_host_that_comes_later_is_rejected_until_it_is_emptie
     shutil.copytree(carried[0], data)
     new = data / "raw/sample/letters/later.jsonl"
     new.write_text(json.dumps({"url": "https://nl.torvel.example/later", "text": "Een heel nieuwe bladzijde van dezelfde site."}) + "\n")
-    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
     for stage in ("extract", "measure", "screen"):
         bring_up_to_date(STAGES[stage], here)
     (found,) = find_pages(Folder(str(data)), "https://nl.torvel.example/later").documents

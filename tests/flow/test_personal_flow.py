@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from tests.command_line import DATASETS, ROOT, SETTINGS, manifest, table
 from tests.paths import SHARED
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.flow import STAGES
@@ -79,7 +79,7 @@ def hostile(tmp_path_factory):
                       "entries: {all: {where: {source: hostile}, share: 1, repeat: 4}}\n")
     settings = data / "settings.yaml"
     settings.write_text(SETTINGS.read_text().replace("vocab_size: 1024", "vocab_size: 600"))     # nine pages are little text
-    here = Place(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(recipe), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(recipe), None), Engine())
     for stage in DATASETS:
         bring_up_to_date(STAGES[stage], here)
     texts = [{row["record_id"]: row["text"] for row in table(data, "documents").to_pylist()}]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import MIXTURE, ROOT, SETTINGS, table
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.lines import WIDTH, shown
 from textmill.pipelines.engines.engine import Engine
@@ -39,13 +39,13 @@ PAGES = {
 LABELS = [json.loads(line) for line in (ROOT / "sample/labels.jsonl").read_text("utf-8").splitlines()]
 
 
-def place(data: Path, rules: Path = ROOT / "rules.yaml") -> Place:
-    return Place(Folder(str(data)), read_config(str(SETTINGS), str(rules), str(MIXTURE), None), Engine())
+def context(data: Path, rules: Path = ROOT / "rules.yaml") -> RunContext:
+    return RunContext(Folder(str(data)), read_config(str(SETTINGS), str(rules), str(MIXTURE), None), Engine())
 
 
 def questions(data: Path) -> dict[str, list[str]]:
     """Name → what is told, for each fate and for the two other questions."""
-    here, folder = place(data), Folder(str(data))
+    here, folder = context(data), Folder(str(data))
     told = {name: why(here, page) for name, page in PAGES.items()}
     return told | {"trace-train": trace(folder, "mixture", "train", 0), "trace-held-out": trace(folder, "mixture", "validation", 0),
                    "where-page": where(folder, PAGES["kept-in-pieces"]), "where-host": where(folder, "quillop.example")}
@@ -69,20 +69,20 @@ def test_dropped_for_personal_data_and_stale(milled, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text((ROOT / "rules.yaml").read_text().replace("CREDIT_CARD: {action: replace}",
                                                                "CREDIT_CARD: {action: replace, drop_above: 0}"))
-    before = why(place(data, rules), PAGES["kept-with-edits"])
+    before = why(context(data, rules), PAGES["kept-with-edits"])
     stale = "(stale: its input or settings have changed; run `make curate`)"
     assert stale in " ".join(" ".join(before).split())
     from textmill.pipelines.contract.run import bring_up_to_date
     from textmill.pipelines.curate.stage import CURATE
-    bring_up_to_date(CURATE, place(data, rules), current={"extract"})
-    after = [line.strip() for line in why(place(data, rules), PAGES["kept-with-edits"])]
+    bring_up_to_date(CURATE, context(data, rules), current={"extract"})
+    after = [line.strip() for line in why(context(data, rules), PAGES["kept-with-edits"])]
     assert after[-1] == "curate     rejected by personal_data, value CREDIT_CARD 2, bound 0"
 
 
 def test_before_the_later_stages_have_run(milled, tmp_path):
     for name in ("documents", "signals"):
         shutil.copytree(milled[0] / name, tmp_path / name)
-    lines = why(place(tmp_path), PAGES["kept-with-edits"])
+    lines = why(context(tmp_path), PAGES["kept-with-edits"])
     assert lines[-3:] == ["screen     not yet; run `make screen`", "dedup      not yet; run `make dedup`",
                           "curate     not yet; run `make curate`"]
     shutil.copytree(milled[0] / "verdicts", tmp_path / "verdicts")
@@ -90,7 +90,7 @@ def test_before_the_later_stages_have_run(milled, tmp_path):
     listed = json.loads(path.read_text())
     listed["parts"] = listed["parts"][:1]
     path.write_text(json.dumps(listed))
-    said = " ".join(" ".join(why(place(tmp_path), PAGES["kept-with-edits"])).split())
+    said = " ".join(" ".join(why(context(tmp_path), PAGES["kept-with-edits"])).split())
     assert "screen verdicts was made from other documents than lie there now; run `make screen` dedup not yet" in said
 
 
@@ -100,7 +100,7 @@ def test_nothing_planted_is_in_any_answer(milled):
     planted = {snippet for label in LABELS if label["what"] == "personal_data" for snippet in label["must_not"]
                if any(character.isdigit() or character == "@" for character in snippet)}
     assert len(planted) > 20
-    here, folder = place(data), Folder(str(data))
+    here, folder = context(data), Folder(str(data))
     ids = sorted({row["id"] for row in table(data, "signals").to_pylist() if row["findings"]})
     assert len(ids) >= 7
     lost = [row["url"] for row in table(data, "documents", rejected=True).to_pylist() if row["url"]]

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.command_line import ROOT, table
-from textmill.pipelines.contract.stage import Place
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.engines.engine import Engine
@@ -47,9 +47,9 @@ def test_totals_sizes_and_shares_are_those_of_the_table(milled):
 
 def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, capsys):
     config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
-    place = Place(Folder(str(milled[0])), config, Engine(workers=2))
-    DEDUP.announce(place, 126)
-    DEDUP.announce(place, 3_000_000)
+    context = RunContext(Folder(str(milled[0])), config, Engine(workers=2))
+    DEDUP.announce(context, 126)
+    DEDUP.announce(context, 3_000_000)
     said = capsys.readouterr().err.splitlines()
     assert said[0] == said[1] == ("dedup: 20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %, 0.9 with "
                                   "100.0 %")

@@ -1,6 +1,6 @@
 """Bank accounts (IBAN), by the length that their country has and remainder 1 (ISO 13616)."""
 
-from textmill.pipelines.measure.personal.scan import Marks, Place
+from textmill.pipelines.measure.personal.scan import Marks, RunContext
 
 # Country -> characters of its IBAN: SWIFT IBAN registry, release 99.
 _LENGTHS = {
@@ -14,9 +14,9 @@ _LENGTHS = {
 _SEPARATORS = (" ", "\u00a0", "\u202f", "-")
 
 
-def find_ibans(text: str, marks: Marks) -> list[Place]:
+def find_ibans(text: str, marks: Marks) -> list[RunContext]:
     """IBANs, printed in groups or not, in capitals or small letters."""
-    places: list[Place] = []
+    places: list[RunContext] = []
     for digits in marks.behind_letters:
         start = digits - 2
         length = _LENGTHS.get(text[start:digits].upper()) if start >= 0 else None
