@@ -29,11 +29,12 @@ from cluster.flink import overview
 from cluster.processes import Processes
 from tests.command_line import hashes
 from tests.servers import free_port
-from textmill.pipelines.contract.stage import RunContext, Stage
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.files import read_rows
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.search import find_copies
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.steps import FOREST_FILE
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.extract.stage import EXTRACT
@@ -176,9 +177,9 @@ def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]
     configuration = read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None)
     context = RunContext(Folder(str(data)), configuration, Engine(workers=2))
     pages = yaml.safe_load((data / "documents/_stats.json").read_text())
-    tasks = Stage.tasks(FLOW["dedup"], context)
+    tasks = FLOW["dedup"].aligned_tasks(context)
     work = Folder(str(data.parent / "copies"))
-    find_copies(context.engine, context.data, work, tasks, context.config.settings.dedup)
+    find_copies(context.engine, context.data, work, tasks, context.config[DedupSettings])
     sizes: dict[str, int] = defaultdict(int)
     for entry in work.entries():
         sizes[entry.path.split("/")[0].split("-")[0]] += entry.size

@@ -1,4 +1,4 @@
-"""Dedup at scale: from stored signatures to the written table `duplicates`, verification included.
+"""DedupSettings at scale: from stored signatures to the written table `duplicates`, verification included.
 
     python -m benchmarks.dedup_scale --documents 100000
     python -m benchmarks.dedup_scale --documents 1000000 --memory-gb 1 --datatrove /path/to/python-with-datatrove --write
@@ -24,13 +24,13 @@ import numpy as np
 
 from benchmarks.dedup_world import write_world
 from benchmarks.extract_memory import Peaks, peaks
-from textmill.pipelines.contract.parts import PartWriter, read_batches
-from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.part_files import PartWriter, read_batches
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.exact import EXACT, NEAR
 from textmill.pipelines.dedup.keep import DUPLICATES, duplicates_table
 from textmill.pipelines.dedup.search import decisions_of, find_copies, held_of
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.engines.engine import Engine
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def work(folder: Path, workers: int, memory_gb: float | None) -> None:
     tasks = pickle.loads((folder / "tasks").read_bytes())
     data, place = Folder(f"{folder}/data"), Folder(f"{folder}/work")
     start = time.monotonic()
-    find_copies(Timed(workers=workers), data, place, tasks, Dedup(memory_gb=memory_gb))
+    find_copies(Timed(workers=workers), data, place, tasks, DedupSettings(memory_gb=memory_gb))
     before, counted = time.monotonic(), [write_duplicates(data, place, n, task) for n, task in enumerate(tasks)]
     STEPS.append(("Write", time.monotonic() - before, 0))
     clustered, exact, near, held = (sum(column) for column in zip(*counted, strict=True))

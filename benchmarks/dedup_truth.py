@@ -22,18 +22,21 @@ from scipy.sparse import csr_array
 
 from benchmarks.dedup_pages import give
 from benchmarks.s_curve import s_curve
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.bands import band_hashes, signature_matrix
-from textmill.pipelines.dedup.settings import probability_found
+from textmill.pipelines.dedup.settings import DedupSettings, probability_found
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.screen.stage import SCREEN
-from textmill.pipelines.settings import Config, read_config
+from textmill.pipelines.settings import read_config
 from textmill.pipelines.text.shingles import shingle_hashes
 from textmill.pipelines.text.words import read_words
 
@@ -85,15 +88,14 @@ def true_pairs(sets: Sets) -> Pairs:
     return Pairs(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def config_with(threshold: float | None = None) -> Config:
+def config_with(threshold: float | None = None) -> Configuration:
     """The shipped configuration without rules, so that dedup sees every page; at another threshold the same banding."""
     config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
-    dedup = config.settings.dedup
+    dedup = config[DedupSettings]
     if threshold is not None:
         bands, rows = dedup.banding()
         dedup = dataclasses.replace(dedup, threshold=threshold, bands=bands, rows=rows)
-    return dataclasses.replace(config, settings=dataclasses.replace(config.settings, dedup=dedup),
-                               rules=dataclasses.replace(config.rules, rules=()))
+    return config.replaced(dedup, dataclasses.replace(config[Rules], rules=()))
 
 
 def column(data: Folder, dataset: str, name: str) -> pa.ChunkedArray:

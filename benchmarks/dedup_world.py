@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.contract.parts import PartWriter
-from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.packed import words_to_ids
 from textmill.pipelines.text.shingles import PERMUTATIONS, SHINGLE, content_hashes, minhash, shingle_hashes
 from textmill.pipelines.text.words import read_words

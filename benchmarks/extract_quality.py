@@ -24,13 +24,13 @@ from resiliparse.extract.html2text import extract_plain_text
 from benchmarks.gold import HALVES, NEWS_FULL, NEWS_SNIPPETS, GoldPage, Score, Snippets, gold_pages, overlap, snippets
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 OURS, BOOK = "textmill", "book, all designs"
 MEASURED = [(NEWS_SNIPPETS, "snippets"), (NEWS_FULL, "words"), (BOOK, "words"), (BOOK, "snippets")]
 LIBRARIES = ("trafilatura", "resiliparse", "lxml")
-_LIMITS = Extract()
+_LIMITS = ExtractSettings()
 
 
 def ours(html: str) -> str:

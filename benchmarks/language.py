@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from benchmarks.good_texts import json_lines
 from benchmarks.language_codes import model_code
 from textmill.base.strict import parse, read_yaml
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.measure.language import UNDETERMINED, LanguageModel, find_model, identified
-from textmill.pipelines.measure.signals import Measure
+from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.settings import Settings
 from textmill.pipelines.text.words import read_words
 
@@ -36,7 +37,7 @@ def bare(model: LanguageModel, texts: Sequence[str]) -> list[str]:
     return model.guesses([" ".join(text.split()) for text in texts])
 
 
-def ours(model: LanguageModel, texts: Sequence[str], settings: Measure) -> list[str]:
+def ours(model: LanguageModel, texts: Sequence[str], settings: MeasureSettings) -> list[str]:
     bounds = (settings.language_score, settings.language_letters, settings.language_letter_share)
     return [language for start in range(0, len(texts), BATCH)
             for language in identified(read_words(texts[start:start + BATCH]), model, *bounds).languages]
@@ -57,10 +58,10 @@ def row(origin: str, what: str, gold: Sequence[str], found: Sequence[str]) -> st
             f"{100 * (1 - told / len(gold)):.1f} % | {100 * right / max(told, 1):.2f} % |")
 
 
-def sentences(shared: Path, model: LanguageModel, settings: Measure) -> tuple[str, str]:
+def sentences(shared: Path, model: LanguageModel, settings: MeasureSettings) -> tuple[str, str]:
     """(summary, table by language)."""
     rows = list(json_lines(shared / "langid.jsonl.zst"))
-    unsure = Measure(language_score=0, language_letters=0, language_letter_share=0)
+    unsure = MeasureSettings(language_score=0, language_letters=0, language_letter_share=0)
     lines = ["| sentences of | who | sentences | right | macro-F1 | `und` | right where told |",
              "|---|---|---:|---:|---:|---:|---:|"]
     by_language = ["| sentences of | language | sentences | bare model F1 | textmill F1 | `und` |",
@@ -84,7 +85,7 @@ def sentences(shared: Path, model: LanguageModel, settings: Measure) -> tuple[st
     return "\n".join(lines) + "\n", "\n".join(by_language) + "\n"
 
 
-def pages(shared: Path, documents: Folder, model: LanguageModel, settings: Measure) -> str:
+def pages(shared: Path, documents: Folder, model: LanguageModel, settings: MeasureSettings) -> str:
     gold = {row["record_id"]: row for row in pq.read_table(
         shared / "crawl/gold.parquet", columns=["record_id", "origin", "language"]).to_pylist() if row["language"]}
     counts: dict[str, Counter[str]] = defaultdict(Counter)

@@ -33,7 +33,7 @@ from benchmarks.personal_cases import HALVES, personal_cases
 from textmill.pipelines.extract.pages.charset import decode
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.measure.personal.find import KINDS, Finding, find_personal_data
 
 RESULTS, DOCS = (Path(__file__).parents[1] / name for name in ("benchmarks/results", "docs"))
@@ -195,7 +195,7 @@ def pages(shared: Path, archive: str, every: int) -> Iterator[tuple[str, str, st
         row["record_id"]: row["language"]
         for row in pq.read_table(shared / "crawl/gold.parquet", columns=["record_id", "language"]).to_pylist()
     }
-    limits = Extract()
+    limits = ExtractSettings()
     for number, (record, url, body, charset) in enumerate(responses(shared / f"crawl/{archive}.warc.gz")):
         if number % every == 0:
             start = time.process_time()

@@ -25,11 +25,13 @@ import pyarrow as pa
 from benchmarks.good_texts import GoodText, as_documents, good_texts, json_lines
 from benchmarks.language_codes import model_code
 from textmill.base.strict import parse, read_yaml
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.measure.language import LanguageModel, find_model
 from textmill.pipelines.measure.personal.find import KINDS
-from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, Measure, measure_batch, open_tools
+from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
 from textmill.pipelines.screen.rules import Rule, broken_rules, read_rules
 from textmill.pipelines.settings import Settings
 
@@ -53,7 +55,7 @@ class Judged(NamedTuple):
     broken: tuple[tuple[str, float, float], ...]
 
 
-def judge(texts: Sequence[GoodText], rules: Sequence[Rule], settings: Measure) -> Iterator[Judged]:
+def judge(texts: Sequence[GoodText], rules: Sequence[Rule], settings: MeasureSettings) -> Iterator[Judged]:
     tools = open_tools(settings)
     for start in range(0, len(texts), BATCH):
         some = texts[start:start + BATCH]

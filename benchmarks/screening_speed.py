@@ -26,7 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.base.strict import parse, read_yaml
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.measure.language import find_model
 from textmill.pipelines.measure.personal.find import KINDS

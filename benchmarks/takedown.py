@@ -23,7 +23,8 @@ import psutil
 import pyarrow as pa
 
 from benchmarks.real_crawl import ROOT, STAGES, prepare
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import find_ids, find_pages, rows_of
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
@@ -32,6 +33,7 @@ from textmill.pipelines.erasure.listing import stepping_in
 from textmill.pipelines.ledger.blocks import shards
 from textmill.pipelines.ledger.trace import trace, where
 from textmill.pipelines.ledger.why import why
+from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.settings import read_config
 
 RESULTS = ROOT / "benchmarks/results"
@@ -149,7 +151,7 @@ def ledger(context: RunContext, name: str) -> None:
     asked: dict[str, Callable[[], list[str]]] = {
         "why URL": lambda: why(context, page), "why ID": lambda: why(context, pages[0].id),
         "where URL": lambda: where(context.data, page), "where HOST": lambda: where(context.data, name),
-        "trace BLOCK": lambda: trace(context.data, context.config.mixture.name, "train", 0)}
+        "trace BLOCK": lambda: trace(context.data, context.config[Mixture].name, "train", 0)}
     stored = sum(entry.size for dataset in SETS for entry in context.data.entries(dataset))
     lines = ["| question | seconds | MB read | lines of answer |", "|---|---:|---:|---:|"]
     for question, ask in asked.items():

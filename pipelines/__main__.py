@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from textmill.base.errors import TextmillError
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import LOCAL, Engine, WorkerDiedError, processors, store_sentence
 from textmill.pipelines.flow import STAGES
 from textmill.pipelines.settings import read_config
@@ -66,7 +67,7 @@ def told(name: str, run: Callable[[], str]) -> int | str:
         if not (said := store_sentence(error)):
             raise
         return f"{name}: {said}"
-    except (StageError, SettingsError) as error:
+    except TextmillError as error:
         message = "\n".join(f"{name}: {line}" for line in str(error).splitlines())
         if isinstance(error, WorkerDiedError):       # the embedded runner's other threads wait for ever
             print(message, file=sys.stderr, flush=True)

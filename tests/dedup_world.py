@@ -20,7 +20,7 @@ from textmill.pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_r
 from textmill.pipelines.dedup.forest import TREE, root_of
 from textmill.pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
 from textmill.pipelines.dedup.packed import Pass, joined
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import ShingleSets, write_sets
 from textmill.pipelines.dedup.verify import EDGE, HELD, Compared, compared, fullest
 from textmill.pipelines.text.shingles import minhash
@@ -78,7 +78,7 @@ def world(seed: int, families: int = 25) -> list[Page]:
     return pages
 
 
-def deduplicate(parts: list[list[Page]], settings: Dedup, folder: str, passes: int = 1, partitions: int = 16):
+def deduplicate(parts: list[list[Page]], settings: DedupSettings, folder: str, passes: int = 1, partitions: int = 16):
     """The rows of `duplicates` for each part, as a list of record batches."""
     order, turns = settings.order, [Pass(n, passes) for n in range(passes)]
     members = [member_rows(pa.RecordBatch.from_pylist(

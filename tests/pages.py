@@ -10,7 +10,7 @@ from tests.paths import ROOT, SHARED
 from textmill.pipelines.extract.pages.charset import decode, http_charset
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 SAMPLE = ROOT / "sample" / "raw" / "web"
 CRAWL = SHARED / "crawl"
@@ -39,7 +39,7 @@ def pages(path: Path) -> Iterator[str]:
 class InProcess:
     """Reads pages as the child of a Reader does, in this process: for tests of what comes before and after it."""
 
-    def __init__(self, limits: Extract):
+    def __init__(self, limits: ExtractSettings):
         self.limits = limits
 
     def read(self, pages: Sequence[Job]) -> Iterator[Answer]:

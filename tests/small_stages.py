@@ -8,8 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.task import Task, fingerprint
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,26 @@ class Small:
     hold: str = ""              # a folder: work waits there, before its last rows, for a file `go`
 
 
-class Numbers(Stage):
+class Numbers(Stage[Small, None, None]):
     name, version, unit = "numbers", 1, "words"
-    schema = pa.schema([("number", pa.int64())])
-    rejected = pa.schema([("rule", pa.string()), ("value", pa.string())])
 
-    def dataset(self, config: Any) -> str:
+    def dataset(self, config: Configuration) -> str:
         return "numbers"
 
-    def tasks(self, context: RunContext) -> list[Task]:
-        return [Task(key, fingerprint(self.base(context), line), payload=line) for key, line in sorted(context.config.lines.items())]
+    def settings(self, config: Configuration) -> Small:
+        return config[Small]
 
-    def work(self, tools: Any, settings: Any, task: Task, batches: Any, output: Output) -> dict[str, Any]:
+    def output_settings(self, config: Configuration) -> Any:
+        return None
+
+    def output_format(self, tools: None, settings: Small) -> Parquet:
+        return Parquet(pa.schema([("number", pa.int64())]), pa.schema([("rule", pa.string()), ("value", pa.string())]))
+
+    def tasks(self, context: RunContext, prepared: None) -> list[Task]:
+        lines = sorted(context.config[Small].lines.items())
+        return [Task(key, fingerprint(self.base(context), line), payload=line) for key, line in lines]
+
+    def work(self, tools: None, settings: Small, task: Task, batches: Any, output: Output) -> dict[str, Any]:
         words = task.payload.split()
         good = [int(word) for word in words if word.isdigit()]
         bad = [word for word in words if not word.isdigit()]
@@ -44,33 +55,35 @@ class Numbers(Stage):
         return {"read": len(words), "kept": len(good), "rejected": {"digits": len(bad) - lost}}
 
 
-class Squares(Stage):
+class Squares(Stage[Small, None, None]):
     name, version = "squares", 1
     reads = (Numbers(),)
-    schema = pa.schema([("square", pa.int64())])
 
-    def dataset(self, config: Any) -> str:
+    def dataset(self, config: Configuration) -> str:
         return "squares"
 
-    def settings(self, config: Any) -> Any:
-        return {"factor": config.factor, "full_disk_at": config.full_disk_at, "die_at": config.die_at, "hold": config.hold}
+    def settings(self, config: Configuration) -> Small:
+        return config[Small]
 
-    def base(self, context: RunContext) -> str:
-        return fingerprint(self.version, context.config.factor)
+    def output_settings(self, config: Configuration) -> Any:
+        return config[Small].factor
 
-    def work(self, tools: Any, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def output_format(self, tools: None, settings: Small) -> Parquet:
+        return Parquet(pa.schema([("square", pa.int64())]))
+
+    def work(self, tools: None, settings: Small, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> dict[str, Any]:
-        if task.key == settings["die_at"]:
+        if task.key == settings.die_at:
             os.kill(os.getpid(), 9)
-        if task.key == settings["full_disk_at"]:
+        if task.key == settings.full_disk_at:
             raise StageError("no space left on the disk of here; free some")
         count = 0
         for (batch,) in batches:
             numbers = batch.column("number").to_pylist()
-            output.write(pa.record_batch({"square": [settings["factor"] * n * n for n in numbers]}))
+            output.write(pa.record_batch({"square": [settings.factor * n * n for n in numbers]}))
             count += len(numbers)
-        if settings["hold"]:
-            wait(settings["hold"])
+        if settings.hold:
+            wait(settings.hold)
         return {"read": count, "kept": count}
 
 
@@ -87,4 +100,4 @@ NUMBERS, SQUARES = Numbers(), Squares()
 def run_context(folder: Any, workers: int = 1, **config: Any) -> RunContext:
     from textmill.pipelines.engines.engine import Engine
 
-    return RunContext(Folder(str(folder)), Small(**config), Engine(workers=workers))  # type: ignore[arg-type]
+    return RunContext(Folder(str(folder)), Configuration(Small(**config)), Engine(workers=workers))

@@ -11,13 +11,13 @@ import pyarrow as pa
 from textmill.tokenizer.bpe import END_OF_TEXT, PATTERNS, TokenizerError
 from textmill.tokenizer.encoder import Encoder, compression
 from textmill.tokenizer.texts import kind, read_texts
-from textmill.tokenizer.training import Training, chosen, train, write_tokenizer
+from textmill.tokenizer.training import TokenizerSettings, chosen, train, write_tokenizer
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:
     """Exit status: 0, or a sentence for stderr and exit 1."""
     args = _arguments(argv)
-    training = Training(args.vocab_size, args.pattern, [END_OF_TEXT, *args.special], args.max_pretoken_bytes,
+    training = TokenizerSettings(args.vocab_size, args.pattern, [END_OF_TEXT, *args.special], args.max_pretoken_bytes,
                         args.sample_bytes)
     try:
         if problems := list(training.problems()):
@@ -32,7 +32,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tokenizer", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="train")
     add = commands.add_parser("train", help="text files to a folder with tokenizer.json", allow_abbrev=False).add_argument
-    default = Training()
+    default = TokenizerSettings()
     add("files", nargs="+", type=Path, metavar="FILE", help=".txt or .jsonl (plain, .gz, .zst) or .parquet")
     add("--to", type=Path, required=True, metavar="FOLDER", help="where tokenizer.json goes")
     add("--vocab-size", type=int, default=default.vocab_size, help="tokens in all (default: %(default)s)")
@@ -45,7 +45,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def train_files(files: Sequence[Path], folder: Path, training: Training, column: str) -> str:
+def train_files(files: Sequence[Path], folder: Path, training: TokenizerSettings, column: str) -> str:
     """Train on `files`, write `folder`, and say in a line how large it is and how well it compresses.
 
     The files are read twice: once to count their bytes, then to learn from the texts that `chosen` takes by the hash

@@ -10,6 +10,7 @@ environment variable RAYON_NUM_THREADS before the first batch, or on one thread 
 "false". The ids never depend on it. A program that runs several processes sets TOKENIZERS_PARALLELISM=false in each.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -27,10 +28,11 @@ _CHARACTER_IS_WORD = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}
 
 class Encoder:
     """A loaded tokenizer. `dtype` is that of its ids, uint16 up to 65,536 of them, else uint32; `end_of_text` is the
-    id that separates documents."""
+    id that separates documents; `sha256` that of its file."""
 
     def __init__(self, tokenizer_json: str):
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text."""
+        self.sha256 = hashlib.sha256(tokenizer_json.encode()).hexdigest()
         self.bytes = token_bytes(tokenizer_json)
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.encode_special_tokens = True

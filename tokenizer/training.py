@@ -31,7 +31,7 @@ LARGEST_SAMPLE = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
-class Training:
+class TokenizerSettings:
     """How to train. `vocab_size` counts bytes, merges and special tokens together.
 
     `qwen2` is the default pattern: single digits cost no part of a small vocabulary for the 1,110 numbers of up to
@@ -74,7 +74,7 @@ def chosen(id: str, share: float) -> bool:
     return hashed < int(share * 2**64)
 
 
-def train(texts: Iterable[str] | Iterable[list[str]], training: Training) -> str:
+def train(texts: Iterable[str] | Iterable[list[str]], training: TokenizerSettings) -> str:
     """The text of `tokenizer.json`, trained on `texts` (strings, or batches of them, which is faster).
 
     Raises TokenizerError where the settings cannot be, and where the texts hold too little for `vocab_size`.
@@ -100,7 +100,7 @@ def train(texts: Iterable[str] | Iterable[list[str]], training: Training) -> str
     return tokenizer_json(merges, training.pattern, training.special_tokens)
 
 
-def write_tokenizer(folder: Path, text: str, training: Training) -> None:
+def write_tokenizer(folder: Path, text: str, training: TokenizerSettings) -> None:
     """Write `tokenizer.json` (`text`, from `train`) and `tokenizer_config.json` into `folder`, each whole or not at
     all, the one that makes the other useful last."""
     folder.mkdir(parents=True, exist_ok=True)

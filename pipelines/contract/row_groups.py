@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from textmill.pipelines.contract.parts import Manifest, Part, opened, read_group
+from textmill.pipelines.contract.part_files import opened, read_group
+from textmill.pipelines.contract.parts import Manifest, Part
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.web.address import ascii_host, below, canonical_url, given_url, host
 
@@ -74,7 +75,7 @@ def find_pages(data: Folder, name: str, kinds: Sequence[str] | None = None) -> P
     """
     manifest = Manifest.read(data / "documents")
     if manifest is None:
-        raise StageError(f"there is nothing in {data.uri}/documents yet; run `make extract`")
+        raise StageError(f"there is nothing in {data.uri}/documents yet; run `textmill extract`")
     kinds = kinds or kinds_of(name)
     for kind in kinds:
         for spelling in _spellings(name, kind):

@@ -1,14 +1,26 @@
-"""One run of one stage, from top to bottom: refuse stale input, do what has no receipt, check, publish, clean, tell."""
+"""The life of a run of one stage: refuse stale input, prepare, do what has no receipt, check, publish, clean, report."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from textmill.base.progress import watched
-from textmill.pipelines.contract.parts import MANIFEST, RUN, STATS, Counts, Manifest, Receipt, add_counts, files_of, to_json
-from textmill.pipelines.contract.stage import RECEIPTS, RunContext, Stage, Task, library_version, manifest_of, quiet
+from textmill.pipelines.contract.attempt import attempt
+from textmill.pipelines.contract.parts import (
+    MANIFEST,
+    RUN,
+    STATS,
+    Counts,
+    Manifest,
+    Receipt,
+    add_counts,
+    files_of,
+    read_counts,
+    to_json,
+)
+from textmill.pipelines.contract.run_notes import remember
+from textmill.pipelines.contract.stage import RunContext, Stage, library_version, manifest_of
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.task import RECEIPTS, Task
 
 
 def refuse_stale(stage: Stage, context: RunContext, current: set[str] | None = None) -> None:
@@ -21,9 +33,9 @@ def refuse_stale(stage: Stage, context: RunContext, current: set[str] | None = N
         if upstream.name in current:
             continue
         refuse_stale(upstream, context, current)
-        if manifest_of(upstream, context).wanted != upstream.wanted(context):
+        if manifest_of(upstream, context).input_digest != upstream.input_digest(context):
             raise StageError(f"{upstream.dataset(context.config)} is stale: its input or settings have changed; "
-                             f"run `make {upstream.name}` (or `make {stage.name}`, which does both)")
+                             f"run `textmill {upstream.name}` (or `textmill {stage.name}`, which does both)")
         current.add(upstream.name)
 
 
@@ -34,67 +46,85 @@ def bring_up_to_date(stage: Stage, context: RunContext, if_missing: bool = False
     whose datasets are taken as they are.
     """
     start = time.monotonic()
-    if if_missing and (manifest := Manifest.read(context.data / stage.dataset(context.config))):
-        changed = "" if manifest.wanted == stage.wanted(context) else "; its input has changed since it was made"
+    dataset = context.data / stage.dataset(context.config)
+    if if_missing and (manifest := Manifest.read(dataset)):
+        changed = "" if manifest.input_digest == stage.input_digest(context) else "; its input has changed since it was made"
         return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
     refuse_stale(stage, context, current)
-    dataset = context.data / stage.dataset(context.config)
-    wanted, manifest = stage.wanted(context), Manifest.read(dataset)
+    digest, manifest = stage.input_digest(context), Manifest.read(dataset)
     listing = {entry.path: entry.size for entry in dataset.entries()}
-    if manifest and manifest.wanted == wanted and _whole(manifest, listing):
-        receipts = read_receipts(dataset, list(manifest.receipts))
-        clean(stage, context, receipts)
+    if manifest and manifest.input_digest == digest and _whole(manifest, listing):
+        clean(stage, context, read_receipts(dataset, list(manifest.receipts)))
         remarks = "".join(f"; {remark}" for remark in stage.remarks(context))
-        return f"{stage.name}: up to date, {total(receipts)['kept']:,} kept in {len(manifest.parts)} parts{remarks}"
-    if not context.engine.is_local and stage.uses_workers:
-        with quiet():                           # Beam warns of cloud libraries that are not installed
-            from textmill.pipelines.engines.preflight import check_workers
+        kept = read_counts(dataset)["kept"]
+        return f"{stage.name}: up to date, {kept:,} kept in {len(manifest.parts)} parts{remarks}"
+    if stage.uses_workers:
+        context.engine.preflight(stage, context)
+    prepared = stage.prepare(context)
+    tasks = stage.tasks(context, prepared)
+    receipts, built = done(stage, context, tasks, listing)
+    counts = add_counts(total(receipts), stage.prepared_counts(prepared))
+    check(stage, tasks, receipts, counts)
+    publish(stage, context, tasks, receipts, counts, digest)
+    remember(dataset, runner=context.engine.runner, workers=context.engine.workers, seconds=round(time.monotonic() - start, 1),
+             python_textmill=library_version("textmill"), redone=len(built), tasks=len(tasks))
+    clean(stage, context, receipts)
+    if failure := stage.failure(counts, context):
+        raise StageError(f"{failure} (all else is written: {stage.summary(counts)})")
+    summary = "; ".join([stage.summary(counts), *stage.remarks(context)])
+    parts, fresh = (sum(len(r.parts) for r in receipts if r.task in keys) for keys in ({t.key for t in tasks}, built))
+    return f"{stage.name}: {summary}; {parts} parts ({fresh} built, {parts - fresh} reused), {time.monotonic() - start:.1f} s"
 
-        check_workers(stage, context)
-    tasks = stage.tasks(context)
-    kept = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
-            if all(listing.get(part.path) == part.bytes for part in files_of(r))}
-    todo = [task for task in tasks if task.key not in kept]
-    if todo:
-        wait = 0.5 if dataset.is_local else 3.0
-        with watched(stage.name, len(todo), lambda: _made(dataset, todo), every=wait):
-            stage.make(context, todo)
-        redone = read_receipts(dataset, [t.receipt for t in todo if dataset.exists(t.receipt)])
-        if len(redone) < len(todo):
-            raise StageError(f"{len(todo) - len(redone)} of {len(todo)} parts were not finished; run the same command again")
-        kept |= {r.task: r for r in redone}
-    receipts = [kept[task.key] for task in tasks]
-    balance(stage, tasks, receipts)
-    if faults := list(stage.faults(receipts)):
-        raise StageError("\n".join(faults))
-    counts = total(receipts)
+
+def done(stage: Stage, context: RunContext, tasks: list[Task], listing: dict[str, int]) -> tuple[list[Receipt], set[str]]:
+    """The receipts of all tasks, in their order, after doing those that have none in `listing`, and the keys of these."""
+    dataset = context.data / stage.dataset(context.config)
+    receipts = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
+                if all(listing.get(part.path) == part.bytes for part in files_of(r))}
+    missing = [task for task in tasks if task.key not in receipts]
+    if missing:
+        with watched(stage.name, len(missing), lambda: _finished(dataset, missing), every=0.5 if dataset.is_local else 3.0):
+            (context.engine.do if stage.uses_workers else do_here)(stage, context, missing)
+        built = read_receipts(dataset, [task.receipt for task in missing if dataset.exists(task.receipt)])
+        if len(built) < len(missing):
+            raise StageError(f"{len(missing) - len(built)} of {len(missing)} tasks were not finished; run the same command "
+                             "again")
+        receipts |= {receipt.task: receipt for receipt in built}
+    return [receipts[task.key] for task in tasks], {task.key for task in missing}
+
+
+def do_here(stage: Stage, context: RunContext, tasks: list[Task]) -> None:
+    """Attempt the tasks in this process, for a stage that needs no workers."""
+    settings, dataset = stage.settings(context.config), context.data / stage.dataset(context.config)
+    tools = stage.open(settings, context.data)
+    for task in tasks:
+        attempt(stage, tools, settings, context.data, dataset, task)
+
+
+def check(stage: Stage, tasks: list[Task], receipts: list[Receipt], counts: Counts) -> None:
+    """Nothing disappears: read = kept + rejected + quarantined in every receipt and in all, or the run fails."""
+    balances = [(task.key, receipt.counts, stage.miscount(task, receipt))
+                for task, receipt in zip(tasks, receipts, strict=True)]
+    for key, count, miscount in (*balances, ("all of it", counts, None)):
+        out = count["kept"] + sum(count.get("rejected", {}).values()) + sum(count.get("quarantined", {}).values())
+        fault = miscount if count["read"] == out else f"read {count['read']} but accounted for {out}"
+        if fault:
+            raise StageError(f"{key} does not balance: {fault}; this is a bug of {stage.name}, please report it")
+    if contradictions := list(stage.contradictions(receipts)):
+        raise StageError("\n".join(contradictions))
+
+
+def publish(stage: Stage, context: RunContext, tasks: list[Task], receipts: list[Receipt], counts: Counts, digest: str) -> None:
+    """Write the counts, the stage's further files, and last the manifest: the dataset is complete."""
+    dataset = context.data / stage.dataset(context.config)
     dataset.write(STATS, to_json(counts))
     for path, content in stage.extra_files(context, receipts).items():
         dataset.write(path, content)
     dataset.write(MANIFEST, Manifest(
-        stage.name, stage.version, wanted, tuple(part for r in receipts for part in r.parts),
+        stage.name, stage.version, digest, tuple(part for r in receipts for part in r.parts),
         tuple(r.rejected for r in receipts if r.rejected), tuple(task.receipt for task in tasks),
-        {"settings": stage.decisive(context.config), "named_inputs": stage.named_inputs(context),
+        {"settings": stage.output_settings(context.config), "named_inputs": stage.named_inputs(context),
          "libraries": stage.versions()}).to_json())
-    seconds = time.monotonic() - start
-    remember(dataset, runner=context.engine.runner, workers=context.engine.workers, seconds=round(seconds, 1),
-             python_textmill=library_version("textmill"), redone=len(todo), tasks=len(tasks))
-    clean(stage, context, receipts)
-    if fault := stage.verdict(counts, context):
-        raise StageError(f"{fault} (all else is written: {stage.summary(counts)})")
-    parts = sum(len(r.parts) for r in receipts)
-    said = "; ".join([stage.summary(counts), *stage.remarks(context)])
-    return f"{stage.name}: {said}; {parts} parts ({len(todo)} of {len(tasks)} made now), {seconds:.1f} s"
-
-
-def balance(stage: Stage, tasks: list[Task], receipts: list[Receipt]) -> None:
-    """Nothing disappears: read = kept + rejected + quarantined in every receipt, or the run fails."""
-    for task, receipt in zip(tasks, receipts, strict=True):
-        counts = receipt.counts
-        out = counts["kept"] + sum(counts.get("rejected", {}).values()) + sum(counts.get("quarantined", {}).values())
-        fault = None if counts["read"] == out else f"read {counts['read']} but accounted for {out}"
-        if fault := fault or stage.check(task, receipt):
-            raise StageError(f"{task.key} does not balance: {fault}; this is a bug of {stage.name}, please report it")
 
 
 def clean(stage: Stage, context: RunContext, receipts: list[Receipt]) -> None:
@@ -109,23 +139,6 @@ def clean(stage: Stage, context: RunContext, receipts: list[Receipt]) -> None:
     dataset.delete_empty_folders()
 
 
-def remember(dataset: Folder, **facts: Any) -> None:
-    """Add facts about this run to `_run.json`, the one file that the promise of equal bytes leaves out."""
-    dataset.write(RUN, to_json(recall(dataset) | facts))
-
-
-def recall(dataset: Folder) -> dict[str, Any]:
-    try:
-        return dict(json.loads(dataset.read(RUN)))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _whole(manifest: Manifest, listing: dict[str, int]) -> bool:
-    return (all(listing.get(part.path) == part.bytes for part in (*manifest.parts, *manifest.rejected))
-            and all(receipt in listing for receipt in manifest.receipts))
-
-
 def read_receipts(dataset: Folder, paths: list[str]) -> list[Receipt]:
     """The receipts at these paths, sorted by path."""
     def read(path: str) -> Receipt:
@@ -135,14 +148,19 @@ def read_receipts(dataset: Folder, paths: list[str]) -> list[Receipt]:
         return list(pool.map(read, sorted(paths)))
 
 
-def _made(dataset: Folder, tasks: list[Task]) -> int:
-    there = {entry.path for entry in dataset.entries(RECEIPTS)}
-    return sum(task.receipt in there for task in tasks)
-
-
 def total(receipts: list[Receipt]) -> Counts:
-    """The counts of all receipts: what `_stats.json` holds."""
+    """The counts of all receipts."""
     summed: Counts = {"read": 0, "kept": 0}
     for receipt in receipts:
         summed = add_counts(summed, receipt.counts)
     return summed
+
+
+def _whole(manifest: Manifest, listing: dict[str, int]) -> bool:
+    return (STATS in listing and all(receipt in listing for receipt in manifest.receipts)
+            and all(listing.get(part.path) == part.bytes for part in (*manifest.parts, *manifest.rejected)))
+
+
+def _finished(dataset: Folder, tasks: list[Task]) -> int:
+    receipts = {entry.path for entry in dataset.entries(RECEIPTS)}
+    return sum(task.receipt in receipts for task in tasks)

@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 
 ENDINGS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
@@ -66,7 +67,7 @@ class Texts:
     def fingerprint(self, data: Folder) -> str:
         """A hash that changes with what is there: the manifest's digest of a dataset; name and bytes of files."""
         if manifest := Manifest.read(data / self.where):
-            there = manifest.wanted
+            there = manifest.input_digest
         else:
             there = _hash([(file.name, _sha256(file)) for file in self._files(data)])
         return _hash([there, _sha256(self.labels)]) if self.labels else there

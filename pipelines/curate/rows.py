@@ -1,8 +1,5 @@
 """Rows of `curated` and of curate's `_rejected`: every document gives one or more of the first or one of the second."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,8 +8,9 @@ from textmill.pipelines.curate.edits import Edit, apply_edits, edits_for, too_ma
 from textmill.pipelines.curate.evaluation import Evaluation, overlaps
 from textmill.pipelines.curate.leftovers import leftovers
 from textmill.pipelines.curate.pieces import cut
-from textmill.pipelines.measure.signals import slices
+from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.screen.rules import PersonalDataPolicy
+from textmill.pipelines.text.slices import slices
 
 EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
 # Items of evaluation sets that the document holds, with the share of each: the largest first, five at most.
@@ -32,27 +30,8 @@ REJECTED = pa.schema([
 _CRAWL = r"(?P<dump>CC-MAIN-\d{4}-\d{2})"
 
 
-@dataclass(frozen=True)
-class Curate:
-    """Settings of curate. `max_piece_bytes` is 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
-    max_piece_bytes: int = 32768
-    clean_tables: bool = True                   # rows without a word go, each recorded as an edit
-    evaluation_sets: tuple[str, ...] = ()       # files under evaluation_sets/: documents that hold their items are found
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
-        if self.max_piece_bytes < 256:
-            yield f"max_piece_bytes is {self.max_piece_bytes}; pieces that short cut words and sentences: give 256 or more"
-        for name in self.evaluation_sets:
-            if not re.fullmatch(r"[^/\s._][^/\s]*", name):
-                yield (f"evaluation_sets names {name!r}; give the name of a file in the data folder's evaluation_sets/, "
-                       "without its path")
-        if len(set(self.evaluation_sets)) < len(self.evaluation_sets):
-            yield "evaluation_sets names a set twice; give each once"
-
-
 def curate_batch(documents: pa.RecordBatch, signals: pa.RecordBatch, verdicts: pa.RecordBatch, duplicates: pa.RecordBatch,
-                 settings: Curate, policy: PersonalDataPolicy, threshold: float | None = None,
+                 settings: CurateSettings, policy: PersonalDataPolicy, threshold: float | None = None,
                  evaluation: Evaluation | None = None) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """(curated, rejected) of aligned batches: documents with a row in the first and rows of the second add up to all.
 
@@ -94,7 +73,7 @@ def _held(documents: pa.RecordBatch, rows: list[int], evaluation: Evaluation) ->
 
 
 def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.RecordBatch, staying: list[int],
-             troubled: pa.Array, settings: Curate, policy: PersonalDataPolicy,
+             troubled: pa.Array, settings: CurateSettings, policy: PersonalDataPolicy,
              held: dict[int, list[tuple[str, float]]]) -> pa.RecordBatch:
     """Rows of `curated`. A text without findings and short enough is taken as it is; the others go one by one."""
     texts = documents.column("text")

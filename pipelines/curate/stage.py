@@ -2,64 +2,68 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, to_plain
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.contract.task import Task, to_plain
 from textmill.pipelines.curate.evaluation import SETS, Evaluation, open_sets
-from textmill.pipelines.curate.rows import CURATED, REJECTED, Curate, curate_batch
+from textmill.pipelines.curate.rows import CURATED, REJECTED, curate_batch
+from textmill.pipelines.curate.settings import CurateSettings
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
-from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy, Rules
 from textmill.pipelines.screen.stage import SCREEN
-
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
 
 
 @dataclass(frozen=True)
-class Given:
-    """The settings curate reads: its own, the policies, and dedup's threshold for the ledger."""
+class CurateInputs:
+    """The settings that curate reads: its own, the policies, and dedup's threshold for the ledger."""
 
-    curate: Curate
+    curate: CurateSettings
     policy: PersonalDataPolicy
     threshold: float
     evaluation: EvaluationPolicy
 
 
-class CurateStage(Stage):
+class Curate(Stage[CurateInputs, Evaluation | None, None]):
     name, version = "curate", 3
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
-    columns = {  # noqa: RUF012  (read only)
+    columns: ClassVar = {
         "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra"],
         "signals": ["id", "language", "language_score", "findings"]}
-    schema, rejected = CURATED, REJECTED
 
-    def dataset(self, config: "Config") -> str:
+    def dataset(self, config: Configuration) -> str:
         return "curated"
 
-    def settings(self, config: "Config") -> Given:
-        return Given(config.settings.curate, config.rules.personal_data, config.settings.dedup.threshold,
-                     config.rules.evaluation)
+    def settings(self, config: Configuration) -> CurateInputs:
+        rules = config[Rules]
+        return CurateInputs(config[CurateSettings], rules.personal_data, config[DedupSettings].threshold, rules.evaluation)
 
-    def decisive(self, config: "Config") -> Any:
+    def output_format(self, tools: Evaluation | None, settings: CurateInputs) -> Parquet:
+        return Parquet(CURATED, REJECTED)
+
+    def output_settings(self, config: Configuration) -> Any:
         """Without evaluation sets, the policy for them decides nothing."""
-        given = to_plain(self.settings(config))
-        return given if config.settings.curate.evaluation_sets else given | {"evaluation": None}
+        settings = to_plain(self.settings(config))
+        return settings if config[CurateSettings].evaluation_sets else settings | {"evaluation": None}
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
-        return SETS.digests(context.config.settings.curate.evaluation_sets, context.data)
+        return SETS.digests(context.config[CurateSettings].evaluation_sets, context.data)
 
-    def open(self, settings: Given, data: Folder) -> Evaluation | None:
+    def open(self, settings: CurateInputs, data: Folder) -> Evaluation | None:
         return open_sets(settings.curate.evaluation_sets, settings.evaluation, data)
 
-    def work(self, tools: Evaluation | None, settings: Given, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: Evaluation | None, settings: CurateInputs, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """`kept` counts documents; their pieces are counted apart."""
         counts: Counts = {"read": 0, "kept": 0, "pieces": 0, "bytes": 0}
@@ -85,4 +89,4 @@ class CurateStage(Stage):
         return super().summary(counts) + f"; {counts['pieces']:,} pieces, {counts['bytes'] / 1e6:.1f} MB, {edits:,} edits"
 
 
-CURATE = CurateStage()
+CURATE = Curate()

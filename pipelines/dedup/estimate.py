@@ -6,7 +6,7 @@ from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.buckets import LINK
 from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
 from textmill.pipelines.dedup.packed import GROWTH, passes_for
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import INDEX
 
 CANDIDATES = 0.2            # share of documents that meet another: a guess that the line tells
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
     seconds: float
 
 
-def estimate(documents: int, words: float, settings: Dedup, memory: float, workers: int) -> Estimate:
+def estimate(documents: int, words: float, settings: DedupSettings, memory: float, workers: int) -> Estimate:
     """For so many documents of so many words on average, where `memory` bytes may be grouped at one time."""
     grouped = max(settings.banding()[0] * BAND.itemsize, len(EXACT_KINDS) * KEYED.itemsize) * documents
     passes = settings.passes or passes_for(grouped, memory)
@@ -38,10 +38,10 @@ def estimate(documents: int, words: float, settings: Dedup, memory: float, worke
     return Estimate(passes, PROCESS + GROWTH * grouped / passes, disk, processor / workers)
 
 
-def estimate_line(documents: int, words: float, settings: Dedup, memory: float, workers: int) -> str:
+def estimate_line(documents: int, words: float, settings: DedupSettings, memory: float, workers: int) -> str:
     """The estimate as a sentence.
 
-    >>> estimate_line(1_000_000, 400, Dedup(), 1e9, 2)
+    >>> estimate_line(1_000_000, 400, DedupSettings(), 1e9, 2)
     '1,000,000 documents: 2 passes, about 1.4 GB in the largest process, 0.8 GB of work files and 2 minutes with 2 workers, \
 where one in 5 meets another'
     """

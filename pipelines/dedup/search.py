@@ -6,18 +6,18 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.stage import Engine
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.exact import KEYED, KINDS
 from textmill.pipelines.dedup.files import DONE, Grouping, file_name, read_rows
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION
-from textmill.pipelines.dedup.settings import Dedup, memory_for
+from textmill.pipelines.dedup.settings import DedupSettings, memory_for
 from textmill.pipelines.dedup.steps import FOREST_FILE, Run, held_file
 from textmill.pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
 from textmill.pipelines.dedup.verify import HELD
-from textmill.pipelines.engines.engine import Engine
 
 EXACT_KINDS = len(KINDS) - 1
 WORTH_A_WORKER = 5_000      # documents: starting a process for each of seven pipelines takes longer than grouping fewer
@@ -25,7 +25,7 @@ RESULT = "decisions"
 STEPS = tuple(step + DONE for step in ("exact", "resolve", "bands", "buckets", "sets", "forest", RESULT))      # as they end
 
 
-def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task], settings: Dedup) -> None:
+def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task], settings: DedupSettings) -> None:
     """Fill `work`, after which `decisions_of` gives the decisions on every part. Steps that have ended are not repeated.
 
     A task's `inputs` name its parts of documents, signals and verdicts; its place in `tasks` is its ordinal. `work` must

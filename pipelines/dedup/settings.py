@@ -12,7 +12,7 @@ Standing = Literal["source", "longest", "oldest", "newest"]
 
 
 @dataclass(frozen=True)
-class Dedup:
+class DedupSettings:
     """Settings of the stage. A smaller `id` decides where the whole `order` ties."""
 
     threshold: float = 0.8              # exact Jaccard of shingle sets at or above which two documents are copies
@@ -83,7 +83,7 @@ def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
     return next((banding for banding in bandings if probability_found(threshold, *banding) >= recall), None)
 
 
-def memory_for(settings: Dedup, spills: bool = False) -> float:
+def memory_for(settings: DedupSettings, spills: bool = False) -> float:
     """Bytes that may be grouped at one time: as set, else a quarter of the machine's, or any number where the engine spills."""
     if settings.memory_gb:
         return settings.memory_gb * 1e9

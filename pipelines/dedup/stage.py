@@ -8,73 +8,84 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.base.progress import watched
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import STATS, Counts, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint, quiet, to_plain
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.estimate import LARGE, estimate_line
 from textmill.pipelines.dedup.keep import DECISION, DUPLICATES, duplicates_table
-from textmill.pipelines.dedup.settings import Dedup, memory_for, recall_line
+from textmill.pipelines.dedup.settings import DedupSettings, memory_for, recall_line
 from textmill.pipelines.dedup.verify import HELD
+from textmill.pipelines.engines.quiet import quiet
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.screen.stage import SCREEN
 
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
-
 WORK = "_work"
 
 
-class DedupStage(Stage):
+class Decisions(NamedTuple):
+    """What is decided on the rows of one part: a folder, its files of DECISION and HELD rows, and the hash of both."""
+
+    folder: str
+    decided: str
+    held: str
+    digest: str
+
+
+class Dedup(Stage[DedupSettings, None, list[Decisions]]):
     name, version = "dedup", 3
     reads = (EXTRACT, MEASURE, SCREEN)
-    columns = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}  # noqa: RUF012  (read only)
+    columns: ClassVar = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}
     libraries = ("regex", "xxhash")
-    schema = DUPLICATES
 
-    def dataset(self, config: "Config") -> str:
+    def dataset(self, config: Configuration) -> str:
         return "duplicates"
 
-    def settings(self, config: "Config") -> Dedup:
-        return config.settings.dedup
+    def settings(self, config: Configuration) -> DedupSettings:
+        return config[DedupSettings]
 
-    def decisive(self, config: "Config") -> Any:
+    def output_format(self, tools: None, settings: DedupSettings) -> Parquet:
+        return Parquet(DUPLICATES)
+
+    def output_settings(self, config: Configuration) -> Any:
         """Memory and passes decide how the work is cut, not about a byte."""
         return {name: value for name, value in to_plain(self.settings(config)).items() if name not in ("memory_gb", "passes")}
 
-    def wanted(self, context: RunContext) -> str:
+    def input_digest(self, context: RunContext) -> str:
         """Known without looking for copies: the settings and all parts of the three datasets."""
-        return fingerprint(self.base(context), [[part.sha256 for _, part in task.inputs] for task in super().tasks(context)])
+        parts = [[part.sha256 for _, part in task.inputs] for task in self.aligned_tasks(context)]
+        return fingerprint(self.base(context), parts)
 
-    def tasks(self, context: RunContext) -> list[Task]:
-        """Finds the copies, unless an interrupted run already did, and gives each part its decisions."""
+    def prepare(self, context: RunContext) -> list[Decisions]:
+        """Finds the copies, unless an interrupted run already did, and writes what is decided on each part."""
         with quiet():
             from textmill.pipelines.dedup.search import STEPS, decisions_of, find_copies, held_of
 
-        parts, base = super().tasks(context), self.base(context)
-        work = context.data / self.dataset(context.config) / WORK / self.wanted(context)
+        parts = self.aligned_tasks(context)
+        work = context.data / self.dataset(context.config) / WORK / self.input_digest(context)
         self.announce(context, sum(part.inputs[0][1].rows for part in parts))
         with watched("dedup, looking for copies", len(STEPS), lambda: sum(work.exists(step) for step in STEPS), unit="steps",
                      every=2.0):
             find_copies(context.engine, context.data, work, parts, self.settings(context.config))
-        tasks = []
-        for ordinal, part in enumerate(parts):
-            found = decisions_of(work, ordinal).copy(), held_of(work, ordinal).copy()
-            paths = f"{ordinal:08d}.decided", f"{ordinal:08d}.held"
-            for rows, path in zip(found, paths, strict=True):
-                rows["ref"] -= np.uint64(ordinal << 32)         # rows of the part: a new part elsewhere moves ordinals
-                work.write(path, rows.tobytes())
-            digest = hashlib.sha256(b"".join(rows.tobytes() for rows in found)).hexdigest()
-            tasks.append(Task(part.key, fingerprint(base, part.fingerprint, digest), part.inputs, (work.uri, *paths)))
-        return tasks
+        return [store_decisions(work, ordinal, decisions_of(work, ordinal), held_of(work, ordinal))
+                for ordinal in range(len(parts))]
+
+    def tasks(self, context: RunContext, prepared: list[Decisions]) -> list[Task]:
+        base = self.base(context)
+        return [replace(part, fingerprint=fingerprint(base, part.fingerprint, decisions.digest), payload=decisions)
+                for part, decisions in zip(self.aligned_tasks(context), prepared, strict=True)]
 
     def announce(self, context: RunContext, documents: int) -> None:
         """What will be found with which chance; before a large run also what it will take."""
@@ -87,12 +98,12 @@ class DedupStage(Stage):
             said = estimate_line(documents, words, settings, memory, context.engine.workers)
             print(f"dedup: {said}", file=sys.stderr, flush=True)
 
-    def work(self, tools: Any, settings: Dedup, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: None, settings: DedupSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
-        folder, decided_path, held_path = task.payload
-        decided = np.frombuffer(Folder(folder).read(decided_path), DECISION)
-        held = np.frombuffer(Folder(folder).read(held_path), HELD)
+        decisions: Decisions = task.payload
+        decided = np.frombuffer(Folder(decisions.folder).read(decisions.decided), DECISION)
+        held = np.frombuffer(Folder(decisions.folder).read(decisions.held), HELD)
         counts: Counts = {"read": 0, "kept": 0}
         for documents, signals, verdicts in batches:
             first, end = counts["read"], counts["read"] + documents.num_rows
@@ -119,4 +130,14 @@ class DedupStage(Stage):
                 f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
 
 
-DEDUP = DedupStage()
+def store_decisions(work: Folder, ordinal: int, decided: np.ndarray, held: np.ndarray) -> Decisions:
+    """Write the DECISION and HELD rows of a part by its own row numbers: a new part elsewhere moves ordinals."""
+    paths, written = (f"{ordinal:08d}.decided", f"{ordinal:08d}.held"), []
+    for rows, path in zip((decided.copy(), held.copy()), paths, strict=True):
+        rows["ref"] -= np.uint64(ordinal << 32)
+        written.append(rows.tobytes())
+        work.write(path, written[-1])
+    return Decisions(work.uri, *paths, hashlib.sha256(b"".join(written)).hexdigest())
+
+
+DEDUP = Dedup()

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
-from textmill.pipelines.contract.parts import aligned, read_batches
-from textmill.pipelines.contract.stage import Task
+from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
 from textmill.pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, keyed_rows, member_rows, resolve
@@ -23,11 +23,11 @@ from textmill.pipelines.dedup.files import Grouping, read_rows, rows_of_part, wr
 from textmill.pipelines.dedup.forest import TREE, root_of
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION, decisions
 from textmill.pipelines.dedup.packed import MEMBER, Pass, by_partition, joined, mixed, owned, split
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import INDEX, ShingleSets, write_sets
 from textmill.pipelines.dedup.verify import HELD, compared, fullest
-from textmill.pipelines.measure.signals import slices
 from textmill.pipelines.text.shingles import shingle_hashes
+from textmill.pipelines.text.slices import slices
 from textmill.pipelines.text.words import read_words
 
 OrderedPart = tuple[int, Task]
@@ -42,7 +42,7 @@ class Run:
 
     data: Folder
     work: Folder
-    settings: Dedup
+    settings: DedupSettings
 
     @property
     def sets(self) -> Folder:

@@ -13,7 +13,7 @@ import numpy as np
 from textmill.pipelines.dedup.forest import forest
 from textmill.pipelines.dedup.jaccard import Jaccards
 from textmill.pipelines.dedup.packed import run_starts
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import ShingleSets
 
 EDGE = np.dtype([("a", "<u8"), ("b", "<u8"), ("similarity", "<f8")])
@@ -54,7 +54,7 @@ class Compared(NamedTuple):
     held: np.ndarray
 
 
-def compared(links: np.ndarray, sets: ShingleSets, settings: Dedup) -> Compared:
+def compared(links: np.ndarray, sets: ShingleSets, settings: DedupSettings) -> Compared:
     """The copies and the contained among the pairs of some buckets that are compared.
 
     `links` are the LINK rows of some whole buckets, each row once. The first of a bucket is its smallest id, so the
@@ -105,7 +105,7 @@ def _components(buckets: np.ndarray, members: np.ndarray, count: int) -> np.ndar
 
 
 def _rounds(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: np.ndarray, component: np.ndarray,
-            settings: Dedup) -> "_Known":
+            settings: DedupSettings) -> "_Known":
     """All comparisons of some whole components; `members` are rows of `index`, sorted by (bucket, id)."""
     groups = np.cumsum(np.concatenate([[0], buckets[1:] != buckets[:-1]]))
     all_pairs = np.bincount(groups) <= settings.rounds + 1

@@ -12,12 +12,15 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import StageError, unreachable
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.engines.job_service import answers, service_problem
+from textmill.pipelines.engines.quiet import quiet
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 LOCAL = ("local", "FnApiRunner")
 AGAIN = "run the same command again: finished parts are kept"
 A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam ends a job that takes longer
-SENTENCE = re.compile(r"(?:StageError|SettingsError): (.+?)(?= \[while running|\\n|\n|$)")
+SENTENCE = re.compile(r"(?:StageError|SettingsError|MixtureError|TokenizerError): (.+?)(?= \[while running|\\n|\n|$)")
 PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
 NO_SLOTS = re.compile(r"NoResourceAvailableException|TimeoutException: Timeout has occurred: \d")    # Flink's, and its cause
@@ -38,14 +41,15 @@ class WorkerDiedError(StageError):
     """A local worker process ended unasked. The embedded runner cannot go on: the process has to end."""
 
 
-class Usual(NamedTuple):
-    """Where an engine's job service and the worker pool on a worker's own host are when nobody says."""
+class Endpoints(NamedTuple):
+    """Addresses of an engine's job service, and of the worker pool on each worker's own host."""
 
     job_endpoint: str | None = None
     worker_pool: str | None = None
 
 
-USUAL = {"PortableRunner": Usual(), "prism": Usual("localhost:8073"), "flink": Usual("localhost:8099", "localhost:50000")}
+DEFAULT_ENDPOINTS = {"PortableRunner": Endpoints(), "prism": Endpoints("localhost:8073"),
+                     "flink": Endpoints("localhost:8099", "localhost:50000")}
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,11 @@ class Engine:
 
     @property
     def service(self) -> str | None:
-        return self.job_endpoint or USUAL.get(self.runner, Usual()).job_endpoint
+        return self.job_endpoint or DEFAULT_ENDPOINTS.get(self.runner, Endpoints()).job_endpoint
 
     @property
     def pool(self) -> str | None:
-        return self.worker_pool or USUAL.get(self.runner, Usual()).worker_pool
+        return self.worker_pool or DEFAULT_ENDPOINTS.get(self.runner, Endpoints()).worker_pool
 
     def problems(self) -> Iterator[str]:
         """What makes this engine unusable, found before anything runs, each with its cure."""
@@ -76,13 +80,13 @@ class Engine:
             yield "DaskRunner loses rows in silence (tagged outputs and finish_bundle, Beam 2.77); use another runner"
         elif self.runner in ("DirectRunner", "SwitchingDirectRunner"):
             yield f"DirectRunner runs on another engine from day to day; use --runner {LOCAL[0]}"
-        elif self.runner not in (*LOCAL, *USUAL) and not _known(self.runner):
+        elif self.runner not in (*LOCAL, *DEFAULT_ENDPOINTS) and not _known(self.runner):
             yield f"there is no Beam runner {self.runner}; use local, prism, flink or a name Beam knows (FlinkRunner, …)"
         if self.workers < 1:
             yield f"--workers is {self.workers}; give at least 1"
         if self.is_local and (self.job_endpoint or self.worker_pool):
             yield f"--job-endpoint and --worker-pool are for another engine than {self.runner}; name it with --runner"
-        if self.runner in USUAL and not self.service:
+        if self.runner in DEFAULT_ENDPOINTS and not self.service:
             yield f"{self.runner} needs --job-endpoint host:port, the address of a job service"
         elif self.service:
             with quiet():                       # Beam warns of cloud libraries that are not installed
@@ -97,10 +101,21 @@ class Engine:
         """Whether what is grouped may be larger than memory; the embedded runner, Beam's job service and Prism hold it."""
         return not self.is_local and self.runner not in ("prism", "PortableRunner")
 
-    @property
-    def workers_on_this_host(self) -> int:
-        """How many local worker processes there will be; 0 where an engine has workers of its own."""
-        return self.workers if self.is_local else 0
+    def preflight(self, stage: Stage, context: RunContext) -> None:
+        """StageError where workers elsewhere could not do this stage's work."""
+        if not self.is_local:
+            with quiet():                       # Beam warns of cloud libraries that are not installed
+                from textmill.pipelines.engines.preflight import check_workers
+
+            name = f"{self.runner} at {self.service}" if self.service else self.runner
+            check_workers(stage, context, name, self.pool)
+
+    def do(self, stage: Stage, context: RunContext, tasks: Sequence[Task]) -> None:
+        """Attempt each task on some worker."""
+        with quiet():                           # Beam warns of cloud libraries that are not installed
+            from textmill.pipelines.engines.tasks import do_tasks
+
+        do_tasks(stage, context, tasks)
 
     def run(self, build: "Callable[[beam.Pipeline], Any]", parallel: int = 1 << 30, within: float | None = None) -> None:
         """Build a pipeline and run it to its end. `parallel` is how many elements can be worked on at once.
@@ -113,7 +128,7 @@ class Engine:
 
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)   # what fails is raised, and told once
         workers = min(self.workers, parallel)
-        runner: Any = "PortableRunner" if self.runner in USUAL else self.runner
+        runner: Any = "PortableRunner" if self.runner in DEFAULT_ENDPOINTS else self.runner
         if self.is_local:
             runner = _local_runner(workers)
         pipeline = beam.Pipeline(runner, options=PipelineOptions([*self.arguments(workers), *self.options]))
@@ -233,24 +248,11 @@ def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
             job[0].cancel()
         raise
     finally:
-        # After a worker's death the process has to end. Until it does, the runner's threads fail one after another,
-        # each with a traceback that says nothing more: the hook stays.
+        # Leave the hook installed until the process exits: Beam's remaining threads would print useless tracebacks.
         if not (outcome and isinstance(outcome[0], WorkerDiedError)):
             threading.excepthook = previous
     if (error := outcome[0]) is not None:
         raise error
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Beam's workers log every start and stop at INFO to the root logger's handlers; that is not for our users."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
 
 
 def processors() -> int:

@@ -1,4 +1,4 @@
-"""A small job that goes before the work on an engine elsewhere: can its workers do what this process wants of them?
+"""Preflight check of remote workers: a small job that goes before the work.
 
 It has the steps that ours are made of (impulse, reshuffle, flatten, grouping, a global combine), so an engine that does
 not understand this Beam fails here. Each worker it lands on must have the code, libraries and machine type that
@@ -15,15 +15,12 @@ import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import apache_beam as beam
 
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version
 from textmill.pipelines.contract.storage import Folder, StageError, busy, open_filesystem
-
-if TYPE_CHECKING:
-    from textmill.pipelines.engines.engine import Engine
 
 WITHIN = 90             # seconds; a cold Flink takes ten
 SILENT = 3              # seconds before the user is told what is waited for
@@ -31,16 +28,16 @@ FOLDER = "_probe"
 CODE = ("textmill.base", "textmill.pipelines", "textmill.tokenizer")
 
 
-def check_workers(stage: Stage, context: RunContext) -> None:
-    """StageError where the workers of an engine elsewhere cannot do this stage's work."""
+def check_workers(stage: Stage, context: RunContext, engine_name: str, pool: str | None) -> None:
+    """StageError where the workers of an engine elsewhere cannot do this stage's work; `pool` is where theirs listen."""
     engine, wanted = context.engine, facts(list(stage.versions()))
     name = os.urandom(8).hex()
     dataset = context.data / stage.dataset(context.config)
     folder = dataset / FOLDER / name
     folder.write("asked", name.encode())
-    told = threading.Timer(SILENT, lambda: print(f"{stage.name}: asking the workers of {_where(engine)} …", file=sys.stderr,
-                                                 flush=True))
-    told.start()
+    notice = threading.Timer(SILENT, lambda: print(f"{stage.name}: asking the workers of {engine_name} …", file=sys.stderr,
+                                                   flush=True))
+    notice.start()
     try:
         engine.run(lambda pipeline: _probe(pipeline, 4 * engine.workers, folder, name, wanted), within=WITHIN)
         if not any(entry.path.startswith("answer") for entry in folder.entries()):
@@ -48,11 +45,11 @@ def check_workers(stage: Stage, context: RunContext) -> None:
             raise StageError(f"what workers write to {where} is not found there from here: their {where} is "
                              "another place; use a folder or a bucket that all hosts share")
     except TimeoutError:
-        pool = f" Is a worker pool running at {engine.pool}, seen from each of its hosts?" if engine.pool else ""
-        raise StageError(f"the workers of {_where(engine)} did not answer within {WITHIN} s. Are workers there, and slots "
-                         f"free?{pool}") from None
+        cure = f" Is a worker pool running at {pool}, seen from each of its hosts?" if pool else ""
+        raise StageError(f"the workers of {engine_name} did not answer within {WITHIN} s. Are workers there, and slots "
+                         f"free?{cure}") from None
     finally:
-        told.cancel()
+        notice.cancel()
         for entry in folder.entries():
             folder.delete(entry.path)
         dataset.delete_empty_folders()
@@ -110,7 +107,3 @@ def code_digest() -> str:
             if path.is_file() and path.suffix in (".py", ".yaml", ".txt"):
                 digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:8]
-
-
-def _where(engine: "Engine") -> str:
-    return f"{engine.runner} at {engine.service}" if engine.service else engine.runner

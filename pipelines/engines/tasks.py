@@ -2,32 +2,30 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
+from textmill.pipelines.contract.attempt import attempt
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
-
-if TYPE_CHECKING:
-    from textmill.pipelines.contract.stage import RunContext, Stage, Task
+from textmill.pipelines.contract.task import Task
 
 
 class Work(beam.DoFn):
     """Do a task and yield its key. Its effects are files that are complete or not there, so a repeat is harmless."""
 
-    def __init__(self, stage: "Stage", settings: Any, data: Folder, dataset: Folder):
+    def __init__(self, stage: Stage, settings: Any, data: Folder, dataset: Folder):
         self._stage, self._settings, self._data, self._dataset = stage, settings, data, dataset
         self._shared = Shared()
 
     def setup(self) -> None:
         self._tools = self._shared.acquire(lambda: _Tools(self._stage.open(self._settings, self._data)))
 
-    def process(self, task: "Task") -> Iterator[str]:
-        from textmill.pipelines.contract.stage import do
-
-        do(self._stage, self._tools.opened, self._settings, self._data, self._dataset, task)
+    def process(self, task: Task) -> Iterator[str]:
+        attempt(self._stage, self._tools.opened, self._settings, self._data, self._dataset, task)
         yield task.key
 
 
@@ -45,10 +43,10 @@ class Queue(NamedTuple):
     gets the whole queue.
     """
 
-    tasks: "tuple[Task, ...]"
+    tasks: tuple[Task, ...]
     folder: str
 
-    def take(self) -> "Iterator[Task]":
+    def take(self) -> Iterator[Task]:
         for task in self.tasks:
             if _made(os.path.join(self.folder, task.key)):
                 yield task
@@ -62,7 +60,7 @@ def _made(path: str) -> bool:
     return True
 
 
-def do_tasks(stage: "Stage", context: "RunContext", tasks: "list[Task]") -> None:
+def do_tasks(stage: Stage, context: RunContext, tasks: Sequence[Task]) -> None:
     """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
 
     Workers of this host take from one queue. Those of an engine elsewhere get like numbers: Flink's grouping goes by hash, and
@@ -70,7 +68,7 @@ def do_tasks(stage: "Stage", context: "RunContext", tasks: "list[Task]") -> None
     """
     work = Work(stage, stage.settings(context.config), context.data, context.data / stage.dataset(context.config))
     ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
-    here = min(context.engine.workers_on_this_host, len(tasks))
+    here = min(context.engine.workers, len(tasks)) if context.engine.is_local else 0
     with tempfile.TemporaryDirectory() as folder:
         queues = [(number, Queue(ordered, folder)) for number in range(here)]
 
@@ -84,6 +82,6 @@ def do_tasks(stage: "Stage", context: "RunContext", tasks: "list[Task]") -> None
         context.engine.run(build, parallel=here or len(tasks))
 
 
-def _tasks(dealt: "tuple[int, Iterable[Queue]]") -> "Iterator[Task]":
+def _tasks(dealt: tuple[int, Iterable[Queue]]) -> Iterator[Task]:
     for queue in dealt[1]:
         yield from queue.take()

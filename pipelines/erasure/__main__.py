@@ -33,7 +33,7 @@ def run(context: RunContext, do: bool) -> str:
     resolution = resolve(context.data)
     lines = list(listing(context.data, resolution))
     if not do:
-        return "\n".join([*lines, "nothing was changed; carry it out with `make takedown CARRY_OUT=yes`"])
+        return "\n".join([*lines, "nothing was changed; carry it out with `textmill takedown --carry-out`"])
     show(lines)
     for line in carry_out(context, resolution):
         print(f"takedown: {line}", flush=True)

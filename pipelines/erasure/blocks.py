@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.part_files import StreamWriter
 from textmill.pipelines.contract.parts import MANIFEST, Manifest, Part, Receipt
 from textmill.pipelines.contract.run import read_receipts
-from textmill.pipelines.contract.stage import RECEIPTS, fingerprint
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import RECEIPTS, fingerprint
 from textmill.pipelines.ledger.blocks import datasets_under, shards
-from textmill.pipelines.pack.stage import SPLITS, split_manifests, write_stream
+from textmill.pipelines.pack.stage import SPLITS, split_manifests
 from textmill.pipelines.takedown.emptying import RULE
 
 
@@ -123,8 +124,11 @@ def _emptied_shard(dataset: Folder, receipt: Receipt, part: Part, rows: pa.Table
     name = fingerprint(before["fingerprint_without"], RULE, ids)
     path = f"{part.path.split('/')[0]}/{part.key}.{name}.arrow"
     table = emptied_blocks(rows, wanted)
-    digest, size = write_stream(dataset, path, table.schema, table)
-    made = Receipt(receipt.task, name, (Part(part.key, path, part.rows, size, digest),), receipt.rejected, receipt.counts,
+    with StreamWriter(dataset, part.key, path, table.schema) as stream:
+        for batch in table.combine_chunks().to_batches():
+            stream.write(batch)
+    assert stream.part is not None
+    made = Receipt(receipt.task, name, (stream.part,), receipt.rejected, receipt.counts,
                    receipt.notes | {RULE: before | {"ids": ids}})
     dataset.write(_path(made), made.to_json())
     return made

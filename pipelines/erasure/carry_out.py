@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.contract.parts import MANIFEST, Manifest, read_batches
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import MANIFEST, Manifest
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext, Stage
@@ -31,6 +32,7 @@ from textmill.pipelines.takedown.emptying import RULE
 from textmill.pipelines.takedown.matching import Resolution, Row
 from textmill.pipelines.takedown.memory import MEMORY, Memory, read_memory, sorted_taken
 from textmill.pipelines.tokens.encode import TOKENIZE
+from textmill.pipelines.tokens.settings import TokenizerName
 
 FOLLOWING: tuple[Stage, ...] = (MEASURE, SCREEN, DEDUP, CURATE)
 _MOST_HITS = 10
@@ -53,14 +55,14 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
         if Manifest.read(data / stage.dataset(context.config)):
             yield bring_up_to_date(stage, context, current={EXTRACT.name})
     for name in datasets_under(data, "tokens"):
-        config = dataclasses.replace(context.config, tokenizer=name)
+        config = context.config.replaced(TokenizerName(name))
         said = bring_up_to_date(TOKENIZE, dataclasses.replace(context, config=config), current={EXTRACT.name})
         yield f"{said} (tokens/{name})"
     yield from (emptied_blocks_line(one) for one in held)
     if reports := data.entries("report"):
         for entry in reports:
             data.delete(entry.path)
-        yield "report: deleted, since it may have shown what is gone; run `make report`"
+        yield "report: deleted, since it may have shown what is gone; run `textmill report`"
     yield searched_line(data, memory, resolution)
 
 

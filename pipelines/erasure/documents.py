@@ -9,21 +9,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from textmill.pipelines.contract.parts import (
-    MANIFEST,
-    STATS,
-    Counts,
-    Manifest,
-    Part,
-    PartWriter,
-    Receipt,
-    add_counts,
-    read_batches,
-    to_json,
-)
+from textmill.pipelines.contract.part_files import PartWriter, read_batches
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, Part, Receipt, add_counts, to_json
 from textmill.pipelines.contract.run import clean, read_receipts, total
-from textmill.pipelines.contract.stage import RECEIPTS, RunContext, fingerprint
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.task import RECEIPTS, fingerprint
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED
 from textmill.pipelines.extract.stage import EXTRACT, counted, fingerprint_with, takedown_notes
 from textmill.pipelines.takedown.emptying import RULE, emptied

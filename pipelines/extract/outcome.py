@@ -27,7 +27,7 @@ from textmill.pipelines.extract.pages.reader_process import failed, undecodable
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.waiting import Row, Waiting, rows_in_order
 from textmill.pipelines.web.address import given_url
 
@@ -43,7 +43,7 @@ _XML_NO_PAGE = re.compile(rb"\s*(<\?xml[^>]*>)?\s*(<\?[^>]*>\s*|<!--.*?-->\s*|<!
 _HTML_START = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 
 
-def extract_split(split: Split, open_file: Callable[[str], Any], settings: Extract, reader: Reader,
+def extract_split(split: Split, open_file: Callable[[str], Any], settings: ExtractSettings, reader: Reader,
                   ends: list[Ends] | None = None, blocklists: Sequence[Blocklist] = ()) -> Iterator[Document | Rejected]:
     """Every record of the split, in order, as a Document or a Rejected; a page of a listed URL is refused unread.
 
@@ -57,7 +57,7 @@ def extract_split(split: Split, open_file: Callable[[str], Any], settings: Extra
 class _Records:
     """The records of one source: their rows, or what is to be read before there is one."""
 
-    def __init__(self, source: str, settings: Extract, blocklists: Sequence[Blocklist]):
+    def __init__(self, source: str, settings: ExtractSettings, blocklists: Sequence[Blocklist]):
         self.source, self.settings, self.blocklists = source, settings, blocklists
 
     def of(self, split: Split, open_file: Callable[[str], Any], ends: list[Ends]) -> Iterator[Row]:

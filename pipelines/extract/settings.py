@@ -8,7 +8,7 @@ MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Extract:
+class ExtractSettings:
     """Sizes and limits of `extract`. Limits are counted, never timed, so the same page meets the same fate everywhere."""
 
     part_bytes: int = 128 * MIB         # text that one part of `documents` holds, about

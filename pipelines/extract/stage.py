@@ -3,30 +3,30 @@
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, Receipt, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint, to_plain
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.stage import RunContext, Stage
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw import survey
 from textmill.pipelines.extract.files.remote_files import open_raw
-from textmill.pipelines.extract.files.splits import RawFilesError, Split, plan_splits
+from textmill.pipelines.extract.files.splits import RawFile, Split, plan_splits
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Readers
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
-
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
 
 
 class Tools(NamedTuple):
@@ -44,40 +44,40 @@ class Work(NamedTuple):
     taken: tuple[str, ...]
 
 
-class ExtractStage(Stage):
+class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
     name, version, unit = "extract", 2, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")
-    schema, rejected = DOCUMENTS, REJECTED
 
-    def dataset(self, config: "Config") -> str:
+    def dataset(self, config: Configuration) -> str:
         return "documents"
 
-    def settings(self, config: "Config") -> Extract:
-        return config.settings.extract
+    def settings(self, config: Configuration) -> ExtractSettings:
+        return config[ExtractSettings]
 
-    def part_bytes(self, settings: Extract) -> int:
-        return settings.part_bytes
+    def output_format(self, tools: Tools, settings: ExtractSettings) -> Parquet:
+        return Parquet(DOCUMENTS, REJECTED, settings.part_bytes)
 
-    def decisive(self, config: "Config") -> Any:
+    def output_settings(self, config: Configuration) -> Any:
         """max_quarantined decides about a run, not about a byte."""
         return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
 
-    def tasks(self, context: RunContext) -> list[Task]:
-        try:
-            splits = plan_splits(survey(context), partial(open_raw, context.data), self.settings(context.config))
-        except RawFilesError as error:
-            raise StageError(str(error)) from None
+    def prepare(self, context: RunContext) -> list[RawFile]:
+        """Looks at every raw file, and hashes those that it has not hashed as they are now."""
+        return survey(context.data)
+
+    def tasks(self, context: RunContext, prepared: list[RawFile]) -> list[Task]:
+        splits = plan_splits(prepared, partial(open_raw, context.data), self.settings(context.config))
         base, taken = self.base(context), taken_by_task(context.data)
         return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         return BLOCKLISTS.digests(self.settings(context.config).blocklists, context.data)
 
-    def open(self, settings: Extract, data: Folder) -> Tools:
+    def open(self, settings: ExtractSettings, data: Folder) -> Tools:
         return Tools(Readers(settings), open_blocklists(settings.blocklists, data))
 
-    def work(self, tools: Tools, settings: Extract, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: Tools, settings: ExtractSettings, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         work: Work = task.payload
         counts: Counts = {"read": 0, "kept": 0}
@@ -93,7 +93,7 @@ class ExtractStage(Stage):
         output.notes = {"ends": [end._asdict() for end in ends], **takedown_notes(work.fingerprint, work.taken)}
         return counts
 
-    def faults(self, receipts: list[Receipt]) -> Iterator[str]:
+    def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
         """Ranges of a file that do not meet: one began in the middle of a record of another."""
         ends = sorted((end for receipt in receipts for end in receipt.notes["ends"] if end["first"] < end["end"]),
                       key=lambda end: (end["path"], end["start"]))
@@ -102,7 +102,7 @@ class ExtractStage(Stage):
                 yield (f"{one['path']} seems to hold another archive inside a record (its ranges do not meet at byte "
                        f"{after['start']}); set extract.split_bytes above the size of the file")
 
-    def verdict(self, counts: Counts, context: RunContext) -> str | None:
+    def failure(self, counts: Counts, context: RunContext) -> str | None:
         bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
         if bad <= bound * counts["read"]:
             return None
@@ -147,4 +147,4 @@ def lost_counts(batch: pa.RecordBatch) -> Counts:
             for outcome in ("rejected", "quarantined")}
 
 
-EXTRACT = ExtractStage()
+EXTRACT = Extract()

@@ -1,7 +1,7 @@
 """Make a background table: how each language is usually written, counted on texts that are trusted.
 
-    make background NAME=web                     from DATA/curated
-    make background NAME=web TEXTS=some/folder   from elsewhere
+    textmill background --name web                     from DATA/curated
+    textmill background --name web --texts some/folder   from elsewhere
 
 The table becomes DATA/background/NAME.parquet, an input of measure like a model: `measure.background: web` in settings.yaml
 chooses it, and nothing makes it again by itself. Guarantees the same bytes from the same texts in any order. A tenth of the

@@ -1,6 +1,6 @@
 """Train a classifier on texts that are good and texts that are not: an opinion for `classifier_score`, and for what-if.
 
-    make classifier NAME=spam GOOD=mail.jsonl.zst:label=ham BAD=mail.jsonl.zst:label=spam
+    textmill classifier --name spam --good mail.jsonl.zst:label=ham --bad mail.jsonl.zst:label=spam
 
 Documents of the data folder may have their labels in a file of their own, as the sample has (`--labels`):
 

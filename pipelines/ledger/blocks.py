@@ -62,7 +62,7 @@ def read_stream(dataset: Folder, part: Part) -> pa.Table:
             return pa.ipc.open_stream(file).read_all()
     except (OSError, pa.ArrowException) as error:
         raise StageError(f"{dataset.uri}/{part.path} cannot be read ({' '.join(str(error).split())}); delete it and run "
-                         "`make pack` again") from None
+                         "`textmill pack` again") from None
 
 
 def spans_of(data: Folder, ids: Iterable[str]) -> list[Span]:
@@ -78,7 +78,8 @@ def spans_in(data: Folder, mixture: str, split: str, block: int) -> tuple[str, l
     dataset, count = data / f"blocks/{mixture}", 0
     if Manifest.read(dataset) is None:
         there = ", ".join(datasets_under(data, "blocks")) or "none"
-        raise StageError(f"there are no blocks of the recipe {mixture} in {data.uri}/blocks (there: {there}); run `make pack`")
+        raise StageError(f"there are no blocks of the recipe {mixture} in {data.uri}/blocks (there: {there}); "
+                         "run `textmill pack`")
     for shard in (shard for shard in shards(dataset) if shard.split == split):
         if shard.first <= block < shard.first + shard.part.rows:
             row = shard.rows.slice(block - shard.first, 1)

@@ -14,14 +14,17 @@ import yaml
 
 from textmill.base.strict import SettingsError, parse
 from textmill.base.terminal import show
+from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
-from textmill.pipelines.dedup.settings import memory_of_machine
+from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
 from textmill.pipelines.engines.engine import Engine, processors
-from textmill.pipelines.settings import Config, read_config
+from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.settings import read_config
+from textmill.tokenizer.training import TokenizerSettings
 
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 FOREST_GROWTH = 8           # bytes that merging forests holds for each of the result: np.unique sorts copies of the edges
@@ -64,7 +67,7 @@ class Plan:
     """The arithmetic for so many stored bytes, on so many workers with so many bytes of memory each."""
 
     rates: Rates
-    config: Config
+    config: Configuration
     engine: Engine
     stored: int
     memory: float
@@ -80,12 +83,12 @@ class Plan:
     @property
     def parts(self) -> int:
         """Of `documents`: about one for each split, or for each part's worth of text where that is more."""
-        extract = self.config.settings.extract
+        extract = self.config[ExtractSettings]
         return max(-(-self.stored // extract.split_bytes), round(self.scale * self.rates.text_bytes / extract.part_bytes), 1)
 
     def scale_of(self, stage: str) -> float:
         """How much more work a stage has than where it was measured: a tokenizer never learns from more than its sample."""
-        sample = self.config.settings.tokenizer.sample_bytes / self.rates.text_bytes
+        sample = self.config[TokenizerSettings].sample_bytes / self.rates.text_bytes
         return min(self.scale, sample) if stage == "tokenizer" else self.scale
 
     def hours(self) -> dict[str, float]:
@@ -100,7 +103,7 @@ class Plan:
 
     def steps(self) -> list[Step]:
         """What dedup shuffles: the first two follow from the settings, the rest from how alike the measured pages were."""
-        dedup = self.config.settings.dedup
+        dedup = self.config[DedupSettings]
         grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}

@@ -26,7 +26,7 @@ def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:
             lines.append(f"{' ' * 17}{shown(stays[span.id].url or stays[span.id].record_id)}")
             lines += labelled("", _place(place["file"], place["offset"], place["length"]), width=17)
         else:
-            lines.append(f"{' ' * 17}no document has this id now; run `make pack`")
+            lines.append(f"{' ' * 17}no document has this id now; run `textmill pack`")
     return lines
 
 

@@ -21,7 +21,7 @@ from textmill.pipelines.ledger.blocks import Span, datasets_under, spans_of
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.pack.stage import PACK
-from textmill.pipelines.screen.rules import Rule
+from textmill.pipelines.screen.rules import Rule, Rules
 from textmill.pipelines.screen.stage import SCREEN
 from textmill.pipelines.takedown.emptying import RULE
 from textmill.pipelines.takedown.entries import LIST, read_entries, takes
@@ -87,7 +87,7 @@ def _document(context: RunContext, document: Found) -> Iterator[str]:
         return
     yield from _extracted(row, language)
     yield from _section(context, MEASURE, signals, lambda found: _measured(found))
-    yield from _section(context, SCREEN, verdict, lambda found: _judged(found, signals, context.config.rules.rules))
+    yield from _section(context, SCREEN, verdict, lambda found: _judged(found, signals, context.config[Rules].rules))
     yield from _section(context, DEDUP, duplicate, lambda found: _compared(context, document, found, verdict))
     yield from _curated(context, document)
 
@@ -134,7 +134,7 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterato
     yield ("kept" if verdict["kept"] else f"rejected by {', '.join(broken)}") + tags
     stored = {entry["rule"]: entry for entry in verdict["broken"]}
     if RULE in stored:
-        yield "its text is still stored; `make takedown CARRY_OUT=yes` takes it out"
+        yield "its text is still stored; `textmill takedown --carry-out` takes it out"
     elif signals:
         yield from measurement_table(signals, stored, verdict["tags"], rules)
 
@@ -229,7 +229,7 @@ def _curated(context: RunContext, document: Found) -> Iterator[str]:
     for stage, there in ((TOKENIZE, tokens), (PACK, datasets_under(context.data, "blocks"))):
         dataset = stage.dataset(context.config)
         if not there:
-            yield from labelled(stage.name, f"not yet; run `make {stage.name}`")
+            yield from labelled(stage.name, f"not yet; run `textmill {stage.name}`")
         elif dataset.partition("/")[2] in there and (note := _stale(context, stage)):
             yield from labelled(stage.name, f"{dataset}{note}")
 
@@ -241,7 +241,8 @@ def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span])
         more = f" and {len(made) - _MOST:,} more" if len(made) > _MOST else ""
         yield from labelled("", f"edits: {', '.join(made[:_MOST])}{more}", indent=2)
     for name, counts in tokens.items():
-        said = f"{counts[piece['piece']]:,} of {name}" if piece["piece"] in counts else f"none of {name}: run `make tokenize`"
+        number = counts.get(piece["piece"])
+        said = f"none of {name}: run `textmill tokenize`" if number is None else f"{number:,} of {name}"
         yield from labelled("", f"tokens: {said}", indent=2)
     for span in spans:
         yield from labelled("", f"block {span.block} of {span.mixture}/{span.split}, positions {span.first:,} to {span.last:,}",
@@ -280,7 +281,8 @@ def _section(context: RunContext, stage: Stage, row: Row | None, told: Any) -> I
     if (missing := _absent(context, stage, dataset)) is not None:
         yield from labelled(stage.name, missing)
     elif row is None:
-        yield from labelled(stage.name, f"{dataset} was made from other documents than lie there now; run `make {stage.name}`")
+        yield from labelled(stage.name, f"{dataset} was made from other documents than lie there now; "
+                            f"run `textmill {stage.name}`")
     else:
         first, *rest = told(row)
         yield from labelled(stage.name, first + _stale(context, stage))
@@ -288,17 +290,17 @@ def _section(context: RunContext, stage: Stage, row: Row | None, told: Any) -> I
 
 
 def _absent(context: RunContext, stage: Stage, dataset: str) -> str | None:
-    return None if Manifest.read(context.data / dataset) else f"not yet; run `make {stage.name}`"
+    return None if Manifest.read(context.data / dataset) else f"not yet; run `textmill {stage.name}`"
 
 
 def _stale(context: RunContext, stage: Stage) -> str:
     """A note where a dataset would come out otherwise today. Raw files are not looked at."""
     manifest = Manifest.read(context.data / stage.dataset(context.config))
     try:
-        current = manifest is not None and manifest.wanted == stage.wanted(context)
+        current = manifest is not None and manifest.input_digest == stage.input_digest(context)
     except (StageError, ValueError):        # what it reads is missing, or its parts are not those of documents
         current = False
-    return "" if current else f" (stale: its input or settings have changed; run `make {stage.name}`)"
+    return "" if current else f" (stale: its input or settings have changed; run `textmill {stage.name}`)"
 
 
 def _place(offset: int, length: int | None) -> str:

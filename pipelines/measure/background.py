@@ -1,6 +1,6 @@
 """How a language is usually written: shares of its terms and log-probabilities of its character trigrams.
 
-A background table is one Parquet file, made by `make background` and by nothing else. A row is a fact about a language:
+A background table is one Parquet file, made by `textmill background` and by nothing else. A row is a fact about a language:
 `term`, the hash of a word as words.py makes it, with its share of the words; or `gram`, one to three code points at 21
 bits each, with the base-2 logarithm of the last one's relative frequency after the others. What has no row backs off to
 shorter grams at 0.4 a step (Brants et al. 2007, "stupid backoff"). Languages with too little text have no rows, and their
@@ -58,8 +58,8 @@ def background_bytes(data: Folder, name: str) -> bytes:
     try:
         return data.read(place_of(name))
     except FileNotFoundError:
-        raise SettingsError([f"measure.background: there is no {data.uri}/{place_of(name)}; make it with `make background "
-                             f"NAME={name}`, or give null"]) from None
+        raise SettingsError([f"measure.background: there is no {data.uri}/{place_of(name)}; make it with `textmill background "
+                             f"--name {name}`, or give null"]) from None
 
 
 def background_facts(data: Folder, name: str) -> dict[str, Any]:
@@ -80,7 +80,8 @@ def read_background(data: Folder, name: str) -> Background:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError([f"measure.background: {data.uri}/{place_of(name)} is no background table "
-                             f"({' '.join(str(error).split())}); make it again with `make background NAME={name}`"]) from None
+                             f"({' '.join(str(error).split())}); make it again with "
+                             f"`textmill background --name {name}`"]) from None
 
 
 def _column(rows: pa.Table, language: str, kind: str) -> tuple[np.ndarray, np.ndarray]:

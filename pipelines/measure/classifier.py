@@ -1,6 +1,6 @@
 """A trained classifier's opinion of a text: one number between 0 and 1, the chance that it is one of the good.
 
-A classifier is a folder with two files, made by `make classifier` and by nothing else: `model.bin`, fastText's own format
+A classifier is a folder with two files, made by `textmill classifier` and by nothing else: `model.bin`, fastText's own format
 (Joulin et al. 2017), and `classifier.json` with what its score means. No pickle. fastText's probability is too sure of
 itself; it is calibrated by a logistic curve fitted on texts that the model was not trained on (Platt 1999).
 """
@@ -81,8 +81,8 @@ def facts_bytes(data: Folder, name: str) -> bytes:
     try:
         return data.read(f"{folder_of(name)}/{FACTS}")
     except FileNotFoundError:
-        raise SettingsError([f"measure.classifier: there is no {data.uri}/{folder_of(name)}; make it with `make classifier "
-                             f"NAME={name} GOOD=… BAD=…`, or give null"]) from None
+        raise SettingsError([f"measure.classifier: there is no {data.uri}/{folder_of(name)}; make it with `textmill classifier "
+                             f"--name {name} --good … --bad …`, or give null"]) from None
 
 
 def read_classifier(data: Folder, name: str) -> Classifier:
@@ -103,4 +103,4 @@ def read_classifier(data: Folder, name: str) -> Classifier:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError([f"measure.classifier: {data.uri}/{folder_of(name)} is no classifier "
-                             f"({' '.join(str(error).split())}); make it again with `make classifier`"]) from None
+                             f"({' '.join(str(error).split())}); make it again with `textmill classifier`"]) from None

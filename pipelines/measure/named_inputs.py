@@ -7,10 +7,10 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.measure.background import background_facts
 from textmill.pipelines.measure.classifier import facts_bytes
-from textmill.pipelines.measure.signals import Measure
+from textmill.pipelines.measure.settings import MeasureSettings
 
 
-def changed_since(settings: Measure, columns: Sequence[str], data: Folder) -> list[str]:
+def changed_since(settings: MeasureSettings, columns: Sequence[str], data: Folder) -> list[str]:
     """A sentence for each of them whose texts are others now, or gone. `columns` are the names a text may have."""
     said = []
     for what, name, origins, labels in _named(settings, data):
@@ -25,7 +25,7 @@ def changed_since(settings: Measure, columns: Sequence[str], data: Folder) -> li
     return said
 
 
-def _named(settings: Measure, data: Folder) -> Iterator[tuple[str, str, list[tuple[str, str]], str | None]]:
+def _named(settings: MeasureSettings, data: Folder) -> Iterator[tuple[str, str, list[tuple[str, str]], str | None]]:
     """What is named: (what it is, its name, (texts, their fingerprint then) …, the file of labels)."""
     if settings.background:
         facts = background_facts(data, settings.background)

@@ -4,13 +4,12 @@ The output depends on each document alone: not on its neighbours, the size of th
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
@@ -26,9 +25,11 @@ from textmill.pipelines.measure.background import (
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
 from textmill.pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
 from textmill.pipelines.measure.personal.find import find_personal_data
-from textmill.pipelines.measure.personal.presidio import NameFinder, missing, model_versions
+from textmill.pipelines.measure.personal.presidio import NameFinder, model_versions
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
+from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.text import shingles as sketch
+from textmill.pipelines.text.slices import slices
 from textmill.pipelines.text.words import Words, read_words
 
 _OF_WORDS: tuple[Callable[[Words], np.ndarray], ...] = (
@@ -68,44 +69,11 @@ SIGNALS = pa.schema([
     pa.field("findings", pa.list_(FINDING), nullable=False),
 ])
 
-# Bytes of text read at once, so that the arrays of a slice stay near the core; one long text may take more, at 60 to
-# 80 bytes a character (measured: 5.3 million characters peak at 0.43 GB).
-SLICE = 1 << 18
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Settings of measure. The three `language_…` bounds decide when a text is `und`. `background` and `classifier` are
-    names of what `make background` and `make classifier` made; null leaves their measurements null."""
-
-    language_model: str | None = None       # path of a fastText model; null is lid.176.ftz, as installed
-    language_score: float = 0.3             # FineWeb-2's lowest (Penedo et al. 2025): below it a guess is no answer
-    language_letters: int = 20              # fewer say nothing
-    language_letter_share: float = 0.5      # of the characters, white space apart: below it stand code and tables
-    background: str | None = None           # under data/background/
-    classifier: str | None = None           # under data/classifiers/
-    presidio_models: dict[str, str] = field(default_factory=dict)    # language → spaCy model: names and places are found there
-    presidio_entities: tuple[str, ...] = ("PERSON", "LOCATION")      # Presidio's names of what to look for
-    presidio_score: float = 0.5             # its confidence, least
-
-    def problems(self) -> Iterator[str]:
-        for name in ("language_score", "language_letter_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                yield f"{name}: must lie between 0 and 1, is {getattr(self, name)}"
-        if not 0 <= self.presidio_score <= 1:
-            yield f"presidio_score: must lie between 0 and 1, is {self.presidio_score}"
-        if self.presidio_models and not self.presidio_entities:
-            yield "presidio_entities is empty, so nothing would be found; name PERSON, or leave presidio_models empty"
-        yield from missing(self.presidio_models)
-        if self.language_letters < 0:
-            yield f"language_letters: must be 0 or more, is {self.language_letters}"
-
-
 @dataclass(frozen=True)
 class Tools:
     """What measuring needs open; one per process."""
 
-    settings: Measure
+    settings: MeasureSettings
     model: LanguageModel
     phrases: Phrases
     background: Background
@@ -113,7 +81,7 @@ class Tools:
     names: NameFinder | None = None
 
 
-def open_tools(settings: Measure, data: Folder | None = None) -> Tools:
+def open_tools(settings: MeasureSettings, data: Folder | None = None) -> Tools:
     """Load models and tables, the named ones from the data folder. SettingsError, with the cure, where one is missing or
     not what it should be."""
     path = find_model(settings.language_model)
@@ -129,7 +97,7 @@ def open_tools(settings: Measure, data: Folder | None = None) -> Tools:
                  names)
 
 
-def table_hashes(settings: Measure, data: Folder | None = None) -> Mapping[str, str]:
+def table_hashes(settings: MeasureSettings, data: Folder | None = None) -> Mapping[str, str]:
     """sha256 of every file that shapes the signals, by name, for the fingerprint. SettingsError where one is missing."""
     files = {"language_model": find_model(settings.language_model), "phrases": PHRASES, "stop_words": STOP_WORDS}
     hashes = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
@@ -147,18 +115,6 @@ def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
     if not measured:
         return pa.RecordBatch.from_pylist([], SIGNALS)
     return pa.Table.from_batches(measured).combine_chunks().to_batches()[0]
-
-
-def slices(texts: pa.Array) -> list[tuple[int, int]]:
-    """Runs of rows of about SLICE bytes each, one row at least."""
-    sizes = pc.binary_length(texts).to_pylist()
-    cuts, start, total = [], 0, 0
-    for row, size in enumerate(sizes):
-        if row > start and total + size > SLICE:
-            cuts.append((start, row))
-            start, total = row, 0
-        total += size
-    return [*cuts, (start, len(sizes))] if sizes else []
 
 
 def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:

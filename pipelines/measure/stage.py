@@ -1,45 +1,48 @@
 """Measure: read each document's text once and store everything a later decision may need."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.contract.task import Task
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.named_inputs import changed_since
-from textmill.pipelines.measure.signals import SIGNALS, Measure, Tools, measure_batch, open_tools, table_hashes
-
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
+from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import SIGNALS, Tools, measure_batch, open_tools, table_hashes
 
 
-class MeasureStage(Stage):
+class Measure(Stage[MeasureSettings, Tools, None]):
     name, version = "measure", 4
     reads = (EXTRACT,)
     libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
-    schema = SIGNALS
 
-    def dataset(self, config: "Config") -> str:
+    def dataset(self, config: Configuration) -> str:
         return "signals"
 
-    def settings(self, config: "Config") -> Measure:
-        return config.settings.measure
+    def settings(self, config: Configuration) -> MeasureSettings:
+        return config[MeasureSettings]
+
+    def output_format(self, tools: Tools, settings: MeasureSettings) -> Parquet:
+        return Parquet(SIGNALS)
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
-        return dict(table_hashes(context.config.settings.measure, context.data))
+        return dict(table_hashes(context.config[MeasureSettings], context.data))
 
     def remarks(self, context: RunContext) -> list[str]:
-        return changed_since(context.config.settings.measure, context.config.settings.extract.text_columns, context.data)
+        return changed_since(context.config[MeasureSettings], context.config[ExtractSettings].text_columns, context.data)
 
-    def open(self, settings: Measure, data: Folder) -> Tools:
+    def open(self, settings: MeasureSettings, data: Folder) -> Tools:
         return open_tools(settings, data)
 
-    def work(self, tools: Tools, settings: Any, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: Tools, settings: MeasureSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         counts: Counts = {"read": 0, "kept": 0}
         for (documents,) in batches:
@@ -55,4 +58,4 @@ def _kinds(signals: pa.RecordBatch) -> pa.Array:
     return pc.struct_field(pc.list_flatten(signals["findings"]), "kind")
 
 
-MEASURE = MeasureStage()
+MEASURE = Measure()

@@ -27,11 +27,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.pack.documents import INDEX, Documents, check, digest, held_out, index
-from textmill.pipelines.pack.fill import blocks_schema, fill
+from textmill.pipelines.pack.documents import Documents, check, digest, held_out
 from textmill.pipelines.pack.mixture import Mixture
-
-__all__ = ["INDEX", "PLANNED", "Packed", "Plan", "best_fit", "blocks_schema", "fill", "held_out", "index", "plan_blocks"]
 
 OPEN = 1000     # blocks open at once
 
@@ -55,14 +52,14 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SplitLayout:
     """Blocks in training order (rows of PLANNED), and what each entry, in the recipe's order, gave to them."""
 
     blocks: pa.Table
     packed: tuple[Packed, ...]
 
 
-def plan_blocks(indexed: pa.Table, mixture: Mixture) -> tuple[Plan, Plan]:
+def plan_blocks(indexed: pa.Table, mixture: Mixture) -> tuple[SplitLayout, SplitLayout]:
     """The blocks for training and for validation, from the INDEX of all token rows in any order.
 
     Validation is packed once over, up to `validation` × `tokens` in the same shares but at least a block of every
@@ -165,7 +162,7 @@ def best_fit(lengths: np.ndarray, block: int) -> _Items:
     return columns._replace(block=number_of[columns.block])
 
 
-def _interleaved(documents: Documents, packed: list[_Items], mixture: Mixture) -> Plan:
+def _interleaved(documents: Documents, packed: list[_Items], mixture: Mixture) -> SplitLayout:
     """All entries' blocks in training order."""
     due, owner, counts = [], [], []
     for number, (items, entry) in enumerate(zip(packed, mixture.entries.values(), strict=True)):
@@ -183,7 +180,7 @@ def _interleaved(documents: Documents, packed: list[_Items], mixture: Mixture) -
     names = list(mixture.entries)
     summary = tuple(_summary(names[n], items, counts[n], mixture.block, documents) for n, items in enumerate(packed))
     entry = pa.array(names).take(pa.array(np.concatenate(owner)[order]))
-    return Plan(pa.table([entry, _spans(documents, merged, len(order))], schema=PLANNED), summary)
+    return SplitLayout(pa.table([entry, _spans(documents, merged, len(order))], schema=PLANNED), summary)
 
 
 def _spans(documents: Documents, items: _Items, blocks: int) -> pa.ListArray:

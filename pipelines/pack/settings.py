@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pack:
+class PackSettings:
     """`shard_bytes` of tokens go into one file of blocks; a worker holds about three times that."""
 
     shard_bytes: int = 64 << 20

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, aligned, read_batches
+from textmill.pipelines.contract.part_files import aligned, read_batches
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.pack.mixture import Mixture
 
@@ -62,7 +63,7 @@ def open_datasets(data: Folder, mixture: Mixture) -> Datasets:
     found |= {"tokenizer": _open(data / f"tokenizers/{mixture.tokenizer}"),
               "tokens": _open(data / f"tokens/{mixture.tokenizer}"), "blocks": _open(data / f"blocks/{mixture.name}")}
     if not any(found.values()):
-        raise StageError(f"there is no dataset in {data.uri} to report on; run `make all` first, or pass another --data")
+        raise StageError(f"there is no dataset in {data.uri} to report on; run `textmill all` first, or pass another --data")
     _check(found)
     return Datasets(**found, run=data / f"checkpoints/{mixture.name}")
 
@@ -72,7 +73,7 @@ def open_aligned(data: Folder) -> dict[str, Dataset]:
     found = {name: _open(data / name) for name in ALIGNED}
     for name, dataset in found.items():
         if dataset is None:
-            raise StageError(f"there is nothing in {data.uri}/{name} yet; run `make {ALIGNED[name]}`")
+            raise StageError(f"there is nothing in {data.uri}/{name} yet; run `textmill {ALIGNED[name]}`")
     _check(found | {"curated": None, "tokens": None, "blocks": None})
     return {name: dataset for name, dataset in found.items() if dataset}
 
@@ -92,7 +93,7 @@ def _open(folder: Folder) -> Dataset | None:
         counts = json.loads(folder.read(STATS))
     except (FileNotFoundError, ValueError):
         raise StageError(f"{folder.uri}/{STATS} is missing or damaged; delete {folder.uri}/{MANIFEST} and run "
-                         f"`make {manifest.stage}` again") from None
+                         f"`textmill {manifest.stage}` again") from None
     return Dataset(folder, manifest, counts)
 
 
@@ -102,9 +103,9 @@ def _check(found: dict[str, Dataset | None]) -> None:
     for name, stage in ALIGNED.items():
         dataset = found[name]
         if dataset and [(part.key, part.rows) for part in dataset.manifest.parts] != rows:
-            raise StageError(f"{dataset.folder.uri} was made from other documents than lie there now; run `make {stage}`")
+            raise StageError(f"{dataset.folder.uri} was made from other documents than lie there now; run `textmill {stage}`")
     for name, source, of, stage in (("curated", "documents", "kept", "curate"), ("tokens", "curated", "pieces", "tokenize"),
                                     ("blocks", "tokens", "kept", "pack")):
         dataset, before = found[name], found[source]
         if dataset and before and dataset.counts["read"] != before.counts[of]:
-            raise StageError(f"{dataset.folder.uri} was made from other {source} than lie there now; run `make {stage}`")
+            raise StageError(f"{dataset.folder.uri} was made from other {source} than lie there now; run `textmill {stage}`")

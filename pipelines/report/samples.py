@@ -11,7 +11,7 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.contract.parts import read_batches
+from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.report.dataset import Dataset, side_by_side
 from textmill.pipelines.report.personal import masked
 

@@ -6,43 +6,48 @@ that takedown.txt takes has broken the rule `takedown` and no other.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task, fingerprint
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.tally import count, tally
+from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
-from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, verdicts_batch
+from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, Rules, verdicts_batch
 from textmill.pipelines.takedown.emptying import RULE, with_takedown
 from textmill.pipelines.takedown.matching import taken_ids
 
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
 
-
-class Screen(Stage):
+class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
     name, version = "screen", 1
     reads = (MEASURE, EXTRACT)
-    columns = {"documents": ["source"]}  # noqa: RUF012  (read only)
-    schema = VERDICTS
+    columns: ClassVar = {"documents": ["source"]}
 
-    def dataset(self, config: "Config") -> str:
+    def dataset(self, config: Configuration) -> str:
         return "verdicts"
 
-    def settings(self, config: "Config") -> tuple[Rule, ...]:
-        return config.rules.rules
+    def settings(self, config: Configuration) -> tuple[Rule, ...]:
+        return config[Rules].rules
 
-    def tasks(self, context: RunContext) -> list[Task]:
+    def output_format(self, tools: None, settings: tuple[Rule, ...]) -> Parquet:
+        return Parquet(VERDICTS)
+
+    def prepare(self, context: RunContext) -> dict[str, tuple[str, ...]]:
+        """Part → the ids in it that takedown.txt takes."""
+        return taken_ids(context.data)
+
+    def tasks(self, context: RunContext, prepared: dict[str, tuple[str, ...]]) -> list[Task]:
         """A part that takedown.txt takes documents from carries their ids; no other does."""
-        taken = taken_ids(context)
-        return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken[task.key]), payload=taken[task.key])
-                if task.key in taken else task for task in super().tasks(context)]
+        return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken), payload=taken)
+                if (taken := prepared.get(task.key)) else task for task in self.aligned_tasks(context)]
 
-    def work(self, tools: Any, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: None, settings: tuple[Rule, ...], task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
         counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}

@@ -22,16 +22,20 @@ import pyarrow.parquet as pq
 import zstandard
 
 from textmill.base.strict import SettingsError
-from textmill.pipelines.contract.parts import Manifest, read_batches
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.engines.engine import Engine, WorkerDiedError, processors
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
+from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.screen.stage import SCREEN
-from textmill.pipelines.settings import Config, read_config
+from textmill.pipelines.settings import read_config
 
 SOURCE = "given"
 DAMAGE = ("truncated", "damaged")      # what `extract` says of a file, not of a row
@@ -57,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     return 0
 
 
-def deduplicate(source: Path, target: Path, config: Config, engine: Engine) -> str:
+def deduplicate(source: Path, target: Path, config: Configuration, engine: Engine) -> str:
     """Write `target`; the summary. StageError where the input cannot be used."""
     kind = next((kind for kind in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet") if source.name.endswith(kind)), None)
     if not source.is_file():
@@ -89,11 +93,10 @@ def deduplicate(source: Path, target: Path, config: Config, engine: Engine) -> s
     return f"dedup-only: {rows:,} rows, {len(copies):,} copies out{f' ({said})' if said else ''}, {left}"
 
 
-def alone(config: Config) -> Config:
+def alone(config: Configuration) -> Configuration:
     """No rules, no blocklists, and any number of rows may be unreadable: they stay."""
-    extract = dataclasses.replace(config.settings.extract, max_quarantined=1.0, blocklists=())
-    settings = dataclasses.replace(config.settings, extract=extract)
-    return dataclasses.replace(config, settings=settings, rules=dataclasses.replace(config.rules, rules=()))
+    extract = dataclasses.replace(config[ExtractSettings], max_quarantined=1.0, blocklists=())
+    return config.replaced(extract, dataclasses.replace(config[Rules], rules=()))
 
 
 def refuse_damage(source: Path, work: Path) -> None:

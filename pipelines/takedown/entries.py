@@ -93,5 +93,5 @@ def _entry(line: int, text: str) -> Entry:
             raise ValueError("is no host; give a name with a dot and nothing before or behind it, as in host:example.com")
         return Entry(line, kind, name)
     if not _ID.fullmatch(value.lower()):
-        raise ValueError("is no id; give the 32 hex digits that `make why` shows")
+        raise ValueError("is no id; give the 32 hex digits that `textmill why` shows")
     return Entry(line, kind, value.lower())

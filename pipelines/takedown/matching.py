@@ -1,6 +1,6 @@
 """Which rows the entries of takedown.txt take, from the columns that name pages; texts only where `text:` asks for them.
 
-The rule in screen and `make takedown` ask here, so both take the same. What was taken before is known by its id.
+The rule in screen and `textmill takedown` ask here, so both take the same. What was taken before is known by its id.
 """
 
 import hashlib
@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +20,6 @@ from textmill.pipelines.takedown.emptying import is_emptied, row_keys
 from textmill.pipelines.takedown.entries import LIST, Entry, read_entries
 from textmill.pipelines.takedown.memory import MEMORY, Memory, Taken, Text, read_memory, sorted_taken
 from textmill.pipelines.web.address import below, canonical_url, host
-
-if TYPE_CHECKING:
-    from textmill.pipelines.contract.stage import RunContext
 
 _PLACE = ["file", "offset", "length"]
 
@@ -77,26 +73,26 @@ def resolve(data: Folder) -> Resolution:
     return Resolution(tuple(entries), tuple(rows), texts)
 
 
-def taken_ids(context: "RunContext") -> dict[str, tuple[str, ...]]:
+def taken_ids(data: Folder) -> dict[str, tuple[str, ...]]:
     """Part of documents → the sorted ids in it that the list takes; for the rule in screen.
 
     Remembered in verdicts/_run.json as long as the list, what was taken and both datasets are the same.
     """
-    from textmill.pipelines.contract.run import recall, remember
+    from textmill.pipelines.contract.run_notes import recall, remember
 
-    if not read_entries(context.data):
+    if not read_entries(data):
         return {}
     digest = hashlib.sha256()
     for name in (LIST, MEMORY):
-        digest.update(context.data.read(name) if context.data.exists(name) else b"")
+        digest.update(data.read(name) if data.exists(name) else b"")
     for dataset in ("documents", "signals"):
-        manifest = Manifest.read(context.data / dataset)
+        manifest = Manifest.read(data / dataset)
         digest.update("".join(part.sha256 for part in (manifest.parts if manifest else ())).encode())
-    verdicts = context.data / "verdicts"
+    verdicts = data / "verdicts"
     if (last := recall(verdicts).get("takedown", {})).get("of") == digest.hexdigest():
         return {key: tuple(ids) for key, ids in last["ids"].items()}
     ids: dict[str, set[str]] = defaultdict(set)
-    for row in resolve(context.data).rows:
+    for row in resolve(data).rows:
         if row.taken.id:
             ids[row.part].add(row.taken.id)
     found = {key: tuple(sorted(there)) for key, there in sorted(ids.items())}

@@ -1,4 +1,4 @@
-"""takedown.json, beside the list: what `make takedown` has taken, so that it stays out though its text is gone.
+"""takedown.json, beside the list: what `textmill takedown` has taken, so that it stays out though its text is gone.
 
 It holds ids, places in raw files, the entries that took a row, and no text. Two values are derived from texts: the MinHash
 signature of a text that a `text:` entry names, by which copies that come later are known, and hashes of a few passages of

@@ -3,44 +3,46 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
-from textmill.pipelines.contract.stage import Output, RunContext, Stage, Task
+from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.tally import tally
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.curate.stage import CURATE
+from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY
 from textmill.tokenizer.encoder import Encoder, compression
 
-if TYPE_CHECKING:
-    from textmill.pipelines.settings import Config
 
-
-class Tokenize(Stage):
+class Tokenize(Stage[str, Encoder, None]):
     name, version, unit = "tokenize", 2, "texts"
     reads = (CURATE,)
-    columns = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}  # noqa: RUF012  (read only)
+    columns: ClassVar = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}
     libraries = ("tokenizers",)
 
-    def dataset(self, config: "Config") -> str:
-        return f"tokens/{config.tokenizer}"
+    def dataset(self, config: Configuration) -> str:
+        return f"tokens/{config[TokenizerName].name}"
 
-    def settings(self, config: "Config") -> str:
-        return config.tokenizer
+    def settings(self, config: Configuration) -> str:
+        return config[TokenizerName].name
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
-        return {"tokenizer.json": hashlib.sha256(tokenizer_json(context.data, context.config.tokenizer).encode()).hexdigest()}
+        file = tokenizer_json(context.data, self.settings(context.config))
+        return {"tokenizer.json": hashlib.sha256(file.encode()).hexdigest()}
 
     def open(self, settings: str, data: Folder) -> Encoder:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"      # this process is one of several
         return Encoder(tokenizer_json(data, settings))
 
-    def schema_for(self, tools: Encoder) -> pa.Schema:
-        return tokens_schema(tools.vocab_size)
+    def output_format(self, tools: Encoder, settings: str) -> Parquet:
+        return Parquet(tokens_schema(tools.vocab_size))
 
     def work(self, tools: Encoder, settings: str, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
@@ -51,7 +53,7 @@ class Tokenize(Stage):
             bytes_ = pc.cast(pc.binary_length(curated["text"]), pa.int32())
             columns = [curated[name] for name in ("id", "piece", "pieces", "source", "language")]
             columns += [tokens, lengths, bytes_, curated["cluster_size"]]
-            output.write(pa.RecordBatch.from_arrays(columns, schema=self.schema_for(tools)))
+            output.write(pa.RecordBatch.from_arrays(columns, schema=tokens_schema(tools.vocab_size)))
             sizes = compression(curated["text"], curated["language"], tokens)
             counts = add_counts(counts, {
                 "read": curated.num_rows, "kept": curated.num_rows, "tokens": pc.sum(lengths).as_py() or 0,
@@ -80,7 +82,7 @@ def tokenizer_json(data: Folder, name: str) -> str:
     try:
         return (data / f"tokenizers/{name}").read("tokenizer.json").decode()
     except FileNotFoundError:
-        raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `make tokenizer`") from None
+        raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `textmill tokenizer`") from None
 
 
 TOKENIZE = Tokenize()

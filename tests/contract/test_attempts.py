@@ -13,18 +13,18 @@ from tests import servers
 from tests.contract.test_stage import files
 from tests.small_stages import NUMBERS, SQUARES, run_context
 from textmill.pipelines.contract import storage
+from textmill.pipelines.contract.attempt import attempt
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import do
 from textmill.pipelines.engines import preflight as probe
 
 LINES = {"a": "1 2 x", "b": "3"}
 ATTEMPT = """
 import sys
-from textmill.pipelines.contract.stage import do
+from textmill.pipelines.contract.attempt import attempt
 from tests.small_stages import SQUARES, run_context
 here = run_context(sys.argv[1], lines={"a": "1 2 x", "b": "3"}, factor=int(sys.argv[3]), hold=sys.argv[2])
-task = SQUARES.tasks(here)[0]
-do(SQUARES, None, SQUARES.settings(here.config), here.data, here.data / "squares", task)
+task = SQUARES.tasks(here, None)[0]
+attempt(SQUARES, None, SQUARES.settings(here.config), here.data, here.data / "squares", task)
 """
 
 
@@ -65,7 +65,7 @@ def test_two_attempts_at_once_end_as_one_part_with_one_receipt(tmp_path):
     with attempts(2, tmp_path / "twice", tmp_path / "hold") as started:
         go(tmp_path / "hold", started)
     said = bring_up_to_date(SQUARES, run_context(tmp_path / "twice", lines=LINES))
-    assert "3 kept" in said and "2 parts (1 of 2 made now)" in said
+    assert "3 kept" in said and "2 parts (1 built, 1 reused)" in said
     assert files(tmp_path / "twice") == files(tmp_path / "once")
 
 
@@ -73,7 +73,7 @@ def test_an_attempt_that_ends_after_the_manifest_was_written_changes_nothing(tmp
     here = run_context(tmp_path / "data", lines=LINES)
     bring_up_to_date(NUMBERS, here)
     with attempts(1, tmp_path / "data", tmp_path / "hold") as started:
-        assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
+        assert "2 parts (2 built, 0 reused)" in bring_up_to_date(SQUARES, here)
         before = listing(tmp_path / "data")
         go(tmp_path / "hold", started)
     assert listing(tmp_path / "data") == before
@@ -104,7 +104,7 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{throttle.port}")
         here = run_context("s3://mill/data", lines=LINES, factor=3)
         throttle.left = 3
-        assert "2 parts (2 of 2 made now)" in bring_up_to_date(SQUARES, here)
+        assert "2 parts (2 built, 0 reused)" in bring_up_to_date(SQUARES, here)
         assert throttle.left == 0
         (here.data / "_probe").write("asked", b"name")
         with here.data.open("_probe/asked") as small:           # shorter than the answer that the store is busy
@@ -125,13 +125,13 @@ def test_a_done_task_is_not_done_again_and_one_with_a_missing_file_is(tmp_path):
     here = run_context(tmp_path, lines=LINES)
     for stage in (NUMBERS, SQUARES):
         bring_up_to_date(stage, here)
-    before, task = listing(tmp_path), SQUARES.tasks(here)[0]
+    before, task = listing(tmp_path), SQUARES.tasks(here, None)[0]
     again = (SQUARES, None, SQUARES.settings(here.config), here.data, here.data / "squares", task)
-    do(*again)
+    attempt(*again)
     assert listing(tmp_path) == before
     (part,) = (tmp_path / "squares").glob("a.*.parquet")
     content = part.read_bytes()
     part.unlink()
-    do(*again)
+    attempt(*again)
     assert part.read_bytes() == content
     assert listing(tmp_path).keys() == before.keys()

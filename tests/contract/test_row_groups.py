@@ -5,7 +5,8 @@ import pytest
 
 from tests.command_line import table
 from textmill.pipelines.contract import row_groups as lookup
-from textmill.pipelines.contract.parts import Manifest, Part, PartWriter
+from textmill.pipelines.contract.part_files import PartWriter
+from textmill.pipelines.contract.parts import Manifest, Part
 from textmill.pipelines.contract.row_groups import Found, find_pages, kinds_of, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder, StageError
 
@@ -65,7 +66,7 @@ def test_a_name_that_nothing_has_is_told_with_what_was_searched_and_what_is_near
 
 
 def test_nothing_made_yet(tmp_path):
-    with pytest.raises(StageError, match="run `make extract`"):
+    with pytest.raises(StageError, match="run `textmill extract`"):
         find_pages(Folder(str(tmp_path)), URL)
 
 
@@ -90,7 +91,7 @@ def test_no_row_where_a_dataset_is_missing_or_of_other_documents(data):
 
 def test_only_row_groups_that_may_hold_it_are_read(tmp_path, monkeypatch):
     """Three row groups, sorted by host, each address read only in the one group whose host it has."""
-    monkeypatch.setattr("textmill.pipelines.contract.parts.ROW_GROUP_ROWS", 2)
+    monkeypatch.setattr("textmill.pipelines.contract.part_files.ROW_GROUP_ROWS", 2)
     dataset = Folder(str(tmp_path / "documents"))
     schema = pa.schema([(name, pa.string()) for name in lookup.NAMES])
     rows = [{"id": f"{n:032x}", "source": "s", "host": f"h{n // 2}.example", "url": f"https://h{n // 2}.example/{n}"}

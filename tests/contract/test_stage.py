@@ -12,10 +12,11 @@ import pytest
 
 from tests.paths import ROOT
 from tests.small_stages import NUMBERS, SQUARES, run_context
-from textmill.pipelines.contract.parts import Part, PartWriter, aligned, read_batches
+from textmill.pipelines.contract.part_files import PartWriter, aligned, read_batches
+from textmill.pipelines.contract.parts import Part
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.stage import Task
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.task import Task
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.engines.tasks import Queue
 
@@ -34,7 +35,7 @@ def rows(folder: Path, dataset: str) -> list[dict]:
 
 def test_runs_both_ways_out_and_balances(tmp_path):
     said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
-    assert said.startswith("numbers: 7 words, 5 kept, 2 rejected (digits 2); 4 parts (4 of 4 made now), ")
+    assert said.startswith("numbers: 7 words, 5 kept, 2 rejected (digits 2); 4 parts (4 built, 0 reused), ")
     assert rows(tmp_path, "numbers") == [{"number": n} for n in (1, 2, 3, 4, 5)]
     assert json.loads((tmp_path / "numbers/_stats.json").read_text()) == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
     rejected = json.loads((tmp_path / "numbers/_manifest.json").read_text())["rejected"]
@@ -48,7 +49,7 @@ def test_redoes_only_what_changed_and_removes_what_is_no_longer_listed(tmp_path)
     assert bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES)) == "numbers: up to date, 5 kept in 4 parts"
     assert files(tmp_path) == before
     said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES | {"b": "30", "e": "6"}))
-    assert "; 5 parts (2 of 5 made now)" in said
+    assert "; 5 parts (2 built, 3 reused)" in said
     after = files(tmp_path)
     same = [path for path in before if "/a." in path or "/c." in path or "/d." in path]
     assert len(same) == 9 and all(after[path] == before[path] for path in same)
@@ -67,7 +68,7 @@ def test_one_and_two_workers_give_the_same_bytes(tmp_path):
 
 
 def test_refuses_missing_and_stale_input(tmp_path):
-    with pytest.raises(StageError, match=r"nothing in .*/numbers yet; run `make numbers`"):
+    with pytest.raises(StageError, match=r"nothing in .*/numbers yet; run `textmill numbers`"):
         bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES))
     bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     with pytest.raises(StageError, match="numbers is stale"):
@@ -78,7 +79,7 @@ def test_a_changed_setting_redoes_the_stage_that_reads_it_only(tmp_path):
     for factor in (1, 2):
         here = run_context(tmp_path, lines=LINES, factor=factor)
         numbers, squares = bring_up_to_date(NUMBERS, here), bring_up_to_date(SQUARES, here)
-    assert "up to date" in numbers and "(4 of 4 made now)" in squares
+    assert "up to date" in numbers and "(4 built, 0 reused)" in squares
     assert rows(tmp_path, "squares") == [{"square": 2 * n} for n in (1, 4, 9, 16, 25)]
     assert bring_up_to_date(SQUARES, run_context(tmp_path, lines=LINES, factor=3), if_missing=True) == (
         "squares: squares is there; its input has changed since it was made")
@@ -133,7 +134,7 @@ def test_a_missing_part_is_made_again(tmp_path):
     bring_up_to_date(NUMBERS, here)
     before = files(tmp_path)
     next((tmp_path / "numbers").glob("b.*.parquet")).unlink()
-    assert "(1 of 4 made now)" in bring_up_to_date(NUMBERS, here)
+    assert "(1 built, 3 reused)" in bring_up_to_date(NUMBERS, here)
     assert files(tmp_path) == before
 
 

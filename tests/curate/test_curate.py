@@ -1,4 +1,4 @@
-"""Curate's rows: each document becomes pieces or one rejection, and the curated schema is FineWeb's first."""
+"""CurateSettings's rows: each document becomes pieces or one rejection, and the curated schema is FineWeb's first."""
 
 import pyarrow as pa
 import pytest
@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from textmill.base.strict import SettingsError, parse
 from textmill.pipelines.curate.edits import apply_edits
-from textmill.pipelines.curate.rows import CURATED, EDITS, REJECTED, Curate, curate_batch
+from textmill.pipelines.curate.rows import CURATED, EDITS, REJECTED, curate_batch
+from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.screen.rules import KindPolicy, PersonalDataPolicy
 
@@ -55,7 +56,7 @@ POLICY = PersonalDataPolicy({"IP": KindPolicy(drop_above=1)})
 
 
 def test_texts_are_edited_cut_and_carried_in_order():
-    curated, _ = curate_batch(*MIXED, Curate(256), POLICY)
+    curated, _ = curate_batch(*MIXED, CurateSettings(256), POLICY)
     assert curated.schema.equals(CURATED) and curated.schema.names[:8] == [
         "text", "id", "dump", "url", "date", "file_path", "language", "language_score"]
     rows = curated.to_pylist()
@@ -73,7 +74,7 @@ def test_texts_are_edited_cut_and_carried_in_order():
 
 
 def test_every_other_document_has_one_rejection_with_its_reason():
-    curated, rejected = curate_batch(*MIXED, Curate(256), POLICY, threshold=0.8)
+    curated, rejected = curate_batch(*MIXED, CurateSettings(256), POLICY, threshold=0.8)
     assert rejected.schema.equals(REJECTED)
     assert [tuple(row[name] for name in ("id", "rule", "value", "bound", "detail")) for row in rejected.to_pylist()] == [
         ("d2", "word_count", "1", "50", "mean_word_length"),
@@ -88,19 +89,19 @@ def test_every_other_document_has_one_rejection_with_its_reason():
 
 
 def test_slices_give_the_same_rows_as_the_whole():
-    whole = [pa.Table.from_batches([batch]) for batch in curate_batch(*MIXED, Curate(256), POLICY)]
-    halves = [curate_batch(*(batch.slice(start, 4) for batch in MIXED), Curate(256), POLICY) for start in (0, 4)]
+    whole = [pa.Table.from_batches([batch]) for batch in curate_batch(*MIXED, CurateSettings(256), POLICY)]
+    halves = [curate_batch(*(batch.slice(start, 4) for batch in MIXED), CurateSettings(256), POLICY) for start in (0, 4)]
     for table, parts in zip(whole, zip(*halves, strict=True), strict=True):
         assert pa.Table.from_batches(parts).equals(table)
 
 
 def test_nothing_removed_is_stored_in_either_output():
-    for batch in curate_batch(*MIXED, Curate(256), POLICY):
+    for batch in curate_batch(*MIXED, CurateSettings(256), POLICY):
         assert "a@b.example" not in str(batch.to_pylist()) and "8.8.8.8" not in str(batch.to_pylist())
 
 
 def test_an_empty_batch_gives_empty_batches_of_the_right_schema():
-    curated, rejected = curate_batch(*(batch.slice(0, 0) for batch in MIXED), Curate(), POLICY)
+    curated, rejected = curate_batch(*(batch.slice(0, 0) for batch in MIXED), CurateSettings(), POLICY)
     assert (curated.num_rows, rejected.num_rows) == (0, 0)
     assert curated.schema.equals(CURATED) and rejected.schema.equals(REJECTED)
 
@@ -108,19 +109,19 @@ def test_an_empty_batch_gives_empty_batches_of_the_right_schema():
 def test_batches_that_are_not_aligned_are_refused():
     documents, signals, verdicts, duplicates = MIXED
     with pytest.raises(ValueError, match="verdicts and documents are not aligned"):
-        curate_batch(documents, signals, verdicts.slice(1), duplicates, Curate(), POLICY)
+        curate_batch(documents, signals, verdicts.slice(1), duplicates, CurateSettings(), POLICY)
 
 
 def test_a_document_not_kept_without_a_rule_is_an_error():
     documents, signals, verdicts, duplicates = world(("x", [], [("spam", 1.0, 0.0)], None))
     verdicts = verdicts.set_column(2, VERDICTS.field("broken"), pa.array([[]], VERDICTS.field("broken").type))
     with pytest.raises(ValueError, match="broken no rule"):
-        curate_batch(documents, signals, verdicts, duplicates, Curate(), POLICY)
+        curate_batch(documents, signals, verdicts, duplicates, CurateSettings(), POLICY)
 
 
 def test_a_piece_too_short_for_sentences_is_refused():
     with pytest.raises(SettingsError, match="max_piece_bytes is 10"):
-        parse(Curate, {"max_piece_bytes": 10}, "settings.yaml: curate")
+        parse(CurateSettings, {"max_piece_bytes": 10}, "settings.yaml: curate")
 
 
 SCRAPS = st.sampled_from((
@@ -136,7 +137,7 @@ ACTIONS = st.dictionaries(st.sampled_from(("EMAIL", "PHONE", "IP", "CREDIT_CARD"
 def test_recorded_edits_on_the_stored_text_give_the_pieces_byte_for_byte(text, actions, clean, max_bytes):
     found, = find_personal_data([text], ["de"], [None])
     batches = world((text, [finding(*one) for one in found], [], None))
-    curated, rejected = curate_batch(*batches, Curate(max_bytes, clean), PersonalDataPolicy(actions))
+    curated, rejected = curate_batch(*batches, CurateSettings(max_bytes, clean), PersonalDataPolicy(actions))
     rows = curated.to_pylist()
     assert rejected.num_rows == 0 and [row["piece"] for row in rows] == list(range(len(rows))) and {row["pieces"] for row in rows} == {len(rows)}
     assert [row["from"] for row in rows] == [0, *(row["to"] for row in rows[:-1])] and rows[-1]["to"] == len(text)

@@ -15,7 +15,8 @@ from textmill.pipelines.contract.named_files import ContentError
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
-from textmill.pipelines.curate.rows import Curate, curate_batch
+from textmill.pipelines.curate.rows import curate_batch
+from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.ledger.why import why
 from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy, parse_rules
@@ -88,11 +89,11 @@ def test_the_largest_overlap_comes_first_and_texts_do_not_run_into_each_other():
 
 def test_dropped_documents_name_item_overlap_and_bound_and_tagged_ones_stay():
     documents = world((f"Look: {MELONS} {ANSWER}", [], [], None), ("nothing of the kind", [], [], None), (FERRY, [], [], ("exact", "d9")))
-    curated, rejected = curate_batch(*documents, Curate(), PersonalDataPolicy(), None, index(ITEMS, DROP))
+    curated, rejected = curate_batch(*documents, CurateSettings(), PersonalDataPolicy(), None, index(ITEMS, DROP))
     assert curated["id"].to_pylist() == ["d1"] and curated["evaluation_items"].to_pylist() == [[]]
     assert [tuple(row[name] for name in ("id", "rule", "value", "bound", "detail")) for row in rejected.to_pylist()] == [
         ("d0", "evaluation", "1.000", "0.5", "math:1 1.000"), ("d2", "duplicate_exact", "d9", None, "cluster c")]
-    curated, rejected = curate_batch(*documents, Curate(), PersonalDataPolicy(), None, index(ITEMS, TAG))
+    curated, rejected = curate_batch(*documents, CurateSettings(), PersonalDataPolicy(), None, index(ITEMS, TAG))
     assert curated["id"].to_pylist() == ["d0", "d1"] and rejected["id"].to_pylist() == ["d2"]
     assert curated["evaluation_items"].to_pylist() == [[{"item": "math:1", "overlap": 1.0}], []]
 
@@ -123,7 +124,7 @@ def test_every_missing_set_is_named_before_work_starts(tmp_path):
 
 def test_settings_that_cannot_be_meant_are_refused():
     with pytest.raises(SettingsError, match="without its path"):
-        parse(Curate, {"evaluation_sets": ["../x.jsonl"]}, "settings.yaml: curate")
+        parse(CurateSettings, {"evaluation_sets": ["../x.jsonl"]}, "settings.yaml: curate")
     with pytest.raises(SettingsError, match="overlap is 0"):
         parse_rules({"rules": {}, "personal_data": {}, "evaluation": {"overlap": 0}}, [], [], "rules.yaml")
     assert parse_rules({"rules": {}, "personal_data": {}}, [], [], "rules.yaml").evaluation == EvaluationPolicy("drop", 0.5)

@@ -1,4 +1,4 @@
-"""Dedup against brute force on small random worlds, and each of its functions on cases small enough to read."""
+"""DedupSettings against brute force on small random worlds, and each of its functions on cases small enough to read."""
 
 import random
 from collections import Counter, defaultdict
@@ -7,9 +7,9 @@ from itertools import combinations
 import pytest
 
 from tests.dedup_world import deduplicate, jaccard, page, world
-from textmill.pipelines.dedup.settings import Dedup
+from textmill.pipelines.dedup.settings import DedupSettings
 
-SETTINGS = Dedup(source_priority=("books", "wiki"))
+SETTINGS = DedupSettings(source_priority=("books", "wiki"))
 
 
 def dealt(pages, parts):
@@ -101,7 +101,7 @@ def test_record_then_url_then_exact_then_near(tmp_path):
     near = page([*range(90), 1, *range(500, 505)], 4, length=30)         # 90 of 105 shingles
     alone = page(range(5000, 5050), 5)
     out = page(text, 6, content=old.content, kept=False)
-    tables, _, _ = deduplicate([[old, new, new], [same, near, alone, out]], Dedup(), str(tmp_path))
+    tables, _, _ = deduplicate([[old, new, new], [same, near, alone, out]], DedupSettings(), str(tmp_path))
     cluster, size = min(old.id, new.id, same.id, near.id), 5
     rows = [row for table in tables for row in table.to_pylist()]
     assert {row.pop("contained_in") for row in rows} == {row.pop("containment") for row in rows} == {None}
@@ -118,7 +118,7 @@ def test_record_then_url_then_exact_then_near(tmp_path):
 
 def test_a_chain_carries_no_stranger_along(tmp_path):
     chain = [page(range(8 * n, 8 * n + 100), n, length=200 - n) for n in range(5)]     # neighbours: 92 of 108
-    tables, _, _ = deduplicate([chain], Dedup(), str(tmp_path))
+    tables, _, _ = deduplicate([chain], DedupSettings(), str(tmp_path))
     rows = tables[0].to_pylist()
     assert {row["cluster"] for row in rows} == {min(p.id for p in chain)}
     assert [(row["kind"], row["kept_id"]) for row in rows] == [     # a tie of 92/108 on both sides: the smaller id
@@ -132,12 +132,12 @@ def test_a_page_within_a_longer_one_is_reported_and_stays(tmp_path):
     nearly = page([*range(3, 73), *range(900, 907)], 3)         # 70 of its 77 in the long one, 48 in the short one
     half = page([*range(60), *range(600, 640)], 4)
     copy = page([*range(25, 99), 700], 5, length=10)            # a copy of `short` goes, though most of it is in the long one
-    tables, _, _ = deduplicate([[long, short], [nearly, half, copy]], Dedup(bands=60, rows=2), str(tmp_path))
+    tables, _, _ = deduplicate([[long, short], [nearly, half, copy]], DedupSettings(bands=60, rows=2), str(tmp_path))
     rows = [row for table in tables for row in table.to_pylist()]
     assert [row["kind"] for row in rows] == [None, None, None, None, "near"]
     assert [(row["contained_in"], row["containment"]) for row in rows] == [
         (None, None), (long.id, 1.0), (long.id, 70 / 77), (None, None), (None, None)]
-    tables, _, _ = deduplicate([[long, short, nearly]], Dedup(bands=60, rows=2, containment=0.95), str(tmp_path / "strict"))
+    tables, _, _ = deduplicate([[long, short, nearly]], DedupSettings(bands=60, rows=2, containment=0.95), str(tmp_path / "strict"))
     assert tables[0]["contained_in"].to_pylist() == [None, long.id, None]
 
 
@@ -146,12 +146,12 @@ def test_answers_do_not_depend_on_how_much_is_compared_at_a_time(hashes, tmp_pat
     pages = world(5)
     truth, _, _ = deduplicate([pages], SETTINGS, str(tmp_path / "one"))
     for name in ("verify.CHUNK_HASHES", "jaccard.BATCH_HASHES", "jaccard.GROUP_HASHES", "jaccard.FLAG_BYTES"):
-        monkeypatch.setattr(f"textmill.pipelines.dedup.stage.{name}", hashes)
+        monkeypatch.setattr(f"textmill.pipelines.dedup.{name}", hashes)
     assert deduplicate([pages], SETTINGS, str(tmp_path / "two"))[0] == truth
 
 
 def test_no_documents_and_documents_without_words(tmp_path):
-    assert deduplicate([[]], Dedup(), str(tmp_path))[0][0].num_rows == 0
+    assert deduplicate([[]], DedupSettings(), str(tmp_path))[0][0].num_rows == 0
     empty = [page([], n, content=bytes([n] * 16)) for n in range(3)]
-    tables, _, _ = deduplicate([empty], Dedup(), str(tmp_path))
+    tables, _, _ = deduplicate([empty], DedupSettings(), str(tmp_path))
     assert [row["cluster"] for row in tables[0].to_pylist()] == [None] * 3

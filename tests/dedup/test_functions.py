@@ -29,14 +29,14 @@ from textmill.pipelines.dedup.packed import (
     split,
     words_to_ids,
 )
-from textmill.pipelines.dedup.settings import Dedup, probability_found, recall_line
+from textmill.pipelines.dedup.settings import DedupSettings, probability_found, recall_line
 from textmill.pipelines.dedup.shingle_sets import ShingleSets, write_sets
 from textmill.pipelines.dedup.verify import compared
 
 
 def test_settings_are_refused_all_at_once():
     with pytest.raises(SettingsError) as refused:
-        parse(Dedup, {"bands": 20, "rows": 7, "threshold": 1.5, "order": ["oldest", "newest", "oldest"],
+        parse(DedupSettings, {"bands": 20, "rows": 7, "threshold": 1.5, "order": ["oldest", "newest", "oldest"],
                       "source_priority": ["a", "a"], "passes": 0, "containment": 0}, "dedup")
     assert refused.value.problems == [
         "dedup: 20 bands of 7 rows need 140 permutations, and a signature has 120; make their product 120 or less",
@@ -47,26 +47,26 @@ def test_settings_are_refused_all_at_once():
         "dedup: source_priority is given but order does not name source; add it to order",
         "dedup: source_priority names a source twice; name each at most once",
         "dedup: passes: 0 must be at least 1"]
-    assert parse(Dedup, {"order": ["newest"]}, "dedup").order == ("newest",)
+    assert parse(DedupSettings, {"order": ["newest"]}, "dedup").order == ("newest",)
 
 
 def test_the_banding_is_chosen_by_recall_at_the_threshold():
-    assert [Dedup(threshold=t, recall=r).banding() for t, r in ((0.8, 0.99), (0.8, 0.9), (0.6, 0.99), (1, 0.99))] == [
+    assert [DedupSettings(threshold=t, recall=r).banding() for t, r in ((0.8, 0.99), (0.8, 0.9), (0.6, 0.99), (1, 0.99))] == [
         (20, 6), (15, 8), (40, 3), (1, 120)]
-    assert Dedup(bands=14, rows=8).banding() == (14, 8)
+    assert DedupSettings(bands=14, rows=8).banding() == (14, 8)
     with pytest.raises(SettingsError) as refused:
-        parse(Dedup, {"bands": 14, "threshold": 0.01, "recall": 0.9}, "dedup")
+        parse(DedupSettings, {"bands": 14, "threshold": 0.01, "recall": 0.9}, "dedup")
     assert refused.value.problems == [
         "dedup: of bands and rows one is given; give both, or neither to have them chosen by recall",
         "dedup: recall: 0.9 of the pairs at threshold 0.01 cannot be found with 120 permutations; ask for 0.7006 or less"]
 
 
 def test_the_estimate_is_arithmetic():
-    one, more, tight = (estimate(n, 400, Dedup(), memory, 2) for n, memory in ((10 ** 6, 1e10), (10 ** 7, 1e10), (10 ** 6, 1e8)))
+    one, more, tight = (estimate(n, 400, DedupSettings(), memory, 2) for n, memory in ((10 ** 6, 1e10), (10 ** 7, 1e10), (10 ** 6, 1e8)))
     assert (one.passes, more.passes, tight.passes) == (1, 2, 20)            # 320 bytes of bands a document, six-fold
     assert more.disk == 10 * one.disk and more.seconds < 10 * one.seconds < tight.seconds * 10
     assert tight.memory < one.memory < 3e9
-    assert estimate(10 ** 6, 400, Dedup(passes=3), 1e10, 2).passes == 3
+    assert estimate(10 ** 6, 400, DedupSettings(passes=3), 1e10, 2).passes == 3
     for module in (estimates, settings):
         assert doctest.testmod(module).failed == 0 < doctest.testmod(module).attempted
 
@@ -181,7 +181,7 @@ def test_bits_are_of_what_two_sets_share():
 def test_four_fifths_is_at_the_threshold_of_four_fifths(tmp_path):
     sets = stored(tmp_path, [range(5), range(4), range(1, 5)])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert compared(links, sets, Dedup(rounds=8)).edges.tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
+    assert compared(links, sets, DedupSettings(rounds=8)).edges.tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
 
 
 def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
@@ -191,7 +191,7 @@ def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
     base = set(range(100))
     sets = stored(tmp_path, [base | {1000 + n} for n in range(3000)] + [set(range(2000 + 50 * n, 2100 + 50 * n)) for n in range(30)])
     links = np.array([(bucket, ref) for bucket in (1, 2) for ref in range(3030 - bucket)], LINK)     # two buckets, nearly equal
-    edges = compared(links, sets, Dedup(rounds=8)).edges
+    edges = compared(links, sets, DedupSettings(rounds=8)).edges
     assert len(edges) == 2999 and set(edges["a"].tolist()) == {0}
     assert sum(asked) == 3028 + 7 * 30 - sum(range(2, 9))      # the second bucket asks for nothing new
 
@@ -199,14 +199,14 @@ def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
 def test_the_first_of_a_bucket_is_its_smallest_id_not_its_first_row(tmp_path):
     sets = stored(tmp_path, [range(100), range(5, 105), range(10, 110)], ids=[9, 8, 7])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=1)).edges.tolist()] == [(2, 1), (2, 0)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=1)).edges.tolist()] == [(2, 1), (2, 0)]
 
 
 def test_a_small_bucket_has_all_its_pairs_compared(tmp_path):
     sets = stored(tmp_path, [range(100), range(8, 108), range(16, 116)])        # neighbours 92/108, ends 84/116
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=2)).edges.tolist()] == [(0, 1), (1, 2)]
-    assert [tuple(e)[:2] for e in compared(links, sets, Dedup(rounds=1)).edges.tolist()] == [(0, 1)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=2)).edges.tolist()] == [(0, 1), (1, 2)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=1)).edges.tolist()] == [(0, 1)]
 
 
 def trees_of(edges, rng):

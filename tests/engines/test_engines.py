@@ -12,7 +12,8 @@ from pyarrow import fs
 
 from tests import servers
 from tests.contract.test_stage import LINES, files
-from tests.small_stages import NUMBERS, SQUARES, Small, context
+from tests.small_stages import NUMBERS, SQUARES, Small, run_context
+from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
@@ -28,22 +29,22 @@ def run_both(here: RunContext) -> None:
 def test_a_portable_engine_with_an_external_worker_pool_gives_the_same_bytes(tmp_path, service):
     if service == "prism" and not servers.PRISM:
         pytest.skip("no prism here; `make prism` builds it (needs Go)")
-    run_both(context(tmp_path / "local", lines=LINES))
+    run_both(run_context(tmp_path / "local", lines=LINES))
     with getattr(servers, service)(tmp_path) as jobs, servers.worker_pool(tmp_path) as pool:
         engine = Engine("PortableRunner", 1, jobs, pool)
         assert list(engine.problems()) == []
-        run_both(RunContext(Folder(str(tmp_path / "portable")), Small(lines=LINES), engine))
+        run_both(RunContext(Folder(str(tmp_path / "portable")), Configuration(Small(lines=LINES)), engine))
         with pytest.raises(StageError, match=r"^no space left on the disk of here; free some$"):
-            run_both(RunContext(Folder(str(tmp_path / "full")), Small(lines=LINES, full_disk_at="b"), engine))
+            run_both(RunContext(Folder(str(tmp_path / "full")), Configuration(Small(lines=LINES, full_disk_at="b")), engine))
     assert files(tmp_path / "portable") == files(tmp_path / "local")
 
 
 def test_an_object_store_gives_the_same_bytes(tmp_path, monkeypatch):
-    run_both(context(tmp_path / "local", lines=LINES))
+    run_both(run_context(tmp_path / "local", lines=LINES))
     with contextlib.ExitStack() as stack:
         for name, value in stack.enter_context(servers.s3(tmp_path)).items():
             monkeypatch.setenv(name, value)
-        remote = RunContext(Folder("s3://mill/data"), Small(lines=LINES), Engine(workers=2))
+        remote = RunContext(Folder("s3://mill/data"), Configuration(Small(lines=LINES)), Engine(workers=2))
         run_both(remote)
         got = {e.path: remote.data.read(e.path) for e in remote.data.entries() if not e.path.endswith("_run.json")}
         remote.data.write("x.gz", b"not compressed again")
@@ -77,7 +78,7 @@ def copied(folder: Path, *changed: str) -> Path:
 def refused(tmp_path: Path, jobs: str, data: str = "data", **pool) -> str:
     """What a run says whose workers come from a pool that was started so."""
     with servers.worker_pool(tmp_path, **pool) as address:
-        here = RunContext(Folder(data), Small(lines=LINES), Engine("PortableRunner", 1, jobs, address))
+        here = RunContext(Folder(data), Configuration(Small(lines=LINES)), Engine("PortableRunner", 1, jobs, address))
         assert list(here.engine.problems()) == []
         with pytest.raises(StageError) as raised:
             bring_up_to_date(NUMBERS, here)

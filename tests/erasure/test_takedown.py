@@ -103,7 +103,7 @@ def test_the_dry_run_lists_what_goes_what_steps_in_and_what_to_delete(carried):
     assert "  sample/web/notebook.warc.gz, offset 12,248, length 2,376" in lines
     assert "  sample/web/damaged.warc.gz, offset 1,772, length 1,880" in lines, "a record that gave no document"
     assert "checkpoint checkpoints/mine was trained on these blocks" in " ".join(dry.split())
-    assert lines[-1] == "nothing was changed; carry it out with `make takedown CARRY_OUT=yes`"
+    assert lines[-1] == "nothing was changed; carry it out with `textmill takedown --carry-out`"
 
 
 def test_rows_stay_and_say_nothing(carried, milled):
@@ -242,10 +242,10 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     aside.rename(data / "raw")
     assert again.returncode == 0, again.stderr
     assert "25 records taken down before, nothing new" in again.stdout
-    assert [line for line in again.stdout.splitlines() if "made now" in line] == [], "no stage had anything to do"
+    assert [line for line in again.stdout.splitlines() if " built, " in line] == [], "no stage had anything to do"
     assert hashes(data) == once
     shutil.rmtree(data / "documents")
-    assert "parts (20 of 20 made now)" in bring_up_to_date(EXTRACT, here)
+    assert "20 parts (20 built, 0 reused)" in bring_up_to_date(EXTRACT, here)
     assert hashes(data) == once, "extract from raw files, with the list and what was taken beside them"
 
 
@@ -320,7 +320,7 @@ def test_no_list_and_a_list_with_mistakes(tmp_path, settings):
     assert said.returncode == 1 and said.stderr.startswith(f"takedown: there is no {tmp_path}/takedown.txt; put an entry a line")
     (tmp_path / "takedown.txt").write_text("host:example.com\n")
     said = takedown(tmp_path, settings, "--carry-out")
-    assert (said.returncode, said.stderr) == (1, f"takedown: there is nothing in {tmp_path}/documents yet; run `make extract`\n")
+    assert (said.returncode, said.stderr) == (1, f"takedown: there is nothing in {tmp_path}/documents yet; run `textmill extract`\n")
     with pytest.raises(StageError) as error:
         parse_entries("url:example.com/a\nhost:com\nid:123\n\n# fine\nhost:Example.COM # so is this\nsite:x\nhost:example.com\n"
                       "text:" + "A" * 32, "takedown.txt")

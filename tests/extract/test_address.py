@@ -21,7 +21,7 @@ from textmill.pipelines.extract.files.splits import RawFile, plan_splits
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.web.address import canonical_url, domain, given_url, host
 
 
@@ -163,7 +163,7 @@ def test_every_problem_of_every_list_at_once(tmp_path):
 
 
 def test_names_of_lists_are_checked():
-    assert list(Extract(blocklists=("ok.txt.gz", "../up", "a", "a")).problems()) == [
+    assert list(ExtractSettings(blocklists=("ok.txt.gz", "../up", "a", "a")).problems()) == [
         "blocklists names '../up'; give the name of a file in the data folder's blocklists/, without its path",
         "blocklists names a list twice; give each once"]
 
@@ -184,8 +184,8 @@ def test_a_page_of_a_listed_url_is_refused_unread():
     def opened(path: str) -> io.BytesIO:
         return io.BytesIO(files[path])
     found: dict[str, list] = {path: [] for path in files}
-    for split in plan_splits([RawFile(path, len(data), path) for path, data in files.items()], opened, Extract()):
-        for row in extract_split(split, opened, Extract(), InProcess(Extract()), blocklists=lists):
+    for split in plan_splits([RawFile(path, len(data), path) for path, data in files.items()], opened, ExtractSettings()):
+        for row in extract_split(split, opened, ExtractSettings(), InProcess(ExtractSettings()), blocklists=lists):
             found[row.file].append("kept" if isinstance(row, Document) else (row.rule, row.url, row.value, row.bound))
     assert found == {
         "web/a.warc.gz": [("url_blocked", "http://Ferry.example/one", "ferry.example", "second"),

@@ -14,7 +14,7 @@ from textmill.pipelines.extract.files.records import record_head
 from textmill.pipelines.extract.files.splits import RawFile, Split, plan_splits
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.rows import Document
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 DATA = SHARED
 FIXTURES = DATA / "warc-fixtures"
@@ -73,7 +73,7 @@ TWIN = "aut/example.arc.gz"     # holds the pages of aut/example.warc.gz, which 
 
 def split_of(path: str) -> Split:
     file = RawFile(f"fixtures/{path}", (FIXTURES / path).stat().st_size, "")
-    (split,) = plan_splits([file], opened, Extract())
+    (split,) = plan_splits([file], opened, ExtractSettings())
     return split
 
 
@@ -84,7 +84,7 @@ def opened(path: str):
 def framed(split: Split) -> list[Framed]:
     (part,) = split.ranges
     with opened(part.path) as file:
-        limits = Limits(Extract().record_bytes, Extract().ratio)
+        limits = Limits(ExtractSettings().record_bytes, ExtractSettings().ratio)
         return list(read_arc(file, limits) if split.kind == "arc" else read_records(file, "", 0, part.end, limits, []))
 
 
@@ -96,7 +96,7 @@ def kinds(records: list[Framed]) -> dict[str, int]:
 def test_every_record_of_the_file_ends_as_the_table_says(path):
     split = split_of(path)
     records = framed(split)
-    rows = list(extract_split(split, opened, Extract(), InProcess(Extract())))
+    rows = list(extract_split(split, opened, ExtractSettings(), InProcess(ExtractSettings())))
     assert [row.offset for row in rows] == [record.offset for record in records]
     assert (kinds(records), dict(Counter("document" if isinstance(row, Document) else row.rule for row in rows))) == EXPECTED[path]
 

@@ -1,4 +1,4 @@
-"""Extract: every record ends as a document with exact columns or as a row that names its rule; nothing is raised."""
+"""ExtractSettings: every record ends as a document with exact columns or as a row that names its rule; nothing is raised."""
 
 import gzip
 import io
@@ -25,9 +25,9 @@ from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import parse
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
-SETTINGS = Extract()
+SETTINGS = ExtractSettings()
 PARAGRAPHS = [
     "The ferry to the island leaves at seven, and on most mornings the captain waits for the baker's van.",
     "Nobody on the quay finds this odd, because the bread is the reason why half of the passengers come along.",
@@ -58,19 +58,19 @@ def ok(body: bytes | str, *headers: tuple[str, str], kind: str = "text/html; cha
     return ("response", "http://Ferry.example/one", "200 OK", [("Content-Type", kind), *headers], body if isinstance(body, bytes) else body.encode())
 
 
-def run(files: dict[str, bytes], settings: Extract = SETTINGS) -> list[Document | Rejected]:
+def run(files: dict[str, bytes], settings: ExtractSettings = SETTINGS) -> list[Document | Rejected]:
     splits = plan_splits([RawFile(path, len(data), path) for path, data in files.items()], lambda path: io.BytesIO(files[path]), settings)
     return [row for split in splits for row in extract_split(split, lambda path: io.BytesIO(files[path]), settings,
                                                                 InProcess(settings))]
 
 
-def only(files: dict[str, bytes], settings: Extract = SETTINGS):
+def only(files: dict[str, bytes], settings: ExtractSettings = SETTINGS):
     rows = run(files, settings)
     assert len(rows) == 1
     return rows[0]
 
 
-def from_warc(*records: tuple, settings: Extract = SETTINGS) -> list:
+def from_warc(*records: tuple, settings: ExtractSettings = SETTINGS) -> list:
     return run({"web/x.warc.gz": warc(*records)}, settings)
 
 
@@ -122,7 +122,7 @@ def test_what_is_no_page_names_its_rule(record, rule, value):
 
 def test_limits_are_counted_and_say_their_bound():
     def refused(body: str, **limits) -> tuple:
-        row = read_page(html(body), Extract(**limits))
+        row = read_page(html(body), ExtractSettings(**limits))
         return row.rule, row.value, row.bound
     assert refused("<div>" * 300 + "deep") == ("too_deep", ">200", "200")
     assert refused("<div>" * 50_000 + "deep") == ("too_deep", ">200", "200")
@@ -260,7 +260,7 @@ def test_jsonl_columns_come_back():
     (b'{"text": " "}', "empty"), (b'{"text": "\xff"}', "bad_json"), (b'{"text": "' + b"x" * 5000 + b'"}', "too_large")])
 def test_bad_lines_are_rows_with_their_offset(line, rule):
     good = b'{"text": "good"}\n'
-    rows = run({"mine/x.jsonl": good + line + b"\n" + good}, Extract(record_bytes=4000))
+    rows = run({"mine/x.jsonl": good + line + b"\n" + good}, ExtractSettings(record_bytes=4000))
     assert isinstance(rows[0], Document) and isinstance(rows[2], Document)
     assert (rows[1].rule, rows[1].offset) == (rule, len(good))
 
@@ -369,6 +369,6 @@ def test_small_functions():
     assert canonical_json({"b": float("nan"), "a": b"\0", "ä": "ü"}) == '{"a":"AA==","b":null,"ä":"ü"}'
     assert no_page(b"{not json}") is None and no_page(b"<p>") is None and no_page(b"\0\1\2\3") == "binary"
     assert parse(" \0 ") is None and parse("<!-- only a comment -->") is None and read_page("", SETTINGS) == Refusal("empty")
-    assert list(Extract(depth=500, ratio=0, replaced=2.0).problems()) == [
+    assert list(ExtractSettings(depth=500, ratio=0, replaced=2.0).problems()) == [
         "ratio is 0; give a number of at least 1", "depth is 500; the extractor walks a page by recursion, so give at most 400",
         "replaced is 2.0; it is a share, give a number from 0 to 1"]

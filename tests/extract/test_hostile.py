@@ -10,7 +10,7 @@ from textmill.pipelines.extract.files.splits import RawFile, plan_splits
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.charset import CODECS
 from textmill.pipelines.extract.rows import Document, Rejected
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 CRAWL = SHARED / "crawl"
 pytestmark = pytest.mark.skipif(not CRAWL.is_dir(), reason="the development data (a folder shared beside the checkout) is not here")
@@ -88,8 +88,8 @@ def run(name: str) -> dict[int, Document | Rejected]:
     """The rows of an archive by the offset of their record."""
     path = f"web/{name}"
     file = RawFile(path, (CRAWL / name).stat().st_size, "")
-    rows = [row for split in plan_splits([file], lambda path: (CRAWL / name).open("rb"), Extract())
-            for row in extract_split(split, lambda path: (CRAWL / name).open("rb"), Extract(), InProcess(Extract()))]
+    rows = [row for split in plan_splits([file], lambda path: (CRAWL / name).open("rb"), ExtractSettings())
+            for row in extract_split(split, lambda path: (CRAWL / name).open("rb"), ExtractSettings(), InProcess(ExtractSettings()))]
     found = {row.offset: row for row in rows}
     assert len(found) == len(rows)
     return found

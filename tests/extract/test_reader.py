@@ -21,9 +21,9 @@ from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.pages.reader_process import Job, read_html
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
-LIMITS = Extract()
+LIMITS = ExtractSettings()
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux bounds the address space")
 SAYINGS = ("The ferry leaves the northern quay at seven and comes back when the last bus has arrived.",
            "A loaf that was baked on stone keeps for a week, and its crust stays hard until the fourth day.",
@@ -38,7 +38,7 @@ def page(saying: str) -> str:
 GOOD: list[Job] = [(page(saying).encode(), "utf-8") for saying in SAYINGS]
 
 
-def misbehave(html: str, limits: Extract) -> Page | Refusal:
+def misbehave(html: str, limits: ExtractSettings) -> Page | Refusal:
     """Reads a page as ever, save one whose HTML is "do something": that is done first."""
     verb, _, name = html.partition(" ")
     if verb == "do":

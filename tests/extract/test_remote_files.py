@@ -22,7 +22,7 @@ from textmill.pipelines.extract.files.inputs import read_parquet
 from textmill.pipelines.extract.files.raw import RAW, look
 from textmill.pipelines.extract.files.remote_files import Blocks, open_raw
 from textmill.pipelines.extract.files.splits import Range, RawFile, plan_splits
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 WEB = ROOT / "sample/raw/web"
 FILES = {path.name: path.read_bytes() for path in sorted(WEB.iterdir())}
@@ -211,7 +211,7 @@ def test_a_table_on_a_web_server_is_split_by_row_groups_and_its_failure_is_no_da
                    compression="none", use_dictionary=False, write_page_checksum=True)
     data = out.getvalue()
     with serving({"t.parquet": data}) as server:
-        address, settings = f"{server.address}/t.parquet", Extract(split_bytes=4 << 20)
+        address, settings = f"{server.address}/t.parquet", ExtractSettings(split_bytes=4 << 20)
         splits = plan_splits([RawFile(address, len(data), "", "mine")], lambda path: open_raw(Folder(str(tmp_path)), path), settings)
         assert [(split.source, split.kind, split.ranges) for split in splits] == [
             ("mine", "parquet", (Range(address, "", 0, 2),)), ("mine", "parquet", (Range(address, "", 2, 4),))]

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from textmill.pipelines.extract.files.splits import RawFile, RawFilesError, file_kind, plan_splits, small_groups
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
-SETTINGS = Extract(split_bytes=1000)
+SETTINGS = ExtractSettings(split_bytes=1000)
 
 
-def plan(files: dict[str, bytes], settings: Extract = SETTINGS):
+def plan(files: dict[str, bytes], settings: ExtractSettings = SETTINGS):
     return plan_splits([RawFile(path, len(data), f"sha of {path}") for path, data in files.items()],
                        lambda path: io.BytesIO(files[path]), settings)
 
@@ -49,7 +49,7 @@ def test_parquet_is_cut_by_row_groups():
     out = io.BytesIO()
     pq.write_table(pa.table({"text": [f"row number {n} of this table" * 9 for n in range(40)]}), out, row_group_size=10, compression="none",
                    use_dictionary=False)
-    splits = plan({"a/t.parquet": out.getvalue()}, Extract(split_bytes=4000))
+    splits = plan({"a/t.parquet": out.getvalue()}, ExtractSettings(split_bytes=4000))
     assert ranges(splits) == [("parquet", [("a/t.parquet", 0, 2)]), ("parquet", [("a/t.parquet", 2, 4)])]
 
 
@@ -66,7 +66,7 @@ def test_small_files_form_groups_that_a_new_file_changes_in_one_place():
 def test_groups_hold_one_source_and_one_kind():
     files = {"a/1.html": b"<p>", "a/2.txt": b"x", "a/3.html": b"<p>", "b/1.html": b"<p>", "b/deep/er/2.html": b"<p>"}
     found = sorted((split.source, split.kind, [part.path for part in split.ranges])
-                   for split in plan(files, Extract(split_bytes=1 << 40)))
+                   for split in plan(files, ExtractSettings(split_bytes=1 << 40)))
     assert found == [("a", "html", ["a/1.html", "a/3.html"]), ("a", "text", ["a/2.txt"]),
                      ("b", "html", ["b/1.html", "b/deep/er/2.html"])]
 

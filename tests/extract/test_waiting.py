@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.pages import InProcess
 from textmill.pipelines.extract.documents import Origin
 from textmill.pipelines.extract.rows import payload_digest
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.waiting import Waiting, rows_in_order
 
 PAGE = b"<html><body>" + b"<p>The miller weighs the flour twice and writes it into the book.</p>" * 20_000 + b"</body></html>"
@@ -26,7 +26,7 @@ def test_equal_pages_are_read_once_and_not_held_without_bound():
             self.asked += len(pages)
             return super().read(pages)
 
-    reader = Counting(Extract())
+    reader = Counting(ExtractSettings())
     rows = rows_in_order(records(), reader)
     first = next(rows)
     assert (first.offset, taken * len(PAGE) < 2 * (8 << 20)) == (1, True)

@@ -74,7 +74,7 @@ def test_a_dataset_of_a_newer_schema(milled, tmp_path):
 
 def test_an_unknown_stage_flag_or_tokenizer(milled, tmp_path):
     assert run("extract", tmp_path, 1, "--wokers", "2").returncode == 2
-    refused(run("tokenize", milled[0], 1, "--tokenizer", "none"), "there is no tokenizer 'none'", "make tokenizer")
+    refused(run("tokenize", milled[0], 1, "--tokenizer", "none"), "there is no tokenizer 'none'", "textmill tokenizer")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -57,4 +57,4 @@ def test_upstream_that_changed_is_refused(milled, tmp_path):
     shutil.copytree(milled[0], data)
     (data / "raw/sample/new.txt").write_text("A new page. " * 40)
     ran = run("screen", data)
-    assert ran.returncode == 1 and "documents is stale" in ran.stderr and "make extract" in ran.stderr
+    assert ran.returncode == 1 and "documents is stale" in ran.stderr and "textmill extract" in ran.stderr

@@ -22,7 +22,8 @@ from textmill.pipelines.measure.background import (
     read_background,
     term_surplus,
 )
-from textmill.pipelines.measure.signals import Measure, measure_batch, open_tools, table_hashes
+from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import measure_batch, open_tools, table_hashes
 from textmill.pipelines.text.words import read_words
 
 PAGES = [path.read_text("utf-8").split("\n\n", 1)[-1] for path in sorted((ROOT / "sample/pages").glob("*.txt"))]
@@ -44,7 +45,7 @@ def made(data, name, tools):
 
 
 def test_the_same_texts_in_any_order_give_the_same_table(folder):
-    tools = open_tools(Measure())
+    tools = open_tools(MeasureSettings())
     (one, told), (two, again) = made(folder, "texts.jsonl", tools), made(folder, "other.jsonl", tools)
     assert one.equals(two) and told == again and "en" in told
     assert all(fact["held_out"] >= 3 and 1.5 < fact["bits"] < 5 for fact in told.values())
@@ -73,7 +74,7 @@ def test_bits_back_off_to_shorter_grams():
 
 
 def test_noise_and_stuffing_stand_out_and_prose_does_not(folder):
-    data, tools = Folder(str(folder)), open_tools(Measure())
+    data, tools = Folder(str(folder)), open_tools(MeasureSettings())
     table, told = made(folder, "texts.jsonl", tools)
     write(table, {"languages": told}, data, "web")
     background = read_background(data, "web")
@@ -94,7 +95,7 @@ def test_measure_uses_the_table_that_settings_name(folder, capsys):
     data = Folder(str(folder))
     assert main(["--name", "named", "--texts", str(folder / "texts.jsonl"), "--data", str(folder)]) == 0
     assert capsys.readouterr().out.startswith("background: ")
-    settings = Measure(background="named")
+    settings = MeasureSettings(background="named")
     row = measure_batch(documents(PROSE), open_tools(settings, data)).to_pylist()[0]
     assert row["character_surprise"] < 1 and 0 < row["term_surplus"] < 0.1 and row["classifier_score"] is None
     assert set(table_hashes(settings, data)) == {"language_model", "phrases", "stop_words", "background"}
@@ -103,14 +104,14 @@ def test_measure_uses_the_table_that_settings_name(folder, capsys):
 
 def test_errors_are_sentences(folder, tmp_path):
     data = Folder(str(tmp_path))
-    with pytest.raises(SettingsError, match=r"there is no .*background/none.parquet; make it with `make background NAME=none`"):
-        open_tools(Measure(background="none"), data)
+    with pytest.raises(SettingsError, match=r"there is no .*background/none.parquet; make it with `textmill background --name none`"):
+        open_tools(MeasureSettings(background="none"), data)
     data.write("background/bad.parquet", b"no Parquet")
     with pytest.raises(SettingsError, match=r"bad.parquet is no background table \(.*\); make it again"):
         read_background(data, "bad")
     (tmp_path / "little.txt").write_text("A few words only.")
     with pytest.raises(StageError, match=r"has no language with 20,000 characters"):
-        build(parse_texts(str(tmp_path / "little.txt"), ["text"]), data, open_tools(Measure()))
+        build(parse_texts(str(tmp_path / "little.txt"), ["text"]), data, open_tools(MeasureSettings()))
     assert main(["--name", "x", "--texts", "nowhere", "--data", str(tmp_path)]) == (
         f"background: nowhere: there is neither a dataset nowhere in {data.uri} nor a file or folder of this name with "
         ".txt, .jsonl, .jsonl.gz, .jsonl.zst, .parquet in it")

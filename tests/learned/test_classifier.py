@@ -21,7 +21,8 @@ from textmill.pipelines.learned.scores import calibration, calibration_error, pr
 from textmill.pipelines.learned.split import groups, label
 from textmill.pipelines.measure.classifier import lines, read_classifier
 from textmill.pipelines.measure.named_inputs import changed_since
-from textmill.pipelines.measure.signals import Measure, measure_batch, open_tools
+from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import measure_batch, open_tools
 from textmill.pipelines.text.words import read_words
 
 GOOD = ["river", "mill", "water", "wheel", "meadow", "morning", "boat", "rope", "village", "bread", "garden", "winter", "stone", "bridge", "letter"]
@@ -64,7 +65,7 @@ def test_the_same_texts_in_any_order_give_the_same_bytes_and_the_score_tells_the
 
 def test_measure_scores_with_the_classifier_that_settings_name(data):
     run(data, "named", "rows.jsonl")
-    tools = open_tools(Measure(classifier="named"), Folder(str(data)))
+    tools = open_tools(MeasureSettings(classifier="named"), Folder(str(data)))
     rows = measure_batch(documents(" ".join(GOOD), " ".join(BAD), ""), tools).to_pylist()
     assert rows[0]["classifier_score"] > 0.5 > rows[1]["classifier_score"] and rows[2]["classifier_score"] is None
 
@@ -155,8 +156,8 @@ def test_errors_are_sentences(data, tmp_path):
         ["--name", "x", "--good", f"{data}/rows.jsonl:kind=ham", "--bad", f"{data}/rows.jsonl:kind=nothing", "--data", str(data)])
     assert main(["--name", "x", "--good", "a", "--bad", "b", "--held-out", "1"]) == (
         "classifier: --held-out: must lie between 0 and 1, is 1.0")
-    with pytest.raises(SettingsError, match=r"there is no .*classifiers/none; make it with `make classifier NAME=none"):
-        open_tools(Measure(classifier="none"), folder)
+    with pytest.raises(SettingsError, match=r"there is no .*classifiers/none; make it with `textmill classifier --name none"):
+        open_tools(MeasureSettings(classifier="none"), folder)
     run(data, "torn", "rows.jsonl")
     (data / "classifiers/torn/model.bin").write_bytes(b"another")
     with pytest.raises(SettingsError, match=r"torn is no classifier \(model.bin is not the one"):
@@ -174,8 +175,8 @@ def test_a_run_says_when_the_texts_of_a_table_or_classifier_have_changed_since(d
     (tmp_path / "prose.jsonl").write_text("".join(json.dumps({"text": PROSE * 3 + str(n)}) + "\n" for n in range(60)))
     assert main(["--name", "x", "--good", f"{rows}:kind=ham", "--bad", f"{rows}:kind=spam", "--data", str(tmp_path)]) == 0
     assert make_background(["--name", "y", "--texts", str(tmp_path / "prose.jsonl"), "--data", str(tmp_path)]) == 0
-    folder, settings = Folder(str(tmp_path)), Measure(background="y", classifier="x")
-    assert changed_since(settings, ["text"], folder) == changed_since(Measure(), ["text"], folder) == []
+    folder, settings = Folder(str(tmp_path)), MeasureSettings(background="y", classifier="x")
+    assert changed_since(settings, ["text"], folder) == changed_since(MeasureSettings(), ["text"], folder) == []
     rows.write_bytes(rows.read_bytes() + b'{"text": "one more", "kind": "ham"}\n')
     (tmp_path / "prose.jsonl").unlink()
     said = ["the texts of the background table y are not there any more", "the texts of the classifier x have changed since it was made"]

@@ -70,7 +70,7 @@ def test_dropped_for_personal_data_and_stale(milled, tmp_path):
     rules.write_text((ROOT / "rules.yaml").read_text().replace("CREDIT_CARD: {action: replace}",
                                                                "CREDIT_CARD: {action: replace, drop_above: 0}"))
     before = why(context(data, rules), PAGES["kept-with-edits"])
-    stale = "(stale: its input or settings have changed; run `make curate`)"
+    stale = "(stale: its input or settings have changed; run `textmill curate`)"
     assert stale in " ".join(" ".join(before).split())
     from textmill.pipelines.contract.run import bring_up_to_date
     from textmill.pipelines.curate.stage import CURATE
@@ -83,15 +83,15 @@ def test_before_the_later_stages_have_run(milled, tmp_path):
     for name in ("documents", "signals"):
         shutil.copytree(milled[0] / name, tmp_path / name)
     lines = why(context(tmp_path), PAGES["kept-with-edits"])
-    assert lines[-3:] == ["screen     not yet; run `make screen`", "dedup      not yet; run `make dedup`",
-                          "curate     not yet; run `make curate`"]
+    assert lines[-3:] == ["screen     not yet; run `textmill screen`", "dedup      not yet; run `textmill dedup`",
+                          "curate     not yet; run `textmill curate`"]
     shutil.copytree(milled[0] / "verdicts", tmp_path / "verdicts")
     path = tmp_path / "verdicts/_manifest.json"
     listed = json.loads(path.read_text())
     listed["parts"] = listed["parts"][:1]
     path.write_text(json.dumps(listed))
     said = " ".join(" ".join(why(context(tmp_path), PAGES["kept-with-edits"])).split())
-    assert "screen verdicts was made from other documents than lie there now; run `make screen` dedup not yet" in said
+    assert "screen verdicts was made from other documents than lie there now; run `textmill screen` dedup not yet" in said
 
 
 def test_nothing_planted_is_in_any_answer(milled):
@@ -145,7 +145,7 @@ def test_mistakes_are_sentences(milled, arguments, said):
 
 
 def test_no_blocks_of_that_recipe(milled):
-    with pytest.raises(StageError, match=r"no blocks of the recipe other in .*/blocks \(there: mixture\); run `make pack`"):
+    with pytest.raises(StageError, match=r"no blocks of the recipe other in .*/blocks \(there: mixture\); run `textmill pack`"):
         trace(Folder(str(milled[0])), "other", "train", 0)
 
 

@@ -1,4 +1,4 @@
-"""`make duplicates` and `make twins`: what they print is what lies in the datasets, masked, for any terminal."""
+"""`textmill duplicates` and `textmill twins`: what they print is what lies in the datasets, masked, for any terminal."""
 
 import subprocess
 import sys
@@ -57,8 +57,8 @@ def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, caps
 
 
 def test_nothing_there_is_one_sentence(tmp_path):
-    for module, arguments, said in (("duplicates", (), "documents yet; run `make extract`\n"),
-                                    ("twins", ("https://a.example/",), "duplicates yet; run `make dedup`\n")):
+    for module, arguments, said in (("duplicates", (), "documents yet; run `textmill extract`\n"),
+                                    ("twins", ("https://a.example/",), "duplicates yet; run `textmill dedup`\n")):
         ran = run(module, *arguments, "--data", str(tmp_path))
         assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"{module}: there is nothing in {tmp_path}/{said}")
 

@@ -109,7 +109,7 @@ def test_errors_are_sentences(milled, tmp_path):
     data, _ = milled
     assert main(["--rules", str(tmp_path / "none.yaml"), "--data", str(data)]).startswith("what-if: ")
     said = main(["--rules", str(ROOT / "rules.yaml"), "--data", str(tmp_path)])
-    assert said == f"what-if: there is nothing in {Path(tmp_path)}/documents yet; run `make extract`"
+    assert said == f"what-if: there is nothing in {Path(tmp_path)}/documents yet; run `textmill extract`"
 
 
 @pytest.mark.parametrize("module", ["textmill.pipelines.ledger.what_if.compare"])

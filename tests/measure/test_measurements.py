@@ -11,21 +11,22 @@ from benchmarks import measurements
 from tests.command_line import ROOT
 from tests.screen.test_rules import SHIPPED
 from textmill.base.strict import SettingsError, parse, read_yaml
-from textmill.pipelines.measure import quality, repetition, rights, signals, spam
+from textmill.pipelines.measure import quality, repetition, rights, spam
 from textmill.pipelines.measure import url as address
 from textmill.pipelines.measure.phrases import compile_phrases, shipped_phrases, shipped_stop_words, stop_terms
 from textmill.pipelines.measure.signals import (
     MEASUREMENTS,
     RULE_MEASUREMENTS,
     SIGNALS,
-    Measure,
+    MeasureSettings,
     measure_batch,
     open_tools,
-    slices,
     table_hashes,
 )
 from textmill.pipelines.screen.rules import broken_rules, verdicts_batch
 from textmill.pipelines.settings import Settings
+from textmill.pipelines.text import slices as slicing
+from textmill.pipelines.text.slices import slices
 from textmill.pipelines.text.words import read_words
 
 DOCUMENTS = pa.schema([
@@ -47,7 +48,7 @@ def documents(*texts: str, **columns) -> pa.RecordBatch:
 
 @pytest.fixture(scope="module")
 def tools():
-    return open_tools(Measure())
+    return open_tools(MeasureSettings())
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), [
@@ -301,7 +302,7 @@ def test_the_batch_does_not_matter(tools, seed, monkeypatch):
     source = random.Random(seed)
     texts = [PROSE * n for n in (1, 3, 9)] + ["", "x", "水車小屋は川の曲がり角に立っていて、その輪は回る。" * 5, "a b c d e " * 40, "Die Mühle und der Fluss. " * 20]
     whole = measure_batch(documents(*texts), tools).to_pylist()
-    monkeypatch.setattr(signals, "SLICE", source.choice([1, 100, 2000]))
+    monkeypatch.setattr(slicing, "SLICE", source.choice([1, 100, 2000]))
     order = source.sample(range(len(texts)), len(texts))
     batch = documents(*texts).take(pa.array(order))
     cut = source.randrange(len(texts))
@@ -310,19 +311,19 @@ def test_the_batch_does_not_matter(tools, seed, monkeypatch):
 
 
 def test_slices_cover_every_row_once(monkeypatch):
-    monkeypatch.setattr(signals, "SLICE", 10)
+    monkeypatch.setattr(slicing, "SLICE", 10)
     assert slices(pa.array(["a" * 4, "b" * 6, "c", "d" * 30, "", "e" * 10])) == [(0, 2), (2, 3), (3, 4), (4, 6)]
     assert slices(pa.array([], pa.string())) == []
 
 
 def test_table_hashes_name_every_file():
-    hashes = table_hashes(Measure())
+    hashes = table_hashes(MeasureSettings())
     assert list(hashes) == ["language_model", "phrases", "stop_words"]
     assert hashes["language_model"] == "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 
 
 def test_the_shipped_settings_are_the_defaults():
-    assert parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure == Measure()
+    assert parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure == MeasureSettings()
 
 
 def test_the_table_of_measurements_in_the_documentation_is_what_the_code_says():
@@ -331,8 +332,8 @@ def test_the_table_of_measurements_in_the_documentation_is_what_the_code_says():
 
 def test_settings_are_checked(tmp_path):
     with pytest.raises(SettingsError) as caught:
-        parse(Measure, {"language_score": 2, "language_letters": -1}, "settings.yaml: measure")
+        parse(MeasureSettings, {"language_score": 2, "language_letters": -1}, "settings.yaml: measure")
     assert len(caught.value.problems) == 2
     (tmp_path / "model.bin").write_bytes(b"not a model")
     with pytest.raises(SettingsError, match=r"model\.bin is not a fastText model"):
-        open_tools(Measure(language_model=str(tmp_path / "model.bin")))
+        open_tools(MeasureSettings(language_model=str(tmp_path / "model.bin")))

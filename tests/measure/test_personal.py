@@ -24,7 +24,7 @@ from textmill.pipelines.measure.personal.check_digits import (
 from textmill.pipelines.measure.personal.find import KINDS, find_personal_data, without_overlaps
 from textmill.pipelines.measure.personal.keccak import keccak_256
 from textmill.pipelines.measure.personal.scan import read_marks
-from textmill.pipelines.measure.signals import Measure
+from textmill.pipelines.measure.settings import MeasureSettings
 
 
 def found(text, language="en", host=None):
@@ -284,9 +284,9 @@ def test_names_without_presidio_are_one_sentence_with_the_cure(tmp_path):
     if importlib.util.find_spec("presidio_analyzer"):
         pytest.skip("presidio-analyzer is installed")
     with pytest.raises(SettingsError) as error:
-        parse(Measure, {"presidio_models": {"en": "en_core_web_sm"}, "presidio_score": 2}, "settings.yaml: measure")
+        parse(MeasureSettings, {"presidio_models": {"en": "en_core_web_sm"}, "presidio_score": 2}, "settings.yaml: measure")
     assert len(error.value.problems) == 2 and "pip install 'textmill[presidio]'" in str(error.value)
-    assert parse(Measure, {}, "settings.yaml: measure").presidio_models == {}
+    assert parse(MeasureSettings, {}, "settings.yaml: measure").presidio_models == {}
 
 
 def test_what_a_model_finds_joins_the_others_and_uncovers_none_of_them():

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from tests.paths import ROOT
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, PartWriter, to_json
+from textmill.pipelines.contract.part_files import PartWriter
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, to_json
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
@@ -397,26 +398,26 @@ def test_the_same_datasets_give_the_same_bytes(tmp_path):
     assert build(one, MIXTURE) == build(two, MIXTURE)
 
 
-@pytest.mark.parametrize("until, absent", [("extract", "make screen"), ("measure", "make dedup"), ("screen", "make curate"),
-                                           ("curate", "make tokenizer"), ("tokenize", "make pack"), ("pack", "make train")])
+@pytest.mark.parametrize("until, absent", [("extract", "textmill screen"), ("measure", "textmill dedup"), ("screen", "textmill curate"),
+                                           ("curate", "textmill tokenizer"), ("tokenize", "textmill pack"), ("pack", "textmill train")])
 def test_what_is_not_there_yet_is_said_with_its_target(tmp_path, until, absent):
     page, _ = build(world(tmp_path, until), MIXTURE)
     assert f"<code>{absent}</code>" in page and "Traceback" not in page
 
 
 def test_a_folder_without_datasets_and_datasets_of_two_runs_are_refused(tmp_path):
-    with pytest.raises(StageError, match=r"there is no dataset in .* run `make all`"):
+    with pytest.raises(StageError, match=r"there is no dataset in .* run `textmill all`"):
         open_datasets(Folder(str(tmp_path / "none")), MIXTURE)
     data = world(tmp_path)
     put(data, "signals", "measure", in_parts(SIGNALS, [{"id": A, "language": "en"}]), {"read": 1, "kept": 1})
-    with pytest.raises(StageError, match="signals was made from other documents than lie there now; run `make measure`"):
+    with pytest.raises(StageError, match="signals was made from other documents than lie there now; run `textmill measure`"):
         open_datasets(data, MIXTURE)
     data = world(tmp_path)
     data.write("tokens/tok/_stats.json", to_json({"read": 4, "kept": 4, "tokens": 1}))
-    with pytest.raises(StageError, match="tokens/tok was made from other curated than lie there now; run `make tokenize`"):
+    with pytest.raises(StageError, match="tokens/tok was made from other curated than lie there now; run `textmill tokenize`"):
         open_datasets(data, MIXTURE)
     data.write("tokens/tok/_stats.json", b"{")
-    with pytest.raises(StageError, match=r"missing or damaged; delete .* and run `make tokenize` again"):
+    with pytest.raises(StageError, match=r"missing or damaged; delete .* and run `textmill tokenize` again"):
         open_datasets(data, MIXTURE)
 
 

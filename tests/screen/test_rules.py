@@ -8,7 +8,8 @@ import yaml
 from tests.paths import ROOT
 from textmill.base.strict import SettingsError
 from textmill.pipelines.measure.personal.find import KINDS
-from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS, Measure, measure_batch, open_tools
+from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS, measure_batch, open_tools
 from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, broken_rules, parse_rules, read_rules, verdicts_batch
 
 SHIPPED = read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS)
@@ -45,7 +46,7 @@ def test_an_empty_text_breaks_exactly_these_shipped_rules():
         ("robots", pa.list_(pa.string())), ("tdm_reservation", pa.string()), ("paywalled", pa.bool_()),
         ("anchor_chars", pa.int32()), ("page_anchor_chars", pa.int32()), ("page_chars", pa.int32()), ("url", pa.string()),
         ("links", pa.int32())]))
-    empty = measure_batch(page, open_tools(Measure()))
+    empty = measure_batch(page, open_tools(MeasureSettings()))
     assert told(broken_rules(empty, SHIPPED.rules)) == [[
         ("word_count", 0, 50), ("mean_word_length", 0, 2), ("alphabetic_words", 0, 0.7), ("sentence_count", 0, 2),
         ("compression_ratio", 0, 0.15)]]

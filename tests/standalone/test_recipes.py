@@ -17,6 +17,9 @@ import zstandard
 from tokenizers import Tokenizer
 
 from tests.command_line import ROOT
+from textmill.pipelines.dedup.settings import DedupSettings
+from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.settings import read_config
 from textmill.pipelines.standalone.dedup_file import alone
 
@@ -60,10 +63,9 @@ def lines() -> list[tuple[bytes, bool]]:
 
 def test_only_dedup_applies_no_rule_of_another_stage():
     config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
-    extract = dataclasses.replace(config.settings.extract, blocklists=("adult",))
-    found = alone(dataclasses.replace(config, settings=dataclasses.replace(config.settings, extract=extract)))
-    assert config.rules.rules and not found.rules.rules and not found.settings.extract.blocklists
-    assert found.settings.dedup == config.settings.dedup
+    found = alone(config.replaced(dataclasses.replace(config[ExtractSettings], blocklists=("adult",))))
+    assert config[Rules].rules and not found[Rules].rules and not found[ExtractSettings].blocklists
+    assert found[DedupSettings] == config[DedupSettings]
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.jsonl.zst"])

@@ -18,7 +18,7 @@ import zstandard
 
 from textmill.pipelines.extract.files.splits import Range
 from textmill.pipelines.extract.rows import Rejected
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 CHUNK = 1 << 20
 _ROWS = 256     # Parquet rows decoded at once: pages may be large
@@ -52,7 +52,7 @@ class Line(NamedTuple):
     detail: str | None = None
 
 
-def read_jsonl(file: Any, part: Range, limits: Extract) -> Iterator[Given | Rejected]:
+def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
     """The rows of the lines that begin in the range; blank lines are no rows."""
     for line in read_lines(file, part.start, part.end, limits.record_bytes):
         if line.data is None:
@@ -73,7 +73,7 @@ def read_jsonl(file: Any, part: Range, limits: Extract) -> Iterator[Given | Reje
         yield _given(part.path, line.offset, len(line.data), row, limits)
 
 
-def read_parquet(file: Any, part: Range, limits: Extract) -> Iterator[Given | Rejected]:
+def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
     """The rows of the range's row groups; a row group that cannot be decoded is one damaged row."""
     opened = pq.ParquetFile(file, page_checksum_verification=True)
     first = sum(opened.metadata.row_group(group).num_rows for group in range(part.start))
@@ -160,7 +160,7 @@ def find_column(columns: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return next((name for name in names if isinstance(columns.get(name), str)), None)
 
 
-def _given(path: str, offset: int, length: int | None, row: dict[str, Any], limits: Extract) -> Given | Rejected:
+def _given(path: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
     text, page = find_column(row, limits.text_columns), None
     if text is None:
         page = next((name for name in limits.html_columns if isinstance(row.get(name), str | bytes)), None)

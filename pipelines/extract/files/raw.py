@@ -12,19 +12,16 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pyarrow import fs
 
 from textmill.base.progress import watched
-from textmill.pipelines.contract.run import recall, remember
+from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.extract.files.splits import RawFile, is_elsewhere
 from textmill.pipelines.web.client import Web
-
-if TYPE_CHECKING:
-    from textmill.pipelines.contract.stage import RunContext
 
 _MOST_PROBLEMS = 20     # a dead server would otherwise be asked for each of its files
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
@@ -43,21 +40,21 @@ class Found(NamedTuple):
     modified: int | str     # 0: unknown
 
 
-def survey(context: "RunContext") -> list[RawFile]:
+def survey(data: Folder) -> list[RawFile]:
     """Every raw file. StageError where there is none, or with all that cannot be opened.
 
     A file whose size and modification are those of an earlier run is not hashed again.
     """
-    files = look(context.data / RAW)
-    known = recall(context.data / "documents").get("files", {})
+    files = look(data / RAW)
+    known = recall(data / "documents").get("files", {})
     now = {file.path: known[file.path] for file in files if file.modified and file.path in known
            and (known[file.path]["size"], known[file.path]["modified"]) == (file.size, file.modified)}
     try:
         if todo := [file for file in files if file.path not in now]:
-            hash_files(context.data, todo, now)
+            hash_files(data, todo, now)
     finally:
         if now != known:
-            remember(context.data / "documents", files=now)
+            remember(data / "documents", files=now)
     return [RawFile(file.path, file.size, now[file.path]["sha256"], file.source) for file in files]
 
 

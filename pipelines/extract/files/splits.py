@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 # How a file is read; `wet` is a WARC whose records are already text, `jsonl` covers .ndjson and .json of one object a line.
 KINDS = ("warc", "wet", "arc", "html", "text", "jsonl", "parquet")
@@ -70,7 +70,7 @@ class RawFilesError(TextmillError):
         self.problems = problems
 
 
-def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], settings: Extract) -> list[Split]:
+def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], settings: ExtractSettings) -> list[Split]:
     """The splits of all files, sorted by key.
 
     `open_file(path)` gives a seekable binary file; it is called for Parquet footers and for the first bytes of files whose

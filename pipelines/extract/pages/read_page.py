@@ -19,7 +19,7 @@ from textmill.pipelines.extract.pages.patterns import remember_patterns
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse, visible
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)     # it warns of every page that it finds empty
 remember_patterns()
@@ -37,7 +37,7 @@ _REDIRECT = re.compile(r"\s*0*(\.0*)?\s*[;,]\s*url\s*=", re.I)
 _SAYS_SOMETHING = 250   # characters: trafilatura's own bound (min_extracted_size) for a text it believes in
 
 
-def read_page(html: str, limits: Extract) -> Page | Refusal:
+def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
     """The page, or the limit it breaks, or `empty` where it has no main text."""
     if refused := oversized_source(html, limits):
         return refused
@@ -63,7 +63,7 @@ def read_page(html: str, limits: Extract) -> Page | Refusal:
     return Page(text, title, language, dates, legal, len(inside), sum(link[2] for link in inside), linked, seen.characters)
 
 
-def oversized_source(html: str, limits: Extract) -> Refusal | None:
+def oversized_source(html: str, limits: ExtractSettings) -> Refusal | None:
     """The limit that a page breaks before it is parsed: of its size, its tags, their attributes, its links."""
     if len(html) > limits.page_bytes:
         return Refusal("too_large", str(len(html)), str(limits.page_bytes))

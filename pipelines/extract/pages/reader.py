@@ -27,7 +27,7 @@ from typing import Any
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, Answer, Job, still_seconds
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 READ_PAGE = "textmill.pipelines.extract.pages.read_page:read_page"
 # What a pipe says whose other end is gone: at once, in the middle of an answer, or while it is written to.
@@ -42,7 +42,7 @@ class Reader:
     begins. `read` names the function of (html, limits) that reads a page, as "module:function".
     """
 
-    def __init__(self, limits: Extract, deadline: float, memory_mb: int, read: str = READ_PAGE):
+    def __init__(self, limits: ExtractSettings, deadline: float, memory_mb: int, read: str = READ_PAGE):
         self._limits, self._deadline, self._memory_mb, self._read = limits, deadline, memory_mb, read
         self._child: subprocess.Popen[bytes] | None = None
         self._said: Any = None      # the child's stderr
@@ -97,8 +97,8 @@ class Reader:
             _receive(child)
         except _ENDED:
             status, said = self._end()
-            raise StageError(f"the process that reads pages could not be started ({said or _ended(status)}); run `make "
-                             "setup` again, and see that memory is left") from None
+            raise StageError(f"the process that reads pages could not be started ({said or _ended(status)}); "
+                             "install textmill again, and see that memory is left") from None
         return child
 
     def _end(self) -> tuple[int, str]:
@@ -143,7 +143,7 @@ def _receive(child: subprocess.Popen[bytes]) -> Any:
 class Readers:
     """The readers of a worker process: as many as it does tasks at one time, each with its child kept for the next task."""
 
-    def __init__(self, limits: Extract):
+    def __init__(self, limits: ExtractSettings):
         self._limits = limits
         self._idle: queue.SimpleQueue[Reader] = queue.SimpleQueue()
 

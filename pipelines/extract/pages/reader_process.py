@@ -28,11 +28,11 @@ from textmill.pipelines.extract.pages.charset import Decoded, decode
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 Job = tuple[bytes | str, str | None]        # a page's HTML; where it is bytes, the codec that its HTTP header names
 Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (its text left out) and what it says
-Read = Callable[[str, Extract], Page | Refusal]
+Read = Callable[[str, ExtractSettings], Page | Refusal]
 
 OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
 _SAID_BYTES = 16 << 20              # what libraries may print while a page is read
@@ -42,7 +42,7 @@ _SIGNAL_CLOSING = os.O_ASYNC if sys.platform == "linux" else 0
 _REQUESTS, _PRINTED, _SAID = 0, 1, 2    # what the parent opened as stdin, stdout, stderr
 
 
-def read_html(job: Job, limits: Extract, read: Read) -> Answer:
+def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
     """What becomes of one page; whatever is raised, except for want of memory, is its `extractor_error`."""
     html, charset = job
     try:
@@ -55,7 +55,7 @@ def read_html(job: Job, limits: Extract, read: Read) -> Answer:
     return page if isinstance(page, Refusal) else (decoded._replace(text=""), page)
 
 
-def undecodable(decoded: Decoded, limits: Extract) -> Refusal | None:
+def undecodable(decoded: Decoded, limits: ExtractSettings) -> Refusal | None:
     """The refusal of a text in which more than the allowed share of characters was lost."""
     share = decoded.replaced / max(len(decoded.text), 1)
     if share <= limits.replaced:

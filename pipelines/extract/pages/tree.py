@@ -14,7 +14,7 @@ from lxml.etree import ElementDefaultClassLookup, ParserError, XPath, iterwalk, 
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import Extract
+from textmill.pipelines.extract.settings import ExtractSettings
 
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"      # characters for a program's own use (Unicode 23.7): where a link begins and ends
 _INVALID = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_OPEN}{_CLOSE}\ufffe\uffff]")
@@ -61,7 +61,7 @@ def parse(html: str) -> HtmlElement | None:
         return None
 
 
-def oversized(tree: HtmlElement, limits: Extract) -> Refusal | None:
+def oversized(tree: HtmlElement, limits: ExtractSettings) -> Refusal | None:
     """The limit of depth, nesting or cells that a tree breaks."""
     if _deeper(limits.depth)(tree):
         return Refusal("too_deep", f">{limits.depth}", str(limits.depth))

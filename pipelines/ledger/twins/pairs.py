@@ -32,7 +32,7 @@ def twins(data: Folder, name: str, colour: bool) -> list[str]:
     """Every page that `name` stands for beside what it is a copy of, or beside its copies. StageError where it has none."""
     manifest = Manifest.read(data / "duplicates")
     if manifest is None:
-        raise StageError(f"there is nothing in {data.uri}/duplicates yet; run `make dedup`")
+        raise StageError(f"there is nothing in {data.uri}/duplicates yet; run `textmill dedup`")
     settings = manifest.made_from["settings"]
     lines: list[str] = []
     pages = pages_of(data, list(find_pages(data, name).documents))
@@ -43,7 +43,7 @@ def twins(data: Folder, name: str, colour: bool) -> list[str]:
         if len(pairs) > MOST:
             lines += [f"{len(pairs) - MOST} more pages are copies of {shown(page.found.url)}", ""]
     if not lines:
-        raise StageError(f"{name} has no copy and is none; `make why` tells what became of it")
+        raise StageError(f"{name} has no copy and is none; `textmill why` tells what became of it")
     return lines[:-1]
 
 

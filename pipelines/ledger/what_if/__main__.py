@@ -1,6 +1,6 @@
 """What another rule table would keep and lose, without reading a text: documents and words by language, source and rule.
 
-    make what-if RULES=new.yaml
+    textmill what-if --rules new.yaml
 
 compares it with the table that `verdicts` was made by. Dedup comes later: a document that is gained may still be a copy.
 """
@@ -14,7 +14,8 @@ from rich.cells import cell_len, set_cell_size
 
 from textmill.base.strict import SettingsError
 from textmill.base.terminal import show
-from textmill.pipelines.contract.parts import Manifest, aligned, read_batches
+from textmill.pipelines.contract.part_files import aligned, read_batches
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.numbers import many, number
 from textmill.pipelines.ledger.what_if.compare import Difference, Moved, Page, changed_rules
@@ -50,10 +51,10 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
     old = [_rule(settings) for settings in verdicts.made_from["settings"]]
     if missing := sorted({rule.name for rule in (*old, *new)} - set(_columns(data, signals))):
         raise StageError(f"data/signals has no measurement {', '.join(missing)}: it was made by an older version; run "
-                         "`make measure`")
+                         "`textmill measure`")
     rows = [[(part.key, part.rows) for part in manifest.parts] for manifest in (documents, signals, verdicts)]
     if rows[0] != rows[1] or rows[0] != rows[2]:
-        raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `make screen`")
+        raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `textmill screen`")
     difference = Difference()
     measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
     for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
@@ -67,7 +68,7 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
 def _manifest(data: Folder, name: str, stage: str) -> Manifest:
     manifest = Manifest.read(data / name)
     if manifest is None:
-        raise StageError(f"there is nothing in {data.uri}/{name} yet; run `make {stage}`")
+        raise StageError(f"there is nothing in {data.uri}/{name} yet; run `textmill {stage}`")
     return manifest
 
 

@@ -1,0 +1,24 @@
+"""What a user sets of curate."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CurateSettings:
+    """Settings of curate. `max_piece_bytes` is 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
+    max_piece_bytes: int = 32768
+    clean_tables: bool = True                   # rows without a word go, each recorded as an edit
+    evaluation_sets: tuple[str, ...] = ()       # files under evaluation_sets/: documents that hold their items are found
+
+    def problems(self) -> Iterator[str]:
+        """One sentence for each value that cannot be meant."""
+        if self.max_piece_bytes < 256:
+            yield f"max_piece_bytes is {self.max_piece_bytes}; pieces that short cut words and sentences: give 256 or more"
+        for name in self.evaluation_sets:
+            if not re.fullmatch(r"[^/\s._][^/\s]*", name):
+                yield (f"evaluation_sets names {name!r}; give the name of a file in the data folder's evaluation_sets/, "
+                       "without its path")
+        if len(set(self.evaluation_sets)) < len(self.evaluation_sets):
+            yield "evaluation_sets names a set twice; give each once"
