@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from textmill.base.strict import SettingsError, parse, read_yaml
 from textmill.model import ModelError
+from textmill.model.device import choose_device
 from textmill.model.export.hugging_face import export
-from textmill.model.generation.sample import Draw, sample
-from textmill.model.training.loop import choose_device, run
-from textmill.model.training.settings import Plan
+from textmill.model.generation.sample import sample
+from textmill.model.generation.sampling import SamplingSettings
+from textmill.model.training.pretrain import pretrain
+from textmill.model.training.settings import TrainSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int | str:
@@ -42,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     try:
         if given.verb == "train":
-            print(run(given.blocks, given.run, _plan(given.settings), choose_device(given.device), given.replace), flush=True)
+            device = choose_device(given.device)
+            print(pretrain(given.blocks, given.run, _settings(given.settings), device, given.replace), flush=True)
         elif given.verb == "sample":
-            how = Draw(given.temperature, given.top_k, given.top_p, given.seed)
+            how = SamplingSettings(given.temperature, given.top_k, given.top_p, given.seed)
             texts = sample(given.run, given.prompt, given.count, given.tokens, how, choose_device(given.device))
             print("\n\n".join(texts), flush=True)
         else:
@@ -59,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int | str:
     return 0
 
 
-def _plan(settings: str | None) -> Plan:
-    """The section `train` of a settings file, or the demo's plan."""
+def _settings(settings: str | None) -> TrainSettings:
+    """The section `train` of a settings file, or the demo's."""
     section = {} if settings is None else read_yaml(settings).get("train")
     if section is None:
         raise SettingsError([f"{settings}: there is no section `train`; add it, or leave --settings out"])
-    return parse(Plan, section, f"{settings}: train")
+    return parse(TrainSettings, section, f"{settings}: train")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,30 @@
-"""Causal attention that never crosses a document, on any device, and attention over a cache for sampling.
+"""Causal attention that never crosses a document, on any device.
 
-Three ways to one result: a loop of PyTorch's fused attention over documents (any device; on a CPU 2.6 times faster
-than a dense mask, measured at 1024 tokens and 4 documents), FlexAttention with a block mask (CUDA; chosen only after
-it agreed with the loop on that device, forward and backward), and a cache of keys and values (sampling).
+Two ways to one result: a loop of PyTorch's fused attention over documents (any device; on a CPU 2.6 times faster
+than a dense mask, measured at 1024 tokens and 4 documents), and FlexAttention with a block mask (CUDA; chosen only after
+it agreed with the loop on that device, forward and backward). A third, for decoding, is the cache (`cache.py`).
 
 All take and give tensors of (blocks, length, heads, head width); keys and values may have fewer heads than queries.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional as F
 
-from textmill.model.data.blocks import Batch
+from textmill.model.data.batch import Batch
 
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]      # layer, queries, keys, values
 Masking = Callable[[Batch], Attend]                                                   # a batch on its device
+
+
+class Heads(NamedTuple):
+    """The division of attention: heads of queries, heads of keys and values, and the width of each."""
+
+    queries: int
+    keys: int
+    width: int
 
 
 def by_document(batch: Batch) -> Attend:
@@ -25,11 +33,11 @@ def by_document(batch: Batch) -> Attend:
 
     def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         group = queries.shape[2] // keys.shape[2]
-        keys, values = (_repeat(x, group) for x in (keys, values))
-        parts = zip(*(x.flatten(0, 1).split(lengths) for x in (queries, keys, values)), strict=True)
+        keys, values = (repeat_heads(x, group) for x in (keys, values))
+        documents = zip(*(x.flatten(0, 1).split(lengths) for x in (queries, keys, values)), strict=True)
         outputs = []
-        for part in parts:
-            query, key, value = (x.transpose(0, 1)[None] for x in part)
+        for document in documents:
+            query, key, value = (x.transpose(0, 1)[None] for x in document)
             outputs.append(F.scaled_dot_product_attention(query, key, value, is_causal=True)[0].transpose(0, 1))
         return torch.cat(outputs).view(queries.shape)
 
@@ -64,32 +72,8 @@ class Flex:
         return attend
 
 
-class Cache:
-    """Keys and values of the positions seen so far, for decoding one token after the other.
-
-    Room for `length` positions of `rows` texts is taken at the first use. `position` counts what all layers have seen;
-    the model's caller moves it on after a pass.
-    """
-
-    def __init__(self, layers: int, rows: int, length: int):
-        self.position, self.rows, self.length = 0, rows, length
-        self.stored: list[tuple[torch.Tensor, torch.Tensor] | None] = [None] * layers
-
-    def __call__(self, layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        stop = self.position + keys.shape[1]
-        stored = self.stored[layer]
-        if stored is None:
-            stored = self.stored[layer] = (keys.new_empty(self.rows, self.length, *keys.shape[2:]),
-                                           values.new_empty(self.rows, self.length, *values.shape[2:]))
-        stored[0][:, self.position:stop], stored[1][:, self.position:stop] = keys, values
-        group = queries.shape[2] // keys.shape[2]
-        key, value = (_repeat(x[:, :stop], group).transpose(1, 2) for x in stored)
-        after = torch.arange(stop, device=queries.device)
-        allowed = after[None, :] <= after[self.position:, None]
-        return F.scaled_dot_product_attention(queries.transpose(1, 2), key, value, attn_mask=allowed).transpose(1, 2)
-
-
-def choose(device: torch.device, dtype: torch.dtype, length: int, heads: int, kv_heads: int, head_width: int) -> Masking:
+def choose_masking(device: torch.device, dtype: torch.dtype, length: int, heads: int, kv_heads: int,
+                   head_width: int) -> Masking:
     """FlexAttention where a trial of the shape to be used agrees with the loop, else the loop."""
     if device.type != "cuda":
         return by_document
@@ -121,5 +105,6 @@ def agree(first: Masking, second: Masking, device: torch.device, dtype: torch.dt
                for a, b in zip(*results, strict=True))
 
 
-def _repeat(x: torch.Tensor, group: int) -> torch.Tensor:
+def repeat_heads(x: torch.Tensor, group: int) -> torch.Tensor:
+    """Each of the heads (blocks, length, heads, width) `group` times in a row: one for every query of its group."""
     return x if group == 1 else x.repeat_interleave(group, dim=2)

@@ -1,33 +1,62 @@
-"""GPT-2's architecture: LayerNorm before each part, learned or sinusoidal positions, GELU, tied output, biases.
+"""GPT-2: LayerNorm before each part, learned or sinusoidal positions, GELU, tied output, biases.
 
 A trained model is a `GPT2LMHeadModel`; a sinusoidal table (Vaswani et al. 2017) is written where the learned one stands
 and is not trained. Modules carry the names they have in transformers, where the four matrices are stored transposed.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textmill.model.architecture.attention import Attend
-from textmill.model.architecture.qwen3 import STD, Decoder
+from textmill.model.architecture.attention import Attend, Heads
+from textmill.model.architecture.decoder import STD, Decoder
+from textmill.model.architecture.shapes import Shape
 
 TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 
 
 class GPT2(Decoder):
-    """Radford et al. 2019."""
+    """Radford et al. 2019. Of a Shape it leaves `kv_heads`, `mlp` and `tied` unread: they are fixed."""
+
+    SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "gpt2", "positions": "learned"}
+    RESIDUAL = ("c_proj.weight",)
+
+    @classmethod
+    def configuration(cls, shape: Shape, vocab_size: int, context_length: int, end_of_text: int) -> dict[str, Any]:
+        return cls.SIGNATURE | {
+            "architectures": ["GPT2LMHeadModel"], "torch_dtype": "float32", "initializer_range": STD,
+            "vocab_size": vocab_size, "bos_token_id": end_of_text, "eos_token_id": end_of_text,
+            "n_embd": shape.width, "n_layer": shape.layers, "n_head": shape.heads, "n_inner": None,
+            "n_positions": context_length, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
+            "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "tie_word_embeddings": True,
+        }
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
         width = config["n_embd"]
         self.wte = nn.Embedding(config["vocab_size"], width)
-        self.wpe = nn.Embedding(config["n_positions"], width)
-        if config["positions"] == "sinusoidal":
-            self.wpe = nn.Embedding.from_pretrained(sinusoids(config["n_positions"], width), freeze=True)
+        self.wpe = self.position_table(config["n_positions"], width)
         self.h = nn.ModuleList(GPT2Layer(config, layer) for layer in range(config["n_layer"]))
         self.ln_f = nn.LayerNorm(width, eps=config["layer_norm_epsilon"])
+
+    def position_table(self, length: int, width: int) -> nn.Embedding:
+        """What is added to the token embeddings, learned."""
+        return nn.Embedding(length, width)
+
+    @property
+    def decoder_layers(self) -> nn.ModuleList:
+        return self.h
+
+    @property
+    def context_length(self) -> int:
+        return int(self.config["n_positions"])
+
+    @property
+    def heads(self) -> Heads:
+        heads = self.config["n_head"]
+        return Heads(heads, heads, self.config["n_embd"] // heads)
 
     def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
         x = self.wte(tokens) + self.wpe.weight[start:start + tokens.shape[1]]
@@ -41,6 +70,15 @@ class GPT2(Decoder):
     def published(self) -> dict[str, torch.Tensor]:
         return {f"transformer.{name}": weight.T.contiguous() if name.endswith(TRANSPOSED) else weight
                 for name, weight in self.state_dict().items()}
+
+
+class SinusoidalGPT2(GPT2):
+    """GPT-2 with a fixed position table instead of a learned one."""
+
+    SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "gpt2", "positions": "sinusoidal"}
+
+    def position_table(self, length: int, width: int) -> nn.Embedding:
+        return nn.Embedding.from_pretrained(sinusoids(length, width), freeze=True)
 
 
 class GPT2Layer(nn.Module):

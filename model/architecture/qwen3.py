@@ -1,79 +1,42 @@
-"""The bundled decoder: Qwen3's architecture, so that a trained model is a `Qwen3ForCausalLM` as it stands.
+"""Qwen3: the bundled architecture, so that a trained model is a `Qwen3ForCausalLM` as it stands.
 
 Pre-RMSNorm (eps 1e-6), RMSNorm over each head's queries and keys, rotary positions (halves rotated, as in transformers),
 grouped queries, SwiGLU, no biases. Positions count from the start of the block: rotary attention depends on distances
 only, so restarting them at each document would change nothing. Modules carry the names they have in transformers.
 """
 
-from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from textmill.model.architecture.attention import Attend
-from textmill.model.data.blocks import NO_TARGET
+from textmill.model.architecture.attention import Attend, Heads
+from textmill.model.architecture.decoder import STD, Decoder
+from textmill.model.architecture.shapes import Shape
 
-LOGITS = 1 << 23        # logits held at a time, 32 MiB as float32; beyond, they are computed once more going backward
-STD = 0.02              # of the initial weights (GPT-2)
-
-
-class Decoder(nn.Module):
-    """What both architectures share: from token ids to logits, or to the loss at each position."""
-
-    def __init__(self, config: dict[str, Any]):
-        super().__init__()
-        self.config = config        # in the form of transformers, `model/architecture/shapes.py`
-
-    @abstractmethod
-    def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
-        """The last layer's output (rows, length, width), normed; tokens (rows, length) stand from position `start` on."""
-
-    @abstractmethod
-    def output(self) -> torch.Tensor:
-        """The matrix (vocabulary, width) that turns hidden states into logits."""
-
-    @abstractmethod
-    def published(self) -> dict[str, torch.Tensor]:
-        """The weights under the names and in the layout of transformers."""
-
-    def logits(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
-        """(rows, length, vocabulary), float32."""
-        return F.linear(self.hidden(tokens, attend, start), self.output()).float()
-
-    def forward(self, tokens: torch.Tensor, targets: torch.Tensor, attend: Attend) -> torch.Tensor:
-        """Nats of each target, float32 (rows, length); 0 where there is no target."""
-        hidden, wanted = self.hidden(tokens, attend).flatten(0, 1), targets.flatten()
-        rows = max(1, LOGITS // len(self.output()))
-        if len(hidden) <= rows:
-            return _nats(hidden, self.output(), wanted).view(targets.shape)
-        parts = [checkpoint(_nats, part, self.output(), aim, use_reentrant=False)
-                 for part, aim in zip(hidden.split(rows), wanted.split(rows), strict=True)]
-        return torch.cat(parts).view(targets.shape)
-
-    def initialise(self, seed: int) -> None:
-        """Seeded weights: normal, and zero where a layer adds to the residual stream, so that it starts as the identity."""
-        random = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for name, weight in self.named_parameters():
-                if weight.dim() < 2 or not weight.requires_grad:
-                    continue
-                if name.endswith(("o_proj.weight", "down_proj.weight", "c_proj.weight")):
-                    weight.zero_()
-                else:
-                    weight.normal_(0, STD, generator=random)
-
-
-def _nats(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return F.cross_entropy(F.linear(hidden, head).float(), targets, ignore_index=NO_TARGET, reduction="none")
+THETA = 100_000.0       # base of the rotary positions: nanochat's, tuned for blocks of 2k to 8k tokens
 
 
 class Qwen3(Decoder):
     """Yang et al. 2025, "Qwen3 Technical Report", dense."""
 
+    SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "qwen3"}
+    RESIDUAL = ("o_proj.weight", "down_proj.weight")
+
     rotary: torch.Tensor
+
+    @classmethod
+    def configuration(cls, shape: Shape, vocab_size: int, context_length: int, end_of_text: int) -> dict[str, Any]:
+        return cls.SIGNATURE | {
+            "architectures": ["Qwen3ForCausalLM"], "torch_dtype": "float32", "initializer_range": STD,
+            "vocab_size": vocab_size, "bos_token_id": end_of_text, "eos_token_id": end_of_text,
+            "hidden_size": shape.width, "num_hidden_layers": shape.layers, "intermediate_size": shape.mlp,
+            "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads, "head_dim": shape.head_width,
+            "max_position_embeddings": context_length, "rope_theta": THETA, "rms_norm_eps": 1e-6, "hidden_act": "silu",
+            "attention_bias": False, "attention_dropout": 0.0, "use_sliding_window": False,
+            "tie_word_embeddings": shape.tied,
+        }
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
@@ -84,6 +47,18 @@ class Qwen3(Decoder):
         self.lm_head = None if config["tie_word_embeddings"] else nn.Linear(width, config["vocab_size"], bias=False)
         table = rotary(config["max_position_embeddings"], config["head_dim"], config["rope_theta"])
         self.register_buffer("rotary", table, persistent=False)
+
+    @property
+    def decoder_layers(self) -> nn.ModuleList:
+        return self.layers
+
+    @property
+    def context_length(self) -> int:
+        return int(self.config["max_position_embeddings"])
+
+    @property
+    def heads(self) -> Heads:
+        return Heads(self.config["num_attention_heads"], self.config["num_key_value_heads"], self.config["head_dim"])
 
     def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
         x = self.embed_tokens(tokens)

@@ -1,17 +1,13 @@
-"""Read a `blocks/<mixture>/` folder and turn training steps into batches.
+"""Packed blocks of a mixture, opened for training (the format: `textmill/base/blocks_format.py`).
 
 Guarantees: only files named in `_manifest.json` are read, in its order, after their sha256 and row count were found
 right; a step's blocks are a pure function of (manifest, batch size, step), so a resumed run sees the batches it would
-have seen, and further passes go on in the same order; a target is the next token of the same span, never of another.
-
-A folder holds `train/` and `validation/` (Arrow IPC streams and a manifest each), `tokenizer.json` and
-`tokenizer_config.json`: a copy of it is all that training needs. Streams are memory-mapped, never loaded whole.
+have seen, and further passes go on in the same order. Streams are memory-mapped, never loaded whole.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +15,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET
 from textmill.model import ModelError
-
-SCHEMA = "1"            # of the block format; a stream that says otherwise is refused
-MANIFEST_SCHEMA = 1     # of the list of its parts
-NO_TARGET = -100        # torch's default `ignore_index`
-FACTS = ("schema", "mixture", "block", "vocab_size", "end_of_text", "tokenizer_sha256")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Blocks side by side, and where their documents are."""
-
-    tokens: torch.Tensor             # int64 (blocks, length)
-    targets: torch.Tensor            # int64 (blocks, length), NO_TARGET where nothing is to be predicted
-    lengths: tuple[int, ...]         # of the stretches that attend to themselves only; they cover all positions in order
-    entries: tuple[str, ...]         # of the recipe, one per block
-    target_count: int
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on `device`."""
-        return Batch(self.tokens.to(device, non_blocking=True), self.targets.to(device, non_blocking=True),
-                     self.lengths, self.entries, self.target_count)
+from textmill.model.data.batch import Batch, next_tokens
 
 
 class Blocks:
@@ -50,12 +27,11 @@ class Blocks:
         self.folder = folder
         self.parts = _manifest(folder)
         streams = [_stream(folder, part) for part in self.parts]
-        facts = {json.dumps(_facts(path, metadata), sort_keys=True) for path, metadata, _ in streams}
-        if len(facts) > 1:
+        first, *rest = [_metadata(path, metadata) for path, metadata, _ in streams]
+        if any(other != first for other in rest):
             raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
-        known = json.loads(facts.pop())
-        self.length, self.vocab_size = int(known["block"]), int(known["vocab_size"])
-        self.end_of_text, self.tokenizer_sha256 = int(known["end_of_text"]), known["tokenizer_sha256"]
+        self.length, self.vocab_size = int(first["block"]), int(first["vocab_size"])
+        self.end_of_text, self.tokenizer_sha256 = int(first["end_of_text"]), first["tokenizer_sha256"]
         self._batches = [batch for _, _, batches in streams for batch in batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
 
@@ -78,13 +54,12 @@ class Blocks:
         """These blocks as one batch."""
         tokens, entries, starts, ends = [], [], [], []
         for row, number in enumerate(numbers):
-            where = int(np.searchsorted(self._ends, number, side="right"))
-            source = self._batches[where]
-            index = number - (int(self._ends[where]) - source.num_rows)
-            one = source.slice(index, 1)
-            tokens.append(one.column("tokens").flatten().to_numpy())
-            entries.append(one.column("entry")[0].as_py())
-            spans = one.column("spans").flatten()
+            position = int(np.searchsorted(self._ends, number, side="right"))
+            source = self._batches[position]
+            block = source.slice(number - (int(self._ends[position]) - source.num_rows), 1)
+            tokens.append(block.column("tokens").flatten().to_numpy())
+            entries.append(block.column("entry")[0].as_py())
+            spans = block.column("spans").flatten()
             first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
             if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
                 raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
@@ -126,23 +101,8 @@ class Mixture:
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
-def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Targets (same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
-
-    `tokens` is int64 (blocks, length); span n covers positions [starts[n], ends[n]) of the flattened tokens.
-    """
-    flat = tokens.ravel()
-    change = np.zeros(len(flat) + 1, np.int64)
-    np.add.at(change, starts, 1)
-    np.add.at(change, ends - 1, -1)                       # a span's last token has nothing to predict
-    targets = np.where(np.cumsum(change[:-1]) > 0, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
-    borders = np.arange(0, len(flat) + 1, tokens.shape[1])
-    edges = np.unique(np.concatenate([starts, ends, borders]))
-    return targets, tuple(np.diff(edges).tolist())
-
-
 def _manifest(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "_manifest.json"
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text("utf-8"))
         schema, parts = manifest.get("schema", MANIFEST_SCHEMA), manifest["parts"]
@@ -182,13 +142,13 @@ def _stream(folder: Path, part: dict[str, Any]) -> tuple[Path, dict[bytes, bytes
     return path, metadata, batches
 
 
-def _facts(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
-    """What a stream says of itself: FACTS, all of them, in a schema that we read."""
-    said = {key.decode(): value.decode() for key, value in metadata.items()}
-    if said.get("schema", SCHEMA) != SCHEMA:
-        raise ModelError(f"{path} has block format {said['schema']}, this version reads {SCHEMA}; update textmill, "
+def _metadata(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
+    """A stream's METADATA, complete and in the format that we read."""
+    values = {key.decode(): value.decode() for key, value in metadata.items()}
+    if values.get("schema", FORMAT) != FORMAT:
+        raise ModelError(f"{path} has block format {values['schema']}, this version reads {FORMAT}; update textmill, "
                          "or pack the mixture with this version")
-    missing = [name for name in FACTS if name not in said]
+    missing = [name for name in METADATA if name not in values]
     if missing:
         raise ModelError(f"{path} does not say its {', '.join(missing)}; pack the mixture again")
-    return {name: said[name] for name in FACTS}
+    return {name: values[name] for name in METADATA}

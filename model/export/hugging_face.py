@@ -1,4 +1,4 @@
-"""A checkpoint as a folder that transformers opens: weights under its names, configuration, tokenizer.
+"""Export to Hugging Face: a checkpoint as a folder that transformers opens, with weights, configuration and tokenizer.
 
 Where transformers is installed the folder is opened once and must give the model's own logits, with no weight missing
 and none left over (transformers fills a missing weight with random numbers and only warns).
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.model import ModelError
-from textmill.model.architecture.attention import Cache
-from textmill.model.architecture.qwen3 import Decoder
-from textmill.model.training.checkpoint import TOKENIZER_FILES, latest, load_model
+from textmill.model.architecture.decoder import Decoder
+from textmill.model.training.checkpoint import latest, load_model
 
 TOLERANCE = 1e-4        # largest difference of a logit in float32; measured differences are below 1e-5
 
@@ -32,7 +32,7 @@ def export(run: str | Path, to: str | Path) -> str:
     target.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in model.published().items()}, target / "model.safetensors",
               metadata={"format": "pt"})
-    end = model.config["eos_token_id"]
+    end = model.end_of_text
     for name, value in (("config.json", model.config), ("generation_config.json", {
             "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": True})):
         (target / name).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
@@ -51,17 +51,16 @@ def check(folder: Path, model: Decoder) -> float:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()      # for one small model, and its end is told below
+    logging.disable_progress_bar()      # for one small model; the summary line says how it ended
 
-    opened: Any = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True, local_files_only=True)
-    theirs, info = opened
+    loaded: Any = AutoModelForCausalLM.from_pretrained(str(folder), output_loading_info=True, local_files_only=True)
+    theirs, info = loaded
     wrong = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
     if wrong:
         raise ModelError(f"{folder} does not hold what transformers expects: {', '.join(map(str, wrong))}")
-    length = min(64, model.config.get("max_position_embeddings") or model.config["n_positions"])
-    tokens = torch.randint(model.config["vocab_size"], (1, length), generator=torch.Generator().manual_seed(0))
-    layers = model.config.get("num_hidden_layers") or model.config["n_layer"]
-    ours = model.logits(tokens, Cache(layers, 1, length))
+    length = min(64, model.context_length)
+    tokens = torch.randint(model.vocab_size, (1, length), generator=torch.Generator().manual_seed(0))
+    ours = model.logits(tokens, model.cache(1, length))
     difference = float((theirs.float()(tokens).logits - ours).abs().max())
     if not difference <= TOLERANCE:
         raise ModelError(f"{folder}: opened by transformers its logits differ by {difference:.1e}, more than {TOLERANCE:.0e}")

@@ -8,39 +8,46 @@ state.json), the tokenizer and log.jsonl. A checkpoint is written under a name o
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
-from textmill.model.architecture.gpt2 import GPT2
-from textmill.model.architecture.qwen3 import Decoder, Qwen3
-from textmill.model.training.optimizers import Names, restore, state_of
-from textmill.model.training.settings import Plan
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+from textmill.model.architecture.build import build
+from textmill.model.architecture.decoder import Decoder, decoder_of
+from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
+from textmill.model.training.settings import RunSettings
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands; `plan` and `blocks` say which run it is."""
+    """Where a run stands; `settings` and `sources` say which run it is.
 
-    plan: Plan
-    blocks: str                             # identity of the mixture's folder
+    In state.json the settings are called `plan`, as they were from the beginning, and each source stands under its name.
+    """
+
+    settings: RunSettings
+    sources: dict[str, str]                 # what it is trained on (`blocks`, …) and the digest of that
     step: int = 0
     tokens: int = 0                         # trained on, with repetition
     seconds: float = 0.0                    # spent in updates
-    validation_start: float | None = None   # bits per byte before the first update
+    validation_start: float | None = None   # before the first update
     validation_end: float | None = None     # at the latest validation
 
+    def to_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        return values.pop("sources") | {"plan": values.pop("settings")} | values
 
-def build(config: dict[str, Any]) -> Decoder:
-    """An untrained model of this configuration (`model/architecture/shapes.py`)."""
-    return Qwen3(config) if config["model_type"] == "qwen3" else GPT2(config)
+    @staticmethod
+    def from_json(values: dict[str, Any], settings: type[RunSettings]) -> "State":
+        """KeyError, TypeError or SettingsError where the values are not those of a run with such settings."""
+        progress = {name: values.pop(name) for name in ("step", "tokens", "seconds", "validation_start", "validation_end")}
+        return State(parse(settings, values.pop("plan"), "plan"), values, **progress)
 
 
 def latest(run: Path) -> Path | None:
@@ -48,16 +55,16 @@ def latest(run: Path) -> Path | None:
     return max((path for path in run.glob("step-*") if path.is_dir()), default=None)
 
 
-def save(run: Path, state: State, model: Decoder, made: list[tuple[torch.optim.Optimizer, Names]]) -> Path:
+def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimizer]) -> Path:
     """Write a checkpoint whole, then remove older ones."""
     final = run / f"step-{state.step:08d}"
     draft = run / f".draft-{state.step:08d}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(_plain(model.state_dict()), draft / "model.safetensors")
-    save_file(_plain(state_of(made)), draft / "optimizer.safetensors")
-    _write_json(draft / "config.json", model.config)
-    _write_json(draft / "state.json", asdict(state))
+    save_file(_on_host(model.state_dict()), draft / "model.safetensors")
+    save_file(_on_host(state_of(optimizers)), draft / "optimizer.safetensors")
+    _write_json(draft / "config.json", decoder_of(model).config)
+    _write_json(draft / "state.json", state.to_json())
     for path in draft.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -69,15 +76,12 @@ def save(run: Path, state: State, model: Decoder, made: list[tuple[torch.optim.O
     return final
 
 
-def load_state(checkpoint: Path) -> State:
-    """What state.json says. ModelError where it is damaged or of another version."""
+def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
+    """What state.json says of a run with such settings. ModelError where it is damaged or of another version."""
     try:
-        read = json.loads((checkpoint / "state.json").read_text("utf-8"))
-        state = State(**read)
-        return replace(state, plan=parse(Plan, read["plan"], "plan"))
-    except (OSError, ValueError, TypeError, KeyError, SettingsError) as error:
-        raise ModelError(f"{checkpoint} cannot be taken up ({_first_line(error)}); remove it, or train into another "
-                         "folder") from None
+        return State.from_json(json.loads((checkpoint / "state.json").read_text("utf-8")), settings)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
+        raise _not_resumable(checkpoint, error) from None
 
 
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
@@ -90,23 +94,28 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     return model.to(device)
 
 
-def load_optimizers(checkpoint: Path, made: list[tuple[torch.optim.Optimizer, Names]]) -> None:
-    """Put the optimizers where the checkpoint left them."""
+def resume(checkpoint: Path, model: nn.Module, optimizers: list[NamedOptimizer]) -> None:
+    """Put a model and its optimizers where the checkpoint left them."""
     try:
-        restore(made, load_file(checkpoint / "optimizer.safetensors"))
+        model.load_state_dict(load_file(checkpoint / "model.safetensors"))
+        restore(optimizers, load_file(checkpoint / "optimizer.safetensors"))
     except Exception as error:
-        raise ModelError(f"{checkpoint} cannot be taken up ({_first_line(error)}); remove it, or train into another "
-                         "folder") from None
+        raise _not_resumable(checkpoint, error) from None
 
 
-def differences(state: State, plan: Plan, blocks: str) -> list[str]:
-    """What keeps a run from being taken up with this plan and these blocks, in words; empty where nothing does."""
-    was, now = asdict(state.plan), asdict(plan)
-    told = [f"{name} was {was[name]}, is {now[name]}" for name in now if was[name] != now[name]]
-    return told + (["the blocks have changed"] if state.blocks != blocks else [])
+def differences(before: State, now: State) -> list[str]:
+    """What keeps a run from being taken up with other settings or sources, in words; empty where nothing does."""
+    was, is_ = asdict(before.settings), asdict(now.settings)
+    changed = [name for name in {**before.sources, **now.sources} if before.sources.get(name) != now.sources.get(name)]
+    return ([f"{name} was {was[name]}, is {is_[name]}" for name in is_ if was[name] != is_[name]]
+            + [f"the {name} have changed" for name in changed])
 
 
-def _plain(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _not_resumable(checkpoint: Path, error: Exception) -> ModelError:
+    return ModelError(f"{checkpoint} cannot be taken up ({_first_line(error)}); remove it, or train into another folder")
+
+
+def _on_host(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 

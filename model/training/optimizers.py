@@ -1,49 +1,72 @@
-"""Optimizers for a plan, and their state as named tensors, so that a checkpoint needs no pickle."""
+"""Optimizers by name, and their state as named tensors, so that a checkpoint needs no pickle.
 
-from typing import Any
+To add one: write a function of (model, lr, weight_decay), and put a line into OPTIMIZERS.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
-from textmill.model.architecture.qwen3 import Decoder
-from textmill.model.training.settings import Plan
-
-Names = list[str]       # of the parameters, in an optimizer's own order
+from textmill.model.architecture.decoder import decoder_of
 
 
-def optimizers(model: Decoder, plan: Plan) -> list[tuple[torch.optim.Optimizer, Names]]:
-    """AdamW for everything, or Muon for the layers' matrices and AdamW for the rest.
+class NamedOptimizer(NamedTuple):
+    """An optimizer, and the names of its parameters in its own order."""
 
-    Muon (Jordan et al. 2024) with its updates scaled to AdamW's size, so that one learning rate serves both. Only
-    matrices decay, embeddings included; norms and biases do not. AdamW's betas are those of GPT-3.
+    optimizer: torch.optim.Optimizer
+    names: list[str]
+
+
+Parameters = list[tuple[str, nn.Parameter]]
+
+
+def adamw(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimizer]:
+    """AdamW for all trained parameters."""
+    return [_adamw(_trained(model), lr, weight_decay)]
+
+
+def muon(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimizer]:
+    """Muon (Jordan et al. 2024) for the layers' matrices and AdamW for the rest.
+
+    Muon's updates are scaled to AdamW's size, so that one learning rate serves both.
     """
-    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    inner = [(name, weight) for name, weight in trained if weight.dim() == 2 and name.startswith(("layers.", "h."))]
-    made: list[tuple[torch.optim.Optimizer, Names]] = []
-    if plan.optimizer == "muon":
-        names = [name for name, _ in inner]
-        muon = torch.optim.Muon([weight for _, weight in inner], lr=plan.lr, weight_decay=plan.weight_decay,
-                                adjust_lr_fn="match_rms_adamw")
-        made.append((muon, names))
-        trained = [(name, weight) for name, weight in trained if name not in set(names)]
-    matrices = [(name, weight) for name, weight in trained if weight.dim() == 2]
-    vectors = [(name, weight) for name, weight in trained if weight.dim() != 2]
-    groups = [{"params": [weight for _, weight in matrices], "weight_decay": plan.weight_decay},
+    hidden = {id(weight) for weight in decoder_of(model).hidden_matrices()}
+    matrices = [(name, weight) for name, weight in _trained(model) if id(weight) in hidden]
+    rest = [(name, weight) for name, weight in _trained(model) if id(weight) not in hidden]
+    optimizer = torch.optim.Muon([weight for _, weight in matrices], lr=lr, weight_decay=weight_decay,
+                                 adjust_lr_fn="match_rms_adamw")
+    return [NamedOptimizer(optimizer, [name for name, _ in matrices]), _adamw(rest, lr, weight_decay)]
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Module, float, float], list[NamedOptimizer]]] = {"adamw": adamw, "muon": muon}
+
+
+def _adamw(parameters: Parameters, lr: float, weight_decay: float) -> NamedOptimizer:
+    """Only matrices decay, embeddings included; norms and biases do not. The betas are those of GPT-3."""
+    matrices = [(name, weight) for name, weight in parameters if weight.dim() == 2]
+    vectors = [(name, weight) for name, weight in parameters if weight.dim() != 2]
+    groups = [{"params": [weight for _, weight in matrices], "weight_decay": weight_decay},
               {"params": [weight for _, weight in vectors], "weight_decay": 0.0}]
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
-    adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=plan.lr, betas=(0.9, 0.95), fused=fused)
-    made.append((adamw, [name for name, _ in matrices + vectors]))
-    return made
+    fused = parameters[0][1].device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, betas=(0.9, 0.95), fused=fused)
+    return NamedOptimizer(optimizer, [name for name, _ in matrices + vectors])
 
 
-def state_of(made: list[tuple[torch.optim.Optimizer, Names]]) -> dict[str, torch.Tensor]:
+def _trained(model: nn.Module) -> Parameters:
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def state_of(optimizers: list[NamedOptimizer]) -> dict[str, torch.Tensor]:
     """All state as "parameter/quantity" → tensor."""
-    return {f"{names[index]}/{quantity}": value for optimizer, names in made
+    return {f"{names[index]}/{quantity}": value for optimizer, names in optimizers
             for index, state in optimizer.state_dict()["state"].items() for quantity, value in state.items()}
 
 
-def restore(made: list[tuple[torch.optim.Optimizer, Names]], tensors: dict[str, torch.Tensor]) -> None:
+def restore(optimizers: list[NamedOptimizer], tensors: dict[str, torch.Tensor]) -> None:
     """Put back what `state_of` gave."""
-    for optimizer, names in made:
+    for optimizer, names in optimizers:
         state: dict[int, dict[str, Any]] = {index: {} for index in range(len(names))}
         for key, value in tensors.items():
             name, quantity = key.rsplit("/", 1)

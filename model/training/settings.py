@@ -1,64 +1,119 @@
-"""The plan of a training run: section `train` of settings.yaml, strict, every problem at once."""
+"""Training settings: section `train` of settings.yaml, strict, every problem at once; and the learning rate they mean.
+
+Field names enter the state.json of checkpoints: renaming one makes older runs unreadable.
+"""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TypeVar
 
 import torch
 
-from textmill.model.architecture.shapes import SHAPES, Architecture
+from textmill.model.architecture.build import ARCHITECTURES
+from textmill.model.architecture.shapes import SHAPES
+from textmill.model.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to train and how. Defaults: the demo's, chosen so that about 2 minutes of two cores show clear learning."""
+class RunSettings:
+    """What every trainer lets a user set, whatever its loss. A trainer adds its own fields in a subclass."""
 
-    shape: str = "ci"
-    architecture: Architecture = "qwen3"
-    steps: int | None = 80                      # updates; or give epochs, and steps null
-    epochs: float | None = None                 # passes over the blocks
-    batch: int = 2                              # blocks at a time
-    accumulate: int = 4                         # of these per update
-    optimizer: Literal["adamw", "muon"] = "muon"
+    steps: int | None = 80
+    """Updates. Or give epochs, and null here."""
+
+    epochs: float | None = None
+    """Passes over the training data."""
+
+    batch: int = 2
+    """Blocks at a time."""
+
+    accumulate: int = 4
+    """Batches per update."""
+
+    optimizer: str = "muon"
+    """adamw for everything, or muon for the layers' matrices and adamw for the rest."""
+
     lr: float = 0.005
-    warmup: int = 10                            # steps of linear rise
-    decay: float = 0.6                          # share of the steps, the last ones, in which the rate falls to zero
-    weight_decay: float = 0.1                   # of matrices
-    clip: float | None = 1.0                    # norm of the gradient; null: not clipped
-    seed: int = 1                               # of the initial weights; nothing else here is random
-    validation_every: int = 40                  # steps; also before the first and after the last
-    validation_blocks: int | None = 64          # the first ones; null: all
-    save_every: int = 40                        # steps; also after the last
+    """Highest learning rate."""
+
+    warmup: int = 10
+    """Steps in which the rate rises linearly."""
+
+    decay: float = 0.6
+    """Share of the steps, the last ones, in which the rate falls linearly to zero."""
+
+    weight_decay: float = 0.1
+    """Of matrices. Norms and biases do not decay."""
+
+    clip: float | None = 1.0
+    """Largest norm of the gradient. null: not clipped."""
+
+    seed: int = 1
+    """Of everything random: in training on blocks, the initial weights alone."""
+
+    validation_every: int = 40
+    """Steps between validations. There is one before the first step and one after the last, too."""
+
+    save_every: int = 40
+    """Steps between checkpoints. There is one after the last step, too."""
 
     def problems(self) -> Iterator[str]:
-        if self.shape not in SHAPES:
-            yield f"shape: {self.shape!r} is not one of {', '.join(SHAPES)}"
         if (self.steps is None) == (self.epochs is None):
             yield "give either steps or epochs, and null for the other"
-        for name in ("steps", "epochs", "batch", "accumulate", "lr", "clip", "validation_every", "validation_blocks",
-                     "save_every"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                yield f"{name}: must be above 0, is {value}"
+        for name in ("steps", "epochs", "batch", "accumulate", "lr", "clip", "validation_every", "save_every"):
+            yield from not_above_zero(name, getattr(self, name))
         if not 0 <= self.decay <= 1:
             yield f"decay: a share of the steps, between 0 and 1, is {self.decay}"
         if self.warmup < 0 or not 0 <= self.weight_decay < math.inf:
             yield "warmup and weight_decay: must be 0 or more"
-        if self.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        if self.optimizer not in OPTIMIZERS:
+            yield f"optimizer: {self.optimizer!r} is not one of {', '.join(OPTIMIZERS)}"
+        elif self.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
             yield f"optimizer: muon needs torch 2.9 or later, this is {torch.__version__}; use adamw"
 
 
-def in_steps(plan: Plan, blocks: int) -> Plan:
-    """The plan with its length in steps, given how many blocks there are to train on."""
-    if plan.epochs is None:
-        return plan
-    return replace(plan, steps=max(1, math.ceil(plan.epochs * blocks / (plan.batch * plan.accumulate))), epochs=None)
+@dataclass(frozen=True)
+class TrainSettings(RunSettings):
+    """What to train on packed blocks, and how. Defaults: the demo's, so that about 2 minutes of two cores show learning."""
+
+    shape: str = "ci"
+    """Named size: ci, 10m, 40m, 124m or 350m."""
+
+    architecture: str = "qwen3"
+    """qwen3, gpt2 or gpt2-sinusoidal."""
+
+    validation_blocks: int | None = 64
+    """Held-out blocks that are validated on, the first ones. null: all."""
+
+    def problems(self) -> Iterator[str]:
+        for name, table in (("shape", SHAPES), ("architecture", ARCHITECTURES)):
+            if (value := getattr(self, name)) not in table:
+                yield f"{name}: {value!r} is not one of {', '.join(table)}"
+        yield from super().problems()
+        yield from not_above_zero("validation_blocks", self.validation_blocks)
 
 
-def learning_rate(step: int, plan: Plan) -> float:
+S = TypeVar("S", bound=RunSettings)
+
+
+def not_above_zero(name: str, value: float | None) -> Iterator[str]:
+    """The problem of a number that has to be above zero and finite; none where it is, or is null."""
+    if value is not None and not 0 < value < math.inf:
+        yield f"{name}: must be above 0, is {value}"
+
+
+def in_steps(settings: S, size: int) -> S:
+    """The settings with their length in steps, given how many blocks (or examples) there are to train on."""
+    if settings.epochs is None:
+        return settings
+    steps = max(1, math.ceil(settings.epochs * size / (settings.batch * settings.accumulate)))
+    return replace(settings, steps=steps, epochs=None)
+
+
+def learning_rate(step: int, settings: RunSettings) -> float:
     """Linear rise, a plateau, linear fall towards zero; of the update after `step` finished ones."""
-    steps = plan.steps or 1
-    rise = (step + 1) / (plan.warmup + 1)
-    fall = (steps - step) / max(1.0, plan.decay * steps)
-    return plan.lr * min(1.0, rise, fall)
+    steps = settings.steps or 1
+    rise = (step + 1) / (settings.warmup + 1)
+    fall = (steps - step) / max(1.0, settings.decay * steps)
+    return settings.lr * min(1.0, rise, fall)

@@ -1,4 +1,4 @@
-"""Bits per byte on held-out blocks, overall and per entry of the mixture.
+"""Validation by bits per byte: on held-out blocks, overall and per entry of the mixture.
 
 The measure does not depend on the tokenizer: the nats of all targets that stand for text, over ln 2 times the bytes they
 stand for. Bytes are counted from the token itself in tokenizer.json and never by decoding it, which replaces the halves
@@ -10,17 +10,26 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
 from textmill.model.architecture.attention import Masking
-from textmill.model.architecture.qwen3 import Decoder
-from textmill.model.data.blocks import NO_TARGET, Batch
+from textmill.model.architecture.decoder import Decoder
+from textmill.model.data.batch import Batch
 
 # GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the rest for the characters from U+0100 on.
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_LEVEL = frozenset(chr(byte) for byte in _PRINTABLE) | {chr(0x100 + n) for n in range(256 - len(_PRINTABLE))}
+
+
+class Validation(NamedTuple):
+    """One look at held-out data: the figure that a run is known by, and what it is for each entry, by name."""
+
+    value: float
+    entries: dict[str, float]
 
 
 def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
@@ -44,19 +53,20 @@ def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
 
 @torch.no_grad()
 def bits_per_byte(model: Decoder, batches: Iterable[Batch], masking: Masking, sizes: torch.Tensor, device: torch.device,
-                  precision: torch.dtype) -> tuple[float, dict[str, float]]:
+                  precision: torch.dtype) -> Validation:
     """Overall and per entry (sorted by name); `sizes` from token_bytes."""
     nats: Counter[str] = Counter()
-    counted: Counter[str] = Counter()
+    text_bytes: Counter[str] = Counter()
     for batch in batches:
-        there = batch.to(device)
+        on_device = batch.to(device)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            losses = model(there.tokens, there.targets, masking(there)).cpu().double()
-        worth = torch.where(batch.targets == NO_TARGET, 0, sizes[batch.targets.clamp(min=0)])
-        for entry, loss, size in zip(batch.entries, (losses * (worth > 0)).sum(1).tolist(), worth.sum(1).tolist(), strict=True):
+            losses = model(on_device.tokens, on_device.targets, masking(on_device)).cpu().double()
+        target_bytes = torch.where(batch.targets == NO_TARGET, 0, sizes[batch.targets.clamp(min=0)])
+        rows = zip(batch.entries, (losses * (target_bytes > 0)).sum(1).tolist(), target_bytes.sum(1).tolist(), strict=True)
+        for entry, loss, size in rows:
             nats[entry] += loss
-            counted[entry] += size
-    if not counted.total():
+            text_bytes[entry] += size
+    if not text_bytes.total():
         raise ModelError("the validation blocks hold no text to predict; raise the share `validation` of the mixture")
-    entries = {entry: nats[entry] / (math.log(2) * counted[entry]) for entry in sorted(counted) if counted[entry]}
-    return nats.total() / (math.log(2) * counted.total()), entries
+    entries = {entry: nats[entry] / (math.log(2) * text_bytes[entry]) for entry in sorted(text_bytes) if text_bytes[entry]}
+    return Validation(nats.total() / (math.log(2) * text_bytes.total()), entries)

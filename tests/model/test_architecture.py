@@ -5,23 +5,23 @@ import math
 import pytest
 import torch
 
+from textmill.base.blocks_format import NO_TARGET
 from textmill.base.strict import SettingsError, parse
-from textmill.model.architecture.attention import Cache, Flex, agree, by_document
-from textmill.model.architecture.qwen3 import Decoder
-from textmill.model.architecture.shapes import SHAPES, Shape, configuration
-from textmill.model.data.blocks import NO_TARGET, Batch
+from textmill.model.architecture.attention import Flex, agree, by_document
+from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.decoder import Decoder
+from textmill.model.architecture.shapes import SHAPES, Shape
+from textmill.model.data.batch import Batch
 from textmill.model.export.hugging_face import check
-from textmill.model.training.checkpoint import build
-from textmill.model.training.optimizers import optimizers
-from textmill.model.training.settings import Plan, in_steps, learning_rate
+from textmill.model.training.optimizers import OPTIMIZERS
+from textmill.model.training.settings import TrainSettings, in_steps, learning_rate
 
 GROUPED = Shape(layers=2, width=32, heads=4, head_width=16, kv_heads=2, mlp=48, tied=False)
 torch.set_num_threads(1)
-ARCHITECTURES = ("qwen3", "gpt2", "gpt2-sinusoidal")
 
 
 def small_model(architecture: str, shape: Shape = GROUPED, block: int = 48, seed: int = 1) -> Decoder:
-    model = build(configuration(architecture, shape, 300, block, 299))
+    model = build(ARCHITECTURES[architecture].configuration(shape, 300, block, 299))
     model.initialise(seed)
     with torch.no_grad():                                       # so that no layer is the identity
         for weight in model.parameters():
@@ -79,7 +79,7 @@ def test_cached_and_uncached_logits_agree(architecture):
     model = small_model(architecture)
     tokens = torch.randint(299, (1, 40), generator=torch.Generator().manual_seed(4))
     whole = model.logits(tokens, by_document(batch_of(tokens, (40,))))
-    cache, parts = Cache(GROUPED.layers, 1, 40), []
+    cache, parts = model.cache(1, 40), []
     for part in tokens.split([17, 1, 1, 5, 16], dim=1):
         parts.append(model.logits(part, cache, cache.position))
         cache.position += part.shape[1]
@@ -107,7 +107,7 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
     targets = batch.targets.masked_fill(tokens % 7 == 0, NO_TARGET)
     results = []
     for limit in (1 << 27, 300 * 10):
-        monkeypatch.setattr("textmill.model.architecture.qwen3.LOGITS", limit)
+        monkeypatch.setattr("textmill.model.architecture.decoder.LOGITS", limit)
         model.zero_grad()
         nats = model(tokens, targets, by_document(batch))
         nats.sum().backward()
@@ -119,7 +119,7 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
 
 def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity():
     shape = SHAPES["ci"]
-    models = [build(configuration("qwen3", shape, 300, 64, 299)) for _ in range(3)]
+    models = [build(ARCHITECTURES["qwen3"].configuration(shape, 300, 64, 299)) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
         model.initialise(seed)
     first, same, other = (model.state_dict()["embed_tokens.weight"] for model in models)
@@ -130,27 +130,27 @@ def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity():
 @pytest.mark.parametrize(("name", "vocabulary", "millions"), [("ci", 4096, 1.38), ("10m", 8192, 8.4), ("40m", 16384, 39.8), ("124m", 32768, 128), ("350m", 32768, 350)])
 def test_sizes_are_what_their_names_say(name, vocabulary, millions):
     with torch.device("meta"):
-        model = build(configuration("qwen3", SHAPES[name], vocabulary, 2048, 0))
+        model = build(ARCHITECTURES["qwen3"].configuration(SHAPES[name], vocabulary, 2048, 0))
     assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(millions, rel=0.03)
 
 
 def test_the_rate_rises_stays_and_falls():
-    plan = Plan(steps=10, warmup=2, decay=0.5, lr=3.0)
-    assert [round(learning_rate(step, plan), 3) for step in range(10)] == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 2.4, 1.8, 1.2, 0.6]
+    settings = TrainSettings(steps=10, warmup=2, decay=0.5, lr=3.0)
+    assert [round(learning_rate(step, settings), 3) for step in range(10)] == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 2.4, 1.8, 1.2, 0.6]
 
 
 def test_muon_takes_the_layers_matrices_and_norms_do_not_decay():
     model = small_model("qwen3")
-    muon, adamw = optimizers(model, Plan(optimizer="muon"))
-    assert len(muon[1]) == 2 * 7 and all(".self_attn." in name or ".mlp." in name for name in muon[1])
-    assert adamw[1][:2] == ["embed_tokens.weight", "lm_head.weight"]
-    assert [group["weight_decay"] for group in adamw[0].param_groups] == [0.1, 0.0]
-    assert sorted(muon[1] + adamw[1]) == sorted(name for name, _ in model.named_parameters())
+    muon, adamw = OPTIMIZERS["muon"](model, 0.01, 0.1)
+    assert len(muon.names) == 2 * 7 and all(".self_attn." in name or ".mlp." in name for name in muon.names)
+    assert adamw.names[:2] == ["embed_tokens.weight", "lm_head.weight"]
+    assert [group["weight_decay"] for group in adamw.optimizer.param_groups] == [0.1, 0.0]
+    assert sorted(muon.names + adamw.names) == sorted(name for name, _ in model.named_parameters())
 
 
-def test_a_plan_names_all_its_problems():
+def test_settings_name_all_their_problems():
     with pytest.raises(SettingsError) as error:
-        parse(Plan, {"shape": "7b", "epochs": 1, "lr": 0, "decay": 2.0}, "settings.yaml: train")
+        parse(TrainSettings, {"shape": "7b", "epochs": 1, "lr": 0, "decay": 2.0}, "settings.yaml: train")
     assert [problem.removeprefix("settings.yaml: train: ").split(":")[0].split(",")[0] for problem in error.value.problems] == [
         "shape", "give either steps or epochs", "lr", "decay"]
-    assert in_steps(Plan(steps=None, epochs=1.5, batch=2, accumulate=2), 10).steps == 4
+    assert in_steps(TrainSettings(steps=None, epochs=1.5, batch=2, accumulate=2), 10).steps == 4

@@ -17,22 +17,26 @@ from safetensors.torch import load_file
 from tests.model.test_architecture import small_model
 from tests.model.test_blocks import LENGTH, small_mixture, write_tokenizer
 from tests.paths import ROOT
+from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
 from textmill.model.__main__ import main
 from textmill.model.architecture.attention import by_document
-from textmill.model.data.blocks import NO_TARGET, Mixture
+from textmill.model.data.blocks import Mixture
 from textmill.model.export.hugging_face import export
-from textmill.model.generation.sample import Draw, generate, next_token, sample
+from textmill.model.generation.decode import decode
+from textmill.model.generation.sample import sample
+from textmill.model.generation.sampling import SamplingSettings, next_token
 from textmill.model.training.checkpoint import latest, load_model, load_state
-from textmill.model.training.loop import run, train
-from textmill.model.training.optimizers import optimizers
-from textmill.model.training.settings import Plan
+from textmill.model.training.loop import next_token_loss, train
+from textmill.model.training.optimizers import OPTIMIZERS
+from textmill.model.training.pretrain import pretrain
+from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import bits_per_byte, token_bytes
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)                                        # models this small only wait for a second thread
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
-PLAN = Plan(steps=12, batch=2, accumulate=2, warmup=2, validation_every=6, save_every=6, optimizer="adamw", lr=0.01)
+SETTINGS = TrainSettings(steps=12, batch=2, accumulate=2, warmup=2, validation_every=6, save_every=6, optimizer="adamw", lr=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +44,13 @@ def trained(tmp_path_factory):
     """Blocks, and a run on them that learned to count."""
     folder = tmp_path_factory.mktemp("trained")
     small_mixture(folder / "blocks", blocks=40)
-    summary = run(folder / "blocks", folder / "run", replace(PLAN, steps=150), CPU)
+    summary = pretrain(folder / "blocks", folder / "run", replace(SETTINGS, steps=150), CPU)
     return folder, summary
 
 
 def test_a_run_learns_and_says_so(trained):
     folder, summary = trained
-    state = load_state(latest(folder / "run"))
+    state = load_state(latest(folder / "run"), TrainSettings)
     assert (state.step, state.tokens) == (150, 150 * 4 * LENGTH)
     assert state.validation_start > 8 and state.validation_end < 0.3 * state.validation_start
     assert summary.startswith(f"train: validation {state.validation_start:.4f} → {state.validation_end:.4f} bits per byte, 19,200 tokens, ")
@@ -56,7 +60,7 @@ def test_a_run_learns_and_says_so(trained):
     assert log[0]["entries"].keys() == {"up", "down"}
     assert sorted(path.name for path in (folder / "run").iterdir()) == [
         "log.jsonl", "step-00000150", "tokenizer.json", "tokenizer_config.json"]
-    assert run(folder / "blocks", folder / "run", replace(PLAN, steps=150), CPU).startswith("train: up to date; validation ")
+    assert pretrain(folder / "blocks", folder / "run", replace(SETTINGS, steps=150), CPU).startswith("train: up to date; validation ")
 
 
 def command(blocks: Path, home: Path, settings: Path) -> list[str]:
@@ -80,7 +84,7 @@ def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    stopped = load_state(latest(tmp_path / "killed")).step
+    stopped = load_state(latest(tmp_path / "killed"), TrainSettings).step
     assert 0 < stopped < 24
     again = subprocess.run(command(blocks, tmp_path / "killed", settings), cwd=root, env=ENVIRONMENT, check=True, capture_output=True, text=True)
     assert f"from step {stopped}" in again.stderr
@@ -93,24 +97,24 @@ def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
 
 def test_a_run_of_another_kind_is_refused_and_replaced_on_request(tmp_path, capsys):
     blocks, home = small_mixture(tmp_path / "blocks"), tmp_path / "run"
-    run(blocks, home, PLAN, CPU)
+    pretrain(blocks, home, SETTINGS, CPU)
     with pytest.raises(ModelError, match=r"another kind \(lr was 0.01, is 0.02\): train into another folder with --run"):
-        run(blocks, home, replace(PLAN, lr=0.02), CPU)
+        pretrain(blocks, home, replace(SETTINGS, lr=0.02), CPU)
     small_mixture(tmp_path / "blocks", blocks=20)
     with pytest.raises(ModelError, match="the blocks have changed"):
-        run(blocks, home, PLAN, CPU)
-    assert run(blocks, home, PLAN, CPU, replace_run=True).startswith("train: validation ")
-    assert load_state(latest(home)).blocks == Mixture(blocks).identity()
+        pretrain(blocks, home, SETTINGS, CPU)
+    assert pretrain(blocks, home, SETTINGS, CPU, replace_run=True).startswith("train: validation ")
+    assert load_state(latest(home), TrainSettings).sources["blocks"] == Mixture(blocks).identity()
     (latest(home) / "state.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be taken up"):
-        run(blocks, home, PLAN, CPU)
+        pretrain(blocks, home, SETTINGS, CPU)
 
 
 def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     blocks, home = small_mixture(tmp_path / "blocks"), tmp_path / "run"
-    monkeypatch.setattr("textmill.model.training.loop.learning_rate", lambda step, plan: 0.01 if step < 7 else float("nan"))
+    monkeypatch.setattr("textmill.model.training.loop.learning_rate", lambda step, settings: 0.01 if step < 7 else float("nan"))
     with pytest.raises(ModelError, match=r"not a number at step 9; the last good checkpoint is .*step-00000006"):
-        run(blocks, home, PLAN, CPU)
+        pretrain(blocks, home, SETTINGS, CPU)
     assert all(tensor.isfinite().all() for tensor in load_file(home / "step-00000006" / "model.safetensors").values())
 
 
@@ -126,9 +130,9 @@ def test_every_target_of_an_update_weighs_the_same(tmp_path):
     losses = []
     for batches in ([thin, other], [both]):
         model = small_model("qwen3")
-        made = [optimizer for optimizer, _ in optimizers(model, PLAN)]
-        losses += [float(update.loss) for update in train(model, made, lambda step, given=batches: given, by_document,
-                                                          replace(PLAN, steps=1), torch.float32)]
+        optimizers = [each.optimizer for each in OPTIMIZERS["adamw"](model, SETTINGS.lr, SETTINGS.weight_decay)]
+        losses += [float(update.loss) for update in train(model, optimizers, next_token_loss(by_document), lambda step, given=batches: given,
+                                                          replace(SETTINGS, steps=1), torch.float32)]
     assert thin.target_count < other.target_count and losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -160,11 +164,11 @@ def test_bits_per_byte_by_hand(tmp_path):
 
 def test_a_sample_counts_on_and_is_repeatable(trained):
     folder, _ = trained
-    greedy = sample(folder / "run", "ABCDEFG", 1, 5, Draw(temperature=0), CPU)
+    greedy = sample(folder / "run", "ABCDEFG", 1, 5, SamplingSettings(temperature=0), CPU)
     assert greedy == ["ABCDEFGHIJKL"]
-    two, three = (sample(folder / "run", "ABC", count, 12, Draw(temperature=5.0, seed=4), CPU) for count in (2, 3))
+    two, three = (sample(folder / "run", "ABC", count, 12, SamplingSettings(temperature=5.0, seed=4), CPU) for count in (2, 3))
     assert three[:2] == two and len(set(three)) == 3
-    assert sample(folder / "run", "ABC", 2, 12, Draw(temperature=5.0, seed=9), CPU) != two
+    assert sample(folder / "run", "ABC", 2, 12, SamplingSettings(temperature=5.0, seed=9), CPU) != two
 
 
 def test_drawing_a_token():
@@ -172,7 +176,7 @@ def test_drawing_a_token():
 
     def drawn(**how) -> list[int]:
         random = torch.Generator().manual_seed(1)
-        return sorted({next_token(logits, Draw(**{"temperature": 1.0} | how), random) for _ in range(300)})
+        return sorted({next_token(logits, SamplingSettings(**{"temperature": 1.0} | how), random) for _ in range(300)})
 
     assert drawn() == [0, 1, 2, 3]
     assert drawn(top_k=2) == [1, 3] and drawn(top_k=9) == [0, 1, 2, 3]
@@ -182,19 +186,19 @@ def test_drawing_a_token():
 
 def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
     model = small_model("gpt2")                                 # reads 48 tokens
-    monkeypatch.setattr("textmill.model.generation.sample.next_token", lambda logits, draw, random: 7)
-    assert generate(model, [299, 1, 2], 2, 100, Draw()) == [[7] * 45] * 2
-    monkeypatch.setattr("textmill.model.generation.sample.next_token", lambda logits, draw, random: 299)
-    assert generate(model, [299, 1, 2], 2, 100, Draw()) == [[], []]
+    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: 7)
+    assert decode(model, [299, 1, 2], 2, 100, SamplingSettings()) == [[7] * 45] * 2
+    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: 299)
+    assert decode(model, [299, 1, 2], 2, 100, SamplingSettings()) == [[], []]
     with pytest.raises(ModelError, match="the prompt has 48 tokens and the model reads 48; shorten it"):
-        generate(model, [1] * 48, 1, 1, Draw())
+        decode(model, [1] * 48, 1, 1, SamplingSettings())
 
 
 @pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-sinusoidal"])
 def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     transformers = pytest.importorskip("transformers")
     blocks = small_mixture(tmp_path / "blocks")
-    run(blocks, tmp_path / "run", replace(PLAN, architecture=architecture, steps=4), CPU)
+    pretrain(blocks, tmp_path / "run", replace(SETTINGS, architecture=architecture, steps=4), CPU)
     kind = "Qwen3ForCausalLM" if architecture == "qwen3" else "GPT2LMHeadModel"
     assert f"opens as {kind}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
     assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
@@ -203,7 +207,7 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf", local_files_only=True)
     start = [299, *tokenizer("ABC", add_special_tokens=False)["input_ids"]]
     continued = theirs.generate(torch.tensor([start]), max_new_tokens=10, do_sample=False)[0].tolist()[len(start):]
-    ours = generate(load_model(latest(tmp_path / "run"), CPU), start, 1, 10, Draw(temperature=0))[0]
+    ours = decode(load_model(latest(tmp_path / "run"), CPU), start, 1, 10, SamplingSettings(temperature=0))[0]
     assert ours == continued[:continued.index(299)] if 299 in continued else ours == continued
     with pytest.raises(ModelError, match="is there already and not empty"):
         export(tmp_path / "run", tmp_path / "hf")

@@ -1,0 +1,21 @@
+"""Architectures by name, and a decoder from its configuration.
+
+To add an architecture: write `architecture/<name>.py` with a subclass of Decoder, and put a line into ARCHITECTURES.
+"""
+
+from typing import Any
+
+from textmill.model import ModelError
+from textmill.model.architecture.decoder import Decoder
+from textmill.model.architecture.gpt2 import GPT2, SinusoidalGPT2
+from textmill.model.architecture.qwen3 import Qwen3
+
+ARCHITECTURES: dict[str, type[Decoder]] = {"qwen3": Qwen3, "gpt2": GPT2, "gpt2-sinusoidal": SinusoidalGPT2}
+
+
+def build(config: dict[str, Any]) -> Decoder:
+    """An untrained decoder of this `config.json`. ModelError where it is of no architecture known here."""
+    for architecture in ARCHITECTURES.values():
+        if architecture.SIGNATURE.items() <= config.items():
+            return architecture(config)
+    raise ModelError(f"the model type {config.get('model_type')!r} is not one of {', '.join(ARCHITECTURES)}; update textmill")

@@ -1,0 +1,124 @@
+"""Decoder: what all architectures share, from token ids to logits or to the loss at each position.
+
+An architecture is a subclass in a file of its own and a line in `build.ARCHITECTURES`. It says how hidden states and the
+output matrix come about, how a shape becomes a `config.json` of transformers, and the sizes that callers ask for; none of
+them knows an architecture by name.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from textmill.base.blocks_format import NO_TARGET
+from textmill.model.architecture.attention import Attend, Heads, Masking, choose_masking
+from textmill.model.architecture.cache import Cache
+from textmill.model.architecture.shapes import Shape
+
+LOGITS = 1 << 23        # logits held at a time, 32 MiB as float32; beyond, they are computed once more going backward
+STD = 0.02              # of the initial weights (GPT-2)
+
+
+class Decoder(nn.Module):
+    """A decoder-only transformer of the configuration `config`, in the form of transformers."""
+
+    SIGNATURE: ClassVar[dict[str, str]]         # the entries of its `config` that no other architecture has
+    RESIDUAL: ClassVar[tuple[str, ...]]         # suffixes of the matrices whose output is added to the residual stream
+
+    def __init__(self, config: dict[str, Any]):
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    @abstractmethod
+    def configuration(cls, shape: Shape, vocab_size: int, context_length: int, end_of_text: int) -> dict[str, Any]:
+        """The `config.json` for transformers of a decoder of this size, SIGNATURE included."""
+
+    @abstractmethod
+    def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
+        """The last layer's output (rows, length, width), normed; tokens (rows, length) stand from position `start` on."""
+
+    @abstractmethod
+    def output(self) -> torch.Tensor:
+        """The matrix (vocabulary, width) that turns hidden states into logits."""
+
+    @abstractmethod
+    def published(self) -> dict[str, torch.Tensor]:
+        """The weights under the names and in the layout of transformers."""
+
+    @property
+    @abstractmethod
+    def decoder_layers(self) -> nn.ModuleList:
+        """The layers, in order: attention and MLP each."""
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int:
+        """Positions that it reads at most."""
+
+    @property
+    @abstractmethod
+    def heads(self) -> Heads:
+        """How its attention is divided."""
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self.config["vocab_size"])
+
+    @property
+    def end_of_text(self) -> int:
+        return int(self.config["eos_token_id"])
+
+    @property
+    def device(self) -> torch.device:
+        return self.output().device
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The matrices inside the layers: what Muon updates. Embeddings and the output are not among them."""
+        return [weight for weight in self.decoder_layers.parameters() if weight.dim() == 2]
+
+    def masking(self, precision: torch.dtype, length: int) -> Masking:
+        """The attention for training on batches of `length` tokens, as fast as the device has it."""
+        return choose_masking(self.device, precision, length, *self.heads)
+
+    def cache(self, rows: int, length: int) -> Cache:
+        """An empty cache for decoding `rows` texts of up to `length` tokens side by side."""
+        return Cache(len(self.decoder_layers), rows, length)
+
+    def logits(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
+        """(rows, length, vocabulary), float32."""
+        return F.linear(self.hidden(tokens, attend, start), self.output()).float()
+
+    def forward(self, tokens: torch.Tensor, targets: torch.Tensor, attend: Attend) -> torch.Tensor:
+        """Nats of each target, float32 (rows, length); 0 where there is no target."""
+        hidden, flat = self.hidden(tokens, attend).flatten(0, 1), targets.flatten()
+        rows = max(1, LOGITS // len(self.output()))
+        if len(hidden) <= rows:
+            return _nats(hidden, self.output(), flat).view(targets.shape)
+        chunks = [checkpoint(_nats, chunk, self.output(), chunk_targets, use_reentrant=False)
+                  for chunk, chunk_targets in zip(hidden.split(rows), flat.split(rows), strict=True)]
+        return torch.cat(chunks).view(targets.shape)
+
+    def initialise(self, seed: int) -> None:
+        """Seeded weights: normal, and zero where a layer adds to the residual stream, so that it starts as the identity."""
+        random = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if weight.dim() < 2 or not weight.requires_grad:
+                    continue
+                if name.endswith(self.RESIDUAL):
+                    weight.zero_()
+                else:
+                    weight.normal_(0, STD, generator=random)
+
+
+def decoder_of(model: nn.Module) -> Decoder:
+    """The decoder that `model` is, or has inside where it adds a head of its own (a reward, a value)."""
+    return next(module for module in model.modules() if isinstance(module, Decoder))
+
+
+def _nats(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(F.linear(hidden, head).float(), targets, ignore_index=NO_TARGET, reduction="none")

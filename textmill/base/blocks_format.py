@@ -1,0 +1,36 @@
+"""The published format of packed blocks: what `pack` writes and `model` reads.
+
+A folder `blocks/<mixture>/` holds a folder for each of SPLITS, and TOKENIZER_FILES: a copy of it is all that training
+needs. A split is Arrow IPC streams, uncompressed so that they can be memory-mapped, and MANIFEST, a JSON object
+`{"schema": 1, "parts": [{"key", "path", "rows", "bytes", "sha256"}, …]}` that lists the streams in training order and is
+written last: what it does not name is no part of the dataset.
+
+A row is a block. Its columns:
+
+- `tokens`: fixed-size list of `block` ids, uint16 up to 65,536 of them in the vocabulary, else uint32;
+- `entry`: the entry of the mixture that its documents belong to, text;
+- `spans`: list of structs of SPAN_FIELDS, in order and without overlap: positions `from` to `to` (excluded) of the block
+  hold piece `piece` of document `id` from its token `start` on. Positions outside all spans are padding.
+
+A document begins and ends with the end-of-text id. Every stream carries the keys of METADATA in its schema's metadata, all
+as text and the same in all streams of a split.
+"""
+
+FORMAT = "1"            # of the streams, under `schema` in their metadata; readers refuse another
+MANIFEST_SCHEMA = 1     # of MANIFEST; readers refuse another
+MANIFEST = "_manifest.json"
+SPLITS = ("train", "validation")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+COLUMNS = ("tokens", "entry", "spans")
+SPAN_FIELDS = ("id", "piece", "from", "to", "start")
+
+METADATA = (
+    "schema",               # FORMAT
+    "mixture",              # its name
+    "block",                # tokens a block
+    "vocab_size",           # ids of the tokenizer; every token is below it
+    "end_of_text",          # the id that separates documents and fills padding
+    "tokenizer_sha256",     # of tokenizer.json, hex
+)
+
+NO_TARGET = -100        # of a position where nothing is to be predicted: torch's default `ignore_index`
