@@ -103,15 +103,16 @@ class Decoder(nn.Module):
         return torch.cat(chunks).view(targets.shape)
 
     def initialise(self, seed: int) -> None:
-        """Seeded weights: normal, and zero where a layer adds to the residual stream, so that it starts as the identity."""
+        """Seeded weights: normal, and zero where a layer adds to the residual stream, so that it starts as the identity.
+
+        Biases are zero, as GPT-2 has them; torch would draw them from its own generator, which the seed does not reach.
+        """
         random = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for name, weight in self.named_parameters():
-                if weight.dim() < 2 or not weight.requires_grad:
-                    continue
-                if name.endswith(self.RESIDUAL):
+                if name.endswith((*self.RESIDUAL, ".bias")):
                     weight.zero_()
-                else:
+                elif weight.dim() == 2 and weight.requires_grad:
                     weight.normal_(0, STD, generator=random)
 
 

@@ -117,14 +117,19 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
         torch.testing.assert_close(parts, once)
 
 
-def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity():
-    shape = SHAPES["ci"]
-    models = [build(ARCHITECTURES["qwen3"].configuration(shape, 300, 64, 299)) for _ in range(3)]
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity(architecture):
+    models = [build(ARCHITECTURES[architecture].configuration(SHAPES["ci"], 300, 64, 299)) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
         model.initialise(seed)
-    first, same, other = (model.state_dict()["embed_tokens.weight"] for model in models)
-    assert first.equal(same) and not first.equal(other)
-    assert not models[0].layers[0].mlp.down_proj.weight.any()
+    first, same = (model.state_dict() for model in models[:2])
+    assert all(weight.equal(same[name]) for name, weight in first.items())
+    assert not models[0].output().equal(models[2].output())
+    x = torch.randn(1, 6, 128)
+    if architecture == "qwen3":
+        assert models[0].layers[0](x, models[0].rotary[:, :6, None], models[0].cache(1, 6)).equal(x)
+    else:
+        assert models[0].h[0](x, models[0].cache(1, 6)).equal(x)
 
 
 @pytest.mark.parametrize(("name", "vocabulary", "millions"), [("ci", 4096, 1.38), ("10m", 8192, 8.4), ("40m", 16384, 39.8), ("124m", 32768, 128), ("350m", 32768, 350)])
