@@ -32,7 +32,7 @@ class Countable(Protocol):
 
 M = TypeVar("M", bound=nn.Module)
 B = TypeVar("B", bound=Countable)
-Loss = Callable[[M, B], torch.Tensor]           # the sum over a batch's targets, on its device
+Loss = Callable[[M, B], torch.Tensor]           # the sum over a batch's targets, float32, on its device
 Batches = Callable[[int], Sequence[B]]          # the batches of step n (from 0): a pure function where runs are to resume
 
 
