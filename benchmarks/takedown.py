@@ -25,12 +25,13 @@ import pyarrow as pa
 from benchmarks.real_crawl import ROOT, STAGES, prepare
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.row_groups import find_ids, find_pages, rows_of
+from textmill.pipelines.contract.row_groups import find_ids, rows_of
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.erasure.listing import stepping_in
 from textmill.pipelines.ledger.blocks import shards
+from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.ledger.trace import trace, where
 from textmill.pipelines.ledger.why import why
 from textmill.pipelines.pack.mixture import Mixture

@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display import numbers
+from textmill.pipelines.display.masking import visible
 from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.report import domains, duplicates, figures, lengths, meanings, rules, samples, shares
 from textmill.pipelines.report.dataset import Datasets, open_datasets
 from textmill.pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
-from textmill.pipelines.report.personal import kinds, visible
+from textmill.pipelines.report.personal import kinds
 from textmill.pipelines.report.training import Packing, Training, packing, training
 
 HERE = Path(__file__).parent

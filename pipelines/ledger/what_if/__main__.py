@@ -17,11 +17,11 @@ from textmill.base.terminal import show
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.display.masking import UNSEEN, masked
 from textmill.pipelines.display.numbers import many, number
 from textmill.pipelines.ledger.what_if.compare import Difference, Moved, Page, changed_rules
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
-from textmill.pipelines.report.personal import UNSEEN, masked
 from textmill.pipelines.screen.rules import Rule, read_rules
 
 WIDTH = 80
