@@ -49,8 +49,8 @@ def demo_steps(prompt: str, given: Mapping[str, Any]) -> list[list[str]]:
     return [
         ["python-docs", f"--to={given['data']}/raw/python-docs"],
         ["all", "--replace", *flags(given)],
-        ["classifier", "--name=sample", "--good=documents:becomes=curated", "--bad=documents:what=spam*|thin*", "--held-out=0.5",
-         f"--labels={SHIPPED / 'labels.jsonl'}", *flags(given, "data", "config")],
+        ["classifier", "--name=sample", "--held-out=0.5", f"--labels={SHIPPED / 'labels.jsonl'}",
+         "--good=documents:becomes=curated", "--bad=documents:what=spam*|thin*", *flags(given, "data", "config")],
         ["sample", f"--prompt={prompt}", *flags(given, "data", "mixture")],
     ]
 
