@@ -266,7 +266,7 @@ def test_sizes(said, size):
 
 
 def command(server: FileServer, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "textmill.pipelines.web.common_crawl", "--crawl", CRAWL, "--files", "2", "--to", str(folder), "--from", server.address]
+    return [sys.executable, "-m", "textmill", "fetch", "--crawl", CRAWL, "--files", "2", "--to", str(folder), "--from", server.address]
 
 
 def test_killed_midway_and_run_again_asks_for_the_rest_only(server, tmp_path):
@@ -301,7 +301,7 @@ def test_killed_between_sum_and_name_is_finished_without_a_request(server, tmp_p
 
 
 def test_make_fetch_says_what_is_missing(tmp_path):
-    said = subprocess.run([sys.executable, "-m", "textmill.pipelines.web.common_crawl", "--to", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run([sys.executable, "-m", "textmill", "fetch", "--to", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 1 and "Traceback" not in said.stderr
     assert said.stderr.splitlines() == [
         "fetch: '' is no name of a crawl; give one as in CRAWL=CC-MAIN-2026-42, from index.commoncrawl.org",
