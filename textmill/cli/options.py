@@ -23,8 +23,8 @@ def own_or_shipped(name: str) -> str:
 
 
 def _configuration(flag: str, name: str, help_: str) -> Callable[[F], F]:
-    return click.option(flag, type=PATH, default=lambda: own_or_shipped(name), help=help_,
-                        show_default=f"{name}; without it, the shipped one")
+    return click.option(flag, type=PATH, default=lambda: own_or_shipped(name), show_default=False,
+                        help=f"{help_}  [default: {name} here, else the shipped one]")
 
 
 DATA = click.option("--data", type=PATH, default="data", show_default=True, help="the data folder, or s3:// or gs://")

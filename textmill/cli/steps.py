@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-GRACE = 5.0     # seconds: a terminal sends Ctrl-C to every process, and one that got it ends by then
+GRACE = 1.5     # seconds: a terminal sends Ctrl-C to every process, and one that got it ends by then
 
 
 def run_steps(steps: Iterable[list[str]]) -> None:
