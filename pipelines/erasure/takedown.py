@@ -21,7 +21,7 @@ def takedown(context: RunContext, do: bool) -> Iterator[str]:
     resolution = resolve(context.data)
     yield from listing(context.data, resolution)
     if not do:
-        yield "nothing was changed; carry it out with `make takedown CARRY_OUT=yes`"
+        yield "nothing was changed; carry it out with `textmill takedown --carry-out`"
         return
     for line in carry_out(context, resolution):
         yield f"takedown: {line}"

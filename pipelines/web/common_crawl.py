@@ -47,11 +47,11 @@ def wanted(crawl: str, kind: str, files: str, size: str, to: str, base: str) -> 
     """What the command line asks for; StageError with all that is wrong in it."""
     problems = []
     if not _CRAWL.fullmatch(crawl):
-        problems.append(f"{crawl!r} is no name of a crawl; give one as in CRAWL=CC-MAIN-2026-42, from index.commoncrawl.org")
+        problems.append(f"{crawl!r} is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org")
     if kind not in KINDS:
         problems.append(f"{kind!r} is no kind of file; give warc or wet")
     if bool(files) == bool(size):
-        problems.append("say how much, once: a number of files (FILES=4) or of bytes (BYTES=2GB)")
+        problems.append("say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)")
     count = int(files) if files.isdecimal() else 0
     if files and not count:
         problems.append(f"{files!r} is no number of files; give 1 or more")

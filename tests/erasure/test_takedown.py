@@ -103,7 +103,7 @@ def test_the_dry_run_lists_what_goes_what_steps_in_and_what_to_delete(carried):
     assert "  sample/web/notebook.warc.gz, offset 12,248, length 2,376" in lines
     assert "  sample/web/damaged.warc.gz, offset 1,772, length 1,880" in lines, "a record that gave no document"
     assert "checkpoint checkpoints/mine was trained on these blocks" in " ".join(dry.split())
-    assert lines[-1] == "nothing was changed; carry it out with `make takedown CARRY_OUT=yes`"
+    assert lines[-1] == "nothing was changed; carry it out with `textmill takedown --carry-out`"
 
 
 def test_rows_stay_and_say_nothing(carried, milled):

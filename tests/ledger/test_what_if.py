@@ -110,7 +110,7 @@ def test_errors_are_sentences(milled, tmp_path, capsys):
     data, _ = milled
     assert refused(capsys, "what-if", "--rules", str(tmp_path / "none.yaml"), "--data", str(data)).startswith("what-if: ")
     said = refused(capsys, "what-if", "--rules", str(ROOT / "rules.yaml"), "--data", str(tmp_path))
-    assert said == f"what-if: there is nothing in {Path(tmp_path)}/documents yet; run `make extract`"
+    assert said == f"what-if: there is nothing in {Path(tmp_path)}/documents yet; run `textmill extract`"
 
 
 @pytest.mark.parametrize("module", ["textmill.pipelines.ledger.what_if.compare"])

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import click
 
+from textmill.cli.errors import AGAIN
+
 GRACE = 1.5     # seconds: a terminal sends Ctrl-C to every process, and one that got it ends by then
 
 
@@ -39,6 +41,6 @@ def run_step(step: list[str]) -> int:
     if child.returncode >= 0:
         return child.returncode
     if not stopped:
-        print(f"{step[0]}: was ended by signal {-child.returncode} (out of memory?); run the same command again: what is "
-              "finished is kept", file=sys.stderr, flush=True)
+        cause = " (out of memory?)" if child.returncode == -signal.SIGKILL else ""
+        print(f"{step[0]}: was ended by signal {-child.returncode}{cause}; {AGAIN}", file=sys.stderr, flush=True)
     return 128 - child.returncode

@@ -37,10 +37,10 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
     old = [_rule(settings) for settings in verdicts.made_from["settings"]]
     if missing := sorted({rule.name for rule in (*old, *new)} - set(_columns(data, signals))):
         raise StageError(f"data/signals has no measurement {', '.join(missing)}: it was made by an older version; run "
-                         "`make measure`")
+                         "`textmill measure`")
     rows = [[(part.key, part.rows) for part in manifest.parts] for manifest in (documents, signals, verdicts)]
     if rows[0] != rows[1] or rows[0] != rows[2]:
-        raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `make screen`")
+        raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `textmill screen`")
     difference = Difference()
     measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
     for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
@@ -54,7 +54,7 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
 def _manifest(data: Folder, name: str, stage: str) -> Manifest:
     manifest = Manifest.read(data / name)
     if manifest is None:
-        raise StageError(f"there is nothing in {data.uri}/{name} yet; run `make {stage}`")
+        raise StageError(f"there is nothing in {data.uri}/{name} yet; run `textmill {stage}`")
     return manifest
 
 
