@@ -107,6 +107,15 @@ def headline(datasets: Datasets, steps: list[Step], packed: Packing | None, trai
     return tiles
 
 
+def publish(data: Folder, mixture: Mixture) -> str:
+    """Write DATA/report/index.html; what it says in one line, and where it is."""
+    folder = data / "report"
+    page, line = build(data, mixture)
+    folder.write("index.html", page.encode())
+    folder.delete_empty_folders()
+    return f"report: {line}; {folder.uri}/index.html"
+
+
 def render(context: dict[str, Any]) -> str:
     """page.html with style.css inside. The policy names the style by its hash, so that no other can apply."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, finalize=visible,

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, table
+from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, refused, table
+from textmill.cli import main
 from textmill.pipelines.contract.row_groups import rows_of
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
@@ -25,7 +26,6 @@ from textmill.pipelines.erasure.passages import PER_TEXT, Passages, passages_of,
 from textmill.pipelines.extract.rows import DOCUMENTS
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.flow import STAGES
-from textmill.pipelines.ledger.__main__ import main as ask
 from textmill.pipelines.ledger.blocks import shards
 from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.settings import read_config
@@ -55,7 +55,7 @@ def settings(tmp_path_factory):
 
 
 def command(data: Path, settings: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "textmill.pipelines.erasure", "--data", str(data), "--config", str(settings), "--rules",
+    return [sys.executable, "-m", "textmill", "takedown", "--data", str(data), "--config", str(settings), "--rules",
             str(ROOT / "rules.yaml"), "--mixture", str(MIXTURE), "--workers", "1", *more]
 
 
@@ -227,9 +227,8 @@ def test_a_search_of_our_own_finds_nothing(carried, milled):
 def test_the_ledger_tells_of_it(carried, capsys):
     data, *_ = carried
     flags = ["--data", str(data), "--mixture", str(MIXTURE), "--config", str(SETTINGS)]
-    said = ask(["why", *flags, URL])
-    assert isinstance(said, str) and said.endswith("(it is taken down: takedown.txt, line 2)")
-    assert ask(["why", *flags, TIDES_COPY]) == 0
+    assert refused(capsys, "why", *flags, URL).endswith("(it is taken down: takedown.txt, line 2)")
+    assert main(["why", *flags, TIDES_COPY]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(f" takedown its text was taken down, by text:{TIDES} (line 5)")
 
 
