@@ -94,3 +94,13 @@ def test_every_link_leads_somewhere(page):
 
 def test_every_page_is_in_the_index():
     assert {name for name in DOCS if name != "README.md"} <= set(re.findall(r"\]\(([\w-]+\.md)", DOCS["README.md"]))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.name}")
+def test_every_command_it_names_exists(page):
+    words = set(re.findall(r"^### (\S+)$", DOCS["commands.md"], re.MULTILINE))
+    text = typed(page.read_text("utf-8"))
+    named = set(re.findall(r"`textmill ([a-z][a-z-]*)", text))
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        named |= set(re.findall(r"^ *textmill ([a-z][a-z-]*)", block, re.MULTILINE))
+    assert named <= words, named - words
