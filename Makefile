@@ -37,8 +37,6 @@ CARRY_OUT ?=
 
 export PROMPT URL ID HOST
 BIN    := .venv/bin
-PURE    = tests/base tests/text tests/measure tests/screen tests/dedup/test_functions.py tests/curate/test_edits.py \
-          tests/curate/test_pieces.py tests/pack tests/tokenizer tests/house/test_floors.py tests/house/test_readme.py
 RECIPE  = $(shell sed -n 's/^name: *\([^ \#]*\).*/\1/p' $(MIXTURE))
 BLOCKS  = $(DATA)/blocks/$(RECIPE)
 CHECKPOINT = $(DATA)/checkpoints/$(RECIPE)
@@ -131,6 +129,8 @@ cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini
 cluster-stop:            ## ends what `make cluster` started
 	@$(BIN)/python -m cluster stop $(ARGS)
 
+PURE    = tests/base tests/text tests/measure tests/screen tests/dedup/test_functions.py tests/curate/test_edits.py \
+          tests/curate/test_pieces.py tests/pack tests/tokenizer tests/house/test_floors.py tests/house/test_readme.py
 check: lint              ## lint, types and the tests that start no run: a minute and a half at most
 	$(BIN)/python -m pytest -n 2 $(PURE)
 test: setup              ## every test but those that need a cluster
