@@ -1,8 +1,8 @@
 """Walks through the mill as README does, in a fresh folder, and writes what was said to benchmarks/results/tour-*.
 
 `python benchmarks/tour.py` takes about three minutes of two cores. What it takes from other results, and writes alone with
-`--from-results`, are the lines about training in demo.txt (the output of `make demo`) and the cost of a Common Crawl in
-the seconds of real-crawl.md (written by real_crawl.py).
+`--from-results`, are the lines about training in demo.txt (the output of `make demo`), a short form of that file, and the
+cost of a Common Crawl in the seconds of real-crawl.md (written by real_crawl.py).
 """
 
 import argparse
@@ -292,6 +292,19 @@ def training(tour: Tour, log: Path) -> None:
     tour.write("train")
 
 
+def demo(tour: Tour, log: Path) -> None:
+    """`make demo` in a few lines: of each stage the last line, its first two clauses, without what stands in brackets."""
+    last: dict[str, str] = {}
+    for line in log.read_text("utf-8").splitlines():
+        if found := re.match(r"\$ |([a-z]+): |real\b", line):
+            last[found[0]] = line
+    for line in last.values():
+        clauses = [clause for clause in re.sub(r" \([^()]*\)", "", line).split("; ")
+                   if not re.match(r"\d+ parts|applied to no", clause)]
+        tour.say(re.sub(r"\s+", " ", "; ".join(clauses[:2])))
+    tour.write("demo")
+
+
 def common_crawl(measured: Path) -> None:
     """What a crawl would cost at the speed of benchmarks/results/real-crawl.md, extract to curate."""
     text = measured.read_text("utf-8")
@@ -318,6 +331,7 @@ def main() -> int:
         tour = Tour(Path(folder))
         if given.demo_log.exists():
             training(tour, given.demo_log)
+            demo(tour, given.demo_log)
         if (RESULTS / "real-crawl.md").exists():
             common_crawl(RESULTS / "real-crawl.md")
         if not given.from_results:
