@@ -111,8 +111,8 @@ def _batches(texts: Texts, data: Folder, tools: Tools) -> Iterator[tuple[Words, 
     settings = tools.settings
     for batch in texts.read(data):
         words = read_words(batch)
-        found = identified(words, tools.model, settings.language_score, settings.language_letters,
-                           settings.language_letter_share)
+        found = identified(words, tools.model, settings.min_language_score, settings.min_language_letters,
+                           settings.min_language_letter_share)
         yield words, found.languages, [hash_[0] * 256 + hash_[1] < 65536 // HELD_OUT for hash_ in content_hashes(batch)]
 
 

@@ -104,7 +104,7 @@ class Plan:
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
         # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
-        held = float("inf") if self.engine.spills else dedup.memory_gb * 1e9 if dedup.memory_gb else self.memory / 4
+        held = float("inf") if self.engine.spills else dedup.max_memory_gb * 1e9 if dedup.max_memory_gb else self.memory / 4
         made = []
         for step, size in grouped.items():
             passes = dedup.passes or passes_for(size, held)

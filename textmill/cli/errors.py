@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ AGAIN = "run the same command again: what is finished is kept"
 @contextlib.contextmanager
 def sentences(context: click.Context) -> Iterator[None]:
     """Around a word: print what stopped it, a sentence a line, and exit. What is not known here passes: it is a bug."""
+    warnings.showwarning = _warning
     try:
         yield
     except TextmillError as error:
@@ -36,6 +38,12 @@ def sentences(context: click.Context) -> Iterator[None]:
         fail(context, sentence)
     except KeyboardInterrupt:
         fail(context, "stopped; what is finished is kept, run the same command to go on", 130, at_once=True)
+
+
+def _warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None,
+             line: str | None = None) -> None:
+    """A warning as a sentence, without the line of code that it came from."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def fail(context: click.Context, message: str, status: int = 1, at_once: bool = False) -> NoReturn:
