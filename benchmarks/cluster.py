@@ -142,7 +142,7 @@ def flow(data: Path, config: Path, workers: int, *engine: str, servers: Sequence
     costs = {}
     for stage in STAGES:
         costs[stage], said = measured([
-            sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(config), "--mixture",
+            sys.executable, "-m", "textmill", stage, "--alone", "--data", str(data), "--config", str(config), "--mixture",
             str(data.parent / "recipe.yaml"), "--workers", str(workers), *engine], servers)
         print(data.name, stage, costs[stage], said, flush=True)
     return costs

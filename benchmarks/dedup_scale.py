@@ -62,7 +62,7 @@ def work(folder: Path, workers: int, memory_gb: float | None) -> None:
     tasks = pickle.loads((folder / "tasks").read_bytes())
     data, place = Folder(f"{folder}/data"), Folder(f"{folder}/work")
     start = time.monotonic()
-    find_copies(Timed(workers=workers), data, place, tasks, DedupSettings(memory_gb=memory_gb))
+    find_copies(Timed(workers=workers), data, place, tasks, DedupSettings(max_memory_gb=memory_gb))
     before, counted = time.monotonic(), [write_duplicates(data, place, n, task) for n, task in enumerate(tasks)]
     STEPS.append(("Write", time.monotonic() - before, 0))
     clustered, exact, near, held = (sum(column) for column in zip(*counted, strict=True))

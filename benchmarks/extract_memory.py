@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 # A word of the command line that tells what a process is for.
 ROLES = {"textmill.pipelines.engines.worker": "worker",
-         "textmill.pipelines.extract.pages.reader_process": "page reader", "pipelines": "driver"}
+         "textmill.pipelines.extract.pages.reader_process": "page reader", "textmill": "driver"}
 OTHER = "other"
 AS_IT_IS = ("hostile", "broken")
 EVERY = 0.1             # seconds between two looks
@@ -119,7 +119,7 @@ def main() -> int:
     for times in (1, given.times):
         data = given.data / f"times-{times}"
         give(given.crawl, data, times)
-        found.append(peaks([sys.executable, "-m", "pipelines", "extract", "--data", str(data), "--workers",
+        found.append(peaks([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers",
                             str(given.workers)]))
     lines = [f"| process | the crawl once: processes | MB, median | MB, largest | {given.times} times: processes | MB, median "
              "| MB, largest | growth |", "|---|---:|---:|---:|---:|---:|---:|---:|", *rows(*found)]

@@ -53,7 +53,7 @@ def timed(command: list[str], to: Path) -> float:
 
 
 def run_ours(data: Path, workers: int) -> Round:
-    seconds = timed([sys.executable, "-m", "pipelines", "extract", "--data", str(data), "--workers", str(workers)],
+    seconds = timed([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers", str(workers)],
                     data / "documents")
     return Round(seconds, json.loads((data / "documents/_stats.json").read_text())["kept"])
 

@@ -38,7 +38,7 @@ def bare(model: LanguageModel, texts: Sequence[str]) -> list[str]:
 
 
 def ours(model: LanguageModel, texts: Sequence[str], settings: MeasureSettings) -> list[str]:
-    bounds = (settings.language_score, settings.language_letters, settings.language_letter_share)
+    bounds = (settings.min_language_score, settings.min_language_letters, settings.min_language_letter_share)
     return [language for start in range(0, len(texts), BATCH)
             for language in identified(read_words(texts[start:start + BATCH]), model, *bounds).languages]
 
@@ -61,7 +61,7 @@ def row(origin: str, what: str, gold: Sequence[str], found: Sequence[str]) -> st
 def sentences(shared: Path, model: LanguageModel, settings: MeasureSettings) -> tuple[str, str]:
     """(summary, table by language)."""
     rows = list(json_lines(shared / "langid.jsonl.zst"))
-    unsure = MeasureSettings(language_score=0, language_letters=0, language_letter_share=0)
+    unsure = MeasureSettings(min_language_score=0, min_language_letters=0, min_language_letter_share=0)
     lines = ["| sentences of | who | sentences | right | macro-F1 | `und` | right where told |",
              "|---|---|---:|---:|---:|---:|---:|"]
     by_language = ["| sentences of | language | sentences | bare model F1 | textmill F1 | `und` |",

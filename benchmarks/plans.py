@@ -1,4 +1,4 @@
-"""The plans that docs/scale.md shows, as `make plan` prints them: `python -m benchmarks.plans` writes them to results/."""
+"""The plans that docs/scale.md shows, as `textmill plan` prints them: `python -m benchmarks.plans` writes them to results/."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ PLANS = {
 
 def main() -> None:
     for name, options in PLANS.items():
-        said = subprocess.run([sys.executable, "-m", "textmill.pipelines.ledger.cost", *options], cwd=ROOT, check=True,
+        said = subprocess.run([sys.executable, "-m", "textmill", "plan", *options], cwd=ROOT, check=True,
                               capture_output=True, text=True)
         (ROOT / f"benchmarks/results/{name}.txt").write_text(f"$ textmill plan {' '.join(options)}\n{said.stdout}")
 

@@ -54,13 +54,14 @@ def main() -> None:
     settings, recipe = prepare(given.raw, given.data, given.train_steps), ROOT / "benchmarks/real-crawl.yaml"
     rows = []
     for stage in STAGES:
-        said = measured([sys.executable, "-m", "pipelines", stage, "--data", str(given.data), "--config", str(settings),
-                         "--mixture", str(recipe), "--workers", str(given.workers)])
+        said = measured([sys.executable, "-m", "textmill", stage, "--alone", "--data", str(given.data), "--config",
+                         str(settings), "--mixture", str(recipe), "--workers", str(given.workers)])
         rows.append((stage, *said))
         print(*said, flush=True)
     run = given.data / "checkpoints/real-crawl"
-    rows.append(("train", *measured([sys.executable, "-m", "model", "train", "--blocks", str(given.data / "blocks/real-crawl"),
-                                     "--run", str(run), "--settings", str(settings), "--replace"])))
+    rows.append(("train", *measured([sys.executable, "-m", "textmill", "train", "--blocks",
+                                     str(given.data / "blocks/real-crawl"), "--run", str(run), "--settings", str(settings),
+                                     "--replace"])))
     print(*rows[-1], flush=True)
     write(rows, given)
 

@@ -147,8 +147,8 @@ def spam_table(shared: Path, data: Path) -> str:
     settings = data / "settings.yaml"
     settings.write_text((ROOT / "settings.yaml").read_text().replace("max_quarantined: 0.01", "max_quarantined: 0.5"))
     for stage in ("extract", "measure", "screen"):
-        subprocess.run([sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(settings)], check=True,
-                       cwd=ROOT, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "textmill", stage, "--alone", "--data", str(data), "--config", str(settings)],
+                       check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     wanted = {entry["record_id"]: (f"hostile {entry['kind']}", entry["expect"]["decision"])
               for entry in json.loads((shared / "crawl/hostile.json").read_text())["records"]
               if entry["group"] == "quality" and "expect" in entry}
@@ -182,9 +182,9 @@ def what_if(data: Path) -> str:
         assert rules.count(now) == 1, now
         rules = rules.replace(now, then)
     (data / "new.yaml").write_text(rules, "utf-8")
-    command = [sys.executable, "-m", "textmill.pipelines.ledger.what_if", "--data", ".", "--rules", "new.yaml"]
+    command = [sys.executable, "-m", "textmill", "what-if", "--data", ".", "--rules", "new.yaml"]
     ran = subprocess.run(command, check=True, cwd=data, capture_output=True, text=True)
-    return f"$ make what-if RULES=new.yaml\n{ran.stdout}"
+    return f"$ textmill what-if --rules new.yaml\n{ran.stdout}"
 
 
 def main() -> int:

@@ -137,7 +137,7 @@ def memory(texts: list[str], work: Path) -> str:
         with (data / "raw/texts/texts.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": text}) + "\n" for _ in range(times) for text in texts)
         for stage in ("extract", "measure", "screen"):
-            command = [sys.executable, "-m", "pipelines", stage, "--data", str(data), "--workers", "1"]
+            command = [sys.executable, "-m", "textmill", stage, "--alone", "--data", str(data), "--workers", "1"]
             ran = subprocess.run([sys.executable, "-c", PEAK, *command], cwd=ROOT, check=True, capture_output=True, text=True)
             if stage != "extract":
                 said.append((stage, times * len(texts), int(ran.stdout.splitlines()[-1]) / 1e3))

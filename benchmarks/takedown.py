@@ -25,12 +25,13 @@ import pyarrow as pa
 from benchmarks.real_crawl import ROOT, STAGES, prepare
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.row_groups import find_ids, find_pages, rows_of
+from textmill.pipelines.contract.row_groups import find_ids, rows_of
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.erasure.listing import stepping_in
 from textmill.pipelines.ledger.blocks import shards
+from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.ledger.trace import trace, where
 from textmill.pipelines.ledger.why import why
 from textmill.pipelines.pack.mixture import Mixture
@@ -52,25 +53,25 @@ def main() -> None:
     settings, data = prepare(given.raw, given.data, 1), given.data
 
     def run(*command: str) -> list[str]:
-        ran = subprocess.run([sys.executable, "-m", *command, "--data", str(data), "--mixture", str(RECIPE)], cwd=ROOT,
-                             text=True, capture_output=True)
+        ran = subprocess.run([sys.executable, "-m", "textmill", *command, "--data", str(data), "--mixture", str(RECIPE)],
+                             cwd=ROOT, text=True, capture_output=True)
         if ran.returncode or "Traceback" in ran.stderr:
             sys.exit(f"{' '.join(command)}\n{ran.stdout}{ran.stderr}")
         return ran.stdout.strip().splitlines()
 
     flags = ("--config", str(settings), "--workers", str(given.workers))
     for stage in STAGES:
-        print(*run("pipelines", stage, *flags), flush=True)
-    run("textmill.pipelines.report")
+        print(*run(stage, "--alone", *flags), flush=True)
+    run("report")
     config = read_config(str(settings), str(ROOT / "rules.yaml"), str(RECIPE), None)
     ledger(RunContext(Folder(str(data)), config, Engine()), given.host)
 
     stood, copies = most_copies(Folder(str(data)), given.host)
     (data / "takedown.txt").write_text(f"host:{given.host}\nid:{stood}\n")
     before = rows_of_blocks(data)
-    listed = run("textmill.pipelines.takedown", *flags)
+    listed = run("takedown", *flags)
     start = time.monotonic()
-    said = run("textmill.pipelines.takedown", "--carry-out", *flags)
+    said = run("takedown", "--carry-out", *flags)
     seconds = time.monotonic() - start
     after, once = rows_of_blocks(data), hashes(data)
     changed = [key for key in before if before[key] != after[key]]
@@ -81,17 +82,17 @@ def main() -> None:
         Folder(str(data)), "duplicates", [found[0] for found in find_ids(Folder(str(data)), copies).values()], ["kind"]))
     expect(stepped > 0, "a copy of the page stepped in")
     start = time.monotonic()
-    again = run("textmill.pipelines.takedown", "--carry-out", *flags)
+    again = run("takedown", "--carry-out", *flags)
     again_seconds = time.monotonic() - start
     expect(hashes(data) == once, "a second run changes nothing")
     for stage in STAGES[:5]:
-        expect(": up to date" in run("pipelines", stage, *flags)[0], f"{stage} is current after it")
+        expect(": up to date" in run(stage, "--alone", *flags)[0], f"{stage} is current after it")
     rebuilt = rebuild(run, data, flags)
     emptied = {key: value for key, value in once.items() if key.startswith("documents/")}
     expect(rebuilt == emptied, "extract gives the same bytes from the raw files")
     expect(hashes(data) == once, "nothing else changed by that")
-    print(*run("pipelines", "pack", *flags), *run("textmill.pipelines.report"), sep="\n", flush=True)
-    last = run("textmill.pipelines.takedown", "--carry-out", *flags)[-2]
+    print(*run("pack", "--alone", *flags), *run("report"), sep="\n", flush=True)
+    last = run("takedown", "--carry-out", *flags)[-2]
     write(given.host, listed, [*said, again[-2]], (seconds, again_seconds), (len(changed), len(before)),
           (len(copies), stepped), last)
 
@@ -111,7 +112,7 @@ def rebuild(run: Callable[..., list[str]], data: Path, flags: tuple[str, ...]) -
     """The hashes of `documents` when it is made again from the raw files, with the list and what was taken beside them."""
     aside = data / "aside"
     (data / "documents").rename(aside)
-    print(*run("pipelines", "extract", *flags), flush=True)
+    print(*run("extract", *flags), flush=True)
     found = hashes(data)
     subprocess.run(["rm", "-r", str(aside)], check=True)
     return {key: value for key, value in found.items() if key.startswith("documents/")}

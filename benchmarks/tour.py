@@ -1,8 +1,8 @@
 """Walks through the mill as README does, in a fresh folder, and writes what was said to benchmarks/results/tour-*.
 
 `python benchmarks/tour.py` takes about three minutes of two cores. What it takes from other results, and writes alone with
-`--from-results`, are the lines about training in demo.txt (the output of `make demo`) and the cost of a Common Crawl in
-the seconds of real-crawl.md (written by real_crawl.py).
+`--from-results`, are the lines about training in demo.txt (the output of `make demo`), a short form of that file, and the
+cost of a Common Crawl in the seconds of real-crawl.md (written by real_crawl.py).
 """
 
 import argparse
@@ -118,10 +118,10 @@ def only(row: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def stages(tour: Tour) -> None:
     """Every data stage on the sample crawl and Python's documentation, each with a row of what it wrote."""
-    tour.run("python -m textmill.pipelines.demo.python_docs --to data/raw/python-docs")
+    tour.run("textmill python-docs --to data/raw/python-docs")
     tour.write("python-docs")
 
-    tour.run("python -m pipelines extract")
+    tour.run("textmill extract")
     documents = tour.rows("documents")
     at = {row["url"]: n for n, row in enumerate(documents) if row["source"] == "sample"}
     tour.show("a row of data/documents:", only(documents[at[PAGE]]) | {"text": documents[at[PAGE]]["text"][:240] + " …"})
@@ -129,7 +129,7 @@ def stages(tour: Tour) -> None:
     tour.show("a row of data/documents/_rejected:", only(broken))
     tour.write("extract")
 
-    tour.run("python -m pipelines measure")
+    tour.run("textmill measure --alone")
     signals = tour.rows("signals")
     tour.show("some columns of a row of data/signals:", only(
         signals[at[PAGE]], "id", "language", "language_score", "script", "word_count", "mean_word_length", "stop_words",
@@ -137,11 +137,11 @@ def stages(tour: Tour) -> None:
         "findings"))
     tour.write("measure")
 
-    tour.run("python -m pipelines screen")
+    tour.run("textmill screen --alone")
     tour.show(f"the row of data/verdicts for {SPAM.split('//')[1]}:", tour.rows("verdicts")[at[SPAM]])
     tour.write("screen")
 
-    tour.run("python -m pipelines dedup")
+    tour.run("textmill dedup --alone")
     duplicates = tour.rows("duplicates")
     row = duplicates[at[COPY]]
     kept = next(document["url"] for document in documents if document["id"] == row["kept_id"])
@@ -149,19 +149,19 @@ def stages(tour: Tour) -> None:
     tour.say(f"  (what stays is {kept.split('//')[1]})")
     tour.write("dedup")
 
-    tour.run("python -m pipelines curate")
+    tour.run("textmill curate --alone")
     curated = next(row for row in tour.rows("curated") if row["url"] == PAGE)
     found = curated["text"].index("The number <")
     tour.show("a row of data/curated:", only(curated) | {"text": "… " + curated["text"][found:found + 270] + " …"})
     tour.write("curate")
 
-    tour.run("python -m pipelines tokenizer")
+    tour.run("textmill tokenizer --alone")
     tour.write("tokenizer")
-    tour.run("python -m pipelines tokenize")
+    tour.run("textmill tokenize --alone")
     tour.show("a row of data/tokens/demo-8k:", next(row for row in tour.rows("tokens/demo-8k") if row["id"] == curated["id"]))
     tour.write("tokenize")
 
-    tour.run("python -m pipelines pack")
+    tour.run("textmill pack --alone")
     blocks = tour.folder / "data/blocks/demo/train"
     part = json.loads((blocks / "_manifest.json").read_text())["parts"][0]
     with pa.ipc.open_stream(blocks / part["path"]) as reader:
@@ -169,7 +169,7 @@ def stages(tour: Tour) -> None:
     tour.show("a block of data/blocks/demo/train:", block | {"spans": block["spans"][:3]})
     tour.write("pack")
 
-    tour.run("python -m textmill.pipelines.report")
+    tour.run("textmill report")
     tour.write("report")
     funnel(tour)
 
@@ -197,13 +197,13 @@ def funnel(tour: Tour) -> None:
 
 def ledger(tour: Tour) -> None:
     """A page's story, the pages of a block, what holds a page."""
-    tour.run(f"python -m textmill.pipelines.ledger why \\\n    {SPAM} \\\n    | grep -v 'all$'")
+    tour.run(f"textmill why \\\n    {SPAM} \\\n    | grep -v 'all$'")
     tour.write("why")
-    tour.run(f"python -m textmill.pipelines.ledger why \\\n    {PAGE}")
+    tour.run(f"textmill why \\\n    {PAGE}")
     tour.write("why-kept")
-    tour.run(f"python -m textmill.pipelines.ledger where \\\n    {PAGE}")
+    tour.run(f"textmill where \\\n    {PAGE}")
     block = next(line.split()[1].partition("-")[0].rstrip(",") for line in tour.lines if line.startswith("blocks/demo/train"))
-    tour.run(f"python -m textmill.pipelines.ledger trace {block}")
+    tour.run(f"textmill trace {block}")
     tour.write("trace")
 
 
@@ -214,25 +214,25 @@ def takedown(tour: Tour) -> None:
     kept = next(row["kept_id"] for row in tour.rows("duplicates") if row["kind"] == "exact" and row["kept_id"] in mine)
     (tour.folder / "copy/takedown.txt").write_text(f"# asked for on 2026-11-20\nurl:{PAGE}\nid:{kept}\n")
     tour.run("cat copy/takedown.txt")
-    tour.run("python -m textmill.pipelines.takedown --data copy")
+    tour.run("textmill takedown --data copy")
     tour.write("takedown-list")
-    tour.run("python -m textmill.pipelines.takedown --data copy --carry-out | grep '^takedown'")
-    tour.run("python -m textmill.pipelines.takedown --data copy --carry-out | tail -n 2")
+    tour.run("textmill takedown --data copy --carry-out | grep '^takedown'")
+    tour.run("textmill takedown --data copy --carry-out | tail -n 2")
     tour.write("takedown")
 
 
 def again(tour: Tour) -> None:
     """Nothing to do; one new file; stale input refused; mistakes told."""
-    tour.run("python -m pipelines extract")
+    tour.run("textmill extract")
     tour.run("mkdir -p data/raw/notes && cp data/raw/sample/loose/*.txt data/raw/notes/")
-    tour.run("python -m pipelines curate", status=1)
+    tour.run("textmill curate --alone", status=1)
     for stage in ("extract", "measure"):
-        tour.run(f"python -m pipelines {stage}")
+        tour.run(f"textmill {stage} --alone")
     tour.write("again")
     (tour.folder / "mixtures/bad.yaml").write_text(BAD_MIXTURE)
     tour.run("cat mixtures/bad.yaml")
-    tour.run("python -m pipelines pack --mixture mixtures/bad.yaml", status=1)
-    tour.run("python -m pipelines pack --runner DaskRunner", status=1)
+    tour.run("textmill pack --alone --mixture mixtures/bad.yaml", status=1)
+    tour.run("textmill pack --alone --runner DaskRunner", status=1)
     tour.write("errors")
 
 
@@ -246,7 +246,7 @@ def own(tour: Tour) -> None:
     tour.run("ls my my/site")
     tour.run("mkdir -p own/raw/blog own/raw/site")
     tour.run("cp my/posts.jsonl own/raw/blog/ && cp -R my/site/. own/raw/site/")
-    tour.run("python -m pipelines extract --data own")
+    tour.run("textmill extract --data own")
     home = tour.folder / "own/documents"
     for part in json.loads((home / "_manifest.json").read_text())["parts"]:
         row = pq.read_table(home / part["path"]).to_pylist()[0]
@@ -261,12 +261,12 @@ def recipes(tour: Tour) -> None:
         for row in tour.rows("documents"):
             if row["source"] == "sample":
                 file.write(json.dumps({"url": row["url"], "title": row["title"], "text": row["text"]}) + "\n")
-    tour.run("python -m textmill.pipelines.standalone.dedup_file pages.jsonl --to unique.jsonl")
+    tour.run("textmill dedup-only pages.jsonl --to unique.jsonl")
     tour.run("wc -l pages.jsonl unique.jsonl")
     tour.write("only-dedup")
 
     shutil.copytree(ROOT / "sample/pages", tour.folder / "texts")
-    tour.run("python -m tokenizer train texts/*.txt --to mine --vocab-size 2048")
+    tour.run("textmill train-tokenizer texts/*.txt --to mine --vocab-size 2048")
     tour.run("""python -c '
 from tokenizers import Tokenizer
 mine = Tokenizer.from_file("mine/tokenizer.json")
@@ -276,20 +276,33 @@ print(mine.encode("The village bread").tokens, mine.encode("A").ids)'""")
     shutil.copytree(tour.folder / "data/blocks/demo", tour.folder / "copied")
     (tour.folder / "three.yaml").write_text(TINY)
     tour.run("cat three.yaml")
-    tour.run("python -m model train --blocks copied --run run --settings three.yaml")
-    tour.run("python -m model sample --run run --prompt 'The river' --tokens 12")
-    tour.run("python -m model export --run run --to exported")
+    tour.run("textmill train --blocks copied --run run --settings three.yaml")
+    tour.run("textmill sample --run run --prompt 'The river' --tokens 12")
+    tour.run("textmill export --run run --to exported")
     tour.run("ls exported")
     tour.write("only-training")
 
 
 def training(tour: Tour, log: Path) -> None:
     """The lines about training in the output of `make demo`."""
-    tour.say("$ make train")
+    tour.say("$ textmill train")
     for line in log.read_text("utf-8").splitlines():
         if line.startswith("train: ") and not PROGRESS.search(line):
             tour.say(line)
     tour.write("train")
+
+
+def demo(tour: Tour, log: Path) -> None:
+    """`make demo` in a few lines: of each stage the last line, its first two clauses, without what stands in brackets."""
+    last: dict[str, str] = {}
+    for line in log.read_text("utf-8").splitlines():
+        if found := re.match(r"\$ |([a-z]+): |real\b", line):
+            last[found[0]] = line
+    for line in last.values():
+        clauses = [clause for clause in re.sub(r" \([^()]*\)", "", line).split("; ")
+                   if not re.match(r"\d+ parts|applied to no", clause)]
+        tour.say(re.sub(r"\s+", " ", "; ".join(clauses[:2])))
+    tour.write("demo")
 
 
 def common_crawl(measured: Path) -> None:
@@ -318,6 +331,7 @@ def main() -> int:
         tour = Tour(Path(folder))
         if given.demo_log.exists():
             training(tour, given.demo_log)
+            demo(tour, given.demo_log)
         if (RESULTS / "real-crawl.md").exists():
             common_crawl(RESULTS / "real-crawl.md")
         if not given.from_results:

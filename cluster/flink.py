@@ -69,7 +69,7 @@ def commands(plan: Plan, lib: Path, folder: Path) -> list[tuple[str, list[str]]]
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     made = []
-    pool = [sys.executable, "-m", "textmill.pipelines.engines.pool", "--port", str(plan.pool_port), "--listen"]
+    pool = [sys.executable, "-P", "-m", "textmill", "pool", "--port", str(plan.pool_port), "--listen"]
     master = "[local]"
     if plan.hosts:
         head, rpc, rest = plan.head, free_port(), free_port()

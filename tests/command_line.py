@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.paths import ROOT
+from textmill.cli import main
 
 SETTINGS = ROOT / "tests/settings.yaml"        # small splits and parts, four passes of dedup
 MIXTURE = ROOT / "tests/mixture.yaml"
@@ -22,7 +23,7 @@ STAGES = tuple(DATASETS)
 
 
 def command(stage: str, data: Path | str, workers: int = 1, *more: str, settings: Path = SETTINGS) -> list[str]:
-    return [sys.executable, "-m", "pipelines", stage, "--data", str(data), "--config", str(settings), "--rules",
+    return [sys.executable, "-m", "textmill", stage, "--alone", "--data", str(data), "--config", str(settings), "--rules",
             str(ROOT / "rules.yaml"), "--mixture", str(MIXTURE), "--workers", str(workers), *more]
 
 
@@ -41,6 +42,12 @@ def run_all(data: Path | str, workers: int = 1, *more: str, settings: Path = SET
         assert "Traceback" not in ran.stderr, ran.stderr
         said.append(ran.stdout.strip())
     return said
+
+
+def refused(capsys: Any, *arguments: str) -> str:
+    """What a word says on stderr, run in this process, that ends with exit 1."""
+    assert main(arguments) == 1
+    return capsys.readouterr().err.removesuffix("\n")
 
 
 def put_sample(data: Path) -> Path:

@@ -63,7 +63,7 @@ def prism(folder: Path):
 
 def worker_pool(folder: Path, cwd: Path = ROOT, **environment: str):
     port = free_port()
-    return server([sys.executable, "-m", "textmill.pipelines.engines.pool", "--port", str(port)], port, folder / "worker-pool.log", cwd=cwd,
+    return server([sys.executable, "-m", "textmill", "pool", "--port", str(port)], port, folder / "worker-pool.log", cwd=cwd,
                   **environment)
 
 

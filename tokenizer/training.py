@@ -32,19 +32,23 @@ LARGEST_SAMPLE = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """How to train. `vocab_size` counts bytes, merges and special tokens together.
+    """Settings of training. A merge has to occur twice.
 
     `qwen2` is the default pattern: single digits cost no part of a small vocabulary for the 1,110 numbers of up to
     three digits, and nanochat's runs (0.969 bits per byte with single digits, 0.972 with up to three) agree.
-    A merge has to occur twice. `max_pretoken_bytes` bounds what lies between two cuts, in training only: training
-    time is quadratic in the longest (100,000 letters `a` take 2.7 s uncut and 8 ms cut at 256).
     """
 
-    vocab_size: int = 16384
+    vocab_size: int = 8192
+    """Bytes, merges and special tokens together."""
     pattern: str = "qwen2"
+    """Where a text is cut before merging: a name that llama.cpp knows."""
     special_tokens: list[str] = field(default_factory=lambda: [END_OF_TEXT])
+    """Ids after the merges, in this order."""
     max_pretoken_bytes: int = 256
+    """Of what lies between two cuts, in training only: time is quadratic in the longest (100,000 letters `a` take 2.7 s uncut
+    and 8 ms cut at 256)."""
     sample_bytes: int = 256_000_000
+    """Of text to train on; of more, texts are chosen by the hash of their ids."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be."""

@@ -12,13 +12,10 @@ class SamplingSettings:
 
     temperature: float = 0.8
     """Divides the logits; 0 takes the likeliest token."""
-
     top_k: int | None = None
     """Draw from the k likeliest only."""
-
     top_p: float | None = None
     """Draw from the likeliest that reach probability p together (nucleus sampling, Holtzman et al. 2020)."""
-
     seed: int = 1
     """Of the draws."""
 

@@ -21,40 +21,28 @@ class RunSettings:
 
     steps: int | None = 80
     """Updates. Or give epochs, and null here."""
-
     epochs: float | None = None
     """Passes over the training data."""
-
     batch: int = 2
     """Blocks at a time."""
-
     accumulate: int = 4
     """Batches per update."""
-
     optimizer: str = "muon"
     """adamw for everything, or muon for the layers' matrices and adamw for the rest."""
-
     lr: float = 0.005
     """Highest learning rate."""
-
     warmup: int = 10
     """Steps in which the rate rises linearly."""
-
     decay: float = 0.6
     """Share of the steps, the last ones, in which the rate falls linearly to zero."""
-
     weight_decay: float = 0.1
     """Of matrices. Norms and biases do not decay."""
-
     clip: float | None = 1.0
     """Largest norm of the gradient. null: not clipped."""
-
     seed: int = 1
     """Of everything random: in training on blocks, the initial weights alone."""
-
     validation_every: int = 40
     """Steps between validations. There is one before the first step and one after the last, too."""
-
     save_every: int = 40
     """Steps between checkpoints. There is one after the last step, too."""
 
@@ -79,10 +67,8 @@ class TrainSettings(RunSettings):
 
     shape: str = "ci"
     """Named size: ci, 10m, 40m, 124m or 350m."""
-
     architecture: str = "qwen3"
     """qwen3, gpt2 or gpt2-sinusoidal."""
-
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
 

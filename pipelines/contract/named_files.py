@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.raw import sha256
+from textmill.pipelines.contract.storage import Folder, StageError, sha256
 
 Read = TypeVar("Read")
 

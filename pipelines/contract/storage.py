@@ -6,11 +6,12 @@ local file. Nothing else in the project opens a path of a dataset by itself.
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -236,3 +237,13 @@ def _sync(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256(file: BinaryIO, tell: Callable[[int], object] = int) -> str:
+    """Of all bytes of an open file; `tell` is given how many have been read."""
+    digest, count = hashlib.sha256(), 0
+    while chunk := file.read(8 << 20):
+        digest.update(chunk)
+        count += len(chunk)
+        tell(count)
+    return digest.hexdigest()

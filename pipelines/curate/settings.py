@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CurateSettings:
-    """Settings of curate. `max_piece_bytes` is 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
+    """Settings of curate."""
+
     max_piece_bytes: int = 32768
-    clean_tables: bool = True                   # rows without a word go, each recorded as an edit
-    evaluation_sets: tuple[str, ...] = ()       # files under evaluation_sets/: documents that hold their items are found
+    """Longer texts are cut: 8192 tokens, the longest block, at 4 bytes a token (English BPE)."""
+    clean_tables: bool = True
+    """Rows of tables without a word are taken out, each recorded as an edit."""
+    evaluation_sets: tuple[str, ...] = ()
+    """Files under evaluation_sets/: documents that hold their items are dropped or tagged."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""

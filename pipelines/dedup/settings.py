@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 SIGNATURE = 120        # permutations in a stored signature
 
@@ -13,19 +13,33 @@ Standing = Literal["source", "longest", "oldest", "newest"]
 
 @dataclass(frozen=True)
 class DedupSettings:
-    """Settings of the stage. A smaller `id` decides where the whole `order` ties."""
+    """Settings of dedup. A smaller `id` decides where the whole `order` ties."""
 
-    threshold: float = 0.8              # exact Jaccard of shingle sets at or above which two documents are copies
-    recall: float = 0.99                # of pairs at the threshold, to be found: chooses bands and rows
-    bands: int | None = None            # both or neither: a banding of one's own, such as FineWeb's 14 × 8
+    threshold: float = 0.8
+    """Exact Jaccard of shingle sets at or above which two documents are duplicates."""
+    recall: float = 0.99
+    """Share of pairs at the threshold that must become candidates: chooses bands and rows."""
+    bands: int | None = None
+    """With `rows`, a banding of one's own, such as FineWeb's 14 × 8; both or neither."""
     rows: int | None = None
-    containment: float = 0.9            # share of a text's shingles in another from which on it is reported as contained
-    rounds: int = 8                     # a bucket's members are compared with at most so many of them
-    all_pairs: int = 1000               # in clusters up to this size a removed copy names the most similar kept one
-    order: tuple[Standing, ...] = ("source", "longest", "oldest")      # who stays: the first in this order
-    source_priority: tuple[str, ...] = ()       # best first; sources not named come after these, all alike
-    memory_gb: float | None = None      # for what is grouped at one time; a quarter of the machine's where not given
-    passes: int | None = None           # over the keys; worked out from the memory where not given
+    """Hashes in a band."""
+    min_containment: float = 0.9
+    """Share of a text's shingles in another from which on it is reported as contained in it."""
+    max_rounds: int = 8
+    """A bucket's members are compared with at most so many of them."""
+    max_all_pairs_cluster: int = 1000
+    """In clusters up to this size a removed copy names the most similar kept one: all pairs are compared."""
+    order: tuple[Standing, ...] = ("source", "longest", "oldest")
+    """Which copy is kept: the first in this order."""
+    source_priority: tuple[str, ...] = ()
+    """Best first; sources not named come after these, all alike."""
+    max_memory_gb: float | None = None
+    """For what is grouped at one time; null is a quarter of the machine's."""
+    passes: int | None = None
+    """Over the keys; null: as many as the memory asks for."""
+
+    renamed: ClassVar = {"containment": "min_containment", "rounds": "max_rounds", "all_pairs": "max_all_pairs_cluster",
+                         "memory_gb": "max_memory_gb"}
 
     def problems(self) -> Iterator[str]:
         """What cannot work, one sentence each."""
@@ -44,12 +58,12 @@ class DedupSettings:
         elif chosen_banding(self.threshold, self.recall) is None:
             yield f"recall: {self.recall} of the pairs at threshold {self.threshold} cannot be found with {SIGNATURE} " \
                   f"permutations; ask for {probability_found(self.threshold, SIGNATURE, 1):.4f} or less"
-        if not 0 < self.containment <= 1:
-            yield f"containment: {self.containment} must be above 0 and at most 1"
-        if self.rounds < 1:
-            yield f"rounds: {self.rounds} must be at least 1"
-        if self.all_pairs < 2:
-            yield f"all_pairs: {self.all_pairs} must be at least 2"
+        if not 0 < self.min_containment <= 1:
+            yield f"min_containment: {self.min_containment} must be above 0 and at most 1"
+        if self.max_rounds < 1:
+            yield f"max_rounds: {self.max_rounds} must be at least 1"
+        if self.max_all_pairs_cluster < 2:
+            yield f"max_all_pairs_cluster: {self.max_all_pairs_cluster} must be at least 2"
         if len(set(self.order)) < len(self.order):
             yield f"order: {', '.join(self.order)} names one twice; name each at most once"
         if {"oldest", "newest"} <= set(self.order):
@@ -58,8 +72,8 @@ class DedupSettings:
             yield "source_priority is given but order does not name source; add it to order"
         if len(set(self.source_priority)) < len(self.source_priority):
             yield "source_priority names a source twice; name each at most once"
-        if self.memory_gb is not None and self.memory_gb <= 0:
-            yield f"memory_gb: {self.memory_gb} must be above 0"
+        if self.max_memory_gb is not None and self.max_memory_gb <= 0:
+            yield f"max_memory_gb: {self.max_memory_gb} must be above 0"
         if self.passes is not None and self.passes < 1:
             yield f"passes: {self.passes} must be at least 1"
 
@@ -85,8 +99,8 @@ def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
 
 def memory_for(settings: DedupSettings, spills: bool = False) -> float:
     """Bytes that may be grouped at one time: as set, else a quarter of the machine's, or any number where the engine spills."""
-    if settings.memory_gb:
-        return settings.memory_gb * 1e9
+    if settings.max_memory_gb:
+        return settings.max_memory_gb * 1e9
     return math.inf if spills else memory_of_machine() / 4
 
 

@@ -61,7 +61,8 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
 
     def output_settings(self, config: Configuration) -> Any:
         """Memory and passes decide how the work is cut, not about a byte."""
-        return {name: value for name, value in to_plain(self.settings(config)).items() if name not in ("memory_gb", "passes")}
+        settings = to_plain(self.settings(config))
+        return {name: value for name, value in settings.items() if name not in ("max_memory_gb", "passes")}
 
     def input_digest(self, context: RunContext) -> str:
         """Known without looking for copies: the settings and all parts of the three datasets."""

@@ -213,7 +213,7 @@ def decide(partition: tuple[int, Iterable[bytes]], run: Run) -> Iterator[Packed]
     _, chunks = partition
     settings = run.settings
     decided = decisions(joined(chunks, CLUSTERED), ShingleSets(run.sets), settings.threshold, settings.order,
-                        settings.all_pairs)
+                        settings.max_all_pairs_cluster)
     for ordinal, rows in split(decided, (decided["ref"] >> np.uint64(32)).astype(np.int64)):
         yield ordinal, rows.tobytes()
 

@@ -75,7 +75,7 @@ def compared(links: np.ndarray, sets: ShingleSets, settings: DedupSettings) -> C
     for start, end in chunks(component, index["count"]):
         some = slice(*members_of(component[members], component[start], component[end - 1]))
         known = _rounds(buckets[some], members[some] - start, sets, index[start:end], component[start:end], settings)
-        found.append(Compared(known.edges(settings.threshold), known.held(settings.threshold, settings.containment)))
+        found.append(Compared(known.edges(settings.threshold), known.held(settings.threshold, settings.min_containment)))
     return Compared(*map(np.concatenate, zip(*found, strict=True)))
 
 
@@ -108,13 +108,13 @@ def _rounds(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: 
             settings: DedupSettings) -> "_Known":
     """All comparisons of some whole components; `members` are rows of `index`, sorted by (bucket, id)."""
     groups = np.cumsum(np.concatenate([[0], buckets[1:] != buckets[:-1]]))
-    all_pairs = np.bincount(groups) <= settings.rounds + 1
+    all_pairs = np.bincount(groups) <= settings.max_rounds + 1
     known = _Known(Jaccards(sets, index, component), index)
 
     def stays(similarity: np.ndarray, at: np.ndarray) -> np.ndarray:
         return (similarity < settings.threshold) | all_pairs[at]
 
-    for _ in zip(range(settings.rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
+    for _ in zip(range(settings.max_rounds), in_rounds(groups, members, known.similarity, stays), strict=False):
         pass
     return known
 

@@ -6,33 +6,17 @@ parsed, never imported or run. What is written depends on the interpreter's vers
 interpreter that comes without its sources (some embedded and frozen ones) gives a notice, not an error.
 """
 
-import argparse
 import ast
 import json
 import os
 import platform
-import sys
-import sysconfig
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 # No prose for a reader, or third-party text that only happens to lie there.
 _LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "site-packages", "dist-packages",
              "__pycache__", "pydoc_data", "_vendor", "ensurepip", "lib-dynload"}
-
-
-def main(argv: Sequence[str] | None = None) -> int | str:
-    """Exit status: 0, or a sentence for stderr and exit 1."""
-    parser = argparse.ArgumentParser(prog="textmill python-docs", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER",
-                        help="the folder of this source, say data/raw/python-docs")
-    folder = parser.parse_args(argv).to
-    try:
-        print(import_docs(Path(sysconfig.get_paths()["stdlib"]), folder))
-    except OSError as error:
-        return f"python_docs: {folder / 'python-docs.jsonl'} cannot be written ({error})"
-    return 0
 
 
 def import_docs(library: Path, folder: Path) -> str:
@@ -100,7 +84,3 @@ def _parsed(path: Path) -> ast.Module | None:
             return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

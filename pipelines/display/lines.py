@@ -6,7 +6,7 @@ What came from a page goes through `shown`: personal data masked, control charac
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from textmill.pipelines.report.personal import masked, visible
+from textmill.pipelines.display.masking import masked, visible
 
 WIDTH = 78
 LABEL = 11          # columns of a label with its two blanks

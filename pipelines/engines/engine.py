@@ -40,6 +40,8 @@ NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError
 class WorkerDiedError(StageError):
     """A local worker process ended unasked. The embedded runner cannot go on: the process has to end."""
 
+    ends_process = True
+
 
 class Endpoints(NamedTuple):
     """Addresses of an engine's job service, and of the worker pool on each worker's own host."""
@@ -205,7 +207,7 @@ def _local_runner(workers: int) -> Any:
 
     if workers == 1:
         return FnApiRunner()
-    command = f"exec {shlex.quote(sys.executable)} -m textmill.pipelines.engines.worker"
+    command = f"exec {shlex.quote(sys.executable)} -P -m textmill.pipelines.engines.worker"
     return FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command))
 
 

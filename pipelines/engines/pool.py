@@ -6,46 +6,34 @@ the Python that runs the pool imports all of it once, and a worker is a fork of 
 What workers say goes to the pool's own output. On SIGTERM the pool ends its workers and itself.
 """
 
-import argparse
+import importlib
 import multiprocessing
+import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-PORT = 50000
-PRELOADED = ["apache_beam", "apache_beam.runners.worker.sdk_worker", "textmill.pipelines.flow",
-             "textmill.pipelines.engines.tasks", "textmill.pipelines.engines.preflight",
-             "textmill.pipelines.dedup.transforms", "textmill.pipelines.extract.pages.reader"]
+PRELOADED = ["apache_beam", "apache_beam.runners.worker.sdk_worker", "textmill.pipelines.engines.tasks",
+             "textmill.pipelines.engines.preflight"]
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="textmill pool", description=__doc__.split("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("--port", type=int, default=PORT, help="where it listens (default: %(default)s)")
-    parser.add_argument("--listen", default="localhost", metavar="ADDRESS",
-                        help="for an engine on another host than the pool: which address of this one (default: %(default)s)")
-    given = parser.parse_args(argv)
-    try:
-        serve(f"{given.listen}:{given.port}")
-    except ImportError as error:
-        return f"pool: this Python cannot run workers ({error}); install textmill with its [pipelines] extra"
-    except OSError as error:
-        return f"pool: {given.listen}:{given.port} cannot be listened on ({error}); end what does, or give another --port"
-    return 0
+def serve(address: str, stages: Sequence[str]) -> None:
+    """Answer until SIGTERM. ImportError where workers could not run, OSError where the address is taken.
 
-
-def serve(address: str) -> None:
-    """Answer until SIGTERM. ImportError where workers could not run, OSError where the address is taken."""
+    `stages` are the modules that hold the stages' work: a fork has them, and need not import them.
+    """
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-    import textmill.pipelines.flow  # noqa: F401  (the fork server, which imports it too, would not say that it cannot)
-
+    for module in stages:
+        importlib.import_module(module)         # the fork server, which imports it too, would not say that it cannot
+    # The fork server starts as `python -c`, which would look into the working folder before it looks for libraries.
+    os.environ["PYTHONSAFEPATH"] = "1"
     forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(PRELOADED)
+    forks.set_forkserver_preload([*PRELOADED, *stages])
     workers: dict[str, Any] = {}
 
     class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
@@ -94,7 +82,3 @@ def end(worker: Any) -> None:
     if worker.is_alive():
         worker.kill()
         worker.join()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -64,7 +64,7 @@ class _Records:
         for part in split.ranges:
             with open_file(part.path) as file:
                 if split.kind in ("warc", "wet", "arc"):
-                    limits = Limits(self.settings.record_bytes, self.settings.ratio)
+                    limits = Limits(self.settings.max_record_bytes, self.settings.max_inflation)
                     framed = read_arc(file, limits) if split.kind == "arc" else read_records(
                         file, part.path, part.start, part.end, limits, ends)
                     for record in framed:
@@ -113,7 +113,7 @@ class _Records:
 
     def file(self, file: Any, part: Range, kind: str) -> Row:
         """A file that is one document."""
-        bound = self.settings.page_bytes if kind == "html" else self.settings.record_bytes
+        bound = self.settings.max_page_bytes if kind == "html" else self.settings.max_record_bytes
         stored = file.read(bound + 1)
         origin = Origin(self.source, part.path, 0, len(stored))
         if len(stored) > bound:
@@ -147,7 +147,7 @@ class _Records:
             return Refusal("content_type", kind)
         if listed := blocked(head.url, self.blocklists):
             return listed
-        body = payload(response, self.settings.page_bytes)
+        body = payload(response, self.settings.max_page_bytes)
         if isinstance(body, Refusal):
             return body
         if not body.strip():

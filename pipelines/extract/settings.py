@@ -1,8 +1,9 @@
-"""What a user may set for `extract`; every value here can change the bytes written, so all of them are in the fingerprint."""
+"""What a user sets of extract; every value here can change the bytes written, so all of them are in the fingerprint."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 MIB = 1 << 20
 
@@ -11,36 +12,62 @@ MIB = 1 << 20
 class ExtractSettings:
     """Sizes and limits of `extract`. Limits are counted, never timed, so the same page meets the same fate everywhere."""
 
-    part_bytes: int = 128 * MIB         # text that one part of `documents` holds, about
-    split_bytes: int = 16 * MIB         # stored bytes of a raw file that one split owns
-    record_bytes: int = 64 * MIB        # a record, line or file larger than this is rejected as too_large
-    page_bytes: int = 32 * MIB          # an HTML body after its transfer and content codings are undone
-    ratio: int = 500                    # inflated / stored bytes of a record over 16 MiB; a page of script state reached 216
-    nodes: int = 60_000                 # start tags of a page: 190k took 9.6 s and 1.1 GB (measured); real pages reached 34k
-    depth: int = 200                    # nested elements: trafilatura walks by recursion, Python stops near 1000 frames
-    nesting: int = 1_000_000            # the depths of all elements added up: lists 90 deep took 7.7 s with 60k tags (measured)
-    cells: int = 2_000                  # of one table row: 40k took 8.5 s, growing with the square (measured)
-    attributes: int = 25_000            # of one tag: 50k took 3.0 s, growing with the square (measured)
-    all_attributes: int = 200_000       # of all tags: 6M took 15 s and 4.8 GB (measured)
-    links: int = 20_000                 # 300k links took 4.7 s and 782 MB (measured)
-    deadline: float = 30                # CPU seconds of a page: a backstop behind the limits above, which stop it long before
-    memory_mb: int = 1024               # MiB that a page may add to the process that reads it: as above
-    replaced: float = 0.05              # share of characters that could not be decoded
-    text_columns: tuple[str, ...] = ("text", "content", "raw_content")   # the first that a row has is its text
-    html_columns: tuple[str, ...] = ("html", "raw_html")                 # looked for where there is no text
-    blocklists: tuple[str, ...] = ()    # files under blocklists/: a page is refused by the first that lists its URL
-    max_quarantined: float = 0.01       # share of records that may be unreadable before a run ends with exit 1
+    part_bytes: int = 128 * MIB
+    """Text that one part of `documents` holds, about."""
+    split_bytes: int = 16 * MIB
+    """Stored bytes of a raw file that one split, and so one task, owns."""
+    max_record_bytes: int = 64 * MIB
+    """A record, line or file that is larger is rejected as too_large."""
+    max_page_bytes: int = 32 * MIB
+    """Of an HTML body after its transfer and content codings are undone."""
+    max_inflation: int = 500
+    """Inflated over stored bytes of a record over 16 MiB; a page of script state reached 216."""
+    max_nodes: int = 60_000
+    """Start tags of a page: 190k took 9.6 s and 1.1 GB (measured); real pages reached 34k."""
+    max_depth: int = 200
+    """Nested elements: trafilatura walks by recursion, Python stops near 1000 frames."""
+    max_nesting: int = 1_000_000
+    """The depths of all elements added up: lists 90 deep took 7.7 s with 60k tags (measured)."""
+    max_row_cells: int = 2_000
+    """Cells of one table row: 40k took 8.5 s, growing with the square (measured)."""
+    max_tag_attributes: int = 25_000
+    """Attributes of one tag: 50k took 3.0 s, growing with the square (measured)."""
+    max_attributes: int = 200_000
+    """Attributes of all tags: 6M took 15 s and 4.8 GB (measured)."""
+    max_links: int = 20_000
+    """Links of a page: 300k took 4.7 s and 782 MB (measured)."""
+    max_page_seconds: float = 30
+    """CPU seconds of a page: a backstop behind the limits above, which stop it long before."""
+    max_page_memory_mb: int = 1024
+    """MiB that a page may add to the process that reads it: a backstop too."""
+    max_replaced_share: float = 0.05
+    """Share of characters that could not be decoded."""
+    text_columns: tuple[str, ...] = ("text", "content", "raw_content")
+    """JSONL and Parquet: the first that a row has is its text."""
+    html_columns: tuple[str, ...] = ("html", "raw_html")
+    """Looked for where there is no text."""
+    blocklists: tuple[str, ...] = ()
+    """Files under blocklists/: a page is refused by the first that lists its URL."""
+    max_quarantined: float = 0.01
+    """Share of records that may be unreadable before a run ends with exit 1."""
+
+    renamed: ClassVar = {
+        "record_bytes": "max_record_bytes", "page_bytes": "max_page_bytes", "ratio": "max_inflation", "nodes": "max_nodes",
+        "depth": "max_depth", "nesting": "max_nesting", "cells": "max_row_cells", "attributes": "max_tag_attributes",
+        "all_attributes": "max_attributes", "links": "max_links", "deadline": "max_page_seconds",
+        "memory_mb": "max_page_memory_mb", "replaced": "max_replaced_share"}
 
     def problems(self) -> Iterator[str]:
-        for name in ("part_bytes", "split_bytes", "record_bytes", "page_bytes", "ratio", "nodes", "depth", "nesting", "cells",
-                     "attributes", "all_attributes", "links", "deadline"):
+        for name in ("part_bytes", "split_bytes", "max_record_bytes", "max_page_bytes", "max_inflation", "max_nodes",
+                     "max_depth", "max_nesting", "max_row_cells", "max_tag_attributes", "max_attributes", "max_links",
+                     "max_page_seconds"):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}; give a number of at least 1"
-        if self.memory_mb < 64:
-            yield f"memory_mb is {self.memory_mb}; a page of some MB needs 64"
-        if self.depth > 400:
-            yield f"depth is {self.depth}; the extractor walks a page by recursion, so give at most 400"
-        for name in ("replaced", "max_quarantined"):
+        if self.max_page_memory_mb < 64:
+            yield f"max_page_memory_mb is {self.max_page_memory_mb}; a page of some MB needs 64"
+        if self.max_depth > 400:
+            yield f"max_depth is {self.max_depth}; the extractor walks a page by recursion, so give at most 400"
+        for name in ("max_replaced_share", "max_quarantined"):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name} is {getattr(self, name)}; it is a share, give a number from 0 to 1"
         for name in self.blocklists:

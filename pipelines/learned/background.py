@@ -1,6 +1,6 @@
-"""Make a background table: how each language is usually written, counted on texts that are trusted.
+"""Background table: how each language is usually written, counted on texts that are trusted.
 
-    textmill background --name web                     from DATA/curated
+    textmill background --name web                       from DATA/curated
     textmill background --name web --texts some/folder   from elsewhere
 
 The table becomes DATA/background/NAME.parquet, an input of measure like a model: `measure.background: web` in settings.yaml
@@ -8,10 +8,8 @@ chooses it, and nothing makes it again by itself. Guarantees the same bytes from
 texts, by the hash of their content, is not counted: on these the mean bits per character of the language are measured.
 """
 
-import argparse
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import Texts, parse_texts
 from textmill.pipelines.measure.background import (
@@ -113,8 +111,8 @@ def _batches(texts: Texts, data: Folder, tools: Tools) -> Iterator[tuple[Words, 
     settings = tools.settings
     for batch in texts.read(data):
         words = read_words(batch)
-        found = identified(words, tools.model, settings.language_score, settings.language_letters,
-                           settings.language_letter_share)
+        found = identified(words, tools.model, settings.min_language_score, settings.min_language_letters,
+                           settings.min_language_letter_share)
         yield words, found.languages, [hash_[0] * 256 + hash_[1] < 65536 // HELD_OUT for hash_ in content_hashes(batch)]
 
 
@@ -171,29 +169,12 @@ def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) ->
     return len(content)
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="textmill background", description=__doc__.splitlines()[0],
-                                     allow_abbrev=False)
-    parser.add_argument("--name", required=True, help="what it is called in settings.yaml")
-    parser.add_argument("--texts", default="curated", metavar="WHERE[:COLUMN=VALUE]",
-                        help="a dataset of the data folder, a file or a folder (default: %(default)s)")
-    parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
-    parser.add_argument("--config", default="settings.yaml", help="settings, for the language model (default: %(default)s)")
-    given = parser.parse_args(argv)
-    data = Folder(given.data)
-    try:
-        settings = parse(Settings, read_yaml(given.config), given.config)
-        texts = parse_texts(given.texts, settings.extract.text_columns)
-        table, languages = build(texts, data, open_tools(replace(settings.measure, background=None, classifier=None)))
-        facts = {"languages": languages, "texts": given.texts, "made_from": texts.fingerprint(data)}
-        size = write(table, facts, data, given.name)
-    except (StageError, SettingsError) as error:
-        return "\n".join(f"background: {line}" for line in str(error).splitlines())
+def make_background(data: Folder, config: str, name: str, given: str) -> str:
+    """Count, write DATA/background/NAME.parquet, and say so in a line. `config` is a settings file, `given` names the texts."""
+    settings = parse(Settings, read_yaml(config), config)
+    texts = parse_texts(given, settings.extract.text_columns)
+    table, languages = build(texts, data, open_tools(replace(settings.measure, background=None, classifier=None)))
+    size = write(table, {"languages": languages, "texts": given, "made_from": texts.fingerprint(data)}, data, name)
     words = sum(fact["words"] for fact in languages.values())
-    print(f"background: {len(languages)} languages ({', '.join(languages)}) from {words:,} words of {given.texts}; "
-          f"{data.uri}/{place_of(given.name)}, {size / 1e6:.1f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return (f"background: {len(languages)} languages ({', '.join(languages)}) from {words:,} words of {given}; "
+            f"{data.uri}/{place_of(name)}, {size / 1e6:.1f} MB")

@@ -4,16 +4,13 @@ Everything follows from the bytes under raw/ (or a size you name), the settings 
 `benchmarks/cluster.py` measured on a real crawl. Other pages cost other amounts; measure your own where it matters.
 """
 
-import argparse
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
 import yaml
 
-from textmill.base.strict import SettingsError, parse
-from textmill.base.terminal import show
+from textmill.base.strict import parse
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.bands import BAND
@@ -21,9 +18,8 @@ from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
-from textmill.pipelines.engines.engine import Engine, processors
+from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.settings import read_config
 from textmill.tokenizer.training import TokenizerSettings
 
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
@@ -108,7 +104,7 @@ class Plan:
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
         # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
-        held = float("inf") if self.engine.spills else dedup.memory_gb * 1e9 if dedup.memory_gb else self.memory / 4
+        held = float("inf") if self.engine.spills else dedup.max_memory_gb * 1e9 if dedup.max_memory_gb else self.memory / 4
         made = []
         for step, size in grouped.items():
             passes = dedup.passes or passes_for(size, held)
@@ -181,33 +177,18 @@ def read_rates() -> Rates:
     return parse(Rates, yaml.safe_load((files("textmill.pipelines.ledger") / "rates.yaml").read_text("utf-8")), "rates.yaml")
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="textmill plan", description=__doc__.split("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("--data", default="data", help="the data folder, whose raw/ is looked at (default: %(default)s)")
-    parser.add_argument("--stored", metavar="SIZE", help="plan for so much instead, as in 100TB")
-    parser.add_argument("--config", default="settings.yaml", help="settings of every stage (default: %(default)s)")
-    parser.add_argument("--rules", default="rules.yaml", help="bounds and policies (default: %(default)s)")
-    parser.add_argument("--mixture", default="mixtures/demo.yaml", help="the recipe for pack (default: %(default)s)")
-    parser.add_argument("--runner", default="local", help="as for a run (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=processors(), help="as for a run (default: one per core)")
-    parser.add_argument("--memory-gb", type=float, default=None, metavar="GB",
-                        help="of this machine, or of one worker of a cluster (default: what this machine has, or 4)")
-    given = parser.parse_args(argv)
+def plan(stored: int, config: Configuration, engine: Engine, memory_gb: float | None = None) -> Plan:
+    """The plan for so many stored bytes. Memory is of this machine or of one worker of a cluster, where nobody says."""
+    memory = memory_gb * 1e9 if memory_gb else memory_of_machine() if engine.is_local else 4e9
+    return Plan(read_rates(), config, engine, stored, memory)
+
+
+def stored_bytes(data: Folder, stored: str | None) -> int:
+    """The size to plan for: as it was given, or what lies in raw/. StageError where that is none."""
     try:
-        try:
-            stored = size_of(given.stored) if given.stored else sum(e.size for e in Folder(f"{given.data}/raw").entries())
-        except ValueError:
-            raise StageError(f"--stored {given.stored} is no size; write it like 100TB") from None
-        if not stored:
-            raise StageError(f"there is nothing in {given.data}/raw; put pages there, or give --stored")
-        engine = Engine(given.runner, given.workers)
-        memory = given.memory_gb * 1e9 if given.memory_gb else memory_of_machine() if engine.is_local else 4e9
-        config = read_config(given.config, given.rules, given.mixture, None)
-        show(Plan(read_rates(), config, engine, stored, memory).lines())
-    except (StageError, SettingsError) as error:
-        return "\n".join(f"plan: {line}" for line in str(error).splitlines())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        size = size_of(stored) if stored else sum(entry.size for entry in (data / "raw").entries())
+    except ValueError:
+        raise StageError(f"--stored {stored} is no size; write it like 100TB") from None
+    if not size:
+        raise StageError(f"there is nothing in {data.uri}/raw; put pages there, or give --stored")
+    return size

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.row_groups import Found, find_ids, row_groups, rows_of
+from textmill.pipelines.contract.row_groups import DocumentRow, find_ids, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import labelled, ranges, shown
 from textmill.pipelines.ledger.blocks import datasets_under, spans_in, spans_of
@@ -30,7 +30,7 @@ def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:
     return lines
 
 
-def _standing(data: Folder, documents: list[Found]) -> Found | None:
+def _standing(data: Folder, documents: list[DocumentRow]) -> DocumentRow | None:
     """Of the records with one id the one that dedup let stand; the first where it was not run."""
     for document, row in zip(documents, rows_of(data, "duplicates", documents, ["kind"]), strict=True):
         if row and row["kind"] is None:
@@ -63,7 +63,7 @@ def _place(file: str, offset: int, length: int | None) -> str:
     return f"{file}, offset {offset:,}" + ("" if length is None else f", length {length:,}")
 
 
-def _rows_in_parts(data: Folder, dataset: str, documents: tuple[Found, ...], ids: set[str]) -> Iterator[tuple[str, int]]:
+def _rows_in_parts(data: Folder, dataset: str, documents: tuple[DocumentRow, ...], ids: set[str]) -> Iterator[tuple[str, int]]:
     """(part, rows with one of these ids) of the parts that hold any: they have the keys of the parts of documents."""
     manifest, wanted = Manifest.read(data / dataset), pa.array(sorted(ids), pa.string())
     for part in (p for p in (manifest.parts if manifest else ()) if p.key in {document.part for document in documents}):

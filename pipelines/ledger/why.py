@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.row_groups import Found, Lost, Pages, find_ids, find_pages, row_groups, rows_of
+from textmill.pipelines.contract.row_groups import DocumentRow, find_ids, row_groups, rows_of
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.display.lines import columns, labelled, number, shown
 from textmill.pipelines.ledger.blocks import Span, datasets_under, spans_of
+from textmill.pipelines.ledger.lookup import Pages, RejectedRecord, find_pages
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.pack.stage import PACK
@@ -64,7 +65,7 @@ def _listed(pages: Pages) -> Iterator[str]:
         yield f"{lost.outcome + ': ' + lost.rule:<32}  {shown(lost.url)}"
 
 
-def _lost(lost: Lost) -> Iterator[str]:
+def _lost(lost: RejectedRecord) -> Iterator[str]:
     """A record that has no document: there is no more to tell of it."""
     yield shown(lost.url)
     yield from labelled("record", f"{lost.file}, {_place(lost.offset, lost.length)}")
@@ -75,7 +76,7 @@ def _lost(lost: Lost) -> Iterator[str]:
         yield from labelled("", shown(lost.detail))
 
 
-def _document(context: RunContext, document: Found) -> Iterator[str]:
+def _document(context: RunContext, document: DocumentRow) -> Iterator[str]:
     data, one = context.data, [document]
     (row,), (signals,), (verdict,), (duplicate,) = (
         rows_of(data, dataset, one) for dataset in ("documents", "signals", "verdicts", "duplicates"))
@@ -165,7 +166,7 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
     return columns(rows, right=(1, 2, 3), indent=0)
 
 
-def _compared(context: RunContext, document: Found, duplicate: Row, verdict: Row | None) -> Iterator[str]:
+def _compared(context: RunContext, document: DocumentRow, duplicate: Row, verdict: Row | None) -> Iterator[str]:
     if verdict and not verdict["kept"]:
         yield "not compared: screen rejected it"
     elif duplicate["cluster"] is None:
@@ -201,7 +202,7 @@ def _twins(context: RunContext, ids: Sequence[str], label: str) -> Iterator[str]
         yield from (f"  {shown(document.url or document.record_id)}" for document in found[id_][:1])
 
 
-def _curated(context: RunContext, document: Found) -> Iterator[str]:
+def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
     """What curate, tokenize and pack made of a document: its pieces with their edits, tokens and blocks."""
     pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
     if (missing := _absent(context, CURATE, "curated")) is not None:
@@ -251,7 +252,7 @@ def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span])
         yield from labelled("", "in no block", indent=2)
 
 
-def _rows_with_id(context: RunContext, dataset: str, document: Found, wanted: list[str]) -> list[Row]:
+def _rows_with_id(context: RunContext, dataset: str, document: DocumentRow, wanted: list[str]) -> list[Row]:
     """Rows of curated or tokens with the document's id, in its part: parts have the same keys as those of documents."""
     manifest = Manifest.read(context.data / dataset)
     found: list[Row] = []
@@ -262,7 +263,7 @@ def _rows_with_id(context: RunContext, dataset: str, document: Found, wanted: li
     return found
 
 
-def _rejection(context: RunContext, document: Found) -> Row | None:
+def _rejection(context: RunContext, document: DocumentRow) -> Row | None:
     """The row of `curated/_rejected` of this document: of its own place in a raw file, since an id may be stored twice."""
     (row,) = rows_of(context.data, "documents", [document], ["file", "offset"])
     manifest = Manifest.read(context.data / "curated")

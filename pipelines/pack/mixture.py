@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,15 +24,19 @@ class MixtureError(TextmillError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One ingredient. `where` gives a value or a list of values for each column; a row has to match all of them.
-    `share` is of tokens, not of documents; `repeat` is how many passes over its documents are allowed. `popular` gives
-    back some of what dedup took: {2: 2, 10: 3} takes a document that stands for a cluster of 2 or more twice in a pass, of
-    10 or more three times."""
+    """An entry of a mixture: which token rows, and how many of their tokens."""
 
     where: dict[str, Any]
+    """A value or a list of values for each column; a row has to match all of them."""
     share: float
+    """Of tokens, not of documents."""
     repeat: int = 1
-    popular: dict[int, int] = field(default_factory=dict)
+    """Passes over its documents that are allowed."""
+    repeat_by_cluster_size: dict[int, int] = field(default_factory=dict)
+    """Gives back some of what dedup removed: {2: 2, 10: 3} takes a document that is kept for a cluster of 2 or more twice in
+    a pass, of 10 or more three times."""
+
+    renamed: ClassVar = {"popular": "repeat_by_cluster_size"}
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be."""
@@ -50,16 +54,19 @@ class Entry:
             yield f"share is {self.share}; give more than 0 and at most 1"
         if self.repeat < 1:
             yield f"repeat is {self.repeat}; give the passes allowed, 1 or more"
-        if wrong := {size: times for size, times in self.popular.items() if type(size) is not int or size < 2 or times < 2}:
+        repeats = self.repeat_by_cluster_size
+        if wrong := {size: times for size, times in repeats.items() if type(size) is not int or size < 2 or times < 2}:
             for size, times in wrong.items():
-                yield f"popular holds {size}: {times}; give a cluster size and how often to take its documents, both 2 or more"
-        elif sorted(self.popular.values()) != [times for _, times in sorted(self.popular.items())]:
-            yield "popular takes documents of a larger cluster less often than of a smaller one; let the times not fall"
+                yield (f"repeat_by_cluster_size holds {size}: {times}; give a cluster size and how often to take its "
+                       "documents, both 2 or more")
+        elif sorted(repeats.values()) != [times for _, times in sorted(repeats.items())]:
+            yield ("repeat_by_cluster_size takes documents of a larger cluster less often than of a smaller one; let the times "
+                   "not fall")
 
     def weights(self, cluster_sizes: np.ndarray) -> np.ndarray:
         """How often a pass takes documents of these cluster sizes (0: in no cluster)."""
-        sizes = sorted(self.popular)
-        times = np.array([1, *(self.popular[size] for size in sizes)])
+        sizes = sorted(self.repeat_by_cluster_size)
+        times = np.array([1, *(self.repeat_by_cluster_size[size] for size in sizes)])
         return times[np.searchsorted(sizes, cluster_sizes, side="right")]
 
 

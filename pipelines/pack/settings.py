@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PackSettings:
-    """`shard_bytes` of tokens go into one file of blocks; a worker holds about three times that."""
+    """Settings of pack."""
 
     shard_bytes: int = 64 << 20
+    """Of tokens in one file of blocks; a worker holds about three times that."""
 
     def problems(self) -> Iterator[str]:
         if self.shard_bytes < 1:

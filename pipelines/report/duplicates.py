@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import Dataset, side_by_side
-from textmill.pipelines.report.personal import masked
 
 SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
 LARGEST = 8             # clusters shown

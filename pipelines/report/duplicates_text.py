@@ -1,12 +1,9 @@
-"""Print what dedup found: totals, clusters by size, the largest ones, and the share of copies by source, language and host."""
+"""What dedup found, as text: totals, clusters by size, the largest, and shares of copies by source, language and host."""
 
-import argparse
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from textmill.base.terminal import show
 from textmill.pipelines.contract.parts import Counts
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import columns, shown
 from textmill.pipelines.report.dataset import Dataset, open_aligned
 from textmill.pipelines.report.duplicates import Clusters, Hosts, clusters, hosts
@@ -14,21 +11,14 @@ from textmill.pipelines.report.duplicates import Clusters, Hosts, clusters, host
 MOST = 15               # rows of a table of groups
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="textmill duplicates", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
-    given = parser.parse_args(argv)
-    try:
-        found = open_aligned(Folder(given.data))
-        documents, verdicts, duplicates = (found[name] for name in ("documents", "verdicts", "duplicates"))
-        lines = said(duplicates, clusters(duplicates, documents), hosts(documents, verdicts, duplicates))
-    except StageError as error:
-        return "\n".join(f"duplicates: {line}" for line in str(error).splitlines())
-    show(lines)
-    return 0
+def lines(data: Folder) -> list[str]:
+    """What dedup found in a data folder. StageError where a dataset is missing."""
+    found = open_aligned(data)
+    documents, verdicts, duplicates = (found[name] for name in ("documents", "verdicts", "duplicates"))
+    return tables(duplicates, clusters(duplicates, documents), hosts(documents, verdicts, duplicates))
 
 
-def said(duplicates: Dataset, found: Clusters, by_host: Hosts) -> list[str]:
+def tables(duplicates: Dataset, found: Clusters, by_host: Hosts) -> list[str]:
     """All tables, for a terminal of 80 columns."""
     counts = duplicates.counts
     copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
@@ -69,7 +59,3 @@ def _groups(title: str, groups: Counts, count: int | None = None) -> list[str]:
     left = (len(groups) if count is None else count) - len(most)
     return [*columns([[title, "documents", "copies", "share"], *rows], (1, 2, 3), 0),
             *([f"and {left:,} more"] if left > 0 else [])]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

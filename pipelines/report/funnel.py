@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import Dataset, Datasets
-from textmill.pipelines.report.personal import masked
 
 Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequent first
 

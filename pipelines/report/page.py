@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display import numbers
+from textmill.pipelines.display.masking import visible
 from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.report import domains, duplicates, figures, lengths, meanings, rules, samples, shares
 from textmill.pipelines.report.dataset import Datasets, open_datasets
 from textmill.pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
-from textmill.pipelines.report.personal import kinds, visible
+from textmill.pipelines.report.personal import kinds
 from textmill.pipelines.report.training import Packing, Training, packing, training
 
 HERE = Path(__file__).parent
@@ -104,6 +105,15 @@ def headline(datasets: Datasets, steps: list[Step], packed: Packing | None, trai
         tiles.append(Tile("Bits per byte", f"{before:.2f} → {after:.2f}" if last > first else f"{before:.2f}",
                           f"On held-out text the model {went if last > first else f'stands at {before:.3f} bits per byte'}."))
     return tiles
+
+
+def publish(data: Folder, mixture: Mixture) -> str:
+    """Write DATA/report/index.html; what it says in one line, and where it is."""
+    folder = data / "report"
+    page, line = build(data, mixture)
+    folder.write("index.html", page.encode())
+    folder.delete_empty_folders()
+    return f"report: {line}; {folder.uri}/index.html"
 
 
 def render(context: dict[str, Any]) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import Dataset, side_by_side
-from textmill.pipelines.report.personal import masked
 
 SHOWN = 10
 CHARACTERS = 300

@@ -5,15 +5,12 @@ input's own lines or rows. A row without text, or one that is no JSON object, is
 itself damaged is refused: its rows could not all be copied.
 """
 
-import argparse
 import dataclasses
 import gzip
 import io
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
@@ -29,36 +25,15 @@ from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
-from textmill.pipelines.engines.engine import Engine, WorkerDiedError, processors
+from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.screen.stage import SCREEN
-from textmill.pipelines.settings import read_config
 
 SOURCE = "given"
 DAMAGE = ("truncated", "damaged")      # what `extract` says of a file, not of a row
-
-
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="textmill dedup-file", description=__doc__.split("\n\n")[0])
-    parser.add_argument("input", type=Path, help=".jsonl (.gz, .zst) or .parquet with a column of text")
-    parser.add_argument("--to", type=Path, required=True, help="the file to write: .jsonl or .parquet, as the input")
-    parser.add_argument("--config", default="settings.yaml", help="settings of the stages (default: %(default)s)")
-    parser.add_argument("--rules", default="rules.yaml", help="read for its personal-data section only (default: %(default)s)")
-    parser.add_argument("--mixture", default="mixtures/demo.yaml", help=argparse.SUPPRESS)
-    parser.add_argument("--workers", type=int, default=processors(), help="processes to use (default: one per core)")
-    given = parser.parse_args(argv)
-    try:
-        config = read_config(given.config, given.rules, given.mixture, None)
-        print(deduplicate(given.input, given.to, config, Engine(workers=given.workers)))
-    except (StageError, SettingsError) as error:
-        if isinstance(error, WorkerDiedError):
-            print(f"dedup-only: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        return f"dedup-only: {error}"
-    return 0
 
 
 def deduplicate(source: Path, target: Path, config: Configuration, engine: Engine) -> str:
@@ -150,7 +125,3 @@ def copy_parquet(source: Path, target: Path, out: set[int]) -> int:
             sink.write_table(table.filter(pa.array([rows + n not in out for n in range(table.num_rows)])))
             rows += table.num_rows
     return rows
-
-
-if __name__ == "__main__":
-    sys.exit(main())

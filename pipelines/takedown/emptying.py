@@ -6,8 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.extract.rows import DOCUMENTS
-
 # Of documents and of its rejected records. A path may hold a host's name: it goes with the raw file.
 STAYS = frozenset({"id", "source", "file", "offset", "length", "outcome", "rule"})
 RULE = "takedown"
@@ -56,6 +54,3 @@ def with_takedown(verdicts: pa.RecordBatch, signals: pa.RecordBatch, keys: Colle
     return pa.RecordBatch.from_arrays([
         verdicts["id"], pc.and_not(verdicts["kept"], gone), pc.if_else(gone, broken, verdicts["broken"]),
         pc.if_else(gone, tags, verdicts["tags"])], schema=verdicts.schema)
-
-
-assert {name for name in DOCUMENTS.names if name in STAYS} == {"id", "source", "file", "offset", "length"}

@@ -5,7 +5,6 @@ number fetches begins with what a smaller one did. What is there and has the siz
 was noted is not fetched again. How a file comes, and what is checked, is in `textmill.pipelines.web.download`.
 """
 
-import argparse
 import contextlib
 import fcntl
 import gzip
@@ -15,7 +14,7 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -44,38 +43,15 @@ class Wanted:
     base: str
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    """Exit status: 0, or a sentence for stderr and exit 1."""
-    parser = argparse.ArgumentParser(prog="textmill fetch", description=__doc__.split("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("--crawl", default="", metavar="ID",
-                        help="such as CC-MAIN-2026-42; all are named at index.commoncrawl.org")
-    parser.add_argument("--files", default="", metavar="N", help="how many files")
-    parser.add_argument("--bytes", default="", metavar="SIZE", help="instead of --files: as many as this holds, such as 2GB")
-    parser.add_argument("--kind", default="warc",
-                        help="warc (pages) or wet (Common Crawl's own text of them) (default: %(default)s)")
-    parser.add_argument("--to", default="", metavar="FOLDER", help="the folder of this source, say data/raw/CC-MAIN-2026-42")
-    parser.add_argument("--from", default="https://data.commoncrawl.org", dest="base", metavar="ADDRESS",
-                        help="a server with the layout of Common Crawl's (default: %(default)s)")
-    given = parser.parse_args(argv)
-    try:
-        print(fetch(wanted(given.crawl, given.kind, given.files, given.bytes, given.to, given.base)))
-    except StageError as error:
-        return "\n".join(f"fetch: {line}" for line in str(error).splitlines())
-    except KeyboardInterrupt:
-        print("fetch: stopped; what has come is kept, run the same command to go on", file=sys.stderr)
-        return 130
-    return 0
-
-
 def wanted(crawl: str, kind: str, files: str, size: str, to: str, base: str) -> Wanted:
     """What the command line asks for; StageError with all that is wrong in it."""
     problems = []
     if not _CRAWL.fullmatch(crawl):
-        problems.append(f"{crawl!r} is no name of a crawl; give one as in CRAWL=CC-MAIN-2026-42, from index.commoncrawl.org")
+        problems.append(f"{crawl!r} is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org")
     if kind not in KINDS:
         problems.append(f"{kind!r} is no kind of file; give warc or wet")
     if bool(files) == bool(size):
-        problems.append("say how much, once: a number of files (FILES=4) or of bytes (BYTES=2GB)")
+        problems.append("say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)")
     count = int(files) if files.isdecimal() else 0
     if files and not count:
         problems.append(f"{files!r} is no number of files; give 1 or more")
@@ -211,7 +187,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

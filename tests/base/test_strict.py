@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -57,3 +57,16 @@ def test_a_file_that_is_no_mapping(tmp_path, text, problem):
         read_yaml(tmp_path / "f.yaml")
     with pytest.raises(SettingsError, match="there is no such file"):
         read_yaml(tmp_path / "missing.yaml")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    max_nodes: int = 3
+    renamed: ClassVar = {"nodes": "max_nodes"}
+
+
+def test_an_old_name_is_taken_with_one_sentence():
+    with pytest.warns(FutureWarning, match=r"^s: 'nodes' is now called 'max_nodes'; rename it"):
+        assert parse(Renamed, {"nodes": 5}, "s") == Renamed(5)
+    with pytest.raises(SettingsError, match="'nodes' is now called 'max_nodes', and both are given"):
+        parse(Renamed, {"nodes": 5, "max_nodes": 6}, "s")

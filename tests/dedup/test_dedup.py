@@ -137,7 +137,7 @@ def test_a_page_within_a_longer_one_is_reported_and_stays(tmp_path):
     assert [row["kind"] for row in rows] == [None, None, None, None, "near"]
     assert [(row["contained_in"], row["containment"]) for row in rows] == [
         (None, None), (long.id, 1.0), (long.id, 70 / 77), (None, None), (None, None)]
-    tables, _, _ = deduplicate([[long, short, nearly]], DedupSettings(bands=60, rows=2, containment=0.95), str(tmp_path / "strict"))
+    tables, _, _ = deduplicate([[long, short, nearly]], DedupSettings(bands=60, rows=2, min_containment=0.95), str(tmp_path / "strict"))
     assert tables[0]["contained_in"].to_pylist() == [None, long.id, None]
 
 

@@ -181,7 +181,7 @@ def test_bits_are_of_what_two_sets_share():
 def test_four_fifths_is_at_the_threshold_of_four_fifths(tmp_path):
     sets = stored(tmp_path, [range(5), range(4), range(1, 5)])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert compared(links, sets, DedupSettings(rounds=8)).edges.tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
+    assert compared(links, sets, DedupSettings(max_rounds=8)).edges.tolist() == [(0, 1, 0.8), (0, 2, 0.8)]
 
 
 def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
@@ -191,7 +191,7 @@ def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
     base = set(range(100))
     sets = stored(tmp_path, [base | {1000 + n} for n in range(3000)] + [set(range(2000 + 50 * n, 2100 + 50 * n)) for n in range(30)])
     links = np.array([(bucket, ref) for bucket in (1, 2) for ref in range(3030 - bucket)], LINK)     # two buckets, nearly equal
-    edges = compared(links, sets, DedupSettings(rounds=8)).edges
+    edges = compared(links, sets, DedupSettings(max_rounds=8)).edges
     assert len(edges) == 2999 and set(edges["a"].tolist()) == {0}
     assert sum(asked) == 3028 + 7 * 30 - sum(range(2, 9))      # the second bucket asks for nothing new
 
@@ -199,14 +199,14 @@ def test_a_bucket_of_thousands_costs_linear_work(tmp_path, monkeypatch):
 def test_the_first_of_a_bucket_is_its_smallest_id_not_its_first_row(tmp_path):
     sets = stored(tmp_path, [range(100), range(5, 105), range(10, 110)], ids=[9, 8, 7])
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=1)).edges.tolist()] == [(2, 1), (2, 0)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(max_rounds=1)).edges.tolist()] == [(2, 1), (2, 0)]
 
 
 def test_a_small_bucket_has_all_its_pairs_compared(tmp_path):
     sets = stored(tmp_path, [range(100), range(8, 108), range(16, 116)])        # neighbours 92/108, ends 84/116
     links = np.array([(1, 0), (1, 1), (1, 2)], LINK)
-    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=2)).edges.tolist()] == [(0, 1), (1, 2)]
-    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(rounds=1)).edges.tolist()] == [(0, 1)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(max_rounds=2)).edges.tolist()] == [(0, 1), (1, 2)]
+    assert [tuple(e)[:2] for e in compared(links, sets, DedupSettings(max_rounds=1)).edges.tolist()] == [(0, 1)]
 
 
 def trees_of(edges, rng):

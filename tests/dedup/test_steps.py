@@ -101,7 +101,7 @@ def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
         shuffled = random.Random(n).sample(world, len(world))
         data, tasks, pages = stored(shuffled, parts, tmp_path / f"data{n}")
         work = Folder(str(tmp_path / f"work{n}"))
-        find_copies(Engine(), data, work, tasks, DedupSettings(passes=passes, memory_gb=memory))
+        find_copies(Engine(), data, work, tasks, DedupSettings(passes=passes, max_memory_gb=memory))
         found.append(Counter(tuple(row.values()) for table in decided(tasks, pages, work) for row in table.to_pylist()))
     assert found[0] == found[1] == found[2]
     assert len({row[1] for row in found[0]}) > 20 and any(row[6] for row in found[0])      # clusters, and a contained page

@@ -2,7 +2,9 @@
 
 import json
 
-from textmill.pipelines.demo.python_docs import import_docs, main
+from tests.command_line import refused
+from textmill.cli import main
+from textmill.pipelines.demo.python_docs import import_docs
 
 LIBRARY = {
     "pydoc_data/topics.py": "topics = {'b': 'About ' 'b\\n', 'a': 'About a'}\n",
@@ -49,6 +51,6 @@ def test_an_interpreter_without_sources_gives_a_notice(tmp_path):
 
 
 def test_the_command_imports_this_python_and_says_where_it_cannot_write(tmp_path, capsys):
-    assert main(["--to", str(tmp_path / "raw")]) == 0 and "documents" in capsys.readouterr().out
+    assert main(["python-docs", "--to", str(tmp_path / "raw")]) == 0 and "documents" in capsys.readouterr().out
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in str(main(["--to", str(tmp_path / "file")]))
+    assert "cannot be written" in refused(capsys, "python-docs", "--to", str(tmp_path / "file"))

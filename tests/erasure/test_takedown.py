@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, table
-from textmill.pipelines.contract.row_groups import find_pages, rows_of
+from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, refused, table
+from textmill.cli import main
+from textmill.pipelines.contract.row_groups import rows_of
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
@@ -22,12 +23,14 @@ from textmill.pipelines.engines.engine import Engine
 from textmill.pipelines.erasure.blocks import emptied_blocks, identity_of
 from textmill.pipelines.erasure.carry_out import searched_line
 from textmill.pipelines.erasure.passages import PER_TEXT, Passages, passages_of, window_hashes
+from textmill.pipelines.extract.rows import DOCUMENTS
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.flow import STAGES
-from textmill.pipelines.ledger.__main__ import main as ask
 from textmill.pipelines.ledger.blocks import shards
+from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.settings import read_config
 from textmill.pipelines.takedown.copies import alike
+from textmill.pipelines.takedown.emptying import STAYS
 from textmill.pipelines.takedown.entries import Entry, parse_entries, takes
 from textmill.pipelines.takedown.matching import Resolution, resolve
 from textmill.pipelines.takedown.memory import Memory, Taken, Text, read_memory
@@ -52,7 +55,7 @@ def settings(tmp_path_factory):
 
 
 def command(data: Path, settings: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "textmill.pipelines.erasure", "--data", str(data), "--config", str(settings), "--rules",
+    return [sys.executable, "-m", "textmill", "takedown", "--data", str(data), "--config", str(settings), "--rules",
             str(ROOT / "rules.yaml"), "--mixture", str(MIXTURE), "--workers", "1", *more]
 
 
@@ -224,9 +227,8 @@ def test_a_search_of_our_own_finds_nothing(carried, milled):
 def test_the_ledger_tells_of_it(carried, capsys):
     data, *_ = carried
     flags = ["--data", str(data), "--mixture", str(MIXTURE), "--config", str(SETTINGS)]
-    said = ask(["why", *flags, URL])
-    assert isinstance(said, str) and said.endswith("(it is taken down: takedown.txt, line 2)")
-    assert ask(["why", *flags, TIDES_COPY]) == 0
+    assert refused(capsys, "why", *flags, URL).endswith("(it is taken down: takedown.txt, line 2)")
+    assert main(["why", *flags, TIDES_COPY]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(f" takedown its text was taken down, by text:{TIDES} (line 5)")
 
 
@@ -327,6 +329,10 @@ def test_no_list_and_a_list_with_mistakes(tmp_path, settings):
     assert [line.split(": ")[0].split(", ")[1] for line in str(error.value).splitlines()] == [
         "line 1", "line 2", "line 3", "line 7", "line 8"]
     assert "says the same as line 6; take one out" in str(error.value)
+
+
+def test_of_a_document_only_what_says_where_its_record_lies_stays():
+    assert STAYS & set(DOCUMENTS.names) == {"id", "source", "file", "offset", "length"}
 
 
 @pytest.mark.parametrize("module", ["screen.stage", "extract.stage", "ledger.why", "erasure.search"])

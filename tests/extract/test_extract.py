@@ -260,7 +260,7 @@ def test_jsonl_columns_come_back():
     (b'{"text": " "}', "empty"), (b'{"text": "\xff"}', "bad_json"), (b'{"text": "' + b"x" * 5000 + b'"}', "too_large")])
 def test_bad_lines_are_rows_with_their_offset(line, rule):
     good = b'{"text": "good"}\n'
-    rows = run({"mine/x.jsonl": good + line + b"\n" + good}, ExtractSettings(record_bytes=4000))
+    rows = run({"mine/x.jsonl": good + line + b"\n" + good}, ExtractSettings(max_record_bytes=4000))
     assert isinstance(rows[0], Document) and isinstance(rows[2], Document)
     assert (rows[1].rule, rows[1].offset) == (rule, len(good))
 
@@ -369,6 +369,6 @@ def test_small_functions():
     assert canonical_json({"b": float("nan"), "a": b"\0", "ä": "ü"}) == '{"a":"AA==","b":null,"ä":"ü"}'
     assert no_page(b"{not json}") is None and no_page(b"<p>") is None and no_page(b"\0\1\2\3") == "binary"
     assert parse(" \0 ") is None and parse("<!-- only a comment -->") is None and read_page("", SETTINGS) == Refusal("empty")
-    assert list(ExtractSettings(depth=500, ratio=0, replaced=2.0).problems()) == [
+    assert list(ExtractSettings(max_depth=500, max_inflation=0, max_replaced_share=2.0).problems()) == [
         "ratio is 0; give a number of at least 1", "depth is 500; the extractor walks a page by recursion, so give at most 400",
         "replaced is 2.0; it is a share, give a number from 0 to 1"]

@@ -52,17 +52,17 @@ def test_depth_is_counted_to_the_element():
     def deep(levels: int) -> str:
         return "<html><body>" + "<div>" * (levels - 2) + "x"
 
-    assert oversized(parse(deep(30)), ExtractSettings(depth=30)) is None
-    assert oversized(parse(deep(31)), ExtractSettings(depth=30)).rule == "too_deep"
+    assert oversized(parse(deep(30)), ExtractSettings(max_depth=30)) is None
+    assert oversized(parse(deep(31)), ExtractSettings(max_depth=30)).rule == "too_deep"
 
 
 def test_nesting_is_the_sum_of_depths():
     tree = parse("<html><head></head><body><p>a<i>b</i></p><p>c</p></body></html>")      # 1 + 2 + 2 + 3 + 4 + 3
-    assert oversized(tree, ExtractSettings(nesting=15)) is None
-    assert oversized(tree, ExtractSettings(nesting=14)).rule == "too_nested"
+    assert oversized(tree, ExtractSettings(max_nesting=15)) is None
+    assert oversized(tree, ExtractSettings(max_nesting=14)).rule == "too_nested"
 
 
 def test_cells_of_a_row():
     tree = parse("<table><tr><td>a<td>b<td>c</table>")
-    assert oversized(tree, ExtractSettings(cells=3)) is None
-    assert oversized(tree, ExtractSettings(cells=2)).value == "3"
+    assert oversized(tree, ExtractSettings(max_row_cells=3)) is None
+    assert oversized(tree, ExtractSettings(max_row_cells=2)).value == "3"

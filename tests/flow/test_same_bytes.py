@@ -32,7 +32,7 @@ def test_a_second_run_changes_nothing_and_a_new_file_redoes_its_own_parts(milled
     parts = len(manifest(data, "documents")["parts"]) + 1
     said = {line.split(":")[0]: line for line in run_all(data)}
     for stage in ("extract", "measure", "screen", "dedup", "curate"):
-        assert f"(1 of {parts} made now)" in said[stage], said[stage]
+        assert f"{parts} parts (1 built, {parts - 1} reused)" in said[stage], said[stage]
     after = hashes(data)
     kept = [p for p in before if p.split("/")[0] in ("documents", "signals", "verdicts", "duplicates", "curated") and "/_" not in p]
     assert kept and all(after.get(path) == before[path] for path in kept)
@@ -47,7 +47,7 @@ def test_a_changed_bound_reruns_screen_and_what_follows_but_nothing_before(mille
     rules = tmp_path / "rules.yaml"
     rules.write_text((ROOT / "rules.yaml").read_text().replace("low: 50", "low: 120", 1))
     assert rules.read_text() != (ROOT / "rules.yaml").read_text()
-    for stage, expected in (("extract", "up to date"), ("measure", "up to date"), ("screen", "made now"), ("dedup", "made now")):
+    for stage, expected in (("extract", "up to date"), ("measure", "up to date"), ("screen", "built"), ("dedup", "built")):
         ran = run(stage, data, 1, "--rules", str(rules), "--mixture", str(MIXTURE))
         assert ran.returncode == 0 and expected in ran.stdout, ran.stdout + ran.stderr
 

@@ -3,36 +3,108 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.paths import ROOT
 
+# From the ground up. A room imports from itself and from rooms on lower floors, never from its own floor's.
+FLOORS = [
+    ["base"],
+    ["tokenizer"],
+    ["pipelines/contract", "pipelines/text"],
+    ["pipelines/web", "pipelines/engines"],
+    ["pipelines/takedown"],
+    ["pipelines/extract"],
+    ["pipelines/measure"],
+    ["pipelines/screen", "pipelines/display"],
+    ["pipelines/dedup"],
+    ["pipelines/curate"],
+    ["pipelines/tokens"],
+    ["pipelines/pack"],
+    ["pipelines/settings", "pipelines/flow"],
+    ["pipelines/report"],
+    ["pipelines/ledger", "pipelines/learned", "pipelines/standalone", "pipelines/demo"],
+    ["pipelines/erasure"],
+    ["model"],
+    ["model/device"],
+    ["model/data"],
+    ["model/architecture"],
+    ["model/training"],
+    ["model/generation", "model/export"],
+    ["cli", "api"],
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+# The two halves meet in `base`, `tokenizer` and the command only.
+HALVES = ("pipelines", "model")
 # What `model` and `tokenizer` may need installed: `model` also runs where only these are.
 MODEL = {"torch", "numpy", "pyarrow", "tokenizers", "safetensors", "yaml"}
 OPTIONAL = {"model": {"transformers"}, "tokenizer": {"zstandard"}}
 PACKAGES = ("pipelines", "tokenizer", "model")
 
 
-def sources(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
-    """Every module that a file names in an import, wherever in the file."""
-    found = set()
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """(module, what is taken from it) of every import in a file, wherever in the file; "" for the module itself."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            found.add(node.module or "")
-    return found
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def room_of(path: str) -> str:
+    """The room that a module lies in, `a/b/c` for textmill.a.b.c: its folder below a package, or the package."""
+    first, *rest = path.split("/")
+    return f"{first}/{rest[0]}" if first in HALVES and rest else first
+
+
+def arrows() -> Iterator[tuple[str, str, str]]:
+    """(file, its room, a room it imports from) throughout the house."""
+    for package in (*PACKAGES, "textmill"):
+        for path in sources(package):
+            where = path.relative_to(ROOT).with_suffix("").as_posix().removeprefix("textmill/")
+            if where.endswith("__main__") or where in ("__init__", *(f"{name}/__init__" for name in PACKAGES)):
+                continue
+            for module, name in imports(path):
+                if module.partition(".")[0] == "textmill":
+                    there = "/".join([*module.split(".")[1:], name])
+                    there = there if (ROOT / "textmill" / there).exists() or (ROOT / f"textmill/{there}.py").exists() else \
+                        "/".join(module.split(".")[1:])
+                    if there:
+                        yield where, room_of(where), room_of(there)
+
+
+def test_every_arrow_goes_down():
+    drawn = list(arrows())
+    assert {room for _, *rooms in drawn for room in rooms} - FLOOR.keys() == set(), "a room without a floor"
+    up = sorted({f"{file} → {there}" for file, here, there in drawn if here != there and FLOOR[there] >= FLOOR[here]})
+    assert up == []
+    across = {(file, there) for file, here, there in drawn if {here.split("/")[0], there.split("/")[0]} == set(HALVES)}
+    assert across == set()
+
+
+def test_no_circle_of_files():
+    files = {path.relative_to(ROOT).with_suffix("").as_posix().removeprefix("textmill/"): path
+             for package in (*PACKAGES, "textmill") for path in sources(package)}
+    below: dict[str, set[str]] = {}
+    for where, path in files.items():
+        named = {"/".join(["/".join(module.split(".")[1:]), name]).strip("/") if "/".join([*module.split(".")[1:], name]) in files
+                 else "/".join(module.split(".")[1:]) for module, name in imports(path) if module.startswith("textmill.")}
+        below[where] = {name for name in named if name in files and name != where}
+    while free := [where for where, names in below.items() if not names]:
+        below = {where: names - set(free) for where, names in below.items() if where not in free}
+    assert below == {}
 
 
 def libraries(package: str) -> set[str]:
-    roots = {name.split(".")[0] for path in sources(package) for name in imported(path)}
+    roots = {module.split(".")[0] for path in sources(package) for module, _ in imports(path)}
     return roots - {"textmill"} - set(sys.stdlib_module_names)
 
 
@@ -46,11 +118,17 @@ def test_base_needs_no_more_than_a_terminal_and_yaml():
     assert libraries("textmill/base") <= {"yaml", "rich"}
 
 
+def test_beam_is_known_where_pipelines_run_and_nowhere_else():
+    rooms = {room_of(path.relative_to(ROOT).as_posix()) for package in PACKAGES for path in sources(package)
+             if any(module.startswith("apache_beam") for module, _ in imports(path))}
+    assert rooms == {"pipelines/engines", "pipelines/dedup"}
+
+
 @pytest.mark.parametrize("folder", [*PACKAGES, "textmill", "tests", "benchmarks", "cluster"])
 def test_one_name_for_each_module(folder):
     """`pipelines.x` beside `textmill.pipelines.x` would be two modules with two classes of each name."""
     for path in sources(folder):
-        assert not {name for name in imported(path) if name.split(".")[0] in PACKAGES}, path
+        assert not {module for module, _ in imports(path) if module.split(".")[0] in PACKAGES}, path
 
 
 def test_the_process_that_reads_pages_starts_light():

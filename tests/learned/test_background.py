@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.command_line import ROOT
+from tests.command_line import ROOT, refused
 from tests.measure.test_measurements import documents
 from textmill.base.strict import SettingsError
+from textmill.cli import main
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import parse_texts
-from textmill.pipelines.learned.background import build, main, write
+from textmill.pipelines.learned.background import build, write
 from textmill.pipelines.measure.background import (
     Table,
     bits_per_character,
@@ -93,7 +94,7 @@ def test_noise_and_stuffing_stand_out_and_prose_does_not(folder):
 
 def test_measure_uses_the_table_that_settings_name(folder, capsys):
     data = Folder(str(folder))
-    assert main(["--name", "named", "--texts", str(folder / "texts.jsonl"), "--data", str(folder)]) == 0
+    assert main(["background", "--name", "named", "--texts", str(folder / "texts.jsonl"), "--data", str(folder)]) == 0
     assert capsys.readouterr().out.startswith("background: ")
     settings = MeasureSettings(background="named")
     row = measure_batch(documents(PROSE), open_tools(settings, data)).to_pylist()[0]
@@ -102,7 +103,7 @@ def test_measure_uses_the_table_that_settings_name(folder, capsys):
     assert json.loads(pq.read_schema(folder / "background/named.parquet").metadata[b"background"])["languages"].keys() >= {"en"}
 
 
-def test_errors_are_sentences(folder, tmp_path):
+def test_errors_are_sentences(folder, tmp_path, capsys):
     data = Folder(str(tmp_path))
     with pytest.raises(SettingsError, match=r"there is no .*background/none.parquet; make it with `textmill background --name none`"):
         open_tools(MeasureSettings(background="none"), data)
@@ -112,6 +113,6 @@ def test_errors_are_sentences(folder, tmp_path):
     (tmp_path / "little.txt").write_text("A few words only.")
     with pytest.raises(StageError, match=r"has no language with 20,000 characters"):
         build(parse_texts(str(tmp_path / "little.txt"), ["text"]), data, open_tools(MeasureSettings()))
-    assert main(["--name", "x", "--texts", "nowhere", "--data", str(tmp_path)]) == (
+    assert refused(capsys, "background", "--name", "x", "--texts", "nowhere", "--data", str(tmp_path)) == (
         f"background: nowhere: there is neither a dataset nowhere in {data.uri} nor a file or folder of this name with "
         ".txt, .jsonl, .jsonl.gz, .jsonl.zst, .parquet in it")

@@ -2,21 +2,20 @@
 
 import json
 import random
-import shlex
-import subprocess
 
 import numpy as np
 import pytest
 
-from tests.command_line import ROOT
+from tests.command_line import ROOT, refused
 from tests.command_line import run as run_stage
 from tests.measure.test_measurements import PROSE, documents
 from tests.screen.test_rules import SHIPPED
 from textmill.base.strict import SettingsError
+from textmill.cli import main
+from textmill.cli.begin import demo_steps
+from textmill.cli.options import RUN_NAMES
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import parse_texts
-from textmill.pipelines.learned.background import main as make_background
-from textmill.pipelines.learned.classifier import main
 from textmill.pipelines.learned.scores import calibration, calibration_error, precision_at_recall, roc_auc
 from textmill.pipelines.learned.split import groups, label
 from textmill.pipelines.measure.classifier import lines, read_classifier
@@ -43,13 +42,13 @@ def data(tmp_path_factory):
     return folder
 
 
-def run(data, name: str, rows: str) -> object:
-    return main(["--name", name, "--good", f"{data / rows}:kind=ham", "--bad", f"{data / rows}:kind=spam", "--data", str(data),
-                 "--held-out", "0.4"])
+def command(data, name: str, rows: str) -> list[str]:
+    return ["classifier", "--name", name, "--good", f"{data / rows}:kind=ham", "--bad", f"{data / rows}:kind=spam", "--data",
+            str(data), "--held-out", "0.4"]
 
 
 def test_the_same_texts_in_any_order_give_the_same_bytes_and_the_score_tells_them_apart(data, capsys):
-    assert run(data, "one", "rows.jsonl") == run(data, "two", "again.jsonl") == 0
+    assert main(command(data, "one", "rows.jsonl")) == main(command(data, "two", "again.jsonl")) == 0
     said = capsys.readouterr().out
     assert "ROC-AUC 1.0000, precision 1.0000 at 95 % recall of good" in said
     one, two = (data / "classifiers" / name for name in ("one", "two"))
@@ -64,7 +63,7 @@ def test_the_same_texts_in_any_order_give_the_same_bytes_and_the_score_tells_the
 
 
 def test_measure_scores_with_the_classifier_that_settings_name(data):
-    run(data, "named", "rows.jsonl")
+    assert main(command(data, "named", "rows.jsonl")) == 0
     tools = open_tools(MeasureSettings(classifier="named"), Folder(str(data)))
     rows = measure_batch(documents(" ".join(GOOD), " ".join(BAD), ""), tools).to_pylist()
     assert rows[0]["classifier_score"] > 0.5 > rows[1]["classifier_score"] and rows[2]["classifier_score"] is None
@@ -111,19 +110,19 @@ def test_lines_are_the_first_words_in_lower_case():
     assert lines(read_words(["The  Mill,\nTHE 水車!", "", "a " * 2000])) == ["the mill the 水 車", "", " ".join("a" * 1000)]
 
 
-def test_texts_that_teach_nothing_are_an_error(tmp_path):
+def test_texts_that_teach_nothing_are_an_error(tmp_path, capsys):
     for name, seed in (("good", 1), ("bad", 2)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(GOOD, 30, seed)))
-    said = main(["--name", "x", "--good", str(tmp_path / "good.jsonl"), "--bad", str(tmp_path / "bad.jsonl"), "--data", str(tmp_path)])
+    said = refused(capsys, "classifier", "--name", "x", "--good", str(tmp_path / "good.jsonl"), "--bad", str(tmp_path / "bad.jsonl"),
+                   "--data", str(tmp_path))
     assert said.endswith("tells other texts apart no better than chance; give more texts") and not (tmp_path / "classifiers").exists()
 
 
 def test_the_demo_trains_on_half_of_the_labelled_pages_and_reports_on_the_other(milled, tmp_path, capsys):
-    """By the arguments of the Makefile, so that the demo does what is tested here."""
+    """By the demo's own arguments, so that it does what is tested here."""
     milled, _ = milled
-    ran = subprocess.run(["make", "-n", "demo", f"DATA={tmp_path}"], capture_output=True, text=True, cwd=ROOT)
-    (line,) = [line for line in ran.stdout.replace("\\\n", " ").splitlines() if "textmill.pipelines.learned.classifier" in line]
-    given = shlex.split(line)[3:]
+    (given,) = [step for step in demo_steps("", dict.fromkeys(RUN_NAMES) | {"data": str(tmp_path), "config": str(ROOT / "settings.yaml")})
+                if step[0] == "classifier"]
     (tmp_path / "documents").symlink_to(milled / "documents")
     assert main(given) == 0
     said = capsys.readouterr().out
@@ -133,7 +132,7 @@ def test_the_demo_trains_on_half_of_the_labelled_pages_and_reports_on_the_other(
     assert "classifier_score" not in {rule.name for rule in SHIPPED.rules}
 
 
-def test_labels_of_a_file_choose_documents(milled, tmp_path):
+def test_labels_of_a_file_choose_documents(milled, tmp_path, capsys):
     folder, labels = Folder(str(milled[0])), tmp_path / "labels.jsonl"
     labels.write_text((ROOT / "sample/labels.jsonl").read_text("utf-8"))
     read = {given: [text for batch in parse_texts(given, ["text"], str(labels)).read(folder) for text in batch]
@@ -145,20 +144,21 @@ def test_labels_of_a_file_choose_documents(milled, tmp_path):
     assert before != parse_texts("documents:what=x", ["text"], str(labels)).fingerprint(folder)
     with pytest.raises(StageError, match=r"labels\.jsonl names no row of documents by `file` and `offset`"):
         list(parse_texts("documents:what=good", ["text"], str(labels)).read(folder))
-    assert main(["--name", "x", "--good", "a:b=c", "--bad", "b", "--labels", str(tmp_path / "none")]) == (
+    assert refused(capsys, "classifier", "--name", "x", "--good", "a:b=c", "--bad", "b", "--labels", str(tmp_path / "none")) == (
         f"classifier: --labels: there is no file {tmp_path}/none; check the path")
 
 
-def test_errors_are_sentences(data, tmp_path):
+def test_errors_are_sentences(data, tmp_path, capsys):
     folder = Folder(str(data))
-    assert run(data, "x", "none.jsonl").startswith(f"classifier: {data}/none.jsonl:kind=ham: there is neither a dataset")
-    assert "left to learn from (copies count once, near copies stay together)" in main(
-        ["--name", "x", "--good", f"{data}/rows.jsonl:kind=ham", "--bad", f"{data}/rows.jsonl:kind=nothing", "--data", str(data)])
-    assert main(["--name", "x", "--good", "a", "--bad", "b", "--held-out", "1"]) == (
+    assert refused(capsys, *command(data, "x", "none.jsonl")).startswith(f"classifier: {data}/none.jsonl:kind=ham: there is neither a dataset")
+    assert "left to learn from (copies count once, near copies stay together)" in refused(
+        capsys, "classifier", "--name", "x", "--good", f"{data}/rows.jsonl:kind=ham", "--bad", f"{data}/rows.jsonl:kind=nothing", "--data",
+        str(data))
+    assert refused(capsys, "classifier", "--name", "x", "--good", "a", "--bad", "b", "--held-out", "1") == (
         "classifier: --held-out: must lie between 0 and 1, is 1.0")
     with pytest.raises(SettingsError, match=r"there is no .*classifiers/none; make it with `textmill classifier --name none"):
         open_tools(MeasureSettings(classifier="none"), folder)
-    run(data, "torn", "rows.jsonl")
+    main(command(data, "torn", "rows.jsonl"))
     (data / "classifiers/torn/model.bin").write_bytes(b"another")
     with pytest.raises(SettingsError, match=r"torn is no classifier \(model.bin is not the one"):
         read_classifier(folder, "torn")
@@ -173,8 +173,8 @@ def test_a_run_says_when_the_texts_of_a_table_or_classifier_have_changed_since(d
     rows = tmp_path / "rows.jsonl"
     rows.write_bytes((data / "rows.jsonl").read_bytes())
     (tmp_path / "prose.jsonl").write_text("".join(json.dumps({"text": PROSE * 3 + str(n)}) + "\n" for n in range(60)))
-    assert main(["--name", "x", "--good", f"{rows}:kind=ham", "--bad", f"{rows}:kind=spam", "--data", str(tmp_path)]) == 0
-    assert make_background(["--name", "y", "--texts", str(tmp_path / "prose.jsonl"), "--data", str(tmp_path)]) == 0
+    assert main(["classifier", "--name", "x", "--good", f"{rows}:kind=ham", "--bad", f"{rows}:kind=spam", "--data", str(tmp_path)]) == 0
+    assert main(["background", "--name", "y", "--texts", str(tmp_path / "prose.jsonl"), "--data", str(tmp_path)]) == 0
     folder, settings = Folder(str(tmp_path)), MeasureSettings(background="y", classifier="x")
     assert changed_since(settings, ["text"], folder) == changed_since(MeasureSettings(), ["text"], folder) == []
     rows.write_bytes(rows.read_bytes() + b'{"text": "one more", "kind": "ham"}\n')

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from tests.command_line import ROOT
+from tests.command_line import ROOT, refused
 from textmill.pipelines.engines.engine import Engine
-from textmill.pipelines.ledger.cost import Plan, amount, main, read_rates, size_of
+from textmill.pipelines.ledger.cost import Plan, amount, read_rates, size_of
 from textmill.pipelines.settings import read_config
 
 CONFIG = read_config(str(ROOT / "settings.yaml"), str(ROOT / "rules.yaml"), str(ROOT / "mixtures/demo.yaml"), None)
@@ -47,10 +47,10 @@ def test_sizes_are_read_and_written_for_people():
     assert [amount(size) for size in (1_500, 7_640_000, 123e9, 2e12)] == ["1.5 kB", "7.6 MB", "123 GB", "2.0 TB"]
 
 
-def test_the_command_says_what_is_wrong(tmp_path, monkeypatch):
+def test_the_command_says_what_is_wrong(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    assert main(["--data", str(tmp_path)]) == f"plan: there is nothing in {tmp_path}/raw; put pages there, or give --stored"
-    assert main(["--stored", "many"]) == "plan: --stored many is no size; write it like 100TB"
+    assert refused(capsys, "plan", "--data", str(tmp_path)) == f"plan: there is nothing in {tmp_path}/raw; put pages there, or give --stored"
+    assert refused(capsys, "plan", "--stored", "many") == "plan: --stored many is no size; write it like 100TB"
 
 
 def test_rates_measured_on_nothing_are_refused():

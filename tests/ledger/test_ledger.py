@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, table
+from tests.command_line import MIXTURE, ROOT, SETTINGS, refused, table
+from textmill.cli import main
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.lines import WIDTH, shown
 from textmill.pipelines.engines.engine import Engine
-from textmill.pipelines.ledger.__main__ import main
 from textmill.pipelines.ledger.trace import trace, where
 from textmill.pipelines.ledger.why import measurement_table, why
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
@@ -136,12 +136,17 @@ def test_the_table_says_what_followed_from_each_measurement():
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["why", ""], "why: no page was named; give URL=…, ID=… or HOST=…"),
     (["trace", "99"], "trace: blocks/mixture has 21 blocks of train, so there is no block 99; give 0 to 20"),
 ])
-def test_mistakes_are_sentences(milled, arguments, said):
+def test_mistakes_are_sentences(milled, arguments, said, capsys):
     flags = ["--data", str(milled[0]), "--mixture", str(MIXTURE)]
-    assert main([arguments[0], *flags, *arguments[1:]]) == said
+    assert refused(capsys, arguments[0], *flags, *arguments[1:]) == said
+
+
+@pytest.mark.parametrize("word", ["why", "where", "twins"])
+def test_a_page_has_to_be_named(word, capsys):
+    assert main([word, "--", " "]) == 2          # what make passes on where URL, ID and HOST are empty
+    assert capsys.readouterr().err.startswith(f"{word}: no page was named; give a URL, an id or a host (with make: URL=…")
 
 
 def test_no_blocks_of_that_recipe(milled):

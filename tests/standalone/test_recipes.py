@@ -73,7 +73,7 @@ def test_only_dedup_keeps_every_other_line_byte_for_byte(tmp_path, name):
     content = b"".join(line for line, _ in lines())
     packed = {"gz": gzip.compress, "zst": zstandard.compress}.get(name.rpartition(".")[2], bytes)(content)
     (tmp_path / name).write_bytes(packed)
-    ran = python("-m", "textmill.pipelines.standalone.dedup_file", tmp_path / name, "--to", tmp_path / "out.jsonl", "--workers", "1")
+    ran = python("-m", "textmill", "dedup-only", tmp_path / name, "--to", tmp_path / "out.jsonl", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == b"".join(line for line, stays in lines() if stays)
     assert ran.stdout == ("dedup-only: 14 rows, 3 copies out (exact 1, near 1, url 1), "
@@ -89,7 +89,7 @@ def test_only_dedup_keeps_columns_and_types_of_parquet(tmp_path):
              for row, kind in rows()]
     table = pa.Table.from_pylist([row for row, _ in given], schema)
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=4)
-    ran = python("-m", "textmill.pipelines.standalone.dedup_file", tmp_path / "in.parquet", "--to", tmp_path / "out.parquet", "--workers", "1")
+    ran = python("-m", "textmill", "dedup-only", tmp_path / "in.parquet", "--to", tmp_path / "out.parquet", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
     assert "11 rows, 3 copies out (exact 1, near 1, url 1), 8 written" in ran.stdout
     kept = pq.read_table(tmp_path / "out.parquet")
@@ -103,7 +103,7 @@ def test_only_dedup_takes_nothing_from_a_killed_run_of_another_file(tmp_path):
     left = tmp_path / "out.jsonl.work/raw/given"
     left.mkdir(parents=True)
     (left / "in.jsonl").write_bytes(b"".join(content))
-    ran = python("-m", "textmill.pipelines.standalone.dedup_file", tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl", "--workers", "1")
+    ran = python("-m", "textmill", "dedup-only", tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl", "--workers", "1")
     assert ran.stdout.startswith("dedup-only: 2 rows, 1 copies out (record 1)"), ran.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == content[0]
 
@@ -116,7 +116,7 @@ def test_only_dedup_writes_nothing_from_a_file_it_cannot_copy_whole(tmp_path, na
     content = b"".join(line for line, _ in lines())
     packed = {"gz": gzip.compress, "zst": zstandard.compress}.get(name.rpartition(".")[2], bytes)(content)
     (tmp_path / name).write_bytes(packed[:len(packed) - cut])
-    ran = python("-m", "textmill.pipelines.standalone.dedup_file", tmp_path / name, "--to", tmp_path / "out.jsonl", "--workers", "1")
+    ran = python("-m", "textmill", "dedup-only", tmp_path / name, "--to", tmp_path / "out.jsonl", "--workers", "1")
     assert ran.returncode == 1 and told in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -125,7 +125,7 @@ def test_only_a_tokenizer_from_text_files(tmp_path):
     (tmp_path / "a.txt").write_text(prose(1, 2000) + " Straße 東京 naïve", "utf-8")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
         file.writelines(json.dumps({"body": prose(n), "n": n}) + "\n" for n in range(20))
-    command = ["-m", "tokenizer", "train", tmp_path / "a.txt", tmp_path / "b.jsonl.gz", "--text-column", "body",
+    command = ["-m", "textmill", "train-tokenizer", tmp_path / "a.txt", tmp_path / "b.jsonl.gz", "--text-column", "body",
                "--to", tmp_path / "mine", "--vocab-size", "400"]
     ran = python(*command)
     assert ran.returncode == 0, ran.stderr
@@ -162,15 +162,15 @@ def test_only_training_from_a_copied_blocks_folder(milled, tmp_path):
     there = {"cwd": tmp_path, "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
     assert "apache_beam is not on this machine" in python("-c", "import apache_beam", **there).stderr
     assert "pipelines is not on this machine" in python("-c", "import textmill.pipelines", **there).stderr
-    ran = python("-m", "model", "train", "--blocks", "blocks", "--run", "run", "--settings", "train.yaml", "--device", "cpu",
+    ran = python("-m", "textmill", "train", "--blocks", "blocks", "--run", "run", "--settings", "train.yaml", "--device", "cpu",
                  **there)
     assert ran.returncode == 0, ran.stderr
     assert "4,096 tokens" in ran.stdout and ran.stdout.rstrip().endswith("checkpoint in run/step-00000002")
     start, end = ran.stdout.partition("validation ")[2].split(" bits per byte")[0].split(" → ")
     assert float(end) < float(start)
-    drawn = python("-m", "model", "sample", "--run", "run", "--prompt", "The river", "--tokens", "8", "--device", "cpu", **there)
+    drawn = python("-m", "textmill", "sample", "--run", "run", "--prompt", "The river", "--tokens", "8", "--device", "cpu", **there)
     assert drawn.returncode == 0, drawn.stderr
     assert drawn.stdout.startswith("The river") and len(drawn.stdout) > len("The river\n")
-    written = python("-m", "model", "export", "--run", "run", "--to", "exported", **there)
+    written = python("-m", "textmill", "export", "--run", "run", "--to", "exported", **there)
     assert written.returncode == 0, written.stderr
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in (tmp_path / "exported").iterdir()}

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from tests.command_line import refused
 from tests.paths import SHARED
-from textmill.tokenizer.__main__ import main
+from textmill.cli import main
 from textmill.tokenizer.bpe import END_OF_TEXT, PATTERNS, TokenizerError, character_of_byte, token_bytes, tokenizer_json
 from textmill.tokenizer.encoder import Encoder, compression
 from textmill.tokenizer.training import TokenizerSettings, chosen, train, write_tokenizer
@@ -146,8 +147,8 @@ def test_the_command_trains_from_files_in_any_order_and_reports_bad_input(tmp_pa
     pq.write_table(pa.table({"body": [TEXTS[4], None]}), tmp_path / "d.parquet", write_page_checksum=True)
     files = [str(tmp_path / name) for name in ("a.txt", "b.jsonl.gz", "c.jsonl.zst", "d.parquet")]
     shared = ["--vocab-size", "320", "--text-column", "body", "--special", "<|user|>"]
-    assert main(["train", *files, "--to", str(tmp_path / "one"), *shared]) == 0
-    assert main(["train", *files[::-1], "--to", str(tmp_path / "two"), *shared]) == 0
+    assert main(["train-tokenizer", *files, "--to", str(tmp_path / "one"), *shared]) == 0
+    assert main(["train-tokenizer", *files[::-1], "--to", str(tmp_path / "two"), *shared]) == 0
     assert "320 tokens" in capsys.readouterr().out
     assert (tmp_path / "one/tokenizer.json").read_text("utf-8") == (tmp_path / "two/tokenizer.json").read_text("utf-8") == TRAINED
     for name, content, problem in (
@@ -157,6 +158,6 @@ def test_the_command_trains_from_files_in_any_order_and_reports_bad_input(tmp_pa
             ("f.jsonl", b'{"body": "x"\n', "line 1: is not JSON"), ("e.txt", b"\xff", "cannot be read"),
             ("e.txt", b"", "hold no text"), ("e.doc", b"", "is no .txt"), ("e.parquet", b"PAR1", "cannot be read")):
         (tmp_path / name).write_bytes(content)
-        assert problem in str(main(["train", str(tmp_path / name), "--to", str(tmp_path / "no"), *shared]))
-    assert "no such file" in str(main(["train", str(tmp_path / "g.txt"), "--to", str(tmp_path / "no")]))
+        assert problem in refused(capsys, "train-tokenizer", str(tmp_path / name), "--to", str(tmp_path / "no"), *shared)
+    assert "no such file" in refused(capsys, "train-tokenizer", str(tmp_path / "g.txt"), "--to", str(tmp_path / "no"))
     assert not (tmp_path / "no").exists()

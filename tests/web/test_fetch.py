@@ -254,7 +254,7 @@ def test_every_mistake_of_the_command_line_is_told_at_once():
         wanted("CC MAIN", "wat", "none", "much", "s3://bucket/raw/cc", "https://data.commoncrawl.org")
     assert [line.partition(";")[0] for line in str(error.value).splitlines()] == [
         "'CC MAIN' is no name of a crawl", "'wat' is no kind of file",
-        "say how much, once: a number of files (FILES=4) or of bytes (BYTES=2GB)", "'none' is no number of files",
+        "say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)", "'none' is no number of files",
         "'much' is no number of bytes", "s3://bucket/raw/cc is no local folder, and an object store cannot go on with half a file"]
     with pytest.raises(StageError, match=r"^'data/raw/_cc' is no folder that extract reads; give one such as data/raw/CC-MAIN-2026-42$"):
         wanted(CRAWL, "warc", "1", "", "data/raw/_cc", "")
@@ -266,7 +266,7 @@ def test_sizes(said, size):
 
 
 def command(server: FileServer, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "textmill.pipelines.web.common_crawl", "--crawl", CRAWL, "--files", "2", "--to", str(folder), "--from", server.address]
+    return [sys.executable, "-m", "textmill", "fetch", "--crawl", CRAWL, "--files", "2", "--to", str(folder), "--from", server.address]
 
 
 def test_killed_midway_and_run_again_asks_for_the_rest_only(server, tmp_path):
@@ -301,8 +301,8 @@ def test_killed_between_sum_and_name_is_finished_without_a_request(server, tmp_p
 
 
 def test_make_fetch_says_what_is_missing(tmp_path):
-    said = subprocess.run([sys.executable, "-m", "textmill.pipelines.web.common_crawl", "--to", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run([sys.executable, "-m", "textmill", "fetch", "--to", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 1 and "Traceback" not in said.stderr
     assert said.stderr.splitlines() == [
-        "fetch: '' is no name of a crawl; give one as in CRAWL=CC-MAIN-2026-42, from index.commoncrawl.org",
-        "fetch: say how much, once: a number of files (FILES=4) or of bytes (BYTES=2GB)"]
+        "fetch: '' is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org",
+        "fetch: say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)"]

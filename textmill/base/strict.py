@@ -1,13 +1,15 @@
 """Strict settings: YAML becomes dataclasses, or one error that names every problem with its cure.
 
 Unknown keys, missing keys, wrong types and values that a class refuses are all reported at once; nothing is
-adjusted in silence. A class states its own bounds in `problems()`, a method that yields one sentence each.
+adjusted in silence. A class states its own bounds in `problems()`, a method that yields one sentence each, and in
+`renamed` what keys were called before: such a key is accepted with a FutureWarning.
 """
 
 import dataclasses
 import difflib
 import types
 import typing
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,6 +109,7 @@ def _dataclass(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
     fields = {field.name.rstrip("_"): field for field in dataclasses.fields(cls) if field.init}
     hints = typing.get_type_hints(cls)
     before = len(problems)
+    value = _with_new_names(value, getattr(cls, "renamed", {}), where, problems)
     for key in value:
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1)
@@ -123,6 +126,17 @@ def _dataclass(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
     made = cls(**given)
     problems.extend(f"{where}: {problem}" for problem in getattr(made, "problems", tuple)())
     return made
+
+
+def _with_new_names(value: Mapping[str, Any], renamed: Mapping[str, str], where: str, problems: list[str]) -> Mapping[str, Any]:
+    """`value` with the names that keys have now; a key by its old name is taken, with a sentence, for this version."""
+    for old, new in renamed.items():
+        if old in value and new in value:
+            problems.append(f"{where}: {old!r} is now called {new!r}, and both are given; take {old!r} out")
+        elif old in value:
+            warnings.warn(f"{where}: {old!r} is now called {new!r}; rename it, the next version will not know it",
+                          FutureWarning, stacklevel=2)
+    return {renamed.get(key, key): content for key, content in value.items()}
 
 
 def _name(kind: Any) -> str:

@@ -9,7 +9,6 @@ def show(lines: Iterable[str]) -> None:
     """Print each line. A reader that has seen enough (`| head`) may leave: what it does not read is no error."""
     try:
         for line in lines:
-            print(line)
-        sys.stdout.flush()
+            print(line, flush=True)     # a line may be hours before the next
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # Python flushes what is left at its end

@@ -54,9 +54,9 @@ class Line(NamedTuple):
 
 def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
     """The rows of the lines that begin in the range; blank lines are no rows."""
-    for line in read_lines(file, part.start, part.end, limits.record_bytes):
+    for line in read_lines(file, part.start, part.end, limits.max_record_bytes):
         if line.data is None:
-            bound = str(limits.record_bytes) if line.rule == "too_large" else None
+            bound = str(limits.max_record_bytes) if line.rule == "too_large" else None
             yield Rejected(part.path, line.offset, line.rule or "damaged", bound=bound, detail=line.detail)
             continue
         if not line.data.strip():
@@ -169,8 +169,8 @@ def _given(path: str, offset: int, length: int | None, row: dict[str, Any], limi
         return Rejected(path, offset, "missing_text", length=length,
                         detail=f"no text in {', '.join((*limits.text_columns, *limits.html_columns))}; "
                                f"the row has {', '.join(sorted(row)) or 'no columns'}")
-    if len(row[name]) > limits.record_bytes:
-        return Rejected(path, offset, "too_large", length=length, value=str(len(row[name])), bound=str(limits.record_bytes))
+    if len(row[name]) > limits.max_record_bytes:
+        return Rejected(path, offset, "too_large", length=length, value=str(len(row[name])), bound=str(limits.max_record_bytes))
     return Given(offset, length, row[name] if text else None, row[name] if page else None, row, name)
 
 

@@ -6,11 +6,10 @@ a file of the list's source; its address is its path, in `documents` too. All th
 
 import contextlib
 import gzip
-import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from pyarrow import fs
 
 from textmill.base.progress import watched
 from textmill.pipelines.contract.run_notes import recall, remember
-from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
+from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.extract.files.splits import RawFile, is_elsewhere
 from textmill.pipelines.web.client import Web
@@ -166,16 +165,6 @@ def look_at(raw: Folder, file: Found) -> Found:
         raise StageError(f"{address} cannot be opened ({reason(error)}); correct the list under raw/{file.source}/, "
                          "or give access to the file") from None
     return file._replace(size=info.size, modified=info.mtime_ns or 0)
-
-
-def sha256(file: Any, tell: Callable[[int], object] = int) -> str:
-    """Of all bytes of an open file; `tell` is given how many have been read."""
-    digest, count = hashlib.sha256(), 0
-    while chunk := file.read(8 << 20):
-        digest.update(chunk)
-        count += len(chunk)
-        tell(count)
-    return digest.hexdigest()
 
 
 def _lines(raw: Folder, path: str, problems: list[str]) -> Iterator[tuple[int, str]]:

@@ -65,17 +65,19 @@ def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
 
 def oversized_source(html: str, limits: ExtractSettings) -> Refusal | None:
     """The limit that a page breaks before it is parsed: of its size, its tags, their attributes, its links."""
-    if len(html) > limits.page_bytes:
-        return Refusal("too_large", str(len(html)), str(limits.page_bytes))
+    if len(html) > limits.max_page_bytes:
+        return Refusal("too_large", str(len(html)), str(limits.max_page_bytes))
     tags = len(_START_TAG.findall(html))
-    if tags > limits.nodes:
-        return Refusal("too_many_nodes", str(tags), str(limits.nodes))
-    if tags > limits.links and (links := len(_LINK.findall(html))) > limits.links:
-        return Refusal("too_many_links", str(links), str(limits.links))
+    if tags > limits.max_nodes:
+        return Refusal("too_many_nodes", str(tags), str(limits.max_nodes))
+    if tags > limits.max_links and (links := len(_LINK.findall(html))) > limits.max_links:
+        return Refusal("too_many_links", str(links), str(limits.max_links))
     sizes = list(map(len, _TAG.findall(html))) if len(html) > _ATTRIBUTES_FROM else [0]
-    if max(sizes, default=0) > 2 * limits.attributes or sum(sizes) > 2 * limits.all_attributes:     # the shortest takes 2
+    # The shortest attribute takes two characters.
+    if max(sizes, default=0) > 2 * limits.max_tag_attributes or sum(sizes) > 2 * limits.max_attributes:
         attributes = [len(_ATTRIBUTE.findall(tag)) - 1 for tag in _TAG.findall(html)]      # the tag's name is one more
-        for counted, most in ((max(attributes, default=0), limits.attributes), (sum(attributes), limits.all_attributes)):
+        for counted, most in ((max(attributes, default=0), limits.max_tag_attributes),
+                              (sum(attributes), limits.max_attributes)):
             if counted > most:
                 return Refusal("too_many_attributes", str(counted), str(most))
     return None

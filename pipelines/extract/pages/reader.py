@@ -152,7 +152,7 @@ class Readers:
         try:
             reader = self._idle.get_nowait()
         except queue.Empty:
-            reader = Reader(self._limits, self._limits.deadline, self._limits.memory_mb)
+            reader = Reader(self._limits, self._limits.max_page_seconds, self._limits.max_page_memory_mb)
         try:
             yield reader
         finally:

@@ -58,9 +58,10 @@ def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
 def undecodable(decoded: Decoded, limits: ExtractSettings) -> Refusal | None:
     """The refusal of a text in which more than the allowed share of characters was lost."""
     share = decoded.replaced / max(len(decoded.text), 1)
-    if share <= limits.replaced:
+    if share <= limits.max_replaced_share:
         return None
-    return Refusal("undecodable", f"{share:.3f}", str(limits.replaced), f"{decoded.replaced} characters could not be decoded")
+    return Refusal("undecodable", f"{share:.3f}", str(limits.max_replaced_share),
+                   f"{decoded.replaced} characters could not be decoded")
 
 
 def failed(error: BaseException) -> Refusal:

@@ -63,12 +63,12 @@ def parse(html: str) -> HtmlElement | None:
 
 def oversized(tree: HtmlElement, limits: ExtractSettings) -> Refusal | None:
     """The limit of depth, nesting or cells that a tree breaks."""
-    if _deeper(limits.depth)(tree):
-        return Refusal("too_deep", f">{limits.depth}", str(limits.depth))
-    if _ELEMENTS(tree) * limits.depth > limits.nesting and _nesting(tree, limits.nesting) > limits.nesting:
-        return Refusal("too_nested", f">{limits.nesting}", str(limits.nesting))
+    if _deeper(limits.max_depth)(tree):
+        return Refusal("too_deep", f">{limits.max_depth}", str(limits.max_depth))
+    if _ELEMENTS(tree) * limits.max_depth > limits.max_nesting and _nesting(tree, limits.max_nesting) > limits.max_nesting:
+        return Refusal("too_nested", f">{limits.max_nesting}", str(limits.max_nesting))
     cells = max(map(len, tree.iter("tr")), default=0)
-    return Refusal("too_many_cells", str(cells), str(limits.cells)) if cells > limits.cells else None
+    return Refusal("too_many_cells", str(cells), str(limits.max_row_cells)) if cells > limits.max_row_cells else None
 
 
 @cache

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.row_groups import Found, find_ids, find_pages, row_groups, rows_of
+from textmill.pipelines.contract.row_groups import DocumentRow, find_ids, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.lines import labelled, shown
+from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.ledger.twins.diff import GREEN, PLAIN, RED, side_by_side
 
 MOST = 5                # pairs shown of a page
@@ -22,7 +23,7 @@ BECAUSE = {"source": "its source comes first", "longest": "it is longer", "oldes
 class Page(NamedTuple):
     """A document with its rows of documents (text, title, date, source), signals (language, word_count) and duplicates."""
 
-    found: Found
+    found: DocumentRow
     document: Row
     signals: Row
     duplicate: Row
@@ -47,7 +48,7 @@ def twins(data: Folder, name: str, colour: bool) -> list[str]:
     return lines[:-1]
 
 
-def pages_of(data: Folder, found: list[Found]) -> list[Page]:
+def pages_of(data: Folder, found: list[DocumentRow]) -> list[Page]:
     """The documents that dedup has looked at, with their rows."""
     rows = (rows_of(data, "documents", found, ["text", "title", "date", "source", "url"]),
             rows_of(data, "signals", found, ["language", "word_count"]), rows_of(data, "duplicates", found))
@@ -68,7 +69,7 @@ def pairs_with(data: Folder, page: Page) -> Iterator[tuple[Page, Page]]:
     yield from ((page, other) for other in pages_of(data, copies_of(data, page.found.id)) if other.found != page.found)
 
 
-def copies_of(data: Folder, id_: str) -> list[Found]:
+def copies_of(data: Folder, id_: str) -> list[DocumentRow]:
     """The documents that went because of this one, and those that it contains."""
     manifest = Manifest.read(data / "duplicates")
     assert manifest

@@ -4,11 +4,12 @@ import pyarrow as pa
 import pytest
 
 from tests.command_line import table
-from textmill.pipelines.contract import row_groups as lookup
+from textmill.pipelines.contract import row_groups as reading
 from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Manifest, Part
-from textmill.pipelines.contract.row_groups import Found, find_pages, kinds_of, row_groups, rows_of
+from textmill.pipelines.contract.row_groups import DocumentRow, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.ledger.lookup import find_pages, kinds_of
 
 URL = "https://en.quillop.example/en/notes/testing-the-till"
 ID = "5388f75d5f57298597672c7d653656c8"
@@ -93,7 +94,7 @@ def test_only_row_groups_that_may_hold_it_are_read(tmp_path, monkeypatch):
     """Three row groups, sorted by host, each address read only in the one group whose host it has."""
     monkeypatch.setattr("textmill.pipelines.contract.part_files.ROW_GROUP_ROWS", 2)
     dataset = Folder(str(tmp_path / "documents"))
-    schema = pa.schema([(name, pa.string()) for name in lookup.NAMES])
+    schema = pa.schema([(name, pa.string()) for name in reading.DOCUMENT_NAMES])
     rows = [{"id": f"{n:032x}", "source": "s", "host": f"h{n // 2}.example", "url": f"https://h{n // 2}.example/{n}"}
             for n in range(6)]
     with PartWriter(dataset, "p", "p.parquet", schema) as writer:
@@ -105,8 +106,8 @@ def test_only_row_groups_that_may_hold_it_are_read(tmp_path, monkeypatch):
     assert [first for first, _ in row_groups(dataset, part)] == [0, 2, 4]
     assert [first for first, _ in row_groups(dataset, part, rows=[3, 5])] == [2, 4]
     read = []
-    monkeypatch.setattr(lookup, "read_group", lambda file, group, columns: read.append((group, columns)) or
+    monkeypatch.setattr(reading, "read_group", lambda file, group, columns: read.append((group, columns)) or
                         [file.read_row_group(group, columns=columns).to_batches()[0]])
     found = find_pages(Folder(str(tmp_path)), "https://h1.example/3")
-    assert found == ("url", (Found("p", 3, f"{3:032x}", None, "s", "https://h1.example/3", "h1.example"),), ())
-    assert read == [(1, ["host"]), (1, ["url"]), (1, lookup.NAMES)]
+    assert found == ("url", (DocumentRow("p", 3, f"{3:032x}", None, "s", "https://h1.example/3", "h1.example"),), ())
+    assert read == [(1, ["host"]), (1, ["url"]), (1, reading.DOCUMENT_NAMES)]

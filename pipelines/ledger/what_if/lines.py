@@ -5,43 +5,30 @@
 compares it with the table that `verdicts` was made by. Dedup comes later: a document that is gained may still be a copy.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from textmill.base.strict import SettingsError
-from textmill.base.terminal import show
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.display.masking import UNSEEN, masked
 from textmill.pipelines.display.numbers import many, number
 from textmill.pipelines.ledger.what_if.compare import Difference, Moved, Page, changed_rules
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
-from textmill.pipelines.report.personal import UNSEEN, masked
 from textmill.pipelines.screen.rules import Rule, read_rules
 
 WIDTH = 80
 ROWS = 20                   # languages, sources or rules listed
 
 
-def main(argv: Sequence[str] | None = None) -> int | str:
-    parser = argparse.ArgumentParser(prog="python -m textmill.pipelines.ledger.what_if", description=__doc__.split("\n\n")[0],
-                                     allow_abbrev=False)
-    parser.add_argument("--rules", required=True, help="the rule table to try")
-    parser.add_argument("--data", default="data", help="the data folder, or s3:// or gs:// (default: %(default)s)")
-    given = parser.parse_args(argv)
-    data = Folder(given.data)
-    try:
-        new = read_rules(given.rules, RULE_MEASUREMENTS, KINDS).rules
-        old, difference = compare(data, new)
-    except (StageError, SettingsError) as error:
-        return "\n".join(f"what-if: {line}" for line in str(error).splitlines())
-    show(line.rstrip() for line in told(difference, changed_rules(old, new), given.rules))
-    return 0
+def what_if(data: Folder, rules: str) -> Iterator[str]:
+    """What the rule table in the file `rules` would change, as lines. SettingsError or StageError where that cannot be told."""
+    new = read_rules(rules, RULE_MEASUREMENTS, KINDS).rules
+    old, difference = compare(data, new)
+    return (line.rstrip() for line in comparison(difference, changed_rules(old, new), rules))
 
 
 def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
@@ -84,7 +71,7 @@ def _rule(settings: Mapping[str, Any]) -> Rule:
                 {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"])
 
 
-def told(difference: Difference, changes: Sequence[str], name: str) -> Iterator[str]:
+def comparison(difference: Difference, changes: Sequence[str], name: str) -> Iterator[str]:
     """The comparison as lines of at most WIDTH cells."""
     gained, lost, everything = difference.gained, difference.lost, ("all", "")
     yield f"what-if: {name} against the table of verdicts, on {difference.read:,} documents"
@@ -153,7 +140,3 @@ def _moved(of: str, gained: Moved, lost: Moved) -> list[tuple[str, str]]:
 def _fit(text: str, width: int) -> str:
     """`text` in exactly `width` cells of a terminal, cut with … where it is longer."""
     return set_cell_size(text, width - 1) + "…" if cell_len(text) > width else set_cell_size(text, width)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

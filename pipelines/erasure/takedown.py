@@ -1,0 +1,28 @@
+"""What takedown.txt in the data folder takes, and taking it out of every dataset and block, told line by line."""
+
+from collections.abc import Iterator
+
+from textmill.pipelines.contract.stage import RunContext, manifest_of
+from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.erasure.carry_out import carry_out
+from textmill.pipelines.erasure.listing import listing
+from textmill.pipelines.extract.stage import EXTRACT
+from textmill.pipelines.takedown.entries import LIST
+from textmill.pipelines.takedown.matching import resolve
+
+
+def takedown(context: RunContext, do: bool) -> Iterator[str]:
+    """The list of what is taken, and where `do` is set the takedown itself, a line as each thing is done. StageError where
+    there is no list or no dataset, or something is left."""
+    if not context.data.exists(LIST):
+        raise StageError(f"there is no {context.data.uri}/{LIST}; put an entry a line there: url:https://…, host:example.com, "
+                         "id:… or text:…")
+    manifest_of(EXTRACT, context)
+    resolution = resolve(context.data)
+    yield from listing(context.data, resolution)
+    if not do:
+        yield "nothing was changed; carry it out with `textmill takedown --carry-out`"
+        return
+    for line in carry_out(context, resolution):
+        yield f"takedown: {line}"
+    yield "takedown: done"

@@ -1,0 +1,104 @@
+"""The words of the flow: a word for each stage, `train`, and `all`.
+
+A word brings everything before it up to date, then itself: receipts in the data folder decide what there is to do. With
+--alone it does its own work only, and refuses input that is stale.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from typing import Any
+
+import click
+
+from textmill.cli.options import DEVICE, PATH, RUN, RUN_NAMES, flags, of_mixture, run_context, with_options
+from textmill.cli.steps import run_steps
+
+LINES = {
+    "extract": "raw/ → documents: the main text of every page",
+    "measure": "→ signals: language, quality, personal data, MinHash",
+    "screen": "→ verdicts: the bounds of rules.yaml",
+    "dedup": "→ duplicates: by record, URL, content and likeness",
+    "curate": "→ curated: kept texts, edited and cut into pieces",
+    "tokenizer": "trains data/tokenizers/NAME on curated text",
+    "tokenize": "→ tokens (trains a tokenizer only if there is none)",
+    "pack": "→ blocks, by the recipe of the mixture",
+    "train": "trains the bundled model on the blocks",
+}
+ALONE = click.option("--alone", is_flag=True, help="only this stage; input that is stale is refused")
+IF_MISSING = click.option("--if-missing", is_flag=True, help="leave a tokenizer as it is where there is one")
+
+
+def upstream(word: str, given: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The steps before a word of the flow. A tokenizer is trained where there is none: another gives other tokens."""
+    for stage in takewhile(lambda stage: stage != word, LINES):
+        yield [stage, "--alone", *(["--if-missing"] if stage == "tokenizer" else []), *flags(given)]
+
+
+def stage_word(name: str) -> click.Command:
+    """The word for a stage of the pipelines."""
+    @click.command(name, short_help=LINES[name],
+                   help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
+    @with_options(*RUN, ALONE, *([IF_MISSING] if name == "tokenizer" else []))
+    def run(alone: bool, if_missing: bool = False, **given: Any) -> str:
+        if not alone:
+            run_steps(upstream(name, given))
+        from textmill.pipelines.contract.run import bring_up_to_date
+        from textmill.pipelines.flow import STAGES
+
+        return bring_up_to_date(STAGES[name], run_context(given), if_missing=if_missing)
+
+    return run
+
+
+STAGES = [stage_word(name) for name in LINES if name != "train"]
+
+
+TRAINING = (
+    click.option("--run", type=PATH, help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]"),
+    click.option("--settings", type=PATH, help="YAML with a section `train`  [default: what --config names]"),
+    click.option("--replace", is_flag=True, help="delete a run of other settings or blocks found in --run"),
+    DEVICE)
+
+
+@click.command("train", short_help=LINES["train"])
+@with_options(*RUN, ALONE)
+@click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: nothing "
+              "else is needed or brought up to date  [default: the mixture's]")
+@with_options(*TRAINING)
+def train(blocks: str | None, run: str | None, settings: str | None, replace: bool, device: str, alone: bool,
+          **given: Any) -> str:
+    """Train on packed blocks, or go on where an earlier run stopped.
+
+    Every stage before it is brought up to date first, unless --blocks names a folder."""
+    if blocks and not run:
+        raise click.UsageError("--blocks needs --run, the folder where checkpoints go")
+    if not blocks:
+        blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
+        if not alone:
+            run_steps(upstream("train", given))
+    # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more
+    # with every update. Few are met again, so keeping 32 costs no time (measured).
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    from textmill.base.strict import SettingsError, parse, read_yaml
+    from textmill.model.device import choose_device
+    from textmill.model.training.pretrain import pretrain
+    from textmill.model.training.settings import TrainSettings
+
+    settings = settings or str(given["config"])
+    section = read_yaml(settings).get("train")
+    if section is None:
+        raise SettingsError([f"{settings}: there is no section `train`; add it, or name another file with --settings"])
+    train_settings = parse(TrainSettings, section, f"{settings}: train")
+    return pretrain(blocks, run or "", train_settings, choose_device(device), replace)
+
+
+@click.command("all", short_help="raw/ to a trained model, and the report")
+@with_options(*RUN, *TRAINING)
+def everything(replace: bool, **given: Any) -> None:
+    """Bring everything up to date: every stage, the trained model and the report."""
+    training = [*flags(given, *RUN_NAMES, "run", "settings", "device"), *(["--replace"] if replace else [])]
+    run_steps([*upstream("train", given), ["train", "--alone", *training], ["report", *flags(given, "data", "mixture")]])
+
+
+TRAIN, ALL = train, everything

@@ -1,0 +1,125 @@
+"""The words to look with: they read datasets and change none."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from textmill.cli.options import CONFIG, DATA, MIXTURE, RULES, RUNNER, TOKENIZER, WORKERS, with_options
+
+
+class Page(click.ParamType):
+    """A page as a user names it."""
+
+    name = "page"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not str(value).strip():
+            raise click.UsageError("no page was named; give a URL, an id or a host (with make: URL=…, ID=… or HOST=…)", ctx)
+        return str(value).strip()
+
+
+PAGE = click.argument("page", type=Page())
+
+
+@click.command("report", short_help="data/report/index.html: funnel, languages, duplicates")
+@with_options(DATA, MIXTURE)
+def report(data: str, mixture: str) -> str:
+    """Write DATA/report/index.html: what came in, what was kept and why, and what a model learned from it."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.pack.mixture import read_mixture
+    from textmill.pipelines.report.page import publish
+
+    return publish(Folder(data), read_mixture(mixture))
+
+
+@click.command("why", short_help="a page's story, from raw record to block")
+@with_options(PAGE, DATA, CONFIG, RULES, MIXTURE, TOKENIZER)
+def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: str | None) -> Iterable[str]:
+    """Tell what became of PAGE, a URL, an id, a record id or a host: from the record in a raw file to the blocks it is in."""
+    from textmill.pipelines.contract.stage import RunContext
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.engines.engine import Engine
+    from textmill.pipelines.ledger import why as ledger
+    from textmill.pipelines.settings import read_config
+
+    return ledger.why(RunContext(Folder(data), read_config(config, rules, mixture, tokenizer), Engine()), page)
+
+
+@click.command("trace", short_help="the pages in a block")
+@click.argument("block", type=int)
+@with_options(DATA, MIXTURE)
+@click.option("--split", type=click.Choice(["train", "validation"]), default="train", show_default=True, help="which blocks")
+def trace(block: int, data: str, mixture: str, split: str) -> Iterable[str]:
+    """List the pages in BLOCK, a number in training order, from 0."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.ledger import trace as ledger
+    from textmill.pipelines.pack.mixture import read_mixture
+
+    return ledger.trace(Folder(data), read_mixture(mixture).name, split, block)
+
+
+@click.command("where", short_help="the parts and blocks that hold a page or a host")
+@with_options(PAGE, DATA, MIXTURE)
+def where(page: str, data: str, mixture: str) -> Iterable[str]:
+    """List the parts and blocks that hold PAGE, a URL, an id, a record id or a host."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.ledger import trace as ledger
+
+    return ledger.where(Folder(data), page)
+
+
+@click.command("duplicates", short_help="what dedup found: clusters, and shares of copies")
+@DATA
+def duplicates(data: str) -> Iterable[str]:
+    """Print what dedup found: totals, clusters by size, the largest, and shares of copies by source, language and host."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.report import duplicates_text
+
+    return duplicates_text.lines(Folder(data))
+
+
+@click.command("twins", short_help="a page and its copies side by side")
+@with_options(PAGE, DATA)
+def twins(page: str, data: str) -> Iterable[str]:
+    """Show PAGE, a URL or an id, beside its copies: what was kept, what was removed, and every word in which they differ."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.ledger.twins import pairs
+
+    return pairs.twins(Folder(data), page, sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+
+@click.command("what-if", short_help="what another rule table would keep and lose")
+@click.option("--rules", type=click.Path(), required=True, help="the rule table to try")
+@DATA
+def what_if(rules: str, data: str) -> Iterable[str]:
+    """Compare a rule table with the one that `verdicts` was made by, without reading a text.
+
+    Documents and words by language, source and rule. Dedup comes later: a document that is gained may still be a copy."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.ledger.what_if.lines import what_if as lines
+
+    return lines(Folder(data), rules)
+
+
+@click.command("plan", short_help="what a run will cost before it begins")
+@with_options(DATA, CONFIG, RULES, MIXTURE, RUNNER, WORKERS)
+@click.option("--stored", metavar="SIZE", help="plan for so much instead of what lies in raw/, as in 100TB")
+@click.option("--memory-gb", type=float, metavar="GB",
+              help="of this machine, or of one worker of a cluster  [default: what this machine has, or 4]")
+def plan(data: str, config: str, rules: str, mixture: str, runner: str, workers: int | None, stored: str | None,
+         memory_gb: float | None) -> Iterable[str]:
+    """Say what a run will cost: documents, CPU hours, storage, what is shuffled, and what must fit one worker."""
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.engines.engine import Engine, processors
+    from textmill.pipelines.ledger import cost
+    from textmill.pipelines.settings import read_config
+
+    engine = Engine(runner, processors() if workers is None else workers)
+    size = cost.stored_bytes(Folder(data), stored)
+    return cost.plan(size, read_config(config, rules, mixture, None), engine, memory_gb).lines()
+
+
+REPORT, WHY, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN = report, why, trace, where, duplicates, twins, what_if, plan
