@@ -14,10 +14,11 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from tests.pages import InProcess
-from textmill.pipelines.extract.files.arc import read_arc
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.inputs import canonical_json, read_lines
-from textmill.pipelines.extract.files.splits import RawFile, plan_splits
+from textmill.pipelines.extract.files.lines import read_lines
+from textmill.pipelines.extract.files.raw_file import RawFile
+from textmill.pipelines.extract.formats.arc import read_arc
+from textmill.pipelines.extract.formats.rows import canonical_json
 from textmill.pipelines.extract.outcome import extract_split, no_page
 from textmill.pipelines.extract.pages.page import Page, published
 from textmill.pipelines.extract.pages.read_page import read_page
@@ -26,6 +27,7 @@ from textmill.pipelines.extract.pages.tree import parse
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import plan_splits
 
 SETTINGS = ExtractSettings()
 PARAGRAPHS = [
