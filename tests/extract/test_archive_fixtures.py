@@ -85,7 +85,7 @@ def opened(path: str):
 def framed(split: Split) -> list[Framed]:
     (part,) = split.ranges
     with opened(part.path) as file:
-        limits = Limits(ExtractSettings().record_bytes, ExtractSettings().ratio)
+        limits = Limits(ExtractSettings().max_record_bytes, ExtractSettings().max_inflation)
         return list(read_arc(file, limits) if split.kind == "arc" else read_records(file, "", 0, part.end, limits, []))
 
 
