@@ -27,8 +27,8 @@ from benchmarks.extract_memory import Peaks, peaks
 from textmill.pipelines.contract.part_files import PartWriter, read_batches
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
-from textmill.pipelines.dedup.exact import EXACT, NEAR
 from textmill.pipelines.dedup.keep import DUPLICATES, duplicates_table
+from textmill.pipelines.dedup.kinds import EXACT, NEAR
 from textmill.pipelines.dedup.search import decisions_of, find_copies, held_of
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.engines.engine import Engine
@@ -82,8 +82,8 @@ def write_duplicates(data: Folder, place: Folder, number: int, task: Task) -> tu
             writer.write(duplicates_table(batch["id"], first, *(rows[slice(*rows["ref"].searchsorted(ends))]
                                                                 for rows in (decided, held))))
             first += batch.num_rows
-    kinds = np.bincount(decided["kind"], minlength=NEAR + 1)
-    return len(decided), int(kinds[EXACT]), int(kinds[NEAR]), len(held)
+    kinds = np.bincount(decided["kind"], minlength=NEAR.code + 1)
+    return len(decided), int(kinds[EXACT.code]), int(kinds[NEAR.code]), len(held)
 
 
 def report(documents: int, workers: int, figures: dict[str, Any], used: Peaks, theirs: tuple[str, Peaks] | None) -> str:

@@ -143,7 +143,7 @@ def deduplicate(parts: list[list[Page]], settings: DedupSettings, folder: str, p
     for row, place in enumerate(at):
         if place < len(removed) and removed["ref"][place] == rows["ref"][row]:
             rows["kind"][row], rows["kept"][row] = removed["kind"][place], removed["kept"][place]
-    decided = decisions(rows, sets, settings.threshold, order, settings.all_pairs)
+    decided = decisions(rows, sets, settings.threshold, order, settings.max_all_pairs_cluster)
     tables = []
     for n, part in enumerate(parts):
         mine = (rows[(rows["ref"] >> np.uint64(32)) == n] for rows in (decided, held))

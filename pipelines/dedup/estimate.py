@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.buckets import LINK
-from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
+from textmill.pipelines.dedup.exact import KEYED
+from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.packed import GROWTH, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import INDEX

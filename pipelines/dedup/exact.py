@@ -5,12 +5,13 @@ after kind, which document stays: the newest capture of an address, else the fir
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.dedup.kinds import EXACT, EXACT_KINDS, RECORD, URL, Kind
 from textmill.pipelines.dedup.packed import (
     MEMBER,
     MEMBER_FIELDS,
@@ -23,10 +24,6 @@ from textmill.pipelines.dedup.packed import (
     run_starts,
 )
 from textmill.pipelines.web.address import canonical_url
-
-KINDS = ("record", "url", "exact", "near")
-RECORD, URL, EXACT, NEAR = 1, 2, 3, 4       # codes of KINDS; 0: not removed
-EXACT_KINDS = (RECORD, URL, EXACT)          # each kind sees only what the kinds before it left
 
 KEYED = np.dtype([("kind", "u1"), ("key_high", "<u8"), ("key_low", "<u8"), *MEMBER_FIELDS])
 REMOVED = np.dtype([("ref", "<u8"), ("kept", "<u8"), ("kind", "u1")])
@@ -52,20 +49,13 @@ def keyed_rows(members: np.ndarray, urls: pa.Array, content_hashes: pa.Array, ke
 
     `content_hashes` is fixed_size_binary(16); a document without an address has no key of that kind.
     """
-    everyone = np.arange(len(members))
     for lane, low, high in turn.ranges(len(EXACT_KINDS)):
-        kind, rows = EXACT_KINDS[lane], everyone
-        if kind == RECORD:
-            keys = np.stack([members["id_high"], members["id_low"]], axis=1)
-        elif kind == URL:
-            rows, keys = _address_keys(urls)
-        else:
-            keys = _digests(content_hashes)
+        rows, keys = KEYS[EXACT_KINDS[lane]](members, urls, content_hashes)
         chosen = np.zeros(len(rows), bool)
         chosen[owned(keys[:, 0], low, high)] = True
         chosen &= kept[rows]
         keyed = np.zeros(int(chosen.sum()), KEYED)
-        keyed["kind"] = kind
+        keyed["kind"] = EXACT_KINDS[lane].code
         keyed["key_high"], keyed["key_low"] = keys[chosen, 0], keys[chosen, 1]
         for name in MEMBER.names or ():
             keyed[name] = members[name][rows[chosen]]
@@ -97,6 +87,16 @@ def groups_of_two_or_more(keyed: np.ndarray) -> np.ndarray:
     return rows[twin]
 
 
+Keys = Callable[[np.ndarray, pa.Array, pa.Array], tuple[np.ndarray, np.ndarray]]
+# Of members, addresses and content hashes: the rows that have a key of this kind, and the keys, two words of 64 bits each.
+KEYS: dict[Kind, Keys] = {
+    RECORD: lambda members, _urls, _hashes: (
+        np.arange(len(members)), np.stack([members["id_high"], members["id_low"]], axis=1)),
+    URL: lambda _members, urls, _hashes: _address_keys(urls),
+    EXACT: lambda members, _urls, hashes: (np.arange(len(members)), _digests(hashes)),
+}
+
+
 def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """(REMOVED, MEMBER): which document goes and which one it is a copy of; and every document named there.
 
@@ -108,17 +108,17 @@ def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.n
     removed = [np.zeros(0, REMOVED)]
     gone = np.zeros(0, np.uint64)
     for kind in EXACT_KINDS:
-        rows = keyed[keyed["kind"] == kind]
+        rows = keyed[keyed["kind"] == kind.code]
         rows = rows[~np.isin(rows["ref"], gone)]
         by_date = tuple(name for name in order if name not in ("oldest", "newest"))
-        declared = ("newest", *by_date) if kind == URL else order
+        declared = ("newest", *by_date) if kind.newest_is_kept else order
         rows = rows[in_order(rows, declared, (rows["key_high"], rows["key_low"]))]
         starts = run_starts(rows["key_high"], rows["key_low"])
         sizes = np.diff(starts, append=len(rows))
         first = np.repeat(starts, sizes)
         goes = first != np.arange(len(rows))
         found = np.zeros(int(goes.sum()), REMOVED)
-        found["ref"], found["kept"], found["kind"] = rows["ref"][goes], rows["ref"][first[goes]], kind
+        found["ref"], found["kept"], found["kind"] = rows["ref"][goes], rows["ref"][first[goes]], kind.code
         removed.append(found)
         gone = np.concatenate([gone, found["ref"]])
     result = np.sort(np.concatenate(removed), order="ref")

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.dedup.exact import EXACT, KINDS, NEAR
 from textmill.pipelines.dedup.jaccard import Jaccards
+from textmill.pipelines.dedup.kinds import EXACT, KINDS, NEAR
 from textmill.pipelines.dedup.packed import MEMBER_FIELDS, in_order, run_starts, words_to_ids
 from textmill.pipelines.dedup.shingle_sets import ShingleSets
 from textmill.pipelines.dedup.verify import chunks, in_rounds
@@ -42,10 +42,10 @@ def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order:
     while not np.array_equal(target, target[target]):           # a copy of a copy, up to three kinds deep
         target = target[target]
     # One text, one set: a copy's similarity with what stays is that of the document whose text it shares.
-    similarity[earlier] = np.where(rows["kind"][earlier] != EXACT, np.nan,
+    similarity[earlier] = np.where(rows["kind"][earlier] != EXACT.code, np.nan,
                                    np.where(kept[target[earlier]] == target[earlier], 1.0, similarity[target[earlier]]))
     kept = kept[target]
-    kinds = np.where(rows["kind"] > 0, rows["kind"], np.where(kept == np.arange(len(rows)), 0, NEAR))
+    kinds = np.where(rows["kind"] > 0, rows["kind"], np.where(kept == np.arange(len(rows)), 0, NEAR.code))
     starts = run_starts(rows["root"])
     sizes = np.diff(starts, append=len(rows))
     by_id = np.lexsort((rows["id_low"], rows["id_high"], rows["root"]))
@@ -128,7 +128,7 @@ def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: n
     n has reference first_ref + n. A document that goes is not said to be contained in another.
     """
     take = _places(decided, first_ref, len(ids))
-    kind = pa.array([None, *KINDS], pa.string()).take(pa.array(decided["kind"])).take(take)
+    kind = pa.array([None, *(kind.name for kind in KINDS)], pa.string()).take(pa.array(decided["kind"])).take(take)
     columns = {
         "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]).take(take),
         "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]).take(take),

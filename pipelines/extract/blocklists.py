@@ -26,7 +26,7 @@ import xxhash
 
 from textmill.pipelines.contract.named_files import ContentError, Named
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.extract.files.inputs import read_lines
+from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.web.address import ascii_host, host, path_and_query
 

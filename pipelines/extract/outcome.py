@@ -9,16 +9,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
 from textmill.pipelines.extract.documents import Origin, finished
-from textmill.pipelines.extract.files.arc import read_arc
-from textmill.pipelines.extract.files.archive import Ends, read_records
-from textmill.pipelines.extract.files.framing import Framed, Limits
-from textmill.pipelines.extract.files.inputs import RECOGNISED, Given, extra_columns, find_column, read_jsonl, read_parquet
+from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.framing import Framed
 from textmill.pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
-from textmill.pipelines.extract.files.splits import Range, Split
+from textmill.pipelines.extract.formats import FORMATS
+from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
+from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_column
 from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset
 from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
@@ -28,6 +26,7 @@ from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import Split
 from textmill.pipelines.extract.waiting import Row, Waiting, rows_in_order
 from textmill.pipelines.web.address import given_url
 
@@ -61,22 +60,25 @@ class _Records:
         self.source, self.settings, self.blocklists = source, settings, blocklists
 
     def of(self, split: Split, open_file: Callable[[str], Any], ends: list[Ends]) -> Iterator[Row]:
+        read = FORMATS[split.kind].read
         for part in split.ranges:
             with open_file(part.path) as file:
-                if split.kind in ("warc", "wet", "arc"):
-                    limits = Limits(self.settings.max_record_bytes, self.settings.max_inflation)
-                    framed = read_arc(file, limits) if split.kind == "arc" else read_records(
-                        file, part.path, part.start, part.end, limits, ends)
-                    for record in framed:
-                        yield self.record(record, part.path, wet=split.kind == "wet")
-                elif split.kind in ("jsonl", "parquet"):
-                    try:
-                        for row in (read_jsonl if split.kind == "jsonl" else read_parquet)(file, part, self.settings):
-                            yield self.given(row, part.path) if isinstance(row, Given) else row
-                    except (OSError, pa.ArrowException) as error:
-                        yield Rejected(part.path, 0, "damaged", detail=f"{type(error).__name__}: the file cannot be read on")
-                else:
-                    yield self.file(file, part, split.kind)
+                for item in read(file, part, self.settings, ends):
+                    yield self.item(item, part.path)
+
+    def item(self, item: Item, path: str) -> Row:
+        """What a format read, as a row or what is to be read before there is one."""
+        match item:
+            case Rejected():
+                return item
+            case Framed():
+                return self.record(item, path, wet=False)
+            case Converted(framed):
+                return self.record(framed, path, wet=True)
+            case Given():
+                return self.given(item, path)
+            case WholeFile():
+                return self.file(item, path)
 
     def record(self, framed: Framed, path: str, wet: bool) -> Row:
         """One WARC or ARC record; an unexpected error in it is its own quarantine."""
@@ -111,15 +113,13 @@ class _Records:
         except Exception as error:      # one row may fail, the run goes on
             return finished(origin, failed(error))
 
-    def file(self, file: Any, part: Range, kind: str) -> Row:
+    def file(self, file: WholeFile, path: str) -> Row:
         """A file that is one document."""
-        bound = self.settings.max_page_bytes if kind == "html" else self.settings.max_record_bytes
-        stored = file.read(bound + 1)
-        origin = Origin(self.source, part.path, 0, len(stored))
-        if len(stored) > bound:
-            return finished(origin, Refusal("too_large", str(part.end - part.start), str(bound)))
+        origin = Origin(self.source, path, 0, len(file.stored))
+        if len(file.stored) > file.bound:
+            return finished(origin, Refusal("too_large", str(file.size), str(file.bound)))
         try:
-            return self._page(origin, stored, None) if kind == "html" else self._plain(origin, stored, None)
+            return (self._page if file.is_html else self._plain)(origin, file.stored, None)
         except Exception as error:      # one file may fail, the run goes on
             return finished(origin, failed(error))
 

@@ -18,13 +18,14 @@ from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw import survey
+from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.files.remote_files import open_raw
-from textmill.pipelines.extract.files.splits import RawFile, Split, plan_splits
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Readers
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import Split, plan_splits
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
 

@@ -14,8 +14,9 @@ from textmill.base.strict import parse
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.bands import BAND
-from textmill.pipelines.dedup.exact import EXACT_KINDS, KEYED
+from textmill.pipelines.dedup.exact import KEYED
 from textmill.pipelines.dedup.forest import TREE
+from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
 from textmill.pipelines.engines.engine import Engine

@@ -209,8 +209,8 @@ def _spans(documents: Documents, items: _Items, blocks: int) -> pa.ListArray:
 def _summary(name: str, items: _Items, blocks: int, block: int, documents: Documents) -> Packed:
     tokens = int(items.length.sum())
     first = items.document[items.begin == 0]
-    times = int(-(-np.bincount(first) // documents.weight[:first.max() + 1]).max()) if len(first) else 0
-    return Packed(name, blocks, len(np.unique(items.document)), tokens, blocks * block - tokens, times,
+    passes = int((-(-np.bincount(first) // documents.weight[:first.max() + 1])).max()) if len(first) else 0
+    return Packed(name, blocks, len(np.unique(items.document)), tokens, blocks * block - tokens, passes,
                   int((documents.length[first] > block).sum()))
 
 

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import Dataset, Datasets
 
 Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequent first
 
-# Rules of dedup as the report calls them.
-COPIES = {"record": "same record", "url": "same address, older capture", "exact": "same text", "near": "nearly the same text"}
 # Edits of curate that take something out.
 CLEANED = {"clean:table": "table rows without a word taken out"}
 
@@ -62,7 +61,7 @@ def funnel(datasets: Datasets) -> list[Step]:
         steps.append(Step("screen", "documents", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {}))))
     if duplicates := datasets.duplicates:
         counts = duplicates.counts
-        copies = {COPIES.get(kind, kind): n for kind, n in counts["rejected"].items() if kind != "screened_out"}
+        copies = {BY_NAME[kind].label: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
         steps.append(Step("dedup", "documents", counts["read"] - counts["rejected"].get("screened_out", 0), counts["kept"],
                           by_frequency(copies)))
     if (curated := datasets.curated) and datasets.verdicts:

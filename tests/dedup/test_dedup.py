@@ -73,7 +73,7 @@ def test_every_removal_is_proved_and_no_copy_stands_beside_its_twin(seed, tmp_pa
         for bucket, ref in some.tolist():
             shared[bucket].append(ref)
         for bucket in shared.values():
-            if len(bucket) <= SETTINGS.rounds + 1:
+            if len(bucket) <= SETTINGS.max_rounds + 1:
                 for a, b in combinations(bucket, 2):
                     if jaccard(refs[a][0], refs[b][0]) >= 0.8:
                         found += 1

@@ -37,11 +37,11 @@ from textmill.pipelines.dedup.verify import compared
 def test_settings_are_refused_all_at_once():
     with pytest.raises(SettingsError) as refused:
         parse(DedupSettings, {"bands": 20, "rows": 7, "threshold": 1.5, "order": ["oldest", "newest", "oldest"],
-                      "source_priority": ["a", "a"], "passes": 0, "containment": 0}, "dedup")
+                      "source_priority": ["a", "a"], "passes": 0, "min_containment": 0}, "dedup")
     assert refused.value.problems == [
         "dedup: 20 bands of 7 rows need 140 permutations, and a signature has 120; make their product 120 or less",
         "dedup: threshold: 1.5 must be above 0 and at most 1",
-        "dedup: containment: 0.0 must be above 0 and at most 1",
+        "dedup: min_containment: 0.0 must be above 0 and at most 1",
         "dedup: order: oldest, newest, oldest names one twice; name each at most once",
         "dedup: order: oldest and newest contradict each other; name one of them",
         "dedup: source_priority is given but order does not name source; add it to order",

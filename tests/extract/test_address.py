@@ -17,11 +17,12 @@ from tests.pages import InProcess
 from textmill.pipelines.contract.named_files import ContentError
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, blocked, open_blocklists, read_blocklist
-from textmill.pipelines.extract.files.splits import RawFile, plan_splits
+from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import plan_splits
 from textmill.pipelines.web.address import canonical_url, domain, given_url, host
 
 

@@ -7,14 +7,15 @@ import pytest
 
 from tests.pages import InProcess
 from tests.paths import SHARED
-from textmill.pipelines.extract.files.arc import read_arc
 from textmill.pipelines.extract.files.archive import read_records
 from textmill.pipelines.extract.files.framing import Framed, Limits
+from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.files.records import record_head
-from textmill.pipelines.extract.files.splits import RawFile, Split, plan_splits
+from textmill.pipelines.extract.formats.arc import read_arc
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.rows import Document
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import Split, plan_splits
 
 DATA = SHARED
 FIXTURES = DATA / "warc-fixtures"
@@ -84,7 +85,7 @@ def opened(path: str):
 def framed(split: Split) -> list[Framed]:
     (part,) = split.ranges
     with opened(part.path) as file:
-        limits = Limits(ExtractSettings().record_bytes, ExtractSettings().ratio)
+        limits = Limits(ExtractSettings().max_record_bytes, ExtractSettings().max_inflation)
         return list(read_arc(file, limits) if split.kind == "arc" else read_records(file, "", 0, part.end, limits, []))
 
 

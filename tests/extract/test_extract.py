@@ -14,10 +14,11 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from tests.pages import InProcess
-from textmill.pipelines.extract.files.arc import read_arc
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.inputs import canonical_json, read_lines
-from textmill.pipelines.extract.files.splits import RawFile, plan_splits
+from textmill.pipelines.extract.files.lines import read_lines
+from textmill.pipelines.extract.files.raw_file import RawFile
+from textmill.pipelines.extract.formats.arc import read_arc
+from textmill.pipelines.extract.formats.rows import canonical_json
 from textmill.pipelines.extract.outcome import extract_split, no_page
 from textmill.pipelines.extract.pages.page import Page, published
 from textmill.pipelines.extract.pages.read_page import read_page
@@ -26,6 +27,7 @@ from textmill.pipelines.extract.pages.tree import parse
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import plan_splits
 
 SETTINGS = ExtractSettings()
 PARAGRAPHS = [
@@ -128,9 +130,9 @@ def test_limits_are_counted_and_say_their_bound():
     assert refused("<div>" * 50_000 + "deep") == ("too_deep", ">200", "200")
     assert refused("<a href=x>y</a>" * 30_000) == ("too_many_links", "30002", "20000")
     assert refused("<br>" * 61_000)[0] == "too_many_nodes"
-    assert refused("<ul><li>x" * 90 + STORY + "</li></ul>" * 90, nesting=9_000) == ("too_nested", ">9000", "9000")
+    assert refused("<ul><li>x" * 90 + STORY + "</li></ul>" * 90, max_nesting=9_000) == ("too_nested", ">9000", "9000")
     assert refused("<table><tr>" + "<td>a</td>" * 2_001 + "</tr></table>") == ("too_many_cells", "2001", "2000")
-    assert refused("x" * 5000, page_bytes=4000)[0] == "too_large"
+    assert refused("x" * 5000, max_page_bytes=4000)[0] == "too_large"
     assert isinstance(read_page(html("<div>" * 180 + STORY), SETTINGS), Page)
 
 
@@ -370,5 +372,5 @@ def test_small_functions():
     assert no_page(b"{not json}") is None and no_page(b"<p>") is None and no_page(b"\0\1\2\3") == "binary"
     assert parse(" \0 ") is None and parse("<!-- only a comment -->") is None and read_page("", SETTINGS) == Refusal("empty")
     assert list(ExtractSettings(max_depth=500, max_inflation=0, max_replaced_share=2.0).problems()) == [
-        "ratio is 0; give a number of at least 1", "depth is 500; the extractor walks a page by recursion, so give at most 400",
-        "replaced is 2.0; it is a share, give a number from 0 to 1"]
+        "max_inflation is 0; give a number of at least 1", "max_depth is 500; the extractor walks a page by recursion, so give at most 400",
+        "max_replaced_share is 2.0; it is a share, give a number from 0 to 1"]

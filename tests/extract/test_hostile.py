@@ -6,11 +6,12 @@ import pytest
 
 from tests.pages import InProcess
 from tests.paths import SHARED
-from textmill.pipelines.extract.files.splits import RawFile, plan_splits
+from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.charset import CODECS
 from textmill.pipelines.extract.rows import Document, Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import plan_splits
 
 CRAWL = SHARED / "crawl"
 pytestmark = pytest.mark.skipif(not CRAWL.is_dir(), reason="the development data (a folder shared beside the checkout) is not here")

@@ -139,7 +139,7 @@ def _core(_: str) -> Page:
     return _says(str(resource.getrlimit(resource.RLIMIT_CORE)[0]))
 
 
-def reader(deadline: float = 10, memory_mb: int = 512, read: str = "tests.test_reader:misbehave") -> Reader:
+def reader(deadline: float = 10, memory_mb: int = 512, read: str = "tests.extract.test_reader:misbehave") -> Reader:
     return Reader(LIMITS, deadline, memory_mb, read)
 
 
@@ -269,9 +269,9 @@ def test_no_core_is_written():
 
 
 def test_a_child_that_cannot_start_is_one_sentence():
-    with pytest.raises(StageError) as raised, reader(read="tests.test_reader:no_such_name") as ours:
+    with pytest.raises(StageError) as raised, reader(read="tests.extract.test_reader:no_such_name") as ours:
         list(ours.read(GOOD))
-    assert "AttributeError: module 'tests.test_reader' has no attribute 'no_such_name'" in str(raised.value)
+    assert "AttributeError: module 'tests.extract.test_reader' has no attribute 'no_such_name'" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
@@ -285,7 +285,7 @@ def test_the_working_folder_does_not_matter(tmp_path, monkeypatch):
 @LINUX
 @pytest.mark.parametrize("then", ["hang", "sleep", "nothing"])
 def test_no_child_outlives_a_parent_that_was_killed(then):
-    script = ("import sys, time; from tests.test_reader import do, reader, texts\n"
+    script = ("import sys, time; from tests.extract.test_reader import do, reader, texts\n"
               "with reader(deadline=1000) as ours:\n"
               f"    answers = ours.read(do('pid'{'' if then == 'nothing' else f', {then!r}'}))\n"
               "    print(*texts([next(answers)]), flush=True)\n"

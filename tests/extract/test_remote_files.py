@@ -18,11 +18,12 @@ from tests import servers
 from tests.command_line import ROOT, manifest, run, table
 from tests.file_server import serving
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.inputs import read_parquet
 from textmill.pipelines.extract.files.raw import RAW, look
+from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.files.remote_files import Blocks, open_raw
-from textmill.pipelines.extract.files.splits import Range, RawFile, plan_splits
+from textmill.pipelines.extract.formats.parquet import read_parquet
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import plan_splits
 
 WEB = ROOT / "sample/raw/web"
 FILES = {path.name: path.read_bytes() for path in sorted(WEB.iterdir())}

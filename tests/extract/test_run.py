@@ -19,7 +19,7 @@ def test_a_page_that_takes_too_long_or_too_much_is_quarantined_and_the_run_goes_
     pages = {"a": GOOD, "b": SLOW, "c": GOOD.replace("flour", "bran"), "d": LARGE, "e": GOOD.replace("flour", "rye")}
     raw.joinpath("pages.jsonl").write_text("".join(json.dumps({"id": key, "html": html}) + "\n" for key, html in pages.items()))
     settings = yaml.safe_load(SETTINGS.read_text())
-    settings["extract"] |= {"deadline": 1, "memory_mb": 64, "nodes": 10**9, "attributes": 10**9, "all_attributes": 10**9,
+    settings["extract"] |= {"max_page_seconds": 1, "max_page_memory_mb": 64, "max_nodes": 10**9, "max_tag_attributes": 10**9, "max_attributes": 10**9,
                              "max_quarantined": 1.0}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     ran = run("extract", tmp_path / "data", settings=tmp_path / "settings.yaml")

@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textmill.pipelines.extract.files.splits import RawFile, RawFilesError, file_kind, plan_splits, small_groups
+from textmill.pipelines.extract.files.raw_file import RawFile
+from textmill.pipelines.extract.formats import format_of
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import RawFilesError, plan_splits, small_groups
 
 SETTINGS = ExtractSettings(split_bytes=1000)
 
@@ -84,4 +86,5 @@ def test_every_file_without_a_place_is_named_at_once():
     ("x", gzip.compress(b"WARC/1.0\r\n", mtime=0), "warc"), ("x", b"filedesc://x", "arc"), ("x", b" <!DOCTYPE html>", "html"),
     ("x", b'{"text": "a"}', "jsonl"), ("x", b"PAR1", "parquet"), ("x", b"\x1f\x8bjunk", None), ("x", b"words", None)])
 def test_kinds_by_name_then_by_first_bytes(name, data, kind):
-    assert file_kind(RawFile(f"a/{name}", len(data), ""), lambda path: io.BytesIO(data)) == kind
+    format = format_of(RawFile(f"a/{name}", len(data), ""), lambda path: io.BytesIO(data))
+    assert (format and format.name) == kind

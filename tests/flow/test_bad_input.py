@@ -38,11 +38,11 @@ def test_a_file_of_no_known_kind_is_named(tmp_path):
 def test_every_problem_of_every_configuration_file_at_once(tmp_path):
     put_sample(tmp_path)
     settings, rules, mixture = tmp_path / "s.yaml", tmp_path / "r.yaml", tmp_path / "m.yaml"
-    settings.write_text(SETTINGS.read_text().replace("  bands: 20", "  band: 20").replace("  ratio: 500", "  ratio: many"))
+    settings.write_text(SETTINGS.read_text().replace("  bands: 20", "  band: 20").replace("  max_quarantined: 0.1", "  max_quarantined: many"))
     rules.write_text((ROOT / "rules.yaml").read_text().replace("\n  word_count:", "\n  word_cuont:", 1))
     mixture.write_text(MIXTURE.read_text().replace("share: 0.3", "share: 0.4"))
     ran = run("extract", tmp_path, 0, "--rules", str(rules), "--mixture", str(mixture), settings=settings)
-    refused(ran, "unknown key 'band'; did you mean 'bands'?", "extract.ratio: must be a whole number", "word_cuont",
+    refused(ran, "unknown key 'band'; did you mean 'bands'?", "extract.max_quarantined: must be a number", "word_cuont",
             "did you mean 'word_count'?", "add up to 1", "--workers is 0")
 
 

@@ -20,7 +20,7 @@ from textmill.cli.begin import demo_steps
 from textmill.cli.flow import LINES, upstream
 from textmill.cli.options import RUN_NAMES, SHIPPED
 from textmill.tokenizer.bpe import PATTERNS
-from textmill.tokenizer.training import Training
+from textmill.tokenizer.training import TokenizerSettings
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@\$\(MILL\) ", MAKEFILE, re.MULTILINE)
@@ -112,7 +112,7 @@ def test_the_demo_is_made_of_words_and_options_that_exist(tmp_path):
 
 
 def test_defaults_of_the_tokenizer_are_those_of_the_code():
-    default = Training()
+    default = TokenizerSettings()
     given = MILL.commands["train-tokenizer"].make_context("train-tokenizer", ["a.txt", "--to", "t"]).params
     assert (given["vocab_size"], given["pattern"], given["sample_bytes"], given["max_pretoken_bytes"]) == (
         default.vocab_size, default.pattern, default.sample_bytes, default.max_pretoken_bytes)
@@ -235,7 +235,7 @@ def test_ctrl_c_in_a_stage_before_the_word_is_one_sentence(tmp_path, to_all):
     assert err.splitlines()[-1] == "extract: stopped; what is finished is kept, run the same command to go on"
     assert "screen" not in err
     ran = textmill("extract", "--config", SETTINGS, "--workers", "1", cwd=tmp_path)
-    assert ran.returncode == 0 and " made now)" in ran.stdout
+    assert ran.returncode == 0 and " built, " in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["train", "train-tokenizer"])

@@ -1,6 +1,6 @@
 """The ledger: what it tells of a page of every fate, word for word; and that no personal data is in anything it prints.
 
-`python -m tests.test_ledger DATA` writes tests/told/ from a finished run on the sample crawl (tests/flow.py), for when what
+`python -m tests.ledger.test_ledger DATA` writes tests/told/ from a finished run on the sample crawl (tests/command_line.py), for when what
 is told changes on purpose.
 """
 

@@ -13,7 +13,8 @@ import pytest
 from tests.command_line import refused
 from tests.paths import ROOT
 from textmill.cli import main
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, PartWriter, to_json
+from textmill.pipelines.contract.part_files import PartWriter
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, to_json
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES

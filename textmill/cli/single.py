@@ -26,7 +26,7 @@ def dedup_only(input: Path, to: Path, config: str, rules: str, workers: int | No
 @click.command("train-tokenizer", short_help="text files to a folder with tokenizer.json")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
 @click.option("--to", type=FILE, required=True, metavar="FOLDER", help="where tokenizer.json goes")
-@click.option("--vocab-size", type=int, default=16384, show_default=True, help="tokens in all")
+@click.option("--vocab-size", type=int, default=8192, show_default=True, help="tokens in all")
 @click.option("--pattern", default="qwen2", show_default=True, help="where text is cut: a name that llama.cpp knows")
 @click.option("--special", multiple=True, metavar="TOKEN", help="a special token besides <|endoftext|>; may be repeated")
 @click.option("--text-column", default="text", show_default=True, help="of .jsonl and .parquet")

@@ -18,8 +18,8 @@ from pyarrow import fs
 from textmill.base.progress import watched
 from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
+from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
-from textmill.pipelines.extract.files.splits import RawFile, is_elsewhere
 from textmill.pipelines.web.client import Web
 
 _MOST_PROBLEMS = 20     # a dead server would otherwise be asked for each of its files

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.splits import is_elsewhere
+from textmill.pipelines.extract.files.raw_file import is_elsewhere
 from textmill.pipelines.web.client import Remote, Web, described
 
 RAW = "raw"

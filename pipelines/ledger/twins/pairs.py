@@ -8,14 +8,13 @@ import pyarrow.compute as pc
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import DocumentRow, find_ids, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.lines import labelled, shown
 from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.ledger.twins.diff import GREEN, PLAIN, RED, side_by_side
 
 MOST = 5                # pairs shown of a page
 Row = dict[str, Any]
-SAID = {"record": "the same record, stored twice", "url": "the same address, captured again",
-        "exact": "the same text", "near": "nearly the same text"}
 BECAUSE = {"source": "its source comes first", "longest": "it is longer", "oldest": "it was captured first",
            "newest": "it was captured last"}
 
@@ -86,7 +85,7 @@ def copies_of(data: Folder, id_: str) -> list[DocumentRow]:
 def pair(kept: Page, removed: Page, settings: Row, colour: bool) -> list[str]:
     """Two pages: what they are to each other, and their texts side by side, the kept one on the left."""
     kind, similarity = removed.duplicate["kind"], removed.duplicate["similarity"]
-    said = SAID.get(kind, "within a longer page; both stay")
+    said = BY_NAME[kind].phrase if kind else "within a longer page; both stay"
     if kind is None:
         said += f": {removed.duplicate['containment']:.1%} of its word 5-grams are there"
     elif similarity is not None:

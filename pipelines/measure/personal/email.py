@@ -9,7 +9,7 @@ import re
 
 import phonenumbers
 
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 _LATIN = "A-Za-z0-9À-ÖØ-öø-ɏ"
 _LOCAL_BACKWARDS = re.compile(rf"[{_LATIN}._%+'~-]{{1,64}}")
@@ -37,23 +37,23 @@ _USER = re.compile(r"://[^\s/:@]{1,64}:$")
 _NAME = 70                    # characters of "://", a user's name and the colon
 
 
-def find_emails(text: str) -> list[RunContext]:
+def find_emails(text: str) -> list[Stretch]:
     """Places of addresses. A name needs a host with a dot; "@name", "user@host" and "git@host:path" stay."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for sign in ("@", "＠", "%40"):
         at, reached = text.find(sign), 0
         while at >= 0:
-            context = _around(text, at, at + len(sign))
-            if context is None and " " in text[at - 1:at + 2]:
-                context = _spaced(text, at, at + len(sign))
-            if context and context[0] >= reached:
-                places.append(context)
-                reached = context[1]
+            stretch = _around(text, at, at + len(sign))
+            if stretch is None and " " in text[at - 1:at + 2]:
+                stretch = _spaced(text, at, at + len(sign))
+            if stretch and stretch[0] >= reached:
+                places.append(stretch)
+                reached = stretch[1]
             at = text.find(sign, max(at + 1, reached))
     return places
 
 
-def _around(text: str, at: int, after: int) -> RunContext | None:
+def _around(text: str, at: int, after: int) -> Stretch | None:
     host = _HOST.match(text, after, after + 255)
     backwards = _LOCAL_BACKWARDS
     if host is None and (host := _GLUED_HOST.match(text, after, after + 255)) and not _known(host.group()):
@@ -82,7 +82,7 @@ def _around(text: str, at: int, after: int) -> RunContext | None:
     return start, end
 
 
-def _spaced(text: str, at: int, after: int) -> RunContext | None:
+def _spaced(text: str, at: int, after: int) -> Stretch | None:
     """"E-mail: anna @ host.tld": a word says what it is, and its end is one that hosts have."""
     host = _SPACED_HOST.match(text, after, after + 255)
     local = _LOCAL_BACKWARDS.match(text[max(0, at - 65):at].removesuffix(" ")[::-1])

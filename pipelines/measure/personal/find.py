@@ -4,10 +4,11 @@ Every kind is a cheap pattern and a validator: check digits, number plans, addre
 no proof of its own, a word beside it that says what it is. Patterns are linear: each starts at a character that is
 found at C speed, looks at a bounded stretch around it, and no two of its parts can match the same character in two
 ways. A text without candidates costs a few scans. Names and places need a model: see
-`personal_model`, which is off unless settings name one.
+`presidio`, which is off unless settings name one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from textmill.pipelines.measure.personal.email import find_emails
 from textmill.pipelines.measure.personal.iban import find_ibans
@@ -17,16 +18,46 @@ from textmill.pipelines.measure.personal.numbers import Chain, find_cards, find_
 from textmill.pipelines.measure.personal.obfuscated_email import find_written_emails
 from textmill.pipelines.measure.personal.phone import find_phones, regions_of
 from textmill.pipelines.measure.personal.presidio import NameFinder
-from textmill.pipelines.measure.personal.scan import read_marks
+from textmill.pipelines.measure.personal.scan import Marks, read_marks
 from textmill.pipelines.measure.personal.secrets import find_secrets
 from textmill.pipelines.measure.personal.wallets import find_wallets
 
+Finding = tuple[str, int, int]
+
+
+class Scanned(NamedTuple):
+    """A text as detectors see it: its marks and chains of digits, scanned once, and whose numbers to expect."""
+
+    text: str
+    language: str
+    regions: tuple[str, ...]
+    marks: Marks
+    chains: list[Chain]
+
+
+def scanned(text: str, language: str, host: str | None) -> Scanned:
+    """The scans that all detectors share."""
+    marks = read_marks(text)
+    return Scanned(text, language, regions_of(language, host), marks, find_chains(text, marks.numbers))
+
+
+# A kind → where it is in a text, as (from, to). A new kind is a module here and a line in this table.
 # Where findings of the same length overlap, the kind named first gives its name to both.
-KINDS = ("SECRET", "IBAN", "CREDIT_CARD", "CRYPTO", "EMAIL", "NATIONAL_ID", "IP", "MAC", "PHONE")
+DETECTORS: dict[str, Callable[[Scanned], list[tuple[int, int]]]] = {
+    "SECRET": lambda seen: find_secrets(seen.text, seen.marks.tokens),
+    "IBAN": lambda seen: find_ibans(seen.text, seen.marks),
+    "CREDIT_CARD": lambda seen: find_cards(seen.text, seen.chains),
+    "CRYPTO": lambda seen: find_wallets(seen.text, seen.marks.tokens),
+    "EMAIL": lambda seen: find_emails(seen.text) + find_written_emails(seen.text, seen.marks.brackets, seen.language),
+    "NATIONAL_ID": lambda seen: (find_numbered_ids(seen.text, seen.chains, seen.regions)
+                                 + find_lettered_ids(seen.text, seen.marks, seen.regions)),
+    "IP": lambda seen: find_ips(seen.text),
+    "MAC": lambda seen: find_macs(seen.text),
+    "PHONE": lambda seen: find_phones(seen.text, seen.chains, seen.regions),
+}
+KINDS = tuple(DETECTORS)
 
 _ORDER = {kind: number for number, kind in enumerate(KINDS)}
-
-Finding = tuple[str, int, int]
 
 
 def find_personal_data(texts: Sequence[str], languages: Sequence[str], hosts: Sequence[str | None],
@@ -60,15 +91,7 @@ def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _find(text: str, language: str, host: str | None, names: NameFinder | None) -> list[Finding]:
-    regions = regions_of(language, host)
-    marks = read_marks(text)
-    chains: list[Chain] = find_chains(text, marks.numbers)
-    found = {
-        "SECRET": find_secrets(text, marks.tokens), "IBAN": find_ibans(text, marks), "CREDIT_CARD": find_cards(text, chains),
-        "CRYPTO": find_wallets(text, marks.tokens),
-        "EMAIL": find_emails(text) + find_written_emails(text, marks.brackets, language),
-        "NATIONAL_ID": find_numbered_ids(text, chains, regions) + find_lettered_ids(text, marks, regions),
-        "IP": find_ips(text), "MAC": find_macs(text), "PHONE": find_phones(text, chains, regions)}
-    findings = [(kind, start, end) for kind, places in found.items() for start, end in places]
+    seen = scanned(text, language, host)
+    findings = [(kind, start, end) for kind, detect in DETECTORS.items() for start, end in detect(seen)]
     findings += names.find(text, language) if names else []
     return without_overlaps(findings) if findings else findings

@@ -1,6 +1,6 @@
 """Bank accounts (IBAN), by the length that their country has and remainder 1 (ISO 13616)."""
 
-from textmill.pipelines.measure.personal.scan import Marks, RunContext
+from textmill.pipelines.measure.personal.scan import Marks, Stretch
 
 # Country -> characters of its IBAN: SWIFT IBAN registry, release 99.
 _LENGTHS = {
@@ -14,9 +14,9 @@ _LENGTHS = {
 _SEPARATORS = (" ", "\u00a0", "\u202f", "-")
 
 
-def find_ibans(text: str, marks: Marks) -> list[RunContext]:
+def find_ibans(text: str, marks: Marks) -> list[Stretch]:
     """IBANs, printed in groups or not, in capitals or small letters."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for digits in marks.behind_letters:
         start = digits - 2
         length = _LENGTHS.get(text[start:digits].upper()) if start >= 0 else None

@@ -53,7 +53,7 @@ from stdnum.us import itin
 from textmill.pipelines.measure.personal import check_digits as checks
 from textmill.pipelines.measure.personal.keywords import called
 from textmill.pipelines.measure.personal.numbers import Chain, apart, runs, stands_alone
-from textmill.pipelines.measure.personal.scan import Marks, RunContext
+from textmill.pipelines.measure.personal.scan import Marks, Stretch
 
 
 class NationalId(NamedTuple):
@@ -157,10 +157,10 @@ _LETTERED = (
     _row("CN", r"[1-9]\d{16}[Xx]", ric.is_valid, first_run=(17,)))
 
 
-def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) -> list[RunContext]:
+def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) -> list[Stretch]:
     """National ids of digits only: check digits hold and the shape is the country's own or a word names it."""
     rows = _rows_for(_NUMBERED, regions)
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for chain in chains:
         for first, after, start, end in runs(chain, 8, 18, 8):
             if (places and start < places[-1][1]) or not apart(chain, first, after):
@@ -175,9 +175,9 @@ def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) 
     return places
 
 
-def find_lettered_ids(text: str, marks: Marks, regions: tuple[str, ...]) -> list[RunContext]:
+def find_lettered_ids(text: str, marks: Marks, regions: tuple[str, ...]) -> list[Stretch]:
     """National ids that hold letters, for the countries of the page's language and host."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     lengths = marks.ends - marks.starts
     for row in _rows_for(_LETTERED, regions):
         for start in _heads(row, marks, lengths):

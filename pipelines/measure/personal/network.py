@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 # A dot or colon comes first in these, because a search for one character runs at memory speed.
 _QUAD_TAIL = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w-])(?!\.\w)", re.ASCII)
@@ -24,9 +24,9 @@ _ADDRESS = re.compile(r"\bips?\b|\bipv4|address|adress|direcci|indirizz|endere|�
                       r"\bping|client|gateway|router|://|地址|アドレス|عنوان", re.IGNORECASE)
 
 
-def find_ips(text: str) -> list[RunContext]:
+def find_ips(text: str) -> list[Stretch]:
     """Public addresses only. A quad of small numbers counts when a word before it says so, or all four are equal."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for tail in _QUAD_TAIL.finditer(text):
         head = _DIGITS_BACKWARDS.match(text[max(0, tail.start() - 3):tail.start()][::-1])
         if head and _is_address(text, tail.start() - head.end(), tail.end()):
@@ -43,12 +43,12 @@ def find_ips(text: str) -> list[RunContext]:
     return places
 
 
-def find_macs(text: str) -> list[RunContext]:
+def find_macs(text: str) -> list[Stretch]:
     """Hardware addresses as aa:bb:cc:dd:ee:ff, with hyphens or as aabb.ccdd.eeff.
 
     One made of decimal digits only is a time or a number; broadcast and documentation addresses (RFC 7042) stay.
     """
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for marks, before, shape in ((_COLONS, 2, _MAC), (_DASHES, 2, _MAC), (_DOTTED_MAC, 4, None)):
         for mark in marks.finditer(text):
             start = mark.start() - before

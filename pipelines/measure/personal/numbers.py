@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from textmill.pipelines.measure.personal.check_digits import luhn
 from textmill.pipelines.measure.personal.keywords import called
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 # At least seven digits: the shortest phone number here. Digits and separators are disjoint, so nothing is tried twice.
 _CHAIN = re.compile(r"\d(?:[ \u00a0\u202f.\-‐‑–/()]{0,3}\d){6,}+")
@@ -22,17 +22,17 @@ class Chain(NamedTuple):
     """A run of digits and separators: its place in the text, its blocks' places, and what stands between these."""
     start: int
     end: int
-    blocks: list[RunContext]
+    blocks: list[Stretch]
     between: list[str]
 
 
-def find_chains(text: str, numbers: list[RunContext]) -> list[Chain]:
+def find_chains(text: str, numbers: list[Stretch]) -> list[Chain]:
     """Every run of seven or more digits with at most three separators between two of them, in order.
 
     `numbers` are those of `Marks`: the stretches outside of which there is none.
     """
     found = ((run.span(), [block.span() for block in _BLOCK.finditer(text, *run.span())])
-             for context in numbers for run in _CHAIN.finditer(text, *context))
+             for stretch in numbers for run in _CHAIN.finditer(text, *stretch))
     return [Chain(*span, blocks, [text[a[1]:b[0]] for a, b in pairwise(blocks)]) for span, blocks in found]
 
 
@@ -81,12 +81,12 @@ def apart(chain: Chain, first: int, after: int) -> bool:
                 or (after < len(chain.blocks) and chain.between[after - 1] in inside))
 
 
-def find_cards(text: str, chains: list[Chain]) -> list[RunContext]:
+def find_cards(text: str, chains: list[Chain]) -> list[Stretch]:
     """Payment cards: Luhn, a grouping that cards are printed in, and an issuer's range and length or the word "card".
 
     Lengths below 15 are shared by goods and customer numbers: these always need the word.
     """
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for chain in chains:
         for first, after, start, end in runs(chain, 12, 19, 5):
             if places and start < places[-1][1]:

@@ -8,7 +8,7 @@ from its sign, a bounded way to both sides.
 import re
 
 from textmill.pipelines.measure.personal.email import FILE_ENDS, MEANT, TOP_LEVELS
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 # The sign and the dot, in the words that pages in these languages use; "at" and its like only in brackets.
 _SIGNS = {
@@ -44,26 +44,26 @@ _NO_HOST = frozenset([
 _NEAR = 30
 
 
-def find_written_emails(text: str, brackets: list[int], language: str) -> list[RunContext]:
+def find_written_emails(text: str, brackets: list[int], language: str) -> list[Stretch]:
     """Places of addresses in words; `brackets` are the opening brackets of `Marks`, `language` says whose bare words."""
-    places = [context for at in brackets for sign in (_IN_BRACKETS.match(text, at),) if sign
-              for context in (_around(text, *sign.span()),) if context]
+    places = [stretch for at in brackets for sign in (_IN_BRACKETS.match(text, at),) if sign
+              for stretch in (_around(text, *sign.span()),) if stretch]
     if "@" in text and brackets:
         places += _hidden_dots(text)
     if any(mark in text for mark in ("_at_", "_AT_", "#at#", "*at*", "|at|", "~at~", "-at-")):
-        places += [context for sign in _IN_MARKS.finditer(text) for context in (_around(text, *sign.span()),) if context]
+        places += [stretch for sign in _IN_MARKS.finditer(text) for stretch in (_around(text, *sign.span()),) if stretch]
     for word in _AT_WORDS if language == "und" else _SIGNS.get(language, ()):
         at = text.find(f" {word} ")
         while at >= 0:
-            context = _bare(text, at, at + len(word) + 2)
-            places += [context] if context else []
+            stretch = _bare(text, at, at + len(word) + 2)
+            places += [stretch] if stretch else []
             at = text.find(f" {word} ", at + 1)
     if " dot " in text or " DOT " in text:
         places += _spoken(text)
     return places
 
 
-def _around(text: str, start: int, end: int) -> RunContext | None:
+def _around(text: str, start: int, end: int) -> Stretch | None:
     host = _HOST.match(text, end, end + 255)
     local = _LOCAL_BACKWARDS.match(text[max(0, start - 65):start][::-1])
     if not host or not local or host.group(1).lower() in FILE_ENDS:
@@ -71,7 +71,7 @@ def _around(text: str, start: int, end: int) -> RunContext | None:
     return start - local.end(), host.end()
 
 
-def _hidden_dots(text: str) -> list[RunContext]:
+def _hidden_dots(text: str) -> list[Stretch]:
     places = []
     at = text.find("@")
     while at >= 0:
@@ -83,7 +83,7 @@ def _hidden_dots(text: str) -> list[RunContext]:
     return places
 
 
-def _bare(text: str, start: int, end: int) -> RunContext | None:
+def _bare(text: str, start: int, end: int) -> Stretch | None:
     """"anna arroba host punto es": the word is one of its language, so the host's end has to be one that hosts have."""
     host = _HOST.match(text, end, end + 255)
     local = _BARE_LOCAL_BACKWARDS.match(text[max(0, start - 64):start][::-1])
@@ -92,10 +92,10 @@ def _bare(text: str, start: int, end: int) -> RunContext | None:
     return start - local.end(), host.end()
 
 
-def _spoken(text: str) -> list[RunContext]:
+def _spoken(text: str) -> list[Stretch]:
     """"anna dot berg at host dot tld": the end is one that hosts have, no article begins the host, and a word such as
     "mail" stands before it, the local part has a digit or dot, or it stands alone behind a colon."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for dot in _PLAIN_DOT.finditer(text):
         if places and dot.start() < places[-1][1]:
             continue

@@ -13,7 +13,7 @@ import phonenumbers
 from textmill.pipelines.measure.personal.keywords import called
 from textmill.pipelines.measure.personal.numbers import Chain, apart, runs, starts_alone
 
-RunContext = tuple[int, int]
+Stretch = tuple[int, int]
 
 # Countries where a language is written, the most speakers first; the host's own country comes before them.
 _COUNTRIES = {
@@ -51,9 +51,9 @@ def regions_of(language: str, host: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own + _COUNTRIES.get(language.split("-")[0], "").split()))
 
 
-def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> list[RunContext]:
+def find_phones(text: str, chains: list[Chain], regions: tuple[str, ...]) -> list[Stretch]:
     """Places of phone numbers, from the plus or bracket to the last digit or extension."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     for chain in chains:
         words: tuple[str | None, int] | None = None
         reached = 0                                               # first block that no number has taken
@@ -91,7 +91,7 @@ def _may_part(chain: Chain, first: int, after: int) -> bool:
     return all(any(c in _SPACES for c in side) for side in sides)
 
 
-def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | None, int], places: list[RunContext]) -> bool:
+def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | None, int], places: list[Stretch]) -> bool:
     """A word close before or after it says phone, or it goes on a list that such a word began; a date stays a date."""
     kind, word_end = words
     if text[opening] == "+":

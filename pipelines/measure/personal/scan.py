@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-RunContext = tuple[int, int]
+Stretch = tuple[int, int]
 
 _DIGIT, _TOKEN, _BRACKET, _LETTER = 1, 2, 4, 8
 _TOKEN_LENGTH = 16            # the shortest value that a name such as "api_key" makes a secret
@@ -22,8 +22,8 @@ class Marks(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     behind_letters: list[int]
-    numbers: list[RunContext]
-    tokens: list[RunContext]
+    numbers: list[Stretch]
+    tokens: list[Stretch]
     brackets: list[int]
 
 
@@ -44,7 +44,7 @@ def read_marks(text: str) -> Marks:
     return Marks(starts, ends, behind, _numbers(starts, ends), tokens, brackets)
 
 
-def _numbers(starts: np.ndarray, ends: np.ndarray) -> list[RunContext]:
+def _numbers(starts: np.ndarray, ends: np.ndarray) -> list[Stretch]:
     if not len(starts):
         return []
     heads = np.concatenate(([0], np.flatnonzero(starts[1:] - ends[:-1] > _GAP) + 1))

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 # Prefix and what must follow, as the issuers publish them (GitHub, GitLab, AWS IAM ids, Slack, Stripe, Google, OpenAI,
 # Anthropic, Hugging Face, npm, PyPI, SendGrid, DigitalOcean, Shopify, Grafana, Mailgun, Docker, Databricks, HashiCorp,
@@ -49,12 +49,12 @@ _OPENS = tuple("\"'`=: ")       # what stands before a value
 _ENTROPY = 3.5                # bits a character, least: random base64 of 24 has 4.2, words and paths fall to the letter tests
 
 
-def find_secrets(text: str, tokens: list[RunContext]) -> list[RunContext]:
+def find_secrets(text: str, tokens: list[Stretch]) -> list[Stretch]:
     """Keys, JWTs and private keys whole. Placeholders (few different characters, or "EXAMPLE") stay.
 
     `tokens` are the long tokens of `Marks`.
     """
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     reached = 0
     for start, end in tokens:
         places += [key.span() for key in _KEY.finditer(text, max(reached, start - _BEFORE), end) if len(set(key.group())) >= 10
@@ -87,9 +87,9 @@ def _is_named(text: str, start: int) -> bool:
     return any(stem in before for stem in _STEMS) and bool(_NAMED.search(before))
 
 
-def _private_keys(text: str) -> list[RunContext]:
+def _private_keys(text: str) -> list[Stretch]:
     """From the first dash to the last; where the end is missing, as far as base64 goes."""
-    places: list[RunContext] = []
+    places: list[Stretch] = []
     last = 0
     for begin in _PEM.finditer(text):
         if begin.start() < last:

@@ -8,7 +8,7 @@ import hashlib
 import re
 
 from textmill.pipelines.measure.personal.keccak import keccak_256
-from textmill.pipelines.measure.personal.scan import RunContext
+from textmill.pipelines.measure.personal.scan import Stretch
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES = {character: value for value, character in enumerate(_BASE58)}
@@ -25,10 +25,10 @@ _CALLED = re.compile(r"\beth(?:er|ereum)?\b|wallet|address|donat|send|\bfrom\b|\
 _BLOCK = 11                   # characters of Monero's base58, for 8 bytes
 
 
-def find_wallets(text: str, tokens: list[RunContext]) -> list[RunContext]:
+def find_wallets(text: str, tokens: list[Stretch]) -> list[Stretch]:
     """Addresses whose checksum holds, within the long tokens of `Marks`."""
-    places: list[RunContext] = []
-    hashed: list[tuple[RunContext, str, bytes]] = []            # waiting for keccak, which is cheap for many at once
+    places: list[Stretch] = []
+    hashed: list[tuple[Stretch, str, bytes]] = []            # waiting for keccak, which is cheap for many at once
     for start, end in tokens:
         for address in _ADDRESS.finditer(text, max(0, start - 1), end):
             written = address.group()
@@ -50,7 +50,7 @@ def find_wallets(text: str, tokens: list[RunContext]) -> list[RunContext]:
                         places.append(address.span())
     if hashed:
         digests = keccak_256([message for _, _, message in hashed])
-        places += [context for (context, written, _), digest in zip(hashed, digests, strict=True)
+        places += [stretch for (stretch, written, _), digest in zip(hashed, digests, strict=True)
                    if (_is_eip55(written, digest) if written[1] == "x" else (_monero_bytes(written) or b"")[-4:] == digest[:4])]
     return places
 

@@ -6,7 +6,11 @@ from typing import Any
 
 from warcio.archiveiterator import ArchiveIterator
 
+from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.framing import Framed, Limits
+from textmill.pipelines.extract.files.raw_file import Range
+from textmill.pipelines.extract.formats.format import Format, whole
+from textmill.pipelines.extract.settings import ExtractSettings
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
 
@@ -55,3 +59,11 @@ def _head(kind: str, headers: Any, length: int) -> bytes:
     if date:
         lines.append("WARC-Date: {}-{}-{}T{}:{}:{}Z".format(*date.groups()))
     return "\r\n".join(["WARC/1.0", *lines, "", ""]).encode("utf-8", "replace")
+
+
+def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Framed]:
+    """The records of the file."""
+    return read_arc(file, Limits(settings.max_record_bytes, settings.max_inflation))
+
+
+ARC = Format("arc", re.compile(r"\.arc(\.gz)?$", re.I), re.compile(rb"filedesc://"), whole, read)

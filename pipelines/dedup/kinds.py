@@ -1,0 +1,27 @@
+"""The kinds of copy, in the order they are looked for: a kind sees only what the kinds before it left.
+
+A new kind is a line here and, where equal keys prove it, its key in `exact.KEYS`. Codes are stored in work files only, names
+in `duplicates.kind` and in the rule `duplicate_<name>`.
+"""
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A kind of copy."""
+
+    code: int                   # from 1; 0 is a document that is not removed
+    name: str
+    label: str                  # of a bar in the report
+    phrase: str                 # in a sentence about two pages
+    newest_is_kept: bool = False        # whatever the declared order says of dates
+
+
+RECORD = Kind(1, "record", "same record", "the same record, stored twice")
+URL = Kind(2, "url", "same address, older capture", "the same address, captured again", newest_is_kept=True)
+EXACT = Kind(3, "exact", "same text", "the same text")
+NEAR = Kind(4, "near", "nearly the same text", "nearly the same text")
+
+KINDS = (RECORD, URL, EXACT, NEAR)
+EXACT_KINDS = (RECORD, URL, EXACT)      # equal keys prove them; near ones are verified by their shingles
+BY_NAME = {kind.name: kind for kind in KINDS}

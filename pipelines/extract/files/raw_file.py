@@ -1,0 +1,29 @@
+"""A raw file and a part of one: what is cut into splits, and what a format reads."""
+
+import re
+from typing import NamedTuple
+
+_ELSEWHERE = re.compile(r"(https?|s3|gs)://[^/]+/.|/.")     # no path below raw/ looks like this
+
+
+class RawFile(NamedTuple):
+    """A raw file: its path below raw/ ("source/…") or its address elsewhere, its size in bytes, the sha256 of its bytes."""
+
+    path: str
+    size: int
+    sha256: str
+    source: str | None = None       # of a file elsewhere; else the first folder of the path
+
+
+class Range(NamedTuple):
+    """Part of a raw file: stored bytes [start, end), row groups [start, end) of a Parquet file."""
+
+    path: str
+    sha256: str
+    start: int
+    end: int
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a raw file's path is an address: a web address, s3://, gs://, or a local path that begins with /."""
+    return bool(_ELSEWHERE.match(path))

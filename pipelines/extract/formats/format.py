@@ -1,0 +1,77 @@
+"""What a format of raw files is: how its files are known, where they can be cut, and how they are read.
+
+A reader gives items in the order of the file, whatever lies there; `outcome` makes documents and rejected rows of them:
+
+- `Framed` is a record of a web archive as it lies in the file, `Converted` one whose block is a text already;
+- `Given` (`formats.rows`) is a row with columns, of which one holds the text or the page;
+- `WholeFile` is a file that is one document;
+- `Rejected` is what could not be read.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.framing import Framed
+from textmill.pipelines.extract.files.raw_file import Range, RawFile
+from textmill.pipelines.extract.formats.rows import Given
+from textmill.pipelines.extract.rows import Rejected
+from textmill.pipelines.extract.settings import ExtractSettings
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+Open = Callable[[str], Any]                     # path of a raw file → seekable binary file
+Cut = Callable[[RawFile, Open, int], list[tuple[int, int]]]
+
+
+class Converted(NamedTuple):
+    """A record whose block is the text of a page (WET)."""
+
+    framed: Framed
+
+
+class WholeFile(NamedTuple):
+    """A file that is one document: its first bytes, more than `bound` of them where it is too large, and its size."""
+
+    stored: bytes
+    is_html: bool
+    bound: int
+    size: int
+
+
+Item = Framed | Converted | Given | WholeFile | Rejected
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of raw files. `name` enters the keys of splits' fingerprints."""
+
+    name: str
+    file_names: re.Pattern[str]
+    """What the name of such a file ends in; compression included."""
+    magic: re.Pattern[bytes] | None
+    """How a file begins, inflated, whose name does not say; None: only the name tells."""
+    cut: Cut
+    """(file, how to open it, stored bytes of a split) → ranges [start, end) that can each be read on their own."""
+    read: Callable[[Any, Range, ExtractSettings, list[Ends]], Iterator[Item]]
+    """The items that begin in a range of an open file; a reader of ranges that must meet adds its ends."""
+
+
+def whole(file: RawFile, open_file: Open, split_bytes: int) -> list[tuple[int, int]]:
+    """One range: the file cannot be entered midway."""
+    return [(0, file.size)]
+
+
+def by_bytes(may_enter: Callable[[bytes], bool]) -> Cut:
+    """Ranges of `split_bytes` stored bytes, where the first four bytes say that the file may be entered anywhere."""
+    def cut(file: RawFile, open_file: Open, split_bytes: int) -> list[tuple[int, int]]:
+        if file.size <= split_bytes:
+            return whole(file, open_file, split_bytes)
+        with open_file(file.path) as opened:
+            if not may_enter(opened.read(4)):
+                return whole(file, open_file, split_bytes)
+        return [(start, min(start + split_bytes, file.size)) for start in range(0, file.size, split_bytes)]
+
+    return cut

@@ -1,0 +1,44 @@
+"""JSONL: a JSON object a line, plain, gzip or zstd."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.lines import plain_error, read_lines
+from textmill.pipelines.extract.files.raw_file import Range
+from textmill.pipelines.extract.formats.format import GZIP, ZSTD, Format, by_bytes
+from textmill.pipelines.extract.formats.rows import Given, broken_off, given_row
+from textmill.pipelines.extract.rows import Rejected
+from textmill.pipelines.extract.settings import ExtractSettings
+
+
+def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
+    """The rows of the lines that begin in the range; blank lines are no rows."""
+    for line in read_lines(file, part.start, part.end, limits.max_record_bytes):
+        if line.data is None:
+            bound = str(limits.max_record_bytes) if line.rule == "too_large" else None
+            yield Rejected(part.path, line.offset, line.rule or "damaged", bound=bound, detail=line.detail)
+            continue
+        if not line.data.strip():
+            continue
+        try:
+            row = json.loads(line.data)
+        except (ValueError, RecursionError) as error:
+            yield Rejected(part.path, line.offset, "bad_json", length=len(line.data), detail=plain_error(error))
+            continue
+        if not isinstance(row, dict):
+            yield Rejected(part.path, line.offset, "bad_json", length=len(line.data),
+                           detail=f"the line is a {type(row).__name__}, not an object")
+            continue
+        yield given_row(part.path, line.offset, len(line.data), row, limits)
+
+
+def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:
+    """The rows of the range, and what says that the file broke off."""
+    return broken_off(read_jsonl(file, part, settings), part.path)
+
+
+JSONL = Format("jsonl", re.compile(r"\.(jsonl|ndjson)(\.gz|\.zst)?$", re.I), re.compile(rb"\s*\{\s*\""),
+               by_bytes(lambda magic: not magic.startswith(GZIP) and magic != ZSTD), read)

@@ -1,0 +1,93 @@
+"""Rows with columns, of JSONL and Parquet: which column holds the text or the page, and what the others say."""
+
+import base64
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from textmill.pipelines.extract.rows import Rejected
+from textmill.pipelines.extract.settings import ExtractSettings
+
+# The columns that have a place of their own in `documents`, and the names they are found by.
+RECOGNISED = {
+    "record_id": ("id", "record_id", "warc_record_id"),
+    "url": ("url", "uri", "target_uri"),
+    "date": ("date", "timestamp", "warc_date", "crawl_date"),
+    "title": ("title",),
+    "language": ("language", "lang"),
+}
+
+
+class Given(NamedTuple):
+    """One document as given: exactly one of `text` and `page` (HTML) is set; `columns` holds all its columns."""
+
+    offset: int
+    length: int | None
+    text: str | None
+    page: str | bytes | None
+    columns: dict[str, Any]
+    column: str | None      # the column that the text or page came from
+
+
+def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
+    """The columns that no column of `documents` holds as they were given, as canonical JSON; None where there are none.
+
+    `held` maps the names that a column may have to what the document's own column of that name says.
+    """
+    extra = {name: value for name, value in given.columns.items()
+             if name != given.column and not (name in held and held[name] == value)}
+    return canonical_json(extra) if extra else None
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces, no escapes that need not be: equal values are equal strings."""
+    return json.dumps(_jsonable(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def find_column(columns: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """The first of the names whose value is text."""
+    return next((name for name in names if isinstance(columns.get(name), str)), None)
+
+
+def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | Rejected]:
+    """The rows of a file; where it cannot be read on, last one damaged row that says so."""
+    try:
+        yield from rows
+    except (OSError, pa.ArrowException) as error:
+        yield Rejected(path, 0, "damaged", detail=f"{type(error).__name__}: the file cannot be read on")
+
+
+def given_row(path: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
+    """A row of a file as a document to be, or why it gives none."""
+    text, page = find_column(row, limits.text_columns), None
+    if text is None:
+        page = next((name for name in limits.html_columns if isinstance(row.get(name), str | bytes)), None)
+    name = text or page
+    if name is None:
+        return Rejected(path, offset, "missing_text", length=length,
+                        detail=f"no text in {', '.join((*limits.text_columns, *limits.html_columns))}; "
+                               f"the row has {', '.join(sorted(row)) or 'no columns'}")
+    if len(row[name]) > limits.max_record_bytes:
+        return Rejected(path, offset, "too_large", length=length, value=str(len(row[name])), bound=str(limits.max_record_bytes))
+    return Given(offset, length, row[name] if text else None, row[name] if page else None, row, name)
+
+
+def _jsonable(value: Any) -> Any:
+    """The value in the types that JSON has: dates as ISO text, bytes as base64, NaN and infinities as null."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int) else str(value)

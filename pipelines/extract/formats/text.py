@@ -1,0 +1,19 @@
+"""Text files: a text each."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.raw_file import Range
+from textmill.pipelines.extract.formats.format import Format, WholeFile, whole
+from textmill.pipelines.extract.settings import ExtractSettings
+
+
+def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[WholeFile]:
+    """The file."""
+    bound = settings.max_record_bytes
+    yield WholeFile(file.read(bound + 1), False, bound, part.end - part.start)
+
+
+TEXT = Format("text", re.compile(r"\.(txt|md)$", re.I), None, whole, read)
