@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-cluster lint \
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-wheel test-cluster lint \
         bench clean
 
 DATA      ?= data
@@ -123,6 +123,8 @@ check: lint              ## lint, types and the tests that start no run: a minut
 	$(BIN)/python -m pytest -n 2 $(PURE)
 test: setup              ## every test but those that need a cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
+test-wheel: setup        ## the wheel of this tree in an environment and a folder of its own
+	tests/wheel.sh
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
 	$(BIN)/python -m pytest -m cluster tests/engines/test_cluster.py
 lint: setup              ## ruff and mypy
