@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.base.blocks_format import SPLITS
 from textmill.pipelines.contract.parts import MANIFEST, Manifest, Part
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
-from textmill.pipelines.pack.stage import SPLITS
 
 
 class Span(NamedTuple):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from textmill.base.blocks_format import FORMAT, SPLITS, TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
@@ -27,8 +28,6 @@ from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
-FORMAT = "1"                            # of the streams; `model` refuses another
-SPLITS = ("train", "validation")
 WORK = "_work"                          # the layout's rows, a file a shard, and last its account
 INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
 
@@ -113,8 +112,8 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
 
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
         """A manifest for each folder of blocks, in training order, and the tokenizer: a copied folder is enough to train."""
-        tokenizers = context.data / f"tokenizers/{self.settings(context.config).tokenizer}"
-        files = {name: tokenizers.read(name) for name in ("tokenizer.json", "tokenizer_config.json")}
+        tokenizer = context.data / f"tokenizers/{self.settings(context.config).tokenizer}"
+        files = {name: tokenizer.read(name) for name in TOKENIZER_FILES}
         return files | split_manifests(receipts)
 
     def summary(self, counts: Counts) -> str:

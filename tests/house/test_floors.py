@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.house import figures
 from tests.paths import ROOT
 
 # From the ground up. A room imports from itself and from rooms on lower floors, never from its own floor's.
@@ -90,17 +91,9 @@ def test_every_arrow_goes_down():
     assert across == set()
 
 
-def test_no_circle_of_files():
-    files = {path.relative_to(ROOT).with_suffix("").as_posix().removeprefix("textmill/"): path
-             for package in (*PACKAGES, "textmill") for path in sources(package)}
-    below: dict[str, set[str]] = {}
-    for where, path in files.items():
-        named = {"/".join(["/".join(module.split(".")[1:]), name]).strip("/") if "/".join([*module.split(".")[1:], name]) in files
-                 else "/".join(module.split(".")[1:]) for module, name in imports(path) if module.startswith("textmill.")}
-        below[where] = {name for name in named if name in files and name != where}
-    while free := [where for where, names in below.items() if not names]:
-        below = {where: names - set(free) for where, names in below.items() if where not in free}
-    assert below == {}
+def test_no_circles():
+    house = figures(ROOT)
+    assert (house["circles of rooms"], house["circles of files"], house["main() functions"]) == (0, 0, 1)
 
 
 def libraries(package: str) -> set[str]:
