@@ -22,6 +22,7 @@ from textmill.base.blocks_format import NO_TARGET
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.architecture.attention import by_document
+from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.data.blocks import Mixture
 from textmill.model.export.hugging_face import export
 from textmill.model.generation.decode import decode
@@ -195,13 +196,13 @@ def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
         decode(model, [1] * 48, 1, 1, SamplingSettings())
 
 
-@pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-sinusoidal"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     transformers = pytest.importorskip("transformers")
     blocks = small_mixture(tmp_path / "blocks")
     pretrain(blocks, tmp_path / "run", replace(SETTINGS, architecture=architecture, steps=4), CPU)
-    kind = "Qwen3ForCausalLM" if architecture == "qwen3" else "GPT2LMHeadModel"
-    assert f"opens as {kind}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
+    kinds = {"qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel", "gpt2-sinusoidal": "GPT2LMHeadModel"}
+    assert f"opens as {kinds[architecture]}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
     assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", local_files_only=True).eval()
