@@ -26,8 +26,9 @@ class Named:
         return dict(self._each(names, data, lambda name, file: (f"{self.folder}/{name}", sha256(file))))
 
     def read(self, names: Sequence[str], data: Folder, read: Callable[[str, Any], Read]) -> list[Read]:
-        """What `read(name, open file)` makes of each, in this order. StageError with everything that is wrong in any of them:
-        `read` raises ContentError."""
+        """The results of `read(name, open file)` for each name, in this order.
+
+        `read` raises ContentError where a file is wrong; StageError then lists the problems of all files."""
         return self._each(names, data, read)
 
     def _each(self, names: Sequence[str], data: Folder, read: Callable[[str, Any], Read]) -> list[Read]:

@@ -77,8 +77,9 @@ class Texts:
         return any(fnmatchcase(value, pattern) for pattern in patterns)
 
     def _labelled(self, data: Folder) -> Iterator[dict[str, Any]]:
-        """The texts of the rows that the file of labels names by `file`, as it lies in its source's folder, and `offset`, each
-        with that file's columns. StageError where it names none of them."""
+        """The labelled texts, each with the columns of its label.
+
+        A label names its row by `file` (the path within the source's folder) and `offset`. StageError where no row matches."""
         assert self.labels is not None
         known = {(row.get("file"), row.get("offset")): row for row in rows_of(self.labels)}
         found = False

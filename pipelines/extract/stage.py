@@ -46,6 +46,8 @@ class Work(NamedTuple):
 
 
 class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
+    """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
+
     name, version, unit = "extract", 2, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")

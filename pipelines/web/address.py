@@ -66,10 +66,11 @@ def domain(name: str | None) -> str | None:
 
 
 def canonical_url(url: str) -> str:
-    """One spelling for a URL: scheme and host in lower case, host in ASCII, no default port, user, fragment, session or
-    tracking parameter, dots resolved, escapes spelled one way, parameters sorted. What is no web address comes back as
-    given. The scheme, `www.` and a final slash stay: they may name another page. So does a fragment that begins with `!`
-    or `/`, by which sites made of script name their pages.
+    """The canonical spelling of a URL; a string that is no web address is returned unchanged.
+
+    Scheme and host in lower case, host in ASCII, no default port, user, fragment, session or tracking parameter, dots resolved,
+    percent-escapes normalised, parameters sorted. The scheme, `www.` and a final slash are kept, because they may name another
+    page; so is a fragment that begins with `!` or `/`, by which single-page applications name their pages.
     """
     try:
         parts = urlsplit(url)

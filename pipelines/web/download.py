@@ -159,11 +159,13 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def write_sums(folder: Path, sums: dict[str, str]) -> None:
+    """Write the checksums in the format of `sha256sum`, atomically."""
     temporary = folder / f".{SUMS}.part"
     temporary.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
     temporary.rename(folder / SUMS)
 
 
 def digest(path: Path, algorithm: str) -> str:
+    """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

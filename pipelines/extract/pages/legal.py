@@ -122,9 +122,10 @@ def json_ld_nodes(tree: HtmlElement) -> list[dict[str, Any]]:
 
 def _license(licensed: list[HtmlElement], footers: list[HtmlElement], metas: list[tuple[str, str]],
              json_ld: list[dict[str, Any]]) -> tuple[str | None, str | None, str | None]:
-    """The licence a page claims for itself, how and where: rel=license (of several one in the head, then in a footer), then
-    meta, then JSON-LD, then a Creative Commons link in a footer. A link in running text, or one that belongs to a picture,
-    claims nothing.
+    """The licence a page declares for itself, how and where.
+
+    In order of precedence: rel=license (of several one in the head, then in a footer), meta, JSON-LD, a Creative Commons link
+    in a footer. A link in running text, or one that belongs to a picture, is no declaration.
     """
     claims = {_position(element): address for element in reversed(licensed)
               if (address := (element.get("href") or "").strip()) and not _beside_the_page(element)}

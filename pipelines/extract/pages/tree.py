@@ -34,8 +34,9 @@ class PageElement(HtmlElement):
 
 
 class Visible(NamedTuple):
-    """The visible characters of a page in order, without white space, hyphens and bars, which extraction puts in or leaves
-    out; each link's place in them; how many characters without white space there are.
+    """The visible characters of a page in order, each link's position in them, and the count without white space.
+
+    White space, hyphens and bars are left out of the characters, because extractors add and drop them.
     """
 
     letters: str
