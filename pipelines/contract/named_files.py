@@ -1,4 +1,4 @@
-"""Files of the user's that a stage is told to use by name: blocklists, evaluation sets. All that is wrong is told at once."""
+"""User files that settings refer to by name: blocklists, evaluation sets. All problems are reported at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Read = TypeVar("Read")
 
 
 class ContentError(ValueError):
-    """What is wrong inside such a file, and the cure, as the rest of a sentence that begins with its path."""
+    """A problem inside such a file, and its cure, as the rest of a sentence that begins with the path."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Groups:
-    """What a text says more than once. G groups of equal members within one text, in no particular order."""
+    """Repeated members of texts: G groups of equal members within one text, in no particular order."""
 
     first: np.ndarray               # [G] the earliest member's position
     counts: np.ndarray              # [G]
