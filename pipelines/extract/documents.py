@@ -1,4 +1,4 @@
-"""From what is known of a record and what reading its page gave to its one row."""
+"""The row of a record, from its metadata and its parsed page."""
 
 from typing import NamedTuple
 
