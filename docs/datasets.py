@@ -107,6 +107,7 @@ def page() -> str:
 
 
 def main() -> int | str:
+    """Write the page, or with `--check` compare it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where the page is out of date")
     if not parser.parse_args().check:

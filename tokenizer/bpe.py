@@ -1,6 +1,8 @@
-"""What one of our tokenizers is: ids 0 to 255 are the bytes 0x00 to 0xFF in order, then the merges in the order in
-which they were learned, then the special tokens. It is kept as a `tokenizer.json` that Hugging Face `tokenizers` and
-`transformers` load unchanged: there is no normalizer and no unknown token, so any text comes back byte for byte.
+"""Byte-level BPE vocabularies, and the `tokenizer.json` they are stored in.
+
+Ids 0 to 255 are the bytes 0x00 to 0xFF in order, then come the merges in the order learned, then the special tokens.
+Hugging Face `tokenizers` and `transformers` load the file unchanged. There is no normalizer and no unknown token, so
+decoding returns any text byte for byte.
 
 Inside `tokenizer.json` a byte is written as a printable character (`character_of_byte`, the table GPT-2 introduced);
 a token's entry in the vocabulary is the string of its bytes' characters.
@@ -44,8 +46,9 @@ _byte_of_character = {character: byte for byte, character in enumerate(character
 
 
 def tokenizer_json(merges: Sequence[tuple[str, str]], pattern: str, special_tokens: Sequence[str]) -> str:
-    """The text of `tokenizer.json`: the 256 bytes, then `merges` (pairs of vocabulary strings, in the order learned),
-    then `special_tokens`. Two merges may make one token; it has the id of the first."""
+    """The text of `tokenizer.json`: the 256 bytes, then the merges, then the special tokens.
+
+    `merges`: pairs of vocabulary strings, in the order learned. Two merges may yield one token; it has the id of the first."""
     vocabulary = {character: byte for byte, character in enumerate(character_of_byte)}
     for left, right in merges:
         vocabulary.setdefault(left + right, len(vocabulary))
@@ -74,8 +77,9 @@ def tokenizer_json(merges: Sequence[tuple[str, str]], pattern: str, special_toke
 
 
 def tokenizer_config_json(special_tokens: Sequence[str]) -> str:
-    """The text of `tokenizer_config.json`, without which `transformers` knows no end of text. A document begins and
-    ends with `<|endoftext|>`, so that token is both bos and eos, as in GPT-2."""
+    """The text of `tokenizer_config.json`, from which `transformers` learns the end-of-text token.
+
+    A document begins and ends with `<|endoftext|>`, so that token is both bos and eos, as in GPT-2."""
     written = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": END_OF_TEXT,

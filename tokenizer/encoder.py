@@ -27,8 +27,10 @@ _CHARACTER_IS_WORD = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}
 
 
 class Encoder:
-    """A loaded tokenizer. `dtype` is that of its ids, uint16 up to 65,536 of them, else uint32; `end_of_text` is the
-    id that separates documents; `sha256` that of its file."""
+    """A loaded tokenizer.
+
+    `dtype` is that of its ids, uint16 up to 65,536 of them, else uint32; `end_of_text` is the id that separates documents;
+    `sha256` that of its file."""
 
     def __init__(self, tokenizer_json: str):
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text."""
@@ -71,8 +73,10 @@ class Encoder:
 
 
 def compression(texts: pa.StringArray, languages: Sequence[str] | pa.StringArray, tokens: pa.ListArray) -> pa.Table:
-    """Per language, in alphabetical order: documents, bytes (of UTF-8), tokens, words, bytes_per_token,
-    tokens_per_word (null where there is no word). Counts of several batches add up by column; the ratios do not."""
+    """Compression by language, in alphabetical order.
+
+    Columns: documents, bytes (of UTF-8), tokens, words, bytes_per_token, tokens_per_word (null where there is no word). Counts
+    of several batches add up by column; the ratios do not."""
     spaced = pc.replace_substring_regex(texts, _CHARACTER_IS_WORD, r" \1 ")
     rows = pa.table({
         "language": pa.array(languages, pa.string()) if isinstance(languages, Sequence) else languages,

@@ -1,5 +1,6 @@
-"""The texts in files of several kinds, in batches that fit in memory: .txt, .jsonl, each plain, .gz or .zst, and
-.parquet. A compressed file that ends early is an error, never a shorter file."""
+"""Batches of texts from .txt, .jsonl (each plain, .gz or .zst) and .parquet files, of a size that fits in memory.
+
+A truncated compressed file is an error, never a shorter file."""
 
 import gzip
 import io
@@ -30,8 +31,9 @@ def kind(path: Path) -> str:
 
 
 def read_texts(path: Path, column: str) -> Iterator[list[str]]:
-    """The texts in `path`, in its order, in batches: the rows' `column` (nulls left out), or of a .txt chunks of whole
-    lines. Raises TokenizerError where the file cannot be read to its end or has no such column."""
+    """The texts of a file in order, in batches: of rows their `column` (nulls left out), of a .txt chunks of whole lines.
+
+    Raises TokenizerError where the file cannot be read to its end or has no such column."""
     try:
         if kind(path) == "parquet":
             yield from _parquet(path, column)

@@ -72,8 +72,9 @@ class TokenizerSettings:
 
 
 def chosen(id: str, share: float) -> bool:
-    """Whether the text `id` is in a sample of `share` (0 to 1) of all texts: by its hash alone, so the order of texts
-    and what else there is do not matter; a sample of a larger share contains the smaller one."""
+    """Whether the text `id` is in a sample of `share` (0 to 1) of all texts, by its hash alone.
+
+    The order and the other texts do not matter; a sample of a larger share contains the smaller one."""
     hashed = int.from_bytes(blake2b(id.encode(), digest_size=8, person=b"bpe sample").digest())
     return hashed < int(share * 2**64)
 
@@ -105,8 +106,9 @@ def train(texts: Iterable[str] | Iterable[list[str]], training: TokenizerSetting
 
 
 def write_tokenizer(folder: Path, text: str, training: TokenizerSettings) -> None:
-    """Write `tokenizer.json` (`text`, from `train`) and `tokenizer_config.json` into `folder`, each whole or not at
-    all, the one that makes the other useful last."""
+    """Write `tokenizer.json` (`text`, from `train`) and `tokenizer_config.json` into `folder`, each atomically.
+
+    `tokenizer.json` comes last, so its presence means both are complete."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("tokenizer_config.json", tokenizer_config_json(training.special_tokens)),
                           ("tokenizer.json", text)):

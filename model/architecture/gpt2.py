@@ -98,6 +98,8 @@ class GPT2Layer(nn.Module):
 
 
 class GPT2Attention(nn.Module):
+    """Multi-head attention with one fused projection of queries, keys and values, named as in `GPT2LMHeadModel`."""
+
     def __init__(self, width: int, heads: int, layer: int):
         super().__init__()
         self.layer, self.heads = layer, heads
@@ -110,6 +112,8 @@ class GPT2Attention(nn.Module):
 
 
 class GPT2MLP(nn.Module):
+    """Feed-forward block with GELU, four times as wide inside."""
+
     def __init__(self, width: int):
         super().__init__()
         self.c_fc = nn.Linear(width, 4 * width)

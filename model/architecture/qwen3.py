@@ -92,6 +92,8 @@ class Qwen3Layer(nn.Module):
 
 
 class Qwen3Attention(nn.Module):
+    """Grouped-query attention with rotary positions and RMSNorm on every head's queries and keys."""
+
     def __init__(self, config: dict[str, Any], layer: int):
         super().__init__()
         self.layer, self.head_width = layer, config["head_dim"]
@@ -114,6 +116,8 @@ class Qwen3Attention(nn.Module):
 
 
 class Qwen3MLP(nn.Module):
+    """SwiGLU feed-forward block, without biases."""
+
     def __init__(self, width: int, inner: int):
         super().__init__()
         self.gate_proj = nn.Linear(width, inner, bias=False)

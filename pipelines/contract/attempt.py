@@ -14,7 +14,7 @@ from textmill.pipelines.contract.task import Task
 
 
 def attempt(stage: Stage, tools: Any, settings: Any, data: Folder, dataset: Folder, task: Task) -> None:
-    """Do one task. One that another attempt has done is left as it is."""
+    """Do one task. One that another attempt has finished is skipped."""
     if _done(dataset, task):
         return
     output = Output(data, dataset, task, stage.output_format(tools, settings))
@@ -36,7 +36,7 @@ def input_batches(data: Folder, task: Task, columns: Mapping[str, list[str]]) ->
 
 
 def _done(dataset: Folder, task: Task) -> bool:
-    """Whether a receipt stands for it. One whose files are cut short or gone is removed: it would make ours late."""
+    """Whether it has a valid receipt. One whose files are truncated or gone is removed, or ours would come too late."""
     try:
         receipt = Receipt.from_json(dataset.read(task.receipt), f"{dataset.uri}/{task.receipt}")
     except FileNotFoundError:

@@ -21,12 +21,12 @@ class Configuration:
         self._by_type: dict[type, Any] = {type(instance): instance for instance in settings}
 
     def __getitem__(self, kind: type[Settings]) -> Settings:
-        """The instance of `kind`. KeyError where the configuration has none: the stage asks for what nobody reads."""
+        """The instance of `kind`. KeyError where the configuration has none: no file provides these settings."""
         return self._by_type[kind]
 
     def __iter__(self) -> Iterator[Any]:
         yield from self._by_type.values()
 
     def replaced(self, *settings: Any) -> "Configuration":
-        """The same with these instances in the place of those of their types."""
+        """A copy with these instances in place of those of the same types."""
         return Configuration(*self, *settings)

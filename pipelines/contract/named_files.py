@@ -1,4 +1,4 @@
-"""Files of the user's that a stage is told to use by name: blocklists, evaluation sets. All that is wrong is told at once."""
+"""User files that settings refer to by name: blocklists, evaluation sets. All problems are reported at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Read = TypeVar("Read")
 
 
 class ContentError(ValueError):
-    """What is wrong inside such a file, and the cure, as the rest of a sentence that begins with its path."""
+    """A problem inside such a file, and its cure, as the rest of a sentence that begins with the path."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Named:
         return dict(self._each(names, data, lambda name, file: (f"{self.folder}/{name}", sha256(file))))
 
     def read(self, names: Sequence[str], data: Folder, read: Callable[[str, Any], Read]) -> list[Read]:
-        """What `read(name, open file)` makes of each, in this order. StageError with everything that is wrong in any of them:
-        `read` raises ContentError."""
+        """The results of `read(name, open file)` for each name, in this order.
+
+        `read` raises ContentError where a file is wrong; StageError then lists the problems of all files."""
         return self._each(names, data, read)
 
     def _each(self, names: Sequence[str], data: Folder, read: Callable[[str, Any], Read]) -> list[Read]:

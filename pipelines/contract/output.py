@@ -1,4 +1,4 @@
-"""What a task writes: parts in the format that its stage declares, and its rejected rows.
+"""Output of a task: parts in the format that its stage declares, and its rejected rows.
 
 Guarantees: a file is published whole under a name that holds the task's fingerprint; nothing is published where another
 attempt at the same task has finished it since; leaving by an error leaves nothing behind.
@@ -41,16 +41,16 @@ class Files:
 Format = Parquet | ArrowStream | Files
 
 
-class TaskAlreadyDone(Exception):  # noqa: N818  (no error: the other attempt's work stands)
+class TaskAlreadyDone(Exception):  # noqa: N818  (no error: the other attempt's work is kept)
     """Another attempt at this task has finished it since this one began."""
 
 
 class Output:
-    """The way out of a task's work: `write` and `reject` rows, or `write_file`; `notes` go into its receipt."""
+    """Writer of a task: `write` and `reject` rows, or `write_file`; `notes` go into its receipt."""
 
     def __init__(self, data: Folder, dataset: Folder, task: Task, format: Format):
         self.data, self.dataset = data, dataset
-        self.notes: dict[str, Any] = {}         # what the stage wants to know of its tasks when all are done
+        self.notes: dict[str, Any] = {}         # facts that the stage needs when all tasks are done
         self._task, self._format = task, format
         self._parts: list[Part] = []
         self._open = contextlib.ExitStack()
@@ -62,7 +62,7 @@ class Output:
             self._rejects = self._open.enter_context(PartWriter(dataset, task.key, path, format.rejected))
 
     def change_rows(self, change: Change) -> None:
-        """Let every row, rejected ones too, be stored as `change` makes it. Before the first is written."""
+        """Apply `change` to every stored row, rejected ones too. Call before the first write."""
         self._change = change
         if self._rejects:
             self._rejects.change = change
@@ -97,7 +97,7 @@ class Output:
         return tuple(self._parts), self._rejects.part if self._rejects else None
 
     def abandon(self, error: BaseException) -> None:
-        """Leave nothing behind of what is open."""
+        """Discard all unfinished files."""
         for writer in (self._writer, self._rejects):
             if writer:
                 writer.__exit__(type(error), error, error.__traceback__)
@@ -120,6 +120,6 @@ class Output:
             self._writer = None
 
     def _refuse_late(self) -> None:
-        """Before a file is published: another attempt's receipt vouches for that one's."""
+        """TaskAlreadyDone where another attempt has written its receipt: asked before a file is published."""
         if self.dataset.exists(self._task.receipt):
             raise TaskAlreadyDone

@@ -1,6 +1,6 @@
-"""Files of parts: Parquet with page checksums, or an Arrow stream; written whole or not at all, read with every check.
+"""Part files: Parquet with page checksums, or an Arrow stream; written atomically, verified when read.
 
-Guarantees: the same rows in the same batches are the same bytes; a reader gets verified rows or a sentence.
+Guarantees: the same rows in the same batches are the same bytes; a reader gets verified rows or a StageError.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from textmill.pipelines.contract.storage import Folder, StageError, unreachable
 ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs about twenty times its text
 ROW_GROUP_ROWS = 20_000
 
-Change = Callable[[pa.Table], pa.Table]     # the same rows in the same order, otherwise filled
+Change = Callable[[pa.Table], pa.Table]     # the same rows in the same order, with other values
 
 
 class PartWriter:
@@ -119,7 +119,7 @@ class StreamWriter:
 
 
 def _part(key: str, path: str, rows: int, file: Any) -> Part:
-    """What is to be said of a file that was written to its end."""
+    """The Part record of a finished file."""
     file.flush()
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()

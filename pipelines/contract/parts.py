@@ -1,4 +1,4 @@
-"""Parts, receipts and manifests: what is in a dataset, and the proof that it is done.
+"""Parts, receipts and manifests: the contents of a dataset, and the proof that it is complete.
 
 A part is one file, named `<key>.<fingerprint>.<suffix>` and published whole (`part_files`). Its receipt, written after it,
 holds its sha256 and the counts of every outcome: only a receipt makes a part done. The manifest lists the receipts' parts
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What one task made: its parts, its rejected rows (None where the stage has none) and its counts."""
+    """Record of a finished task: its parts, its rejected rows (None where the stage has none) and its counts."""
 
     task: str
     fingerprint: str
@@ -51,7 +51,7 @@ class Receipt:
 
 
 def files_of(receipt: Receipt) -> list[Part]:
-    """Every file that a receipt vouches for."""
+    """Every file that a receipt lists."""
     return [*receipt.parts, *([receipt.rejected] if receipt.rejected else [])]
 
 
@@ -59,7 +59,7 @@ def files_of(receipt: Receipt) -> list[Part]:
 class Manifest:
     """A complete dataset: its parts and rejected parts in key order, and the digest of everything it was made from.
 
-    In the file the digest is called `wanted`, as it was from the beginning.
+    In the file the digest is called `wanted`, as in every earlier version.
     """
 
     stage: str

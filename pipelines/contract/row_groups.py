@@ -1,4 +1,4 @@
-"""Rows of stored datasets by row group: only groups that may hold what is asked for are read, and of these one at a time.
+"""Row-group reads of stored datasets: only groups that may match a query are read, one at a time.
 
 Aligned datasets have the same rows in the same order, so that a document found in one is read from another by its place.
 """
@@ -20,7 +20,7 @@ Read = Callable[[Sequence[str]], pa.RecordBatch]             # columns → those
 
 
 class DocumentRow(NamedTuple):
-    """A document: the key of its part and its row there, the same in all aligned datasets, and what names it."""
+    """A document: the key of its part and its row there, the same in all aligned datasets, and its names."""
 
     part: str
     row: int
@@ -49,7 +49,7 @@ def row_groups(dataset: Folder, part: Part, equal: dict[str, str] | None = None,
 
 
 def find_ids(data: Folder, ids: Iterable[str]) -> dict[str, list[DocumentRow]]:
-    """Of each id its documents in order, more than one where a record was stored twice; of an unknown one none."""
+    """The documents of each id in order: several where a record was stored twice, none for an unknown id."""
     wanted = sorted(set(ids))
     found: dict[str, list[DocumentRow]] = {id_: [] for id_ in wanted}
     manifest = Manifest.read(data / "documents")
@@ -69,10 +69,10 @@ def documents_of(part: Part, first: int, rows: pa.Array, read: Read) -> list[Doc
 
 def rows_of(data: Folder, dataset: str, documents: Sequence[DocumentRow],
             columns: Sequence[str] | None = None) -> list[dict[str, Any] | None]:
-    """Of each document its row in an aligned dataset (documents, signals, verdicts, duplicates) as a dict.
+    """The row of each document in an aligned dataset (documents, signals, verdicts, duplicates), as a dict.
 
-    None where there is no such row: the dataset has not been made, or from other documents than lie there now. `columns`
-    are those wanted; all where not given. Only the row groups that hold these rows are read.
+    None where there is no such row: the dataset has not been made, or was made from other documents. `columns`
+    are those to read; all by default. Only the row groups that hold these rows are read.
     """
     manifest = Manifest.read(data / dataset)
     parts = {part.key: part for part in manifest.parts} if manifest else {}

@@ -1,4 +1,4 @@
-"""The life of a run of one stage: refuse stale input, prepare, do what has no receipt, check, publish, clean, report."""
+"""The run of a stage: refuse stale input, prepare, do the tasks without a receipt, check, publish, clean up, report."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +24,9 @@ from textmill.pipelines.contract.task import RECEIPTS, Task
 
 
 def refuse_stale(stage: Stage, context: RunContext, current: set[str] | None = None) -> None:
-    """StageError where something upstream of `stage` was not made from what is there now.
+    """StageError where a dataset upstream of `stage` is stale.
 
-    `current` names what was looked at before: the flow comes together again, and each look at raw files opens them all.
+    `current` names stages checked before: paths of the flow meet again, and each check of the raw files opens them all.
     """
     current = set() if current is None else current
     for upstream in stage.reads:
@@ -102,7 +102,7 @@ def do_here(stage: Stage, context: RunContext, tasks: list[Task]) -> None:
 
 
 def check(stage: Stage, tasks: list[Task], receipts: list[Receipt], counts: Counts) -> None:
-    """Nothing disappears: read = kept + rejected + quarantined in every receipt and in all, or the run fails."""
+    """Conservation of records: read = kept + rejected + quarantined in every receipt and in total, or the run fails."""
     balances = [(task.key, receipt.counts, stage.miscount(task, receipt))
                 for task, receipt in zip(tasks, receipts, strict=True)]
     for key, count, miscount in (*balances, ("all of it", counts, None)):

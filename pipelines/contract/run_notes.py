@@ -1,4 +1,4 @@
-"""`_run.json`: facts about a run and caches of a stage, in the one file that the promise of equal bytes leaves out."""
+"""`_run.json`: facts about a run and caches of a stage, in the one file excluded from byte-for-byte reproducibility."""
 
 import json
 from typing import Any

@@ -2,7 +2,7 @@
 
 A stage turns tasks into parts. A task's fingerprint is a hash of the stage's version, the settings it reads, the
 libraries that shape its bytes, its named inputs and the sha256 of exactly the parts it is made from; a task whose
-receipt is there is done, whoever made it and when. So a rerun redoes what changed or was interrupted, and an attempt that
+receipt exists is done, whichever run wrote it. So a rerun redoes what changed or was interrupted, and an attempt that
 finds the task done by another writes nothing more. `contract.run` is the life of a run, from top to bottom.
 """
 
@@ -30,7 +30,7 @@ Prepared = TypeVar("Prepared")      # what it found in the whole corpus before i
 
 
 class Engine(Protocol):
-    """Where and how tasks are done. `pipelines.engines` implements it; the contract knows no Beam."""
+    """Execution of tasks. `pipelines.engines` implements it; the contract does not import Beam."""
 
     @property
     def runner(self) -> str:
@@ -49,10 +49,10 @@ class Engine(Protocol):
         """Whether what is grouped may be larger than memory."""
 
     def preflight(self, stage: "Stage", context: "RunContext") -> None:
-        """StageError where the workers could not do this stage's work: asked once, before a stage begins."""
+        """StageError where the workers cannot run this stage: checked once, before it begins."""
 
     def do(self, stage: "Stage", context: "RunContext", tasks: Sequence[Task]) -> None:
-        """Attempt each task (`contract.attempt`) on some worker. StageError where the engine lost its workers or itself."""
+        """Attempt each task (`contract.attempt`) on some worker. StageError where workers or the engine are lost."""
 
     def run(self, build: Callable[[Any], Any], parallel: int = ..., within: float | None = None) -> None:
         """Build a Beam pipeline and run it to its end: for `Stage.prepare`, which may group over the whole corpus."""
@@ -68,7 +68,7 @@ class RunContext:
 
 
 class Stage(Generic[Settings, Tools, Prepared]):
-    """A verb of the flow. A subclass says what it reads, writes and does; one task per aligned part unless it says else."""
+    """A stage of the flow. A subclass declares what it reads, writes and does; by default one task per aligned part."""
 
     name: str
     version: int                            # raised by hand when the bytes it writes may change
@@ -99,11 +99,11 @@ class Stage(Generic[Settings, Tools, Prepared]):
         return {}
 
     def prepare(self, context: RunContext) -> Prepared:
-        """What looks at the whole corpus before there are tasks. May run jobs; an interrupted one goes on where it was."""
+        """The pass over the whole corpus before there are tasks. May run jobs; an interrupted one resumes."""
         return None  # type: ignore[return-value]   # a stage without preparation is Stage[…, …, None]
 
     def tasks(self, context: RunContext, prepared: Prepared) -> list[Task]:
-        """Every task, in key order, from what lies in the data folder now. Pure: writes nothing and runs no job."""
+        """Every task, in key order, from the current content of the data folder. Pure: writes nothing and runs no job."""
         return self.aligned_tasks(context)
 
     def aligned_tasks(self, context: RunContext) -> list[Task]:
@@ -138,7 +138,7 @@ class Stage(Generic[Settings, Tools, Prepared]):
         return fingerprint(*((task.key, task.fingerprint) for task in self.tasks(context, self.prepare(context))))
 
     def prepared_counts(self, prepared: Prepared) -> Counts:
-        """What was counted in preparing; it is added to the counts of all tasks, and must balance as theirs do."""
+        """Counts of the preparation; added to the counts of all tasks, and must balance as theirs do."""
         return {}
 
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
@@ -146,13 +146,13 @@ class Stage(Generic[Settings, Tools, Prepared]):
         return {}
 
     def miscount(self, task: Task, receipt: Receipt) -> str | None:
-        """What does not add up in a receipt, beyond read = kept + rejected + quarantined."""
+        """A discrepancy in a receipt, beyond read = kept + rejected + quarantined."""
         if task.inputs and receipt.counts["read"] != task.inputs[0][1].rows:
             return f"read {receipt.counts['read']} of {task.inputs[0][1].rows} rows"
         return None
 
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
-        """What is wrong between tasks, one sentence each, when all are done: the run fails before it publishes."""
+        """Inconsistencies between tasks, one sentence each, when all are done: the run fails before it publishes."""
         yield from ()
 
     def failure(self, counts: Counts, context: RunContext) -> str | None:
@@ -160,7 +160,7 @@ class Stage(Generic[Settings, Tools, Prepared]):
         return None
 
     def remarks(self, context: RunContext) -> list[str]:
-        """Further clauses of the summary line: of a named input that was made from texts which have changed since."""
+        """Further clauses of the summary line, such as a named input whose training texts have changed since."""
         return []
 
     def summary(self, counts: Counts) -> str:

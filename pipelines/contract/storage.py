@@ -1,7 +1,7 @@
-"""Folders on any filesystem: a local path, s3:// or gs://. What is written appears whole or not at all.
+"""Folders on any filesystem: a local path, s3:// or gs://. Writes are atomic.
 
 A local file is written under a temporary name, synced and renamed; an object store gets a single put of a finished
-local file. Nothing else in the project opens a path of a dataset by itself.
+local file. No other module opens paths of datasets itself.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ from pyarrow import fs
 from textmill.base.errors import TextmillError
 
 COPY_BYTES = 8 << 20
-STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # what pyarrow says
+STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while running|$)")     # pyarrow's messages
 # Arrow reads into a buffer of the size that was asked for. A store's answer that it is busy may be longer; then Arrow 25
-# fails with this, at once, where else it would have waited.
+# fails with this at once, where otherwise it would have waited.
 CUT_OFF = "AWS Error INTERNAL_FAILURE during GetObject operation: Failed to flush response stream"
 BUSY = re.compile(rf"AWS Error (?:SLOW_DOWN|SERVICE_UNAVAILABLE|UNKNOWN \(HTTP status 503\))|{CUT_OFF}")
 S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
 class StageError(TextmillError):
-    """A sentence for the user: what is wrong and what cures it. Anything else that escapes a stage is a bug."""
+    """An error for the user: the problem and its cure, in one sentence. Anything else that escapes a stage is a bug."""
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +69,7 @@ class Folder:
         return f"{root}/{name}" if name else root
 
     def entries(self, under: str = "", recursive: bool = True) -> list[Entry]:
-        """What lies below `under` and is no folder (a dangling link too), sorted by path relative to this folder."""
+        """The files below `under` (dangling links too), sorted by path relative to this folder."""
         filesystem, root = self._place
         if self.is_local:
             return sorted(_local_entries(root, self._path(under), recursive))
@@ -95,7 +95,7 @@ class Folder:
             return file.read()
 
     def write(self, name: str, data: bytes) -> None:
-        """Put `data` there whole: readers see the old file or the new one."""
+        """Write `data` atomically: readers see the old file or the new one."""
         with self.new_file(name) as file:
             file.write(data)
 
@@ -143,18 +143,18 @@ class Folder:
 
 
 def unreachable(error: BaseException) -> str | None:
-    """What a store said that did not answer or refused, from an error or the text that became of it; None: not that."""
+    """The message of a store that did not answer or refused, from an error or its text; None for other errors."""
     found = STORE.search(str(error))
     return " ".join(found[1].split())[:300] if found else None
 
 
 def busy(error: BaseException) -> bool:
-    """Whether a store asks for patience: it is there, and will answer later."""
+    """Whether a store is throttling: it is reachable, and will answer later."""
     return BUSY.search(str(error)) is not None
 
 
 def full_disk(error: OSError, where: str) -> Exception:
-    """`error`, or a StageError when what it says is that a disk is full or cannot be written."""
+    """`error`, or a StageError where the disk is full or cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StageError(f"no space left on the disk of {where}; free some and run the same command again: "
                           "finished parts are kept")
@@ -184,7 +184,7 @@ def open_filesystem(uri: str, attempts: int | None = None) -> tuple[fs.FileSyste
 
 
 class _Patient:
-    """A file of an object store as Python has them, which reads again what a busy store has cut off."""
+    """A Python file object on an object store, which retries reads that a busy store has cut off."""
 
     def __init__(self, file: pa.NativeFile):
         self._file = file
@@ -195,7 +195,7 @@ class _Patient:
         return bool(self._file.closed)
 
     def read(self, size: int = -1) -> bytes:
-        """OSError where the store stays busy for half a minute, as with all that Arrow asks of it."""
+        """OSError where the store stays busy for half a minute, as in all of Arrow's requests."""
         position, attempt = self._file.tell(), 0
         while True:
             try:
@@ -209,7 +209,7 @@ class _Patient:
 
 
 def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
-    """Follows links to folders. A dangling link is listed, so that opening it fails instead of nobody noticing."""
+    """Follows links to folders. A dangling link is listed, so that opening it fails instead of going unnoticed."""
     for where, folders, names in os.walk(folder, followlinks=True):
         if not recursive:
             folders.clear()
@@ -225,7 +225,7 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
 
 
 def _put(temporary: str, filesystem: fs.FileSystem, target: str) -> None:
-    # The default would compress once more what is called .gz.
+    # The default would compress files named .gz once more.
     with open(temporary, "rb") as source, filesystem.open_output_stream(target, compression=None) as sink:
         while chunk := source.read(COPY_BYTES):
             sink.write(chunk)

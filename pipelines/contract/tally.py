@@ -1,4 +1,4 @@
-"""Counts per value of a column, as nested plain dicts: what receipts add up and the report shows."""
+"""Counts per value of a column, as nested plain dicts: summed over receipts, shown in the report."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""A task: one element of a stage's work, and the fingerprint that says what it is made from."""
+"""A task: one element of a stage's work, with the fingerprint of its inputs."""
 
 import dataclasses
 import hashlib
@@ -14,14 +14,14 @@ RECEIPTS = "_receipts"
 
 @dataclass(frozen=True)
 class Task:
-    """A key (the same through aligned datasets), what the task is made from, and the hash of all that."""
+    """A key (the same through aligned datasets), the inputs, and their hash."""
 
     key: str
     fingerprint: str
     inputs: tuple[tuple[str, Part], ...] = ()       # dataset, part
     payload: Any = None
-    bytes: int = 0                                  # what there is to read, about, so that workers get like shares
-    folder: str = ""                                # of the dataset, that its parts lie in
+    bytes: int = 0                                  # approximate input bytes, so that workers get equal shares
+    folder: str = ""                                # subfolder of the dataset for its parts
 
     @property
     def receipt(self) -> str:

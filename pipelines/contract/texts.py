@@ -1,11 +1,11 @@
-"""Texts from where the user says: a dataset of the data folder, a file, or a folder of files, all or by a column's value.
+"""Texts selected by the user: of a dataset, a file or a folder of files, all or by a column's value.
 
 `curated`, `letters.jsonl.zst`, `pages/`, `rows.parquet:label=spam`. A dataset is read by its manifest; of files, .txt is one
-text, .jsonl (also .gz, .zst) and .parquet have a column of text. Nothing is passed over in silence: what cannot be read
+text, .jsonl (also .gz, .zst) and .parquet have a column of text. Nothing is skipped silently: what cannot be read
 is an error that names it.
 
 Labels may come from a file of their own, a row for each record of raw/: then the column is one of that file's, and
-`documents:what=spam*|thin*` takes the documents whose row says so. Documents without a row are in no such choice.
+`documents:what=spam*|thin*` selects the documents whose label matches. Documents without a label are never selected.
 """
 
 import gzip
@@ -34,7 +34,7 @@ CHOICE = re.compile(r"(?P<where>.+?):(?P<column>[^\W\d]\w*)=(?P<value>.*)", re.D
 
 @dataclass(frozen=True)
 class Texts:
-    """Where texts lie, and which of them: those whose `column` is `value`, as a string; all where `column` is None.
+    """A selection of texts: those whose `column` is `value`, as a string; all where `column` is None.
 
     In a value, `*` stands for anything and `|` for or. `labels` is a file that gives the column to rows of `documents`.
     """
@@ -43,7 +43,7 @@ class Texts:
     where: str
     column: str | None
     value: str | None
-    names: tuple[str, ...]          # columns that may hold the text, the first that a row has
+    names: tuple[str, ...]          # columns that may contain the text; the first present in a row counts
     labels: Path | None = None
 
     def read(self, data: Folder) -> Iterator[list[str]]:
@@ -65,7 +65,7 @@ class Texts:
             yield waiting
 
     def fingerprint(self, data: Folder) -> str:
-        """A hash that changes with what is there: the manifest's digest of a dataset; name and bytes of files."""
+        """A hash of the content: the manifest's digest of a dataset; names and bytes of files."""
         if manifest := Manifest.read(data / self.where):
             there = manifest.input_digest
         else:
@@ -77,8 +77,9 @@ class Texts:
         return any(fnmatchcase(value, pattern) for pattern in patterns)
 
     def _labelled(self, data: Folder) -> Iterator[dict[str, Any]]:
-        """The texts of the rows that the file of labels names by `file`, as it lies in its source's folder, and `offset`, each
-        with that file's columns. StageError where it names none of them."""
+        """The labelled texts, each with the columns of its label.
+
+        A label names its row by `file` (the path within the source's folder) and `offset`. StageError where no row matches."""
         assert self.labels is not None
         known = {(row.get("file"), row.get("offset")): row for row in rows_of(self.labels)}
         found = False
@@ -130,7 +131,7 @@ def parse_texts(given: str, names: Sequence[str], labels: str | None = None) -> 
 
 
 def rows_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of one file. StageError where it is not what its name says."""
+    """The rows of one file. StageError where its content does not match its name."""
     try:
         if file.name.endswith(".txt"):
             yield {"text": file.read_text("utf-8")}

@@ -30,8 +30,11 @@ _LONGEST = 1 << 26      # bytes of a line
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The sets as they are searched. For each length of run (words): the distinct hashes, ascending, and the items that hold
-    each, from `offsets[i]` to `offsets[i + 1]` of `owners`. `items` are named "file:line"; `runs` counts their runs."""
+    """Inverted index of the evaluation sets' n-grams.
+
+    For each n-gram length (words): the distinct hashes, ascending, and the items that contain each, from `offsets[i]` to
+    `offsets[i + 1]` of `owners`. `items` are named "file:line"; `runs` counts their n-grams."""
+
     policy: EvaluationPolicy
     items: list[str]
     runs: np.ndarray

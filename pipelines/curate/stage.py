@@ -36,6 +36,8 @@ class CurateInputs:
 
 
 class Curate(Stage[CurateInputs, Evaluation | None, None]):
+    """The stage that writes `curated`: the text of every kept document, with personal data replaced and long texts cut."""
+
     name, version = "curate", 3
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
     columns: ClassVar = {

@@ -16,6 +16,7 @@ DONE = ".done"
 
 
 def write_rows(folder: Folder, name: str, rows: np.ndarray) -> None:
+    """Write a structured array as its raw bytes, for `read_rows`."""
     folder.write(name, rows.tobytes())
 
 
@@ -75,4 +76,5 @@ class Grouping:
 
 
 def file_name(number: int, key: int) -> str:
+    """Name of the file of one pass and partition; names sort by pass, then by partition."""
     return f"{number:06d}-{key:08d}"

@@ -35,8 +35,9 @@ class Jaccards:
                     self._bits.append((start, bits))
 
     def similarity(self, a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray:
-        """float64 per pair of rows of one group, `a` ascending: exact Jaccard, or 0 where the sizes of the two sets alone
-        put it below the threshold."""
+        """Exact Jaccard similarity per pair of rows of one group, `a` ascending: float64.
+
+        0 where the sizes of the two sets alone rule the threshold out."""
         small, large = np.minimum(self.sizes[a], self.sizes[b]), np.maximum(self.sizes[a], self.sizes[b])
         similarity = np.zeros(len(a))
         near = np.flatnonzero((small >= threshold * large * (1 - 1e-12)) & (small > 0))

@@ -96,8 +96,9 @@ def _cover(rows: np.ndarray, index: np.ndarray, number: np.ndarray, sets: Shingl
 
 
 def _not_compared(number: np.ndarray, remover: np.ndarray, all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (kept, removed) of clusters not larger than `all_pairs` that the choice had no need to compare: the kept one
-    stands later in the order than the one that removed the other. Kept ones ascend."""
+    """Pairs (kept, removed) that the choice did not have to compare, of clusters of at most `all_pairs` members.
+
+    The kept one comes later in the order than the one that removed the other. Kept ones ascend."""
     where = np.arange(len(number))
     sizes = np.bincount(number)[number]
     keepers, removed = where[remover == where], where[(remover != where) & (sizes <= all_pairs)]

@@ -87,8 +87,9 @@ class DedupSettings:
 
 
 def chosen_banding(threshold: float, recall: float) -> tuple[int, int] | None:
-    """(bands, rows) of a signature: the most rows, hence the fewest candidates in vain, that find so large a share of the
-    pairs at the threshold; None where not even bands of one row do.
+    """The (bands, rows) that reach a recall at the threshold with the most rows, hence the fewest false candidates.
+
+    None where not even bands of one row reach it.
 
     >>> chosen_banding(0.8, 0.99), chosen_banding(0.7, 0.99), chosen_banding(0.8, 0.9)
     ((20, 6), (30, 4), (15, 8))
@@ -119,10 +120,11 @@ def probability_found(similarity: float, bands: int, rows: int) -> float:
 
 
 def recall_line(bands: int, rows: int) -> str:
-    """The banding and its curve in one line.
+    """The banding and its S-curve in one line.
 
     >>> recall_line(20, 6)
-    '20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %, 0.9 with 100.0 %'
+    'with 20 bands × 6 rows, 91.8 % of pairs at Jaccard 0.7 become candidates, 99.8 % at 0.8, 100.0 % at 0.9'
     """
-    chances = ", ".join(f"{s} with {probability_found(s, bands, rows):.1%}".replace("%", " %") for s in (0.7, 0.8, 0.9))
-    return f"{bands} bands of {rows} rows find a pair of Jaccard {chances}"
+    low, middle, high = (f"{probability_found(s, bands, rows):.1%}".replace("%", " %") for s in (0.7, 0.8, 0.9))
+    return (f"with {bands} bands × {rows} rows, {low} of pairs at Jaccard 0.7 become candidates, "
+            f"{middle} at 0.8, {high} at 0.9")

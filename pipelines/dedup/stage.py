@@ -45,6 +45,8 @@ class Decisions(NamedTuple):
 
 
 class Dedup(Stage[DedupSettings, None, list[Decisions]]):
+    """The stage that writes `duplicates`: which documents are copies, of which kept document, and how similar."""
+
     name, version = "dedup", 3
     reads = (EXTRACT, MEASURE, SCREEN)
     columns: ClassVar = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}

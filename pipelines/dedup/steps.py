@@ -65,6 +65,7 @@ def _keys(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> It
 
 
 def store_groups(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    """Store the KEYED rows of a partition whose key occurs more than once."""
     key, chunks = partition
     grouping.write(number, key, groups_of_two_or_more(joined(chunks, KEYED)))
 
@@ -95,6 +96,7 @@ def _bands(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> I
 
 
 def store_buckets(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    """Store the LSH buckets of a partition that have more than one member."""
     key, chunks = partition
     grouping.write(number, key, buckets(joined(chunks, BAND)))
 
@@ -106,6 +108,7 @@ def lists_of_file(name: str, source: Grouping, grouping: Grouping, number: int) 
 
 
 def store_distinct(partition: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    """Store the LINK rows of a partition without repetitions."""
     key, chunks = partition
     grouping.write(number, key, distinct(joined(chunks, LINK)))
 
@@ -147,11 +150,13 @@ def compare_file(name: str, source: Grouping, run: Run) -> Iterator[Any]:
 
 
 def store_held(part: tuple[int, Iterable[bytes]], run: Run) -> None:
+    """Store, for each document of a part that is contained in others, the one that contains the most of it."""
     ordinal, chunks = part
     write_rows(run.work, held_file(ordinal), fullest(joined(chunks, HELD)))
 
 
 def held_file(ordinal: int) -> str:
+    """Name of the file of a part's HELD rows."""
     return f"held/{ordinal:08d}"
 
 
@@ -168,6 +173,7 @@ def _trees(a: np.ndarray, b: np.ndarray) -> bytes:
 
 
 def store_forest(packed: bytes, run: Run) -> None:
+    """Store the spanning forest: packed TREE rows, from each clustered document to its cluster's root."""
     run.work.write(FOREST_FILE, packed)
 
 
@@ -219,6 +225,7 @@ def decide(partition: tuple[int, Iterable[bytes]], run: Run) -> Iterator[Packed]
 
 
 def store_decisions(part: tuple[int, Iterable[bytes]], grouping: Grouping, number: int) -> None:
+    """Store the DECISION rows of a part, sorted by reference."""
     ordinal, chunks = part
     grouping.write(number, ordinal, np.sort(joined(chunks, DECISION), order="ref"))
 

@@ -47,8 +47,10 @@ def in_rounds(groups: np.ndarray, members: np.ndarray, compare: Compare,
 
 
 class Compared(NamedTuple):
-    """What the comparing of candidates showed: EDGE rows (a before b by id) of the copies, each once, and HELD rows of
-    those that are no copies but of which one, `ref`, has at least a given share of its shingles in the other."""
+    """Verified candidate pairs: near duplicates as EDGE rows, containment as HELD rows.
+
+    EDGE rows are distinct, with a before b by id. HELD rows are pairs below the threshold of which one document, `ref`, has
+    at least a given share of its shingles in the other."""
 
     edges: np.ndarray
     held: np.ndarray

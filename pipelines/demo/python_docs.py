@@ -20,8 +20,9 @@ _LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "
 
 
 def import_docs(library: Path, folder: Path) -> str:
-    """Write `folder`/python-docs.jsonl from the standard library in `library`, whole or not at all, and say so in a
-    sentence. A file that already holds the same is left alone."""
+    """Write `folder`/python-docs.jsonl from the standard library in `library`; the summary line.
+
+    The file is written atomically; one with the same content is left alone."""
     rows = [*topics(library), *modules(library)]
     python = f"Python {platform.python_version()}"
     if not rows:

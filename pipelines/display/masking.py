@@ -14,9 +14,9 @@ def visible(value: object) -> object:
 
 
 def masked(text: str | None, language: str = "und", host: str | None = None) -> str:
-    """A title, address or error message on one line, each finding replaced by its kind as curate would.
+    r"""A title, address or error message on one line, each finding replaced by its kind as curate would.
 
-    >>> masked("Write to anna@mail.example.de\\n today")
+    >>> masked("Write to anna@mail.example.de\n today")
     'Write to <EMAIL> today'
     """
     line = " ".join((text or "").split())

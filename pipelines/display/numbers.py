@@ -11,7 +11,8 @@ def count(value: int | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """
+    """A share as a percentage with up to three digits; a dash for none.
+
     >>> percent(0.1234), percent(0.0004), percent(1), percent(None)
     ('12.3 %', '0.04 %', '100 %', '–')
     """
@@ -59,7 +60,8 @@ def size(value: int | None) -> str:
 
 
 def many(value: int, one: str, more: str = "") -> str:
-    """
+    """A count with its noun in the singular or plural.
+
     >>> many(1, "page"), many(2000, "page"), many(0, "copy", "copies")
     ('1 page', '2,000 pages', '0 copies')
     """

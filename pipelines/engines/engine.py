@@ -1,8 +1,8 @@
-"""Runs a Beam pipeline on a named engine, and turns what goes wrong there into a sentence.
+"""Execution of Beam pipelines on a named engine, with its failures turned into one-sentence errors.
 
 The default, `local`, is Beam's embedded runner, FnApiRunner: `DirectRunner` tries to download a Go binary first, so which
 engine runs would depend on the network. `prism` and `flink` are reached through their job services, which
-`textmill.pipelines.engines.job_service` asks first; any other Beam runner goes by its own name and options.
+`textmill.pipelines.engines.job_service` checks first; any other Beam runner goes by its own name and options.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOCAL = ("local", "FnApiRunner")
 AGAIN = "run the same command again: finished parts are kept"
-A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam ends a job that takes longer
+A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and preparation, Beam cancels a job that takes longer
 SENTENCE = re.compile(r"(?:StageError|SettingsError|MixtureError|TokenizerError): (.+?)(?= \[while running|\\n|\n|$)")
 PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
@@ -38,7 +38,7 @@ NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError
 
 
 class WorkerDiedError(StageError):
-    """A local worker process ended unasked. The embedded runner cannot go on: the process has to end."""
+    """A local worker process died. The embedded runner cannot continue: this process has to end."""
 
     ends_process = True
 
@@ -56,7 +56,7 @@ DEFAULT_ENDPOINTS = {"PortableRunner": Endpoints(), "prism": Endpoints("localhos
 
 @dataclass(frozen=True)
 class Engine:
-    """Where pipelines run. `options` are passed to Beam as they are (`--flink_master=…`)."""
+    """The engine that pipelines run on. `options` are passed to Beam unchanged (`--flink_master=…`)."""
 
     runner: str = LOCAL[0]
     workers: int = 1                    # processes; on Flink slots
@@ -77,7 +77,7 @@ class Engine:
         return self.worker_pool or DEFAULT_ENDPOINTS.get(self.runner, Endpoints()).worker_pool
 
     def problems(self) -> Iterator[str]:
-        """What makes this engine unusable, found before anything runs, each with its cure."""
+        """Configuration problems of this engine, found before anything runs, each with its cure."""
         if "dask" in self.runner.lower():
             yield "DaskRunner loses rows in silence (tagged outputs and finish_bundle, Beam 2.77); use another runner"
         elif self.runner in ("DirectRunner", "SwitchingDirectRunner"):
@@ -94,17 +94,17 @@ class Engine:
             with quiet():                       # Beam warns of cloud libraries that are not installed
                 problem = service_problem(self.service, self.runner)
             yield from [problem] if problem else []
-        # Flink's workers look for a pool on their own hosts, which may not be this one: the probe finds out.
+        # Flink's workers look for a pool on their own hosts, which may not be this one: the preflight check finds out.
         if self.worker_pool and self.runner != "flink" and not answers(self.worker_pool):
             yield f"nothing answers at {self.worker_pool} (--worker-pool); start it, or correct the address"
 
     @property
     def spills(self) -> bool:
-        """Whether what is grouped may be larger than memory; the embedded runner, Beam's job service and Prism hold it."""
+        """Whether what is grouped may be larger than memory; not with the embedded runner, Beam's job service or Prism."""
         return not self.is_local and self.runner not in ("prism", "PortableRunner")
 
     def preflight(self, stage: Stage, context: RunContext) -> None:
-        """StageError where workers elsewhere could not do this stage's work."""
+        """StageError where remote workers cannot run this stage."""
         if not self.is_local:
             with quiet():                       # Beam warns of cloud libraries that are not installed
                 from textmill.pipelines.engines.preflight import check_workers
@@ -122,13 +122,13 @@ class Engine:
     def run(self, build: "Callable[[beam.Pipeline], Any]", parallel: int = 1 << 30, within: float | None = None) -> None:
         """Build a pipeline and run it to its end. `parallel` is how many elements can be worked on at once.
 
-        StageError where a function in the pipeline raised one, and where the engine lost its workers or itself;
+        StageError where a function in the pipeline raised one, and where workers or the engine are lost;
         TimeoutError where the job is not over `within` seconds; WorkerDiedError where a local worker process was killed.
         """
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
-        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)   # what fails is raised, and told once
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)   # failures are raised, and reported once
         workers = min(self.workers, parallel)
         runner: Any = "PortableRunner" if self.runner in DEFAULT_ENDPOINTS else self.runner
         if self.is_local:
@@ -142,10 +142,10 @@ class Engine:
             raise told from (None if isinstance(told, StageError) else error)
 
     def arguments(self, workers: int) -> list[str]:
-        """Beam's options for this engine; the user's come after them, and the last one holds."""
+        """Beam's options for this engine; the user's come after them, and the last one wins."""
         if self.is_local:
             return ["--default_sdk_harness_log_level=CRITICAL", f"--direct_num_workers={workers}"]
-        arguments = ["--default_sdk_harness_log_level=ERROR"]           # the least that Java knows
+        arguments = ["--default_sdk_harness_log_level=ERROR"]           # Java's lowest level
         if self.service:
             where = ["EXTERNAL", f"--environment_config={self.pool}"] if self.pool else ["LOOPBACK"]
             arguments += [f"--job_endpoint={self.service}", f"--environment_type={where[0]}", *where[1:],
@@ -155,7 +155,7 @@ class Engine:
         return [*arguments, f"--sdk_worker_parallelism={workers}"] if self.service else arguments
 
     def sentence(self, error: BaseException) -> BaseException:
-        """The StageError inside what a runner made of it (it may have crossed a process as text), or the error itself."""
+        """The StageError inside a runner's own error (it may have crossed a process as text), or the error itself."""
         text = str(error)
         if isinstance(error, StageError):
             return type(error)(text.split(" [while running")[0])
@@ -186,7 +186,7 @@ class Engine:
 
 
 def store_sentence(error: BaseException) -> str | None:
-    """What to say where an object store did not answer; None where the error says something else."""
+    """The sentence for an object store that did not answer; None for other errors."""
     said = unreachable(error)
     return said and f"the store of the data folder failed ({said}); when it answers again, {AGAIN}"
 
@@ -212,9 +212,9 @@ def _local_runner(workers: int) -> Any:
 
 
 def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
-    """Run in a thread, so that a worker's death, which the embedded runner waits out for ever, is noticed.
+    """Run in a thread, so that a worker's death is noticed, for which the embedded runner would wait for ever.
 
-    A job that is not waited for any longer is cancelled.
+    A job that times out is cancelled.
     """
     outcome: list[BaseException | None] = []
     job: list[Any] = []
@@ -236,7 +236,7 @@ def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
             outcome.append(WorkerDiedError(
                 f"a worker process died ({arguments.exc_value}; killed, or out of memory?); {AGAIN}"))
             over.set()
-        elif not over.is_set() and not arguments.exc_type.__module__.startswith("grpc"):    # a lost channel says nothing
+        elif not over.is_set() and not arguments.exc_type.__module__.startswith("grpc"):    # a lost channel is not the cause
             previous(arguments)
 
     previous, threading.excepthook = threading.excepthook, died
@@ -245,7 +245,7 @@ def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
         if not over.wait(within):
             raise TimeoutError
     except (KeyboardInterrupt, TimeoutError):
-        over.set()                              # nothing that its threads say is heard any more
+        over.set()                              # messages of its threads are dropped from here on
         with contextlib.suppress(Exception):
             job[0].cancel()
         raise
@@ -258,5 +258,5 @@ def _finish(pipeline: "beam.Pipeline", within: float | None) -> None:
 
 
 def processors() -> int:
-    """How many processes to use where nobody says: one per core this process may run on."""
+    """The default number of processes: one per core this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,8 +1,8 @@
-"""What can be known of a Beam job service before a job is sent there.
+"""Checks of a Beam job service before a job is submitted.
 
-The service is asked for its options, with a time-out. That tells Flink's from another engine's, and a job service from
-anything else that listens. No call of the job API tells its version: whether it understands the jobs of this Beam is
-found out by the probe, a small job with the steps that ours are made of (`textmill.pipelines.engines.preflight`).
+The service is asked for its options, with a timeout. That tells Flink's from another engine's, and a job service from
+anything else that listens. No call of the job API returns its version: whether it accepts the jobs of this Beam is
+found out by the preflight check, a small job of the same kinds of steps (`textmill.pipelines.engines.preflight`).
 """
 
 import contextlib
@@ -20,7 +20,7 @@ def answers(address: str) -> bool:
 
 
 def service_problem(address: str, runner: str) -> str | None:
-    """Why no job of `runner` can be sent to host:port, one sentence with its cure; None where nothing speaks against it."""
+    """Why no job of `runner` can be sent to host:port, one sentence with its cure; None where no problem was found."""
     if not answers(address):
         return f"nothing answers at {address} (--job-endpoint); start {_start(runner)}, or correct the address"
     import grpc

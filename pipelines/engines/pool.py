@@ -1,9 +1,9 @@
-"""A pool of workers on this host, which an engine asks for processes.
+"""Beam worker pool: a server that starts worker processes on this host for an engine.
 
 Beam has one (`worker_pool_main`). It starts whatever `python` comes first in PATH, and where that one has no textmill its
-workers die unseen, and the job waits a minute for them; and every job waits for every worker to import everything. Here
-the Python that runs the pool imports all of it once, and a worker is a fork of that: there in some milliseconds.
-What workers say goes to the pool's own output. On SIGTERM the pool ends its workers and itself.
+workers die unnoticed, and the job waits a minute for them; and every job waits for every worker to import everything. Here
+the Python that runs the pool imports everything once, and a worker is a fork of it, started within milliseconds.
+Workers log to the pool's own output. On SIGTERM the pool stops its workers and exits.
 """
 
 import importlib
@@ -23,13 +23,13 @@ PRELOADED = ["apache_beam", "apache_beam.runners.worker.sdk_worker", "textmill.p
 def serve(address: str, stages: Sequence[str]) -> None:
     """Answer until SIGTERM. ImportError where workers could not run, OSError where the address is taken.
 
-    `stages` are the modules that hold the stages' work: a fork has them, and need not import them.
+    `stages` are the modules with the stages' work, imported here once for all forks.
     """
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
     for module in stages:
-        importlib.import_module(module)         # the fork server, which imports it too, would not say that it cannot
+        importlib.import_module(module)         # the fork server imports it too, but would not report a failure
     # The fork server starts as `python -c`, which would look into the working folder before it looks for libraries.
     os.environ["PYTHONSAFEPATH"] = "1"
     forks = multiprocessing.get_context("forkserver")

@@ -1,8 +1,8 @@
-"""Preflight check of remote workers: a small job that goes before the work.
+"""Preflight check of remote workers: a small job before the real one.
 
-It has the steps that ours are made of (impulse, reshuffle, flatten, grouping, a global combine), so an engine that does
+It uses the same kinds of steps (impulse, reshuffle, flatten, grouping, a global combine), so an engine that does
 not understand this Beam fails here. Each worker it lands on must have the code, libraries and machine type that
-fingerprints speak of here, and find in the data folder what was put there a moment ago; what it writes must be found
+fingerprints cover here, and find in the data folder what was written a moment ago; what it writes must be found
 here. All of that takes seconds, and nothing of the dataset is touched.
 """
 
@@ -23,13 +23,13 @@ from textmill.pipelines.contract.stage import RunContext, Stage, library_version
 from textmill.pipelines.contract.storage import Folder, StageError, busy, open_filesystem
 
 WITHIN = 90             # seconds; a cold Flink takes ten
-SILENT = 3              # seconds before the user is told what is waited for
+SILENT = 3              # seconds before a message says what is being waited for
 FOLDER = "_probe"
 CODE = ("textmill.base", "textmill.pipelines", "textmill.tokenizer")
 
 
 def check_workers(stage: Stage, context: RunContext, engine_name: str, pool: str | None) -> None:
-    """StageError where the workers of an engine elsewhere cannot do this stage's work; `pool` is where theirs listen."""
+    """StageError where the workers of a remote engine cannot run this stage; `pool` is their worker pool's address."""
     engine, wanted = context.engine, facts(list(stage.versions()))
     name = os.urandom(8).hex()
     dataset = context.data / stage.dataset(context.config)
@@ -66,7 +66,7 @@ def _probe(pipeline: beam.Pipeline, elements: int, folder: Folder, name: str, wa
 
 
 def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tuple[int, int]:
-    """On a worker: check that it is as the submitter is, and leave a file. StageError where it is not."""
+    """On a worker: compare it with the submitter and leave a file. StageError where they differ."""
     here = facts(list(wanted))
     for what, version in wanted.items():
         if here[what] != version:
@@ -74,7 +74,7 @@ def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tu
                              "differ; install the same on all hosts (constraints.txt names the versions), and start their "
                              "worker pools again")
     try:
-        filesystem, path = open_filesystem(folder.uri, attempts=2)      # what cannot be reached should be said soon
+        filesystem, path = open_filesystem(folder.uri, attempts=2)      # report an unreachable store soon
         with filesystem.open_input_stream(f"{path}/asked") as asked:
             found = asked.read()
     except OSError as error:
@@ -89,7 +89,7 @@ def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tu
 
 
 def facts(libraries: list[str]) -> dict[str, str]:
-    """What must be the same on all hosts, name → version: the machine's type, the code, Beam, and these libraries."""
+    """Versions that must be equal on all hosts, by name: the machine type, the code, Beam, and these libraries."""
     own = {"machine": platform.machine(), "textmill": f"{library_version('textmill')} ({code_digest()})",
            "apache-beam": library_version("apache-beam"), "python": platform.python_version()}
     return own | {name: library_version(name) for name in libraries if name not in own}

@@ -1,4 +1,4 @@
-"""Beam without its log: it warns of cloud libraries that are not installed, and tells of every worker's start and stop."""
+"""Beam without its log: it warns of cloud libraries that are not installed, and logs every worker's start and stop."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""The one Beam step that every stage by parts is made of: deal out the tasks, do them where they land."""
+"""The Beam step of every stage: distribute the tasks to workers and do each where it lands."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ from textmill.pipelines.contract.task import Task
 
 
 class Work(beam.DoFn):
-    """Do a task and yield its key. Its effects are files that are complete or not there, so a repeat is harmless."""
+    """Do a task and yield its key. Its effects are files written atomically, so a repeat is harmless."""
 
     def __init__(self, stage: Stage, settings: Any, data: Folder, dataset: Folder):
         self._stage, self._settings, self._data, self._dataset = stage, settings, data, dataset
@@ -37,7 +37,7 @@ class _Tools:
 
 
 class Queue(NamedTuple):
-    """Tasks that several workers of one host take from, each task once: an empty file in `folder` says that it is taken.
+    """Tasks that several workers of one host take from, each task once: an empty file in `folder` marks it as taken.
 
     The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done stays idle. So each
     gets the whole queue.
@@ -63,8 +63,8 @@ def _made(path: str) -> bool:
 def do_tasks(stage: Stage, context: RunContext, tasks: Sequence[Task]) -> None:
     """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
 
-    Workers of this host take from one queue. Those of an engine elsewhere get like numbers: Flink's grouping goes by hash, and
-    dealt two slots eleven tasks as eight and three.
+    Workers of this host take from one queue. Those of a remote engine get equal numbers: Flink groups by hash, and
+    once gave two slots eleven tasks as eight and three.
     """
     work = Work(stage, stage.settings(context.config), context.data, context.data / stage.dataset(context.config))
     ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))

@@ -1,6 +1,6 @@
 """A local worker process: Beam's own, less its log of every start and stop and its own copy of every traceback.
 
-What fails in a worker is raised in the process that submitted the work, and told there once. A worker ends within a
+A failure in a worker is raised in the process that submitted the work, and reported there once. A worker ends within a
 second of that process, however that one ended: Beam's alone would wait a minute for a driver that died as it started.
 """
 
@@ -13,6 +13,7 @@ import warnings
 
 
 def end_with(parent: int) -> None:
+    """Exit this process within a second after its parent has."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

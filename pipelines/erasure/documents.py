@@ -22,8 +22,9 @@ from textmill.pipelines.takedown.memory import Memory
 
 
 def empty_documents(context: RunContext, memory: Memory) -> int:
-    """Empty every row that is remembered as taken; how many parts were written anew. A repeat, or a rerun after a kill, ends
-    with the same bytes: the manifest comes last, and what it no longer lists goes after that.
+    """Empty every row on record as taken down; the number of parts rewritten.
+
+    Idempotent, also after a kill: the manifest is written last, and files it no longer lists are deleted after that.
     """
     dataset = context.data / EXTRACT.dataset(context.config)
     manifest = Manifest.read(dataset)

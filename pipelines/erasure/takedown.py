@@ -12,8 +12,9 @@ from textmill.pipelines.takedown.matching import resolve
 
 
 def takedown(context: RunContext, do: bool) -> Iterator[str]:
-    """The list of what is taken, and where `do` is set the takedown itself, a line as each thing is done. StageError where
-    there is no list or no dataset, or something is left."""
+    """The preview of a takedown, and with `do` the takedown itself, a line for each finished step.
+
+    StageError where there is no list or no dataset, or where a text could not be removed."""
     if not context.data.exists(LIST):
         raise StageError(f"there is no {context.data.uri}/{LIST}; put an entry a line there: url:https://…, host:example.com, "
                          "id:… or text:…")

@@ -1,1 +1,1 @@
-"""From raw files to documents; `stage` is where it begins. What reads a page imports neither Beam nor Arrow."""
+"""Extraction of documents from raw files; `stage` is the entry. Page parsing imports neither Beam nor Arrow."""

@@ -1,10 +1,10 @@
 """Blocklists: named files of hosts and addresses whose pages are refused by their URL, before they are decoded or parsed.
 
-A list is understood whole or not at all: a line that cannot be read stops the run before work starts, since what it would
+A line that cannot be parsed stops the run before work starts, since what it would
 have kept out is unknown. One entry a line, compressed by gzip or zstd or not; `#` and `!` begin a comment.
 
     example.com                   a host: itself and its subdomains; *.example.com and .example.com say the same
-    0.0.0.0 example.com           a line of a hosts file; its names without a dot (localhost) are passed over
+    0.0.0.0 example.com           a line of a hosts file; its names without a dot (localhost) are skipped
     ||example.com^                a plain host of an ad blocker's list
     example.com/forum             an address: this one and all below it
     example.com/*/print?page=*    `*` stands for anything; without one at its end, an entry ends where a `/`, `?` or `&` begins
@@ -32,7 +32,7 @@ from textmill.pipelines.web.address import ascii_host, host, path_and_query
 
 BLOCKLISTS = Named("blocklist", "blocklists", "extract.blocklists")
 _LONGEST = 1 << 16      # bytes of a line
-_SHOWN = 10             # lines of a list that are named where it cannot be understood
+_SHOWN = 10             # unparsable lines of a list that the error names
 _PLAIN = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _COMMENT = re.compile(r"(?:^|\s)#.*|^!.*|^\[.*\]$")         # the last is how ad blockers' lists begin: [Adblock Plus 2.0]
@@ -42,7 +42,7 @@ _ANCHOR = re.compile(r"(?:\|\|(?P<adblock>[^/*^|$]+)\^|(?P<dot>\*?\.)(?P<below>[
 
 @dataclass(frozen=True)
 class Blocklist:
-    """A list as it is searched: hashes of hosts (uint64, sorted), and by host what its entries ask for beyond it."""
+    """A list in searchable form: hashes of hosts (uint64, sorted), and by host the path patterns of its entries."""
 
     name: str
     hosts: np.ndarray
@@ -50,7 +50,7 @@ class Blocklist:
 
 
 def blocked(url: str | None, lists: Sequence[Blocklist]) -> Refusal | None:
-    """The refusal of a page whose URL is listed: `url_blocked`, the entry that matched, the first list that holds it."""
+    """The refusal of a page whose URL is listed: `url_blocked`, the entry that matched, the first list that contains it."""
     name = host(url) if lists and url else None
     if name is None or url is None:
         return None
@@ -64,12 +64,12 @@ def blocked(url: str | None, lists: Sequence[Blocklist]) -> Refusal | None:
 
 
 def open_blocklists(names: Sequence[str], data: Folder) -> tuple[Blocklist, ...]:
-    """The lists of these names under blocklists/, in this order. StageError with everything that is wrong in any of them."""
+    """The lists of these names under blocklists/, in this order. StageError with the problems of all."""
     return tuple(BLOCKLISTS.read(names, data, read_blocklist))
 
 
 def read_blocklist(name: str, file: Any) -> Blocklist:
-    """The list in a seekable binary file; ContentError where a line, or the file's end, cannot be understood."""
+    """The list in a seekable binary file; ContentError where a line cannot be parsed or the file is truncated."""
     hosts, paths, strange, count = array("Q"), dict[str, list[str]](), list[str](), 0
     for number, line in enumerate(read_lines(file, 0, 1 << 62, _LONGEST), start=1):
         if line.data is None and line.rule != "too_large":
@@ -98,7 +98,7 @@ def read_blocklist(name: str, file: Any) -> Blocklist:
 
 
 def entries(line: bytes) -> Iterator[tuple[str, str]]:
-    """The entries of one line, each as (host, path): "" for a whole host. ValueError where it cannot be understood."""
+    """The entries of one line, each as (host, path): "" for a whole host. ValueError where it cannot be parsed."""
     text = _COMMENT.sub("", line.decode()).strip()
     if listed := _HOSTS_FILE.fullmatch(text):
         yield from ((_host(name, 1), "") for name in listed[1].split() if "." in name)
@@ -125,7 +125,7 @@ def _host(name: str, least: int) -> str:
 
 
 def _entry(listed: Blocklist, above: list[str], hashes: np.ndarray, asked: str) -> str | None:
-    """The entry of a list that one of these hosts, or what is asked of one of them, is under."""
+    """The entry of a list that covers one of these hosts, or the path requested of one of them."""
     if len(listed.hosts):
         places = np.minimum(np.searchsorted(listed.hosts, hashes), len(listed.hosts) - 1)
         if (found := listed.hosts[places] == hashes).any():
@@ -151,7 +151,7 @@ def _hash(name: bytes) -> int:
 
 @lru_cache(4096)
 def _pattern(path: str) -> re.Pattern[str]:
-    """What an entry's path matches. Each `*` takes as little as it can and gives nothing back, so that no URL takes long."""
+    """The pattern of an entry's path. Each `*` is lazy and atomic, so that there is no backtracking."""
     end = "" if path.endswith(("*", "/", "?")) else r"(?=[/?&]|$)"
     first, *rest = (re.escape(piece) for piece in path.split("*"))
     if not rest:

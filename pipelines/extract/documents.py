@@ -1,4 +1,4 @@
-"""From what is known of a record and what reading its page gave to its one row."""
+"""The row of a record, from its metadata and its parsed page."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ NO_HEAD = RecordHead("", None, None, None, None)
 
 
 class Origin(NamedTuple):
-    """Where a record lies, and what is known of it before its page is read. `title`, `language` and `extra` are columns of
-    a row of JSONL or Parquet, and stand above what its page says.
+    """Position of a record, with its metadata known before the page is parsed.
+
+    `title`, `language` and `extra` come from the columns of a JSONL or Parquet row and override what the page declares.
     """
 
     source: str

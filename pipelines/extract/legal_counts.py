@@ -1,6 +1,6 @@
-"""How often the pages of a batch say what about their own use: counts for the stats of `extract`, bounded in number.
+"""Counts of declared usage restrictions per batch, for the stats of `extract`; bounded in number.
 
-A directive of robots that nobody has defined is counted as `unknown`, whatever it says; the column `robots` keeps it.
+A robots directive without a definition is counted as `unknown`; the column `robots` keeps it.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""What becomes of each record of a split: a `Document`, or a `Rejected` with the rule that sent it away. Never an exception.
+"""The outcome of each record of a split: a `Document`, or a `Rejected` with its rule. Never an exception.
 
-Cheap tests come first: record type, status, content type, URL and size are looked at before anything is decoded or
+Cheap tests come first: record type, status, content type, URL and size are checked before anything is decoded or
 parsed.
 """
 
@@ -33,7 +33,7 @@ from textmill.pipelines.web.address import given_url
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})
 UNTYPED = frozenset({"", "application/octet-stream", "unknown/unknown", "content/unknown", "*/*", "unk", "no-type"})
-FULL_STATUS = frozenset({200, 203})     # the server says that this is the whole page
+FULL_STATUS = frozenset({200, 203})     # the statuses of a complete page
 
 _BINARY = re.compile(rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|BZh|7z\xbc\xaf|Rar!|RIFF|OggS|ID3|\x7fELF|wOF[F2]|"
                      rb"\x00\x00\x01\x00|\xd0\xcf\x11\xe0|FWS|CWS|MZ\x90")
@@ -44,17 +44,17 @@ _HTML_START = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+htm
 
 def extract_split(split: Split, open_file: Callable[[str], Any], settings: ExtractSettings, reader: Reader,
                   ends: list[Ends] | None = None, blocklists: Sequence[Blocklist] = ()) -> Iterator[Document | Rejected]:
-    """Every record of the split, in order, as a Document or a Rejected; a page of a listed URL is refused unread.
+    """Every record of the split, in order, as a Document or a Rejected; a page with a blocked URL is refused unread.
 
-    `open_file(path)` gives a seekable binary file under raw/. For each WARC range one Ends is added to `ends`: where its
-    walk began and stopped, which the neighbouring ranges of the file must agree with.
+    `open_file(path)` gives a seekable binary file under raw/. For each WARC range one Ends is added to `ends`: where
+    reading began and stopped, which the neighbouring ranges of the file must agree with.
     """
     records = _Records(split.source, settings, blocklists)
     return rows_in_order(records.of(split, open_file, [] if ends is None else ends), reader)
 
 
 class _Records:
-    """The records of one source: their rows, or what is to be read before there is one."""
+    """Processing of one source's records: to a row, or to a page that waits for parsing."""
 
     def __init__(self, source: str, settings: ExtractSettings, blocklists: Sequence[Blocklist]):
         self.source, self.settings, self.blocklists = source, settings, blocklists
@@ -67,7 +67,7 @@ class _Records:
                     yield self.item(item, part.path)
 
     def item(self, item: Item, path: str) -> Row:
-        """What a format read, as a row or what is to be read before there is one."""
+        """An item of a format, as a row or as a page that waits for parsing."""
         match item:
             case Rejected():
                 return item
@@ -172,21 +172,21 @@ class _Records:
         return finished(origin, answer, payload_digest(body), len(body))
 
     def _text(self, origin: Origin, text: str) -> Document | Rejected:
-        """A text that is one already."""
+        """A record that is already text."""
         body, said = text.encode("utf-8", "replace"), _said(clean_text(text))
         answer = said if isinstance(said, Refusal) else (Decoded("", "utf-8", "given", 0), said)
         return finished(origin, answer, payload_digest(body), len(body))
 
 
 def _said(text: str) -> Page | Refusal:
-    """What a text without markup says."""
+    """The page of a text without markup."""
     if not text.strip():
         return Refusal("empty", detail="the text is empty")
     return Page(text, None, None, (), Legal(), None, None, None, None)
 
 
 def no_page(body: bytes) -> str | None:
-    """What a body is, by its first bytes, where it is neither HTML nor text, whatever its label says; None for a page."""
+    """The type of a body by its first bytes, where that is neither HTML nor text, whatever its label; None for a page."""
     start = body.lstrip()[:1024]
     if _BINARY.match(body):
         return "binary"

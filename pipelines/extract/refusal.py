@@ -1,4 +1,4 @@
-"""Why a page gives no document."""
+"""Refusal of a page, with its rule."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ QUARANTINED = frozenset({"damaged", "truncated", "bad_record", "bad_json", "miss
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The rule that sent a page away, with the measured value and its bound where there is one."""
+    """The rule that refuses a page, with the measured value and its bound where there is one."""
 
     rule: str
     value: str | None = None

@@ -1,6 +1,6 @@
 """The rows `extract` writes: a `Document` for a page that gave text, a `Rejected` for any other record.
 
-A document's id depends on what was stored and nothing else: source, record id, URL, capture date and payload digest.
+A document's id depends only on what was stored: source, record id, URL, capture date and payload digest.
 """
 
 import json
@@ -67,7 +67,7 @@ REJECTED = pa.schema([
 
 @dataclass(slots=True)
 class Document:
-    """One row of `documents`; fields in the order of DOCUMENTS, which says what each holds."""
+    """One row of `documents`; fields in the order of DOCUMENTS."""
 
     id: str
     record_id: str | None
@@ -106,7 +106,7 @@ class Document:
 
 @dataclass(slots=True)
 class Rejected:
-    """One row of `documents/_rejected`: where the record lies and the rule that sent it here."""
+    """One row of `documents/_rejected`: the record's position and the rule that rejected it."""
 
     file: str
     offset: int

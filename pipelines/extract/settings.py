@@ -1,4 +1,4 @@
-"""What a user sets of extract; every value here can change the bytes written, so all of them are in the fingerprint."""
+"""Settings of extract; every value here can change output bytes, so all of them are in the fingerprint."""
 
 import re
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class ExtractSettings:
-    """Sizes and limits of `extract`. Limits are counted, never timed, so the same page meets the same fate everywhere."""
+    """Sizes and limits of `extract`. Limits are counted, never timed, so the same page has the same outcome everywhere."""
 
     part_bytes: int = 128 * MIB
-    """Text that one part of `documents` holds, about."""
+    """Approximate bytes of text in one part of `documents`."""
     split_bytes: int = 16 * MIB
     """Stored bytes of a raw file that one split, and so one task, owns."""
     max_record_bytes: int = 64 * MIB
@@ -43,9 +43,9 @@ class ExtractSettings:
     max_replaced_share: float = 0.05
     """Share of characters that could not be decoded."""
     text_columns: tuple[str, ...] = ("text", "content", "raw_content")
-    """JSONL and Parquet: the first that a row has is its text."""
+    """JSONL and Parquet: the first column of these in a row is its text."""
     html_columns: tuple[str, ...] = ("html", "raw_html")
-    """Looked for where there is no text."""
+    """Columns with HTML, used where there is no text."""
     blocklists: tuple[str, ...] = ()
     """Files under blocklists/: a page is refused by the first that lists its URL."""
     max_quarantined: float = 0.01

@@ -1,4 +1,4 @@
-"""From a listing of raw files to splits: the units of work of `extract`, the same for any number of workers.
+"""Splits of raw files: the units of work of `extract`, the same for any number of workers.
 
 A split owns the records that begin in its ranges. Its key is safe as a file name, and the sorted keys are the order of
 the dataset. A new file changes its own splits, or the one group of small files that it falls into, and no other.
@@ -17,7 +17,7 @@ from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.formats import format_of
 from textmill.pipelines.extract.settings import ExtractSettings
 
-_FILE_COST = 4096   # bytes counted on top of a small file's size: opening a file costs about as much as reading this
+_FILE_COST = 4096   # bytes added to a small file's size: opening a file costs about as much as reading this
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Split:
 
 
 class RawFilesError(TextmillError):
-    """What is wrong with the raw files, one sentence with its cure for each."""
+    """Problems of the raw files, one sentence with its cure for each."""
 
     def __init__(self, problems: list[str]):
         super().__init__("\n".join(problems))
@@ -42,7 +42,7 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
     """The splits of all files, sorted by key.
 
     `open_file(path)` gives a seekable binary file; it is called for Parquet footers and for the first bytes of files whose
-    name does not end in their compression or kind. Raises RawFilesError with every file that has no place here.
+    name does not end in their compression or kind. Raises RawFilesError listing every file that cannot be used.
     """
     split_bytes = settings.split_bytes
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""Extract: raw files become documents. Every record ends as one document or one rejected row, wherever it lay."""
+"""Extract: raw files become documents. Every record becomes one document or one rejected row."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -31,14 +31,14 @@ from textmill.pipelines.takedown.memory import taken_by_task
 
 
 class Tools(NamedTuple):
-    """What a worker process opens once."""
+    """Resources that a worker process opens once."""
 
     readers: Readers
     blocklists: tuple[Blocklist, ...]
 
 
 class Work(NamedTuple):
-    """What a task is: its split, its fingerprint if none of it were taken down, and the keys of the rows that are."""
+    """Content of a task: its split, its fingerprint before takedown, and the keys of the rows taken down."""
 
     split: Split
     fingerprint: str
@@ -46,6 +46,8 @@ class Work(NamedTuple):
 
 
 class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
+    """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
+
     name, version, unit = "extract", 2, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")
@@ -60,11 +62,11 @@ class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
         return Parquet(DOCUMENTS, REJECTED, settings.part_bytes)
 
     def output_settings(self, config: Configuration) -> Any:
-        """max_quarantined decides about a run, not about a byte."""
+        """All but max_quarantined, which affects a run and no output byte."""
         return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
 
     def prepare(self, context: RunContext) -> list[RawFile]:
-        """Looks at every raw file, and hashes those that it has not hashed as they are now."""
+        """The raw files, with hashes; those unchanged since an earlier run are not hashed again."""
         return survey(context.data)
 
     def tasks(self, context: RunContext, prepared: list[RawFile]) -> list[Task]:
@@ -95,7 +97,7 @@ class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
         return counts
 
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
-        """Ranges of a file that do not meet: one began in the middle of a record of another."""
+        """Ranges of a file that are not contiguous: one began in the middle of a record of another."""
         ends = sorted((end for receipt in receipts for end in receipt.notes["ends"] if end["first"] < end["end"]),
                       key=lambda end: (end["path"], end["start"]))
         for one, after in pairwise(ends):
@@ -123,19 +125,19 @@ def fingerprint_with(plain: str, taken: tuple[str, ...]) -> str:
 
 
 def takedown_notes(plain: str, taken: tuple[str, ...]) -> dict[str, Any]:
-    """What a receipt says of rows that were taken down: nothing where none was."""
+    """The receipt's notes on rows taken down; empty where there are none."""
     return {RULE: {"fingerprint_without": plain, "rows": len(taken)}} if taken else {}
 
 
 def counted(batch: pa.RecordBatch, taken: tuple[str, ...]) -> Counts:
-    """What a batch of documents or of rejected records adds to the counts, those taken down counted as empty."""
+    """The counts of a batch of documents or of rejected records, those taken down counted as empty."""
     if taken:
         (batch,) = emptied(pa.Table.from_batches([batch]), taken).combine_chunks().to_batches()
     return {"read": batch.num_rows, **(kept_counts if batch.schema.equals(DOCUMENTS) else lost_counts)(batch)}
 
 
 def kept_counts(batch: pa.RecordBatch) -> Counts:
-    """What is counted of documents."""
+    """The counts of documents."""
     sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
     return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
             "charset_from": count(batch["charset_from"]), **legal_counts(batch),

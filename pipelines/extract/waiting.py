@@ -1,4 +1,4 @@
-"""Records that wait for their page to be read: read in batches, equal pages once, the rows in the order of the records."""
+"""Batched page parsing: equal pages are parsed once, and rows keep the order of their records."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _REMEMBERED = 16 << 20              # characters of text kept for equal pages fu
 
 
 class Waiting(NamedTuple):
-    """A record whose page is still to be read; two with the same `key` say the same. `size` in bytes."""
+    """A record whose page is still to be parsed; equal `key`s are equal pages. `size` in bytes."""
 
     origin: Origin
     job: Job
@@ -29,11 +29,11 @@ class Waiting(NamedTuple):
         return self.digest, "given" if isinstance(html, str) else charset
 
 
-Row = Document | Rejected | Waiting      # a record's row, or what is to be read before there is one
+Row = Document | Rejected | Waiting      # a record's row, or its page still to be parsed
 
 
 class _Remembered:
-    """The last answers, as many as `_REMEMBERED` characters of text allow."""
+    """Cache of the last parsed pages, limited to `_REMEMBERED` characters of text."""
 
     def __init__(self) -> None:
         self.answers: OrderedDict[tuple[str, str | None], Answer] = OrderedDict()
@@ -57,7 +57,7 @@ def rows_in_order(records: Iterable[Row], reader: Reader) -> Iterator[Document |
             record = finished(record.origin, remembered.answers[record.key], record.digest, record.size)
         elif isinstance(record, Waiting):
             jobs.setdefault(record.key, record.job)
-            size += record.size         # of equal pages too: each is held until the batch is read
+            size += record.size         # of equal pages too: each is kept until the batch is parsed
         batch.append(record)
         if len(jobs) >= _PAGES or size >= _BYTES or len(batch) >= _ROWS:
             yield from _read(batch, jobs, reader, remembered)

@@ -27,8 +27,10 @@ FEW = 100                   # held-out texts of a side, below which the figures 
 
 
 def make_classifier(data: Folder, config: str, name: str, good: str, bad: str, labels: str | None, held_out: float) -> str:
-    """Train, write DATA/classifiers/NAME/, and say in a line how well it does. `config` is a settings file; `good` and `bad`
-    name the texts, and `labels` a file of their labels. SettingsError or StageError where that cannot be."""
+    """Train a classifier and write DATA/classifiers/NAME/; a summary line with its held-out metrics.
+
+    `config` is a settings file; `good` and `bad` select the positive and negative examples, and `labels` is a file of their
+    labels. SettingsError or StageError where an input is invalid."""
     if not 0 < held_out < 1:
         raise SettingsError([f"--held-out: must lie between 0 and 1, is {held_out}"])
     columns = parse(Settings, read_yaml(config), config).extract.text_columns

@@ -41,8 +41,9 @@ class Report:
 
 
 def make(good: Texts, bad: Texts, data: Folder, name: str, held_out: float) -> Report:
-    """Train on all but `held_out` of the texts, calibrate, judge on the rest, write the two files. StageError where a side
-    would be without good or without bad texts."""
+    """Train on all but a `held_out` share of the texts, calibrate, evaluate on the rest, and write the two files.
+
+    StageError where either split would lack positive or negative examples."""
     labelled = label(good.read(data), bad.read(data))
     learned, unseen = labelled.subset(labelled.draw >= held_out), labelled.subset(labelled.draw < held_out)
     for side, least, what in ((learned, FOLDS, "learn from"), (unseen, 1, "be judged by")):

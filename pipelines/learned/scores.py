@@ -24,8 +24,9 @@ def precision_at_recall(scores: np.ndarray, good: np.ndarray, recall: float) -> 
 
 
 def calibration(odds: np.ndarray, good: np.ndarray, steps: int = 100) -> tuple[float, float]:
-    """(slope, offset) of the logistic curve from log-odds to the chance of good: Platt 1999, with his targets a little
-    inside 0 and 1 so that few texts do not make it too sure. By Newton's method (Lin, Lin and Weng 2007)."""
+    """Platt scaling: (slope, offset) of the logistic curve from log-odds to the probability of the positive class.
+
+    Platt 1999, with his smoothed targets against overconfidence on few texts; by Newton's method (Lin, Lin and Weng 2007)."""
     positive, negative = good.sum(), (~good).sum()
     target = np.where(good, (positive + 1) / (positive + 2), 1 / (negative + 2))
     features = np.stack([odds, np.ones(len(odds))], axis=1)

@@ -38,8 +38,9 @@ class Labelled:
 
 
 def label(good: Iterable[Sequence[str]], bad: Iterable[Sequence[str]]) -> Labelled:
-    """Batches of good and of bad texts as one set. A text is taken once; one that is good and bad says nothing; one
-    without words neither."""
+    """One labelled set from batches of positive and of negative examples.
+
+    Each text is used once; a text with both labels, or without words, is left out."""
     found: dict[bytes, tuple[str, np.ndarray, set[bool]]] = {}
     read = 0
     for is_good, batches in ((True, good), (False, bad)):

@@ -163,6 +163,7 @@ def amount(size: float) -> str:
 
 
 def duration(hours: float) -> str:
+    """A duration for people, in days, hours or minutes."""
     if hours >= 48:
         return f"{hours / 24:,.0f} days"
     return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.0f} minutes"
@@ -175,6 +176,7 @@ def size_of(text: str) -> int:
 
 
 def read_rates() -> Rates:
+    """The measured rates that the package ships."""
     return parse(Rates, yaml.safe_load((files("textmill.pipelines.ledger") / "rates.yaml").read_text("utf-8")), "rates.yaml")
 
 

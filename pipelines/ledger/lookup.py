@@ -39,8 +39,9 @@ class RejectedRecord(NamedTuple):
 
 
 class Pages(NamedTuple):
-    """What a name stands for, and by what: url, canonical url, host, id, record id. Documents and lost records in the
-    order of the dataset."""
+    """The matches of a name, and what it matched: url, canonical url, host, id or record id.
+
+    Documents and rejected records in the order of the dataset."""
 
     by: str
     documents: tuple[DocumentRow, ...]

@@ -90,9 +90,10 @@ def _column(rows: pa.Table, language: str, kind: str) -> tuple[np.ndarray, np.nd
 
 
 def character_surprise(words: Words, languages: Sequence[str], scripts: Sequence[str], background: Background) -> np.ndarray:
-    """Bits per character beyond what texts of the language have on average; NaN without a table for the language, and in
-    a text of fewer than FEWEST_WORDS words. Prose lies around 0, letters at random two bits above. A text whose language
-    is not known is held against every language of its script, and the best counts."""
+    """Bits per character beyond the average of the language's texts.
+
+    NaN without a table for the language, and in a text of fewer than FEWEST_WORDS words. Prose lies around 0, random letters
+    two bits above. A text of unknown language is compared with every language of its script, and the best fit counts."""
     surprise = np.full(len(words), np.nan)
     for text in np.flatnonzero(words.word_count >= FEWEST_WORDS).tolist():
         language = languages[text]
@@ -104,8 +105,9 @@ def character_surprise(words: Words, languages: Sequence[str], scripts: Sequence
 
 
 def term_surplus(words: Words, languages: Sequence[str], background: Background) -> np.ndarray:
-    """By how much the share of the most overused word exceeds its share in the language; NaN without a table for the
-    language. A keyword that is stuffed in stands out, the commonest function words do not (Ntoulas et al. 2006, 4.8)."""
+    """By how much the share of the most overused word exceeds its share in the language.
+
+    NaN without a table for the language. Keyword stuffing shows, common function words do not (Ntoulas et al. 2006, 4.8)."""
     first, counts = words.terms.first, words.terms.counts
     lettered = (words.flags[words.word_starts[first]] & LETTER) != 0
     texts, hashes = words.word_texts[first[lettered]], words.word_hashes[first[lettered]]
@@ -133,8 +135,9 @@ def bits_per_character(words: Words, text: int, table: Table) -> float:
 
 
 def gram_keys(words: Words, text: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keys of each character of at most `most` words of a text, evenly spread, in lower case, and of the end of each word:
-    with the two characters before it, with one, alone. A word does not know the one before it."""
+    """Trigram, bigram and unigram keys of the characters of at most `most` words of a text, evenly spread, in lower case.
+
+    The end of a word counts as a character; no n-gram crosses from one word to the next."""
     start, count = words.word_offsets[text], words.word_count[text]
     taken = min(int(count), most)
     word = start + np.arange(taken) * count // max(taken, 1)

@@ -78,8 +78,9 @@ class LanguageModel:
         self._model = fasttext.load_model(str(path))
 
     def identify(self, texts: Sequence[str], scripts: Sequence[frozenset[str]]) -> tuple[list[str], np.ndarray]:
-        """The likeliest language of each one-line text that is written in one of its scripts, and its score, 0 to 1
-        (fastText itself goes slightly beyond 1). `und` with 0 where none of the ten likeliest is."""
+        """The likeliest language of each one-line text among those written in its scripts, and its score, 0 to 1.
+
+        `und` with 0 where none of the ten likeliest is. (fastText's own scores go slightly beyond 1.)"""
         found, scores = self._predict(texts, 1)
         languages = [labels[0] if labels else UNDETERMINED for labels in found]
         best = np.array([score[0] if len(score) else 0.0 for score in scores], np.float32)
@@ -182,8 +183,9 @@ def identified(words: Words, model: LanguageModel, lowest_score: float, fewest_l
 
 def _agreeing(shown: Sequence[str], texts: np.ndarray, letters: np.ndarray, sizes: np.ndarray, found: Sequence[str],
               model: LanguageModel) -> np.ndarray:
-    """[D] share of each text's excerpts, by size, whose own beginning is in the language found for the text, or in one so
-    much alike that it contradicts nobody. NaN where the language is not known or no excerpt has letters enough."""
+    """[D] share of each text's excerpts, by size, that are in the language identified for the text.
+
+    A closely related language counts as the same. NaN where the language is unknown or no excerpt has enough letters."""
     offsets = np.searchsorted(texts, np.arange(len(found) + 1))
     several = np.repeat(np.diff(offsets) > 1, np.diff(offsets))             # the only excerpt of a text agrees with it
     judged = np.flatnonzero(several & (letters >= BEGINNING_LETTERS))
@@ -197,9 +199,11 @@ def _agreeing(shown: Sequence[str], texts: np.ndarray, letters: np.ndarray, size
 
 
 def excerpts(words: Words, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(text, start, end) of what the model is shown, by text and place: of each of at most ZONES equal zones of a text the
-    line, or the rest of a line that began before it, with most letters in its first EXCERPT characters. Texts too short
-    for ZONES excerpts have fewer zones. Zones without a letter give none."""
+    """(text, start, end) of the excerpts that the model classifies, by text and position.
+
+    From each of at most ZONES equal zones of a text: the line, or the rest of a line that began before the zone, with most
+    letters in its first EXCERPT characters. Texts too short for ZONES excerpts have fewer zones; zones without a letter have
+    no excerpt."""
     if not len(words.line_ends):
         return (np.zeros(0, np.int64),) * 3
     count = np.clip(words.characters // EXCERPT, 1, ZONES)
@@ -239,8 +243,9 @@ def declared_code(declared: str) -> str:
 
 
 def declared_language_differs(declared: Sequence[str | None], found: Sequence[str]) -> np.ndarray:
-    """[D] 1 where a page declares another language than it is written in, 0 where they agree; NaN where either is not
-    known. Norwegian and Danish, or Croatian and Serbian, do not contradict each other."""
+    """[D] 1 where a page declares another language than it is written in, 0 where they agree.
+
+    NaN where either is unknown. Norwegian and Danish, or Croatian and Serbian, count as agreeing."""
     def differs(tag: str | None, language: str) -> float:
         if not tag or language == UNDETERMINED:
             return np.nan

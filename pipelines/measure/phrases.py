@@ -49,6 +49,7 @@ def join_hashes(word_hashes: np.ndarray, at: np.ndarray, length: int) -> np.ndar
 
 @functools.cache
 def shipped_phrases() -> Phrases:
+    """The phrases that the package ships, by group."""
     return compile_phrases({group: [phrase for phrases in kinds.values() for phrase in phrases]
                             for group, kinds in read_yaml(PHRASES).items()})
 
@@ -90,6 +91,7 @@ class StopTerms:
 
 
 def stop_terms(words: Words, languages: Sequence[str]) -> StopTerms:
+    """The stop words among the terms, each text's by the list of its language."""
     lists = shipped_stop_words()
     hashes, texts = words.word_hashes[words.terms.first], words.word_texts[words.terms.first]
     numbers = {language: number for number, language in enumerate(dict.fromkeys(languages))}

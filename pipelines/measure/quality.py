@@ -80,16 +80,18 @@ def stop_words(words: Words, stop: StopTerms) -> np.ndarray:
 
 
 def stop_word_share(words: Words, stop: StopTerms) -> np.ndarray:
-    """Share of words that are stop words of the text's language; NaN without a list. Word lists and keyword pages have
-    almost none; prose has a tenth to two fifths, as its language inflects much or little."""
+    """Share of words that are stop words of the text's language; NaN without a list.
+
+    Word lists and keyword pages have almost none; prose has a tenth to two fifths, as its language inflects much or little."""
     texts = words.word_texts[words.terms.first[stop.terms]]
     found = np.bincount(texts, weights=words.terms.counts[stop.terms], minlength=len(words))
     return np.where(stop.listed, _share(found, words.word_count), np.nan)
 
 
 def top_term_share(words: Words, stop: StopTerms) -> np.ndarray:
-    """Share of the commonest word that is no stop word and has a letter; NaN without a stop-word list. High where a
-    page is stuffed with its keyword (Ntoulas et al. 2006, section 4)."""
+    """Share of the commonest word that is no stop word and has a letter; NaN without a stop-word list.
+
+    High in keyword stuffing (Ntoulas et al. 2006, section 4)."""
     first = words.terms.first
     term = ~stop.terms & ((words.flags[words.word_starts[first]] & LETTER) != 0)
     most = maxima(words.terms.counts[term], words.word_texts[first[term]], len(words))
@@ -97,15 +99,18 @@ def top_term_share(words: Words, stop: StopTerms) -> np.ndarray:
 
 
 def terminal_punctuation_lines(words: Words) -> np.ndarray:
-    """Share of lines that end in a sentence mark of any script, or in a closing quote or bracket after one; NaN where there
-    are fewer than FEW_LINES or more than LONG_LINES words in one. C4 keeps only such lines; FineWeb: at least 0.12."""
+    """Share of lines that end in a sentence mark of any script, or in a closing quote or bracket after one.
+
+    NaN where there are fewer than FEW_LINES, or more than LONG_LINES words to a line. C4 keeps only such lines; FineWeb: at
+    least 0.12."""
     return told_by_lines(words, _share_of_lines(words, _finished(words)))
 
 
 def unfinished_paragraphs(words: Words) -> np.ndarray:
-    """Share of the lines of 20 words or more, rows of tables and items of lists apart, that end without a sentence mark or a
-    colon; NaN where there are fewer than FEW_LONG_LINES of them, or they hold less than LONG_LINES_SHARE of the words: a book
-    whose lines are wrapped has a few by chance. NeMo: at most 0.85 of the sentences. Above lie texts cut anywhere."""
+    """Share of the lines of 20 words or more, tables and lists apart, that end without a sentence mark or a colon.
+
+    NaN where there are fewer than FEW_LONG_LINES of them, or they contain less than LONG_LINES_SHARE of the words: a book with
+    wrapped lines has a few by chance. NeMo: at most 0.85 of the sentences. High in texts cut at arbitrary points."""
     line = np.searchsorted(words.line_starts, words.word_starts, side="right") - 1
     held = np.bincount(line, minlength=len(words.line_starts))
     long = held >= LONG_LINE
@@ -141,6 +146,7 @@ def newline_ratio(words: Words) -> np.ndarray:
 
 def sentence_count(words: Words) -> np.ndarray:
     """Ends of sentences: a sentence mark before white space or a closing quote or bracket, and any full-width mark.
+
     C4: at least 3."""
     mark = (words.flags & TERMINAL) != 0
     ends = np.zeros(len(mark), bool)
@@ -150,8 +156,9 @@ def sentence_count(words: Words) -> np.ndarray:
 
 
 def mean_sentence_words(words: Words) -> np.ndarray:
-    """Words per sentence, the rest after the last mark counted with it; a text without a mark is one sentence. Prose has
-    10 to 30 in most languages; tables, lists of keywords and generated word salad run on."""
+    """Words per sentence, the rest after the last mark counted with it; a text without a mark is one sentence.
+
+    Prose has 10 to 30 in most languages; tables, lists of keywords and generated word salad run on."""
     return _share(words.word_count, np.maximum(sentence_count(words), 1))
 
 
@@ -171,8 +178,7 @@ def digit_share(words: Words) -> np.ndarray:
 
 
 def symbol_share(words: Words) -> np.ndarray:
-    """Share of the characters, white space apart, that are symbols: mathematics, currency, arrows, emoji, but no
-    punctuation."""
+    """Share of the non-space characters that are symbols: mathematics, currency, arrows, emoji, but no punctuation."""
     return _share(words.count((words.flags & SYMBOL) != 0), _solid(words))
 
 
@@ -187,8 +193,9 @@ def replacement_characters(words: Words) -> np.ndarray:
 
 
 def compression_ratio(words: Words) -> np.ndarray:
-    """Bytes by Zstandard (level 1) per byte of UTF-8, header included; 0 for an empty text. Below 0.1 a text is
-    little but repetition. Zstandard, as its library comes with the pinned package; a system's zlib may be any."""
+    """Bytes by Zstandard (level 1) per byte of UTF-8, header included; 0 for an empty text.
+
+    Below 0.1 a text is mostly repetition. Zstandard rather than zlib, because its version is pinned with the package."""
     compressor = zstandard.ZstdCompressor(level=1, write_content_size=False, write_checksum=False)
     encoded = [text.encode() for text in words.texts]
     return np.array([len(compressor.compress(data)) / len(data) if data else 0.0 for data in encoded], np.float64)

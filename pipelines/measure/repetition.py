@@ -35,11 +35,13 @@ def duplicate_paragraph_chars(words: Words) -> np.ndarray:
 
 
 def repeated_ngrams(words: Words) -> Mapping[str, np.ndarray]:
-    """`top_2gram` to `top_4gram`: share of word characters in the commonest n-gram, 0 where it occurs once.
-    `duplicate_5gram` to `duplicate_10gram`: share in n-grams that occurred before. Gopher's table A1.
+    """Repetition of word n-grams, as in Gopher's table A1.
+
+    `top_2gram` to `top_4gram`: share of word characters in the commonest n-gram, 0 where it occurs once; among equally common
+    n-grams the longest in characters counts. `duplicate_5gram` to `duplicate_10gram`: share in n-grams that occurred before.
 
     One pass from short to long: an n-gram can only repeat where the one a word shorter does, so most positions drop
-    out at once. Among equally common n-grams the longest in characters counts.
+    out at once.
     """
     texts, hashes, lengths = words.word_texts, words.word_hashes, words.word_characters
     characters = np.maximum(sums(lengths, words.word_offsets), 1)

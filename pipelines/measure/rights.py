@@ -7,19 +7,21 @@ import pyarrow as pa
 
 
 def noai(documents: pa.RecordBatch) -> np.ndarray:
-    """The robots directives, of meta or header and for any agent, contain `noai` (DeviantArt 2022). `noimageai` alone
-    keeps images back, not text. NaN where the input has no such directives."""
+    """Whether the robots directives, of meta or header and for any agent, contain `noai` (DeviantArt 2022).
+
+    `noimageai` alone restricts images, not text. NaN where the input has no robots directives."""
     return _directed(documents["robots"], {"noai"})
 
 
 def noindex(documents: pa.RecordBatch) -> np.ndarray:
-    """The robots directives contain `noindex` or `none`. NaN where the input has no such directives."""
+    """Whether the robots directives contain `noindex` or `none`; NaN where the input has no robots directives."""
     return _directed(documents["robots"], {"noindex", "none"})
 
 
 def tdm_reservation(documents: pa.RecordBatch) -> np.ndarray:
-    """Text and data mining is reserved (TDMRep, W3C Community Group 2024): any value given but "0", unknown ones too.
-    Saying nothing reserves nothing."""
+    """Whether text and data mining is reserved (TDMRep, W3C Community Group 2024): by any value but "0", unknown ones too.
+
+    Not where nothing is declared."""
     return np.array([value is not None and value.strip() != "0" for value in documents["tdm_reservation"].to_pylist()],
                     np.float64)
 

@@ -82,8 +82,9 @@ class Tools:
 
 
 def open_tools(settings: MeasureSettings, data: Folder | None = None) -> Tools:
-    """Load models and tables, the named ones from the data folder. SettingsError, with the cure, where one is missing or
-    not what it should be."""
+    """Models and tables, loaded; the named ones from the data folder.
+
+    SettingsError, with the cure, where one is missing or invalid."""
     path = find_model(settings.language_model)
     try:
         model = LanguageModel(path)

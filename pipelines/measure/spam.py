@@ -14,12 +14,14 @@ BOILERPLATE = ("wall", "parked", "refusal", "template", "furniture")
 
 
 def phrase_shares(words: Words, phrases: Phrases) -> Mapping[str, np.ndarray]:
-    """Shares of the words that are part of a phrase: `spam_phrases` (pills, gambling, loans, adult, SEO), `wall_phrases`
-    (consent banners, logins, subscriptions), `parked_phrases` (domains for sale, error pages), `refusal_phrases` (what
-    chatbots say of themselves), `template_phrases` (what was to be filled in), `boilerplate_phrases` (all of these but
-    spam, and what stands around every page of a site; NeMo: boilerplate strings), `lorem_ipsum` (the printers' dummy text:
-    C4 drops a page that has it at all, so also one that explains it). `javascript_lines` and `policy_lines`: share of the
-    lines that contain one (C4 takes such lines out), NaN where lines say nothing."""
+    """Shares of the words that are part of a listed phrase, by group of phrases.
+
+    `spam_phrases` (pills, gambling, loans, adult, SEO), `wall_phrases` (consent banners, logins, subscriptions),
+    `parked_phrases` (domains for sale, error pages), `refusal_phrases` (chatbot refusals and disclaimers), `template_phrases`
+    (unfilled placeholders), `boilerplate_phrases` (all of these but spam, and the furniture of a site's pages; NeMo:
+    boilerplate strings), `lorem_ipsum` (dummy text: C4 drops a page that has it at all, so also one that explains it).
+    `javascript_lines` and `policy_lines`: share of the lines that contain one (C4 removes such lines), NaN where the text has
+    too few lines."""
     covered = phrases.covered(words)
     boilerplate = np.logical_or.reduce([covered[name] for name in BOILERPLATE])
     return {
@@ -46,7 +48,8 @@ def link_word_ratio(documents: pa.RecordBatch, words: Words) -> np.ndarray:
 
 
 def page_link_density(documents: pa.RecordBatch) -> np.ndarray:
-    """Anchor text per character of all that the page shows, menus and footers included; NaN where the input is no page.
+    """Anchor text per character of all visible text of the page, menus and footers included; NaN where the input is no page.
+
     Ntoulas et al. 2006, section 4.4: spam has more of it."""
     return _ratio(documents["page_anchor_chars"], _floats(documents["page_chars"]))
 

@@ -20,6 +20,8 @@ from textmill.pipelines.measure.signals import SIGNALS, Tools, measure_batch, op
 
 
 class Measure(Stage[MeasureSettings, Tools, None]):
+    """The stage that writes `signals`: every measurement of every document, its MinHash signature and personal data."""
+
     name, version = "measure", 4
     reads = (EXTRACT,)
     libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")

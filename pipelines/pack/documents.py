@@ -18,14 +18,17 @@ def digest(person: bytes, data: bytes) -> bytes:
 
 
 def held_out(id: str, share: float) -> bool:
-    """Whether document `id` is for validation: by the hash of its id alone, so that it is in every recipe; a larger
-    share holds out what a smaller one does and more."""
+    """Whether document `id` belongs to the validation split, by the hash of its id alone: so in every mixture.
+
+    A larger share holds out what a smaller one does and more."""
     return int.from_bytes(digest(b"validation", id.encode())) < int(share * 2**64)
 
 
 def index(rows: pa.RecordBatch, mixture: Mixture, part: int) -> pa.RecordBatch:
-    """The rows of part number `part` that the mixture takes, as INDEX. `rows`: id, piece, pieces, source, language,
-    token_count and cluster_size of all rows of that part, in its order. MixtureError where entries overlap."""
+    """The rows of part number `part` that the mixture selects, as INDEX.
+
+    `rows`: id, piece, pieces, source, language, token_count and cluster_size of all rows of that part, in its order.
+    MixtureError where entries overlap."""
     entry = entry_of(mixture, rows)
     taken = pa.array(np.flatnonzero(entry.is_valid().to_numpy(zero_copy_only=False)), pa.int32())
     kept = rows.take(taken)
@@ -46,8 +49,9 @@ def _weights(cluster_sizes: pa.Array, entries: pa.Array, mixture: Mixture) -> pa
 
 
 class Documents:
-    """The documents in INDEX rows, sorted by id, and their pieces, sorted by piece. Position 0 is the first token of
-    the first document's packed sequence, and all documents follow each other in one line.
+    """The documents in INDEX rows, sorted by id, and their pieces, sorted by piece, as one sequence of tokens.
+
+    Position 0 is the first token of the first document's packed sequence; the others follow without gaps.
 
     ids: uint8 (n, 16); entry, length, weight: (n,); row: (n + 1,), first piece of each; offset: (pieces + 1,), where each
     piece's packed sequence begins; table: the rows, sorted. Raises MixtureError where pieces are missing or double.

@@ -39,8 +39,10 @@ PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
 
 @dataclass(frozen=True)
 class Packed:
-    """What became of one entry: `documents` different ones, `tokens` in spans (end-of-text included), `empty`
-    positions outside them, `passes` begun, `cut` documents that were longer than a block, times packed."""
+    """Packing counts of one entry.
+
+    `documents` different ones, `tokens` in spans (end-of-text included), `empty` positions outside them, `passes` begun, `cut`
+    documents that were longer than a block, times packed."""
 
     entry: str
     blocks: int
@@ -95,9 +97,10 @@ class _Items(NamedTuple):
 
 def _pack_entry(documents: Documents, mine: np.ndarray, weights: np.ndarray, mixture: Mixture, budget: int,
                 repeat: int) -> _Items:
-    """The items of one entry's blocks, from `mine` (document numbers), until `budget` tokens are in blocks or `repeat`
-    passes are over. Blocks are numbered in the entry's own order; no block holds two passes. A pass takes a document as
-    often as its weight says, each time at a place of its own."""
+    """The items of one entry's blocks, until `budget` tokens are in blocks or `repeat` passes are over.
+
+    `mine`: document numbers. Blocks are numbered in the entry's own order; no block contains two passes. A pass contains a
+    document as often as its weight says, each time at a position of its own."""
     passes: list[_Items] = []
     copy = np.concatenate([np.arange(weight) for weight in weights[mine]]) if len(mine) else mine
     mine = np.repeat(mine, weights[mine])

@@ -72,8 +72,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Mixture:
-    """A recipe. `tokens` counts what is packed for training, end-of-text included; `validation` is the share of
-    documents held out; `seed` orders the documents."""
+    """A training mixture: entries with their shares, and the size of blocks.
+
+    `tokens` is the number to pack for training, end-of-text included; `validation` is the share of documents held out; `seed`
+    orders the documents."""
 
     name: str
     block: Literal[2048, 4096, 8192]

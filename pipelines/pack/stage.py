@@ -56,6 +56,8 @@ class Shard(NamedTuple):
 
 
 class Pack(Stage[PackInputs, Encoder, Layout]):
+    """The stage that writes `blocks/<mixture>`: tokens of the mixture's documents, packed into blocks of one length."""
+
     name, version, unit = "pack", 1, "texts"
     reads = (TOKENIZE,)
 

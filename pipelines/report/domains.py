@@ -22,8 +22,9 @@ NUMBERS = pa.schema([("name", pa.string()), ("domains", pa.int64()), ("documents
 
 @dataclass(frozen=True)
 class Row:
-    """A domain, or a suffix with the number of domains registered below it: its documents, their words, how many of them
-    are within every bound, and how many of these are no copy."""
+    """Counts of a domain, or of a suffix with the number of domains registered below it.
+
+    Documents, their words, how many of the documents are within every bound, and how many of these are no copy."""
 
     name: str
     domains: int

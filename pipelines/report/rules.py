@@ -56,8 +56,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule with its counts. `values` and `broken` are documents per bin of `axis`; `broken` is None for a rule that only
-    tags. `languages` have bounds of their own."""
+    """A rule with its counts and histogram.
+
+    `values` and `broken` are documents per bin of `axis`; `broken` is None for a rule that only tags. `languages` have bounds
+    of their own."""
 
     name: str
     tags: bool

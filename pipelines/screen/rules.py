@@ -30,8 +30,9 @@ Bounds = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Rule:
-    """A measurement within `low` and `high`, both allowed values; None is no bound. `languages` replaces both for a
-    language. Breaking it excludes the document, or only tags it."""
+    """Bounds of a measurement: `low` and `high`, both allowed values; None is no bound.
+
+    `languages` replaces both for a language. Breaking it excludes the document, or only tags it."""
 
     name: str
     low: float | None = None
@@ -50,6 +51,7 @@ class KindPolicy:
     `replace` puts a placeholder, `tag` records the place and leaves the text, `keep` does neither. With `drop_above`,
     a document with more findings of the kind is rejected whole; zero drops every document with one.
     """
+
     action: Literal["replace", "tag", "keep"] = "replace"
     drop_above: int | None = None
 
@@ -62,6 +64,7 @@ class KindPolicy:
 @dataclass(frozen=True)
 class PersonalDataPolicy:
     """The policy of each kind; a kind not named here is replaced."""
+
     kinds: dict[str, KindPolicy] = field(default_factory=dict)
 
     def of(self, kind: str) -> KindPolicy:
@@ -78,6 +81,7 @@ class EvaluationPolicy:
 
     `drop` rejects it, `tag` keeps it and names the items.
     """
+
     action: Literal["drop", "tag"] = "drop"
     overlap: float = 0.5
 
@@ -98,8 +102,9 @@ class Rules:
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How many documents a rule applied to, how many of these broke it, and to how many it did not apply because the
-    measurement was null or because their language has no bound."""
+    """Counts of a rule: documents it applied to, documents that broke it, documents it did not apply to.
+
+    It does not apply where the measurement is null, or where the language has no bound."""
 
     applied: int = 0
     broken: int = 0
@@ -154,7 +159,9 @@ def read_rules(path: str | Path, measurements: Sequence[str], kinds: Sequence[st
 
 
 def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Sequence[str], where: str) -> Rules:
-    """`measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
+    """The parsed rules.yaml; SettingsError with all problems at once.
+
+    `measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
     (personal.KINDS), each of which needs a policy."""
     problems: list[str] = []
     sections = _section(_Sections, value, where, problems)

@@ -25,6 +25,8 @@ from textmill.pipelines.takedown.matching import taken_ids
 
 
 class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
+    """The stage that writes `verdicts`: for every document whether it is kept, and every bound it breaks."""
+
     name, version = "screen", 1
     reads = (MEASURE, EXTRACT)
     columns: ClassVar = {"documents": ["source"]}

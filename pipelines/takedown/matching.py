@@ -26,8 +26,10 @@ _PLACE = ["file", "offset", "length"]
 
 @dataclass(frozen=True)
 class Row:
-    """A row that is taken: its part of documents (of `_rejected` where `taken.id` is None), its number there, what names
-    it now, and whether it still holds anything."""
+    """A row to be taken down.
+
+    Its part of documents (of `_rejected` where `taken.id` is None), its number there, the entry that names it now, and whether
+    it still has content."""
 
     part: str
     row: int

@@ -1,7 +1,7 @@
-"""What every Unicode character is, as tables that NumPy can index by code point.
+"""Unicode character classes, scripts and lower case, as NumPy tables indexed by code point.
 
 The properties come from `regex`, whose Unicode version is pinned by the lock file; the interpreter's own is not.
-Planes 0 and 1 are listed; planes 2 and 3 hold nothing but Han and share one row; everything above shares another.
+Planes 0 and 1 are listed; planes 2 and 3 contain only Han and share one row; everything above shares another.
 """
 
 import functools

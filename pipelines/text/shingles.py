@@ -1,4 +1,4 @@
-"""What dedup compares: the content hash, the word 5-gram shingles and the MinHash signature of every text.
+"""Content hashes, word 5-gram shingles and MinHash signatures: what dedup compares.
 
 Anyone can make the same signature without this code: split into words as words.py says, lower-case them character by
 character, join each run of five by single spaces, and give the UTF-8 bytes to datasketch 2.0 as
@@ -35,7 +35,7 @@ def shingle_hashes(words: Words) -> tuple[np.ndarray, np.ndarray]:
     """(offsets [D + 1] int64, hashes uint64): the distinct shingles of each text, ascending.
 
     A text of one to four words is one shingle, a text without words has none. 64 bits, so that Jaccard similarity
-    counted on these sets is exact: two of a million shingles meet with a chance of 3 in 10^8.
+    counted on these sets is exact: among a million shingles a collision has a probability of 3 in 10^8.
     """
     written, starts, ends = _written(words)
     count = words.word_count
@@ -76,7 +76,7 @@ def minhash(offsets: np.ndarray, hashes: np.ndarray) -> np.ndarray:
 def permutations() -> tuple[np.ndarray, np.ndarray]:
     """(multipliers, addends), each [120, 1] uint32: datasketch's own.
 
-    Imported here because it brings half of SciPy, 0.8 s that only those processes wait for that make signatures.
+    Imported here because it imports half of SciPy, 0.8 s that only processes that make signatures should wait for.
     """
     from datasketch import MinHash
 

@@ -1,4 +1,4 @@
-"""Slices of a batch of texts: work on a slice keeps its arrays small, and gives what work on the whole would."""
+"""Slices of a batch of texts: small arrays, and the same results as on the whole batch."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

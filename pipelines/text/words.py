@@ -1,8 +1,8 @@
-"""One reading of a batch of texts: characters, words, lines and paragraphs as offset arrays that everything shares.
+r"""Segmentation of a batch of texts into characters, words, lines and paragraphs, as offset arrays shared by all rules.
 
-A word is a run of letters, marks, numbers and connectors (`\\w` with combining marks and joiners); in scripts without
-spaces every letter with its marks is a word. A line is what stands between newlines, white space around it cut, empty
-lines left out; a paragraph is lines without an empty one between them. Case is ignored in every hash.
+A word is a run of letters, marks, numbers and connectors (`\w` with combining marks and joiners); in scripts without
+spaces every letter with its marks is a word. Lines are separated by newlines, with surrounding white space trimmed and
+empty lines left out; a paragraph is consecutive lines with no empty line between them. Case is ignored in every hash.
 
 Hashes are 64 bits of a polynomial over the code points, taken from one running sum, so that any stretch of text costs
 the same. Nothing depends on which texts share a batch.
@@ -37,8 +37,10 @@ _CACHED_POWERS = 1 << 20
 
 @dataclass(frozen=True)
 class Words:
-    """D texts. Every `…_starts` and `…_ends` is int64, in characters of `code_points`, where each text is followed by
-    one newline; every `…_offsets` is int64 of D + 1 entries: text d owns entries `offsets[d]` to `offsets[d + 1]`."""
+    """The segmentation of D texts.
+
+    Every `…_starts` and `…_ends` is int64, in characters of `code_points`, where each text is followed by one newline; every
+    `…_offsets` is int64 of D + 1 entries: text d owns entries `offsets[d]` to `offsets[d + 1]`."""
 
     texts: Sequence[str]
     text_starts: np.ndarray         # [D]
@@ -100,7 +102,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Groups:
-    """What a text says more than once. G groups of equal members within one text, in no particular order."""
+    """Repeated members of texts: G groups of equal members within one text, in no particular order."""
 
     first: np.ndarray               # [G] the earliest member's position
     counts: np.ndarray              # [G]

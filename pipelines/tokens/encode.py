@@ -22,6 +22,8 @@ from textmill.tokenizer.encoder import Encoder, compression
 
 
 class Tokenize(Stage[str, Encoder, None]):
+    """The stage that writes `tokens/<tokenizer>`: the token ids of every curated piece."""
+
     name, version, unit = "tokenize", 2, "texts"
     reads = (CURATE,)
     columns: ClassVar = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}

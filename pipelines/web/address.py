@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 from publicsuffixlist import PublicSuffixList
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Parameters that say how a visitor came, not what the page is. Source: the lists of courlan and of browsers' trackers.
+# Parameters that say where a visitor came from, not what the page is. Source: the lists of courlan and of browsers' trackers.
 TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|igshid|twclid|mc_[ce]id|_ga|_gl|_hs\w+|"
                       r"phpsessid|jsessionid|aspsessionid\w*)$", re.IGNORECASE)
 # Names of sessions that are also names of stories: `article.php?sid=6475`. A session is long and random.
@@ -43,7 +43,7 @@ def ascii_host(name: str) -> str | None:
     """A host's name in lower case and ASCII where it can be, without the final dot; None where nothing is left."""
     name = name.lower()
     if not name.isascii():
-        with contextlib.suppress(UnicodeError):     # no name that could be registered, but the one that was given
+        with contextlib.suppress(UnicodeError):     # not registrable, but the name that was given
             name = ".".join(_ascii_label(label) for label in _DOT.split(name))
     return name.rstrip(".") or None
 
@@ -66,10 +66,11 @@ def domain(name: str | None) -> str | None:
 
 
 def canonical_url(url: str) -> str:
-    """One spelling for a URL: scheme and host in lower case, host in ASCII, no default port, user, fragment, session or
-    tracking parameter, dots resolved, escapes spelled one way, parameters sorted. What is no web address comes back as
-    given. The scheme, `www.` and a final slash stay: they may name another page. So does a fragment that begins with `!`
-    or `/`, by which sites made of script name their pages.
+    """The canonical spelling of a URL; a string that is no web address is returned unchanged.
+
+    Scheme and host in lower case, host in ASCII, no default port, user, fragment, session or tracking parameter, dots resolved,
+    percent-escapes normalised, parameters sorted. The scheme, `www.` and a final slash are kept, because they may name another
+    page; so is a fragment that begins with `!` or `/`, by which single-page applications name their pages.
     """
     try:
         parts = urlsplit(url)
@@ -106,12 +107,12 @@ def path_and_query(parts: SplitResult) -> str:
 
 
 def _spelled(text: str) -> str:
-    """Escapes spelled one way; what may not stand in a path, query or fragment as it is becomes one."""
+    """Percent-escapes normalised; characters not allowed in a path, query or fragment are escaped."""
     return _ESCAPE.sub(_one_spelling, quote(text, safe="%/:@!$&'()*+,;=~-._?", errors="replace"))
 
 
 def _one_spelling(escape: re.Match[str]) -> str:
-    """An escaped letter, digit, `-`, `.`, `_` or `~` as itself, any other escape in capitals (RFC 3986, 6.2.2)."""
+    """An escaped unreserved character decoded, any other escape in capitals (RFC 3986, 6.2.2)."""
     character = chr(int(escape[0][1:], 16))
     return character if character.isascii() and (character.isalnum() or character in "-._~") else escape[0].upper()
 

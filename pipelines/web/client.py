@@ -1,4 +1,4 @@
-"""HTTP as a polite client speaks it: patient with a busy server, exact about what comes back.
+"""A polite HTTP client: it retries busy servers with backoff and validates every response.
 
 Bodies are taken as they are stored: no content coding is asked for, and none is undone. A drop, a timeout or a busy
 server is tried again after a wait that doubles, or that the server asks for. What cannot be had is a WebError.
@@ -27,7 +27,7 @@ _SYSTEM_SAYS = re.compile(r"\[Errno -?\d+\] ([^')\"]+)")
 
 
 class WebError(StageError):
-    """A sentence for the user; `status` is the HTTP status that says why, None where no answer came."""
+    """An HTTP failure, in a sentence for the user; `status` is the HTTP status, None where there was no response."""
 
     def __init__(self, sentence: str, status: int | None = None):
         super().__init__(sentence)
@@ -35,11 +35,11 @@ class WebError(StageError):
 
 
 class DroppedError(Exception):
-    """A body that broke off. Never leaves for the user: whoever reads a body tries again."""
+    """A truncated body. Internal: callers retry, so it never reaches users."""
 
 
 class Patience(NamedTuple):
-    """How often and how long to wait for a server."""
+    """Retry policy: how often, and how long to wait for a server."""
 
     tries: int = 6          # that fail one after the other
     first: float = 1.0      # seconds after the first that failed; doubles with each
@@ -48,7 +48,7 @@ class Patience(NamedTuple):
 
 
 class Remote(NamedTuple):
-    """A file as the server describes it: bytes, and what tells it from a changed one.
+    """A file as the server describes it: bytes, and its version.
 
     `version` is a strong ETag, else the date of the last change, else a weak ETag (W/"…"), else "".
     """
@@ -58,7 +58,7 @@ class Remote(NamedTuple):
 
 
 class Tries:
-    """The tries of one piece of work. Whoever gets on says so; after too many without, `failed` gives up."""
+    """Consecutive failed attempts of one request. Progress resets the count; after too many failures, `failed` gives up."""
 
     def __init__(self, address: str, patience: Patience):
         self.address, self.patience, self.count = address, patience, 0
@@ -167,7 +167,7 @@ def described(response: requests.Response) -> Remote | None:
 
 
 def same(response: requests.Response, remote: Remote) -> bool:
-    """Whether a response is about the file that was described; one that says nothing of it is believed."""
+    """Whether a response is about the file that was described; one without size or version headers is assumed to match."""
     now = described(response)
     return now is None or (now.size, now.version or remote.version) == (remote.size, remote.version)
 

@@ -1,8 +1,8 @@
 """Fetch files of Common Crawl into a folder under raw/, where `extract` finds them.
 
 Which files: the first ones in the order of a hash of their path. So they are spread over the crawl, and what a larger
-number fetches begins with what a smaller one did. What is there and has the size that the server says and the sum that
-was noted is not fetched again. How a file comes, and what is checked, is in `textmill.pipelines.web.download`.
+number fetches begins with what a smaller one did. A file that has the size the server states and the sum that
+was noted is not fetched again. The download and its checks are in `textmill.pipelines.web.download`.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _BYTES = re.compile(r"(\d+(?:\.\d+)?) ?(|[KMGT]i?)B?", re.I)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to fetch: `files` of a crawl, or as many as `budget` bytes hold, from `base` into `folder`."""
+    """A request: `files` of a crawl, or as many as fit in `budget` bytes, from `base` into `folder`."""
 
     crawl: str
     kind: str
@@ -44,7 +44,7 @@ class Wanted:
 
 
 def wanted(crawl: str, kind: str, files: str, size: str, to: str, base: str) -> Wanted:
-    """What the command line asks for; StageError with all that is wrong in it."""
+    """The request of the command line; StageError with all its problems."""
     problems = []
     if not _CRAWL.fullmatch(crawl):
         problems.append(f"{crawl!r} is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org")
@@ -78,7 +78,7 @@ def parse_bytes(said: str) -> int | None:
 
 
 def fetch(order: Wanted, patience: Patience | None = None) -> str:
-    """Make the folder hold what is wanted; a sentence on what was done. StageError where that cannot be."""
+    """Download the requested files that are missing; the summary line. StageError where that fails."""
     start, folder = time.monotonic(), order.folder
     with contextlib.closing(Web(patience)) as web, locked(folder):
         paths = listing(web, order)
@@ -110,7 +110,7 @@ def listing(web: Web, order: Wanted) -> list[str]:
 
 
 def choose(web: Web, order: Wanted, paths: list[str]) -> list[Download]:
-    """The first files, as many as wanted. StageError where the crawl has fewer, or the bytes do not hold one."""
+    """The first files, as many as wanted. StageError where the crawl has fewer, or the bytes do not suffice for one."""
     if order.files and order.files > len(paths):
         raise StageError(f"{order.crawl} has {len(paths):,} {order.kind} files, not {order.files:,}; give at most that many")
     chosen: list[Download] = []
@@ -130,7 +130,7 @@ def choose(web: Web, order: Wanted, paths: list[str]) -> list[Download]:
 
 
 def to_fetch(folder: Path, chosen: list[Download]) -> list[Download]:
-    """Those that are not in the folder, whole and with their sum; it is said of each that is there and has to come anew."""
+    """Those not in the folder, complete and with their sum; a line on stderr for each that has to be fetched anew."""
     sums = read_sums(folder)
     faults: dict[str, str | None] = {}
     with watched("fetch, checking files", len(chosen), lambda: len(faults), unit="files"):
@@ -143,7 +143,7 @@ def to_fetch(folder: Path, chosen: list[Download]) -> list[Download]:
 
 
 def fetch_all(web: Web, folder: Path, missing: list[Download]) -> int:
-    """Download the files one after the other; how many bytes had to come."""
+    """Download the files one after the other; how many bytes were fetched."""
     sums = {name: value for name, value in read_sums(folder).items() if (folder / name).exists()}
     total, finished = sum(one.remote.size for one in missing), [0]
     before = sum(begun(folder, one.name) for one in missing)
@@ -163,7 +163,7 @@ def fetch_all(web: Web, folder: Path, missing: list[Download]) -> int:
 
 
 def check_space(folder: Path, rest: int) -> None:
-    """StageError where the disk does not hold the bytes that have to come."""
+    """StageError where the disk has no room for the bytes to fetch."""
     free = shutil.disk_usage(folder).free
     if rest > free:
         raise StageError(f"{rest / 1e9:.2f} GB have to be fetched and the disk of {folder} has {free / 1e9:.2f} GB left; "
@@ -172,7 +172,7 @@ def check_space(folder: Path, rest: int) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder and keep other fetches out of it; StageError where one is at work or it cannot be made."""
+    """Create the folder and lock it; StageError where another fetch holds the lock or it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)

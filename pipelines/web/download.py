@@ -1,8 +1,8 @@
-"""Download a file so that nothing can go wrong in silence.
+"""Verified, resumable downloads.
 
 It appears under its name only when all its bytes are there: as many as the server says, all of one version of the file,
 with the checksum the server promises, if it promises one. Until then it grows under a name that begins with a dot, and a
-later run goes on where a killed one stopped. `sha256sums.txt` beside it holds its sum, for `sha256sum -c` and for later.
+later run resumes where a killed one stopped. `sha256sums.txt` beside it contains its sum, for `sha256sum -c` and for later.
 """
 
 import base64
@@ -24,7 +24,7 @@ _MD5_ETAG = re.compile(r'"([0-9a-f]{32})"')
 
 
 class Download(NamedTuple):
-    """A file to get: its address, the name it is given here, what the server says of it."""
+    """A file to get: its address, the name it is given here, its description by the server."""
 
     address: str
     name: str
@@ -33,7 +33,7 @@ class Download(NamedTuple):
 
 
 def ask_for(web: Web, address: str, name: str) -> Download:
-    """What the server says of a file; StageError where it does not say how large it is."""
+    """The server's description of a file; StageError where it does not state the size."""
     with web.ask("HEAD", address, (200,), web.tries(address), {"x-amz-checksum-mode": "ENABLED"}) as response:
         remote = described(response)
         if remote is None:
@@ -92,11 +92,11 @@ def download(web: Web, wanted: Download, folder: Path, sums: dict[str, str]) -> 
 
 
 def grow(web: Web, wanted: Download, part: Path, version: Path) -> Download:
-    """Ask until `part` is whole; the file as the server described it last. WebError where it does not get on."""
+    """Request until `part` is complete; the file as the server described it last. WebError without progress."""
     tries, most = web.tries(wanted.address), 0
     while not take(web, wanted, part, version, tries):
         have = part.stat().st_size
-        if have > most:             # a server that begins anew each time does not get on
+        if have > most:             # a server that starts over each time makes no progress
             most = have
             tries.got_on()
         tries.failed(f"broke off after {have:,} of {wanted.remote.size:,} bytes")
@@ -105,7 +105,7 @@ def grow(web: Web, wanted: Download, part: Path, version: Path) -> Download:
 
 
 def take(web: Web, wanted: Download, part: Path, version: Path, tries: Tries) -> bool:
-    """Let `part` grow by one request; whether it is whole now.
+    """Append one response to `part`; whether it is complete now.
 
     It goes on only with the version of the file that it began with. It begins anew where the server has another one now,
     cannot tell versions apart (a weak ETag may not stand in If-Range: RFC 9110, 13.1.5), or sends more than the rest.
@@ -159,11 +159,13 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def write_sums(folder: Path, sums: dict[str, str]) -> None:
+    """Write the checksums in the format of `sha256sum`, atomically."""
     temporary = folder / f".{SUMS}.part"
     temporary.write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
     temporary.rename(folder / SUMS)
 
 
 def digest(path: Path, algorithm: str) -> str:
+    """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

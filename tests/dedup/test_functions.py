@@ -74,7 +74,7 @@ def test_the_estimate_is_arithmetic():
 def test_chance_of_finding_a_pair():
     assert probability_found(0.5, 1, 1) == 0.5
     assert round(probability_found(0.8, 14, 8), 3) == 0.924        # FineWeb's
-    assert recall_line(20, 6).startswith("20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %")
+    assert recall_line(20, 6).startswith("with 20 bands × 6 rows, 91.8 % of pairs at Jaccard 0.7 become candidates, 99.8 % at 0.8")
 
 
 @pytest.mark.parametrize(("count", "lanes"), [(1, 3), (2, 3), (4, 20), (7, 3), (45, 20)])

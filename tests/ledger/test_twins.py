@@ -51,8 +51,8 @@ def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, caps
     DEDUP.announce(context, 126)
     DEDUP.announce(context, 3_000_000)
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == said[1] == ("dedup: 20 bands of 6 rows find a pair of Jaccard 0.7 with 91.8 %, 0.8 with 99.8 %, 0.9 with "
-                                  "100.0 %")
+    assert said[0] == said[1] == ("dedup: with 20 bands × 6 rows, 91.8 % of pairs at Jaccard 0.7 become candidates, 99.8 % at 0.8, "
+                                  "100.0 % at 0.9")
     assert len(said) == 3 and said[2].startswith("dedup: 3,000,000 documents: ") and "with 2 workers" in said[2]
 
 

@@ -33,8 +33,9 @@ def init(folder: Path) -> Iterator[str]:
 @with_options(*RUN)
 @click.option("--prompt", default="The river", show_default=True, help="how the sampled text begins")
 def demo(prompt: str, **given: Any) -> Iterator[str]:
-    """Run everything on a sample crawl and Python's own documentation: every stage, a model, the report, a classifier on
-    the sample's labels, and a text sampled from the model. Takes minutes."""
+    """Run everything on a sample crawl and Python's own documentation, in minutes.
+
+    Every stage, a model, the report, a classifier on the sample's labels, and a text sampled from the model."""
     if "://" in given["data"]:
         raise TextmillError(f"the demo copies its pages into a local folder, and {given['data']} is none; give another --data")
     target = Path(given["data"], "raw/sample")

@@ -1,6 +1,6 @@
-"""docs/commands.md: every word with its options, written from the command itself.
+"""docs/commands.md: every word with its options, generated from the command itself.
 
-    python -m textmill.cli.reference > docs/commands.md
+`python -m textmill.cli.reference > docs/commands.md` writes the page.
 """
 
 from collections.abc import Iterator
@@ -62,10 +62,12 @@ def options(word: click.Command, of_a_run: bool) -> Iterator[str]:
 
 
 def all_of_a_run(word: click.Command) -> bool:
+    """Whether a word has every option of a run."""
     return {option.name for option in word.params} >= set(RUN_NAMES)
 
 
 def context_of(word: click.Command) -> click.Context:
+    """The context in which `textmill WORD` is parsed."""
     return click.Context(word, parent=click.Context(MILL, info_name="textmill"), info_name=word.name)
 
 

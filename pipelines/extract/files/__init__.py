@@ -1,1 +1,1 @@
-"""What lies under raw/ and how it is read: files, ranges of them, and the records in them."""
+"""Raw files: listing, ranges of them, and the records in them."""

@@ -1,7 +1,7 @@
-"""WARC records out of a file or a range of it, with proof: every stored byte is in a record, in a row with a rule, or padding.
+"""Reading of WARC files and ranges, lossless: every stored byte is in a record, in a row with a rule, or padding.
 
-Framing is ours, because readers stop in silence at a truncated member and drop all that follows a flipped byte. After
-damage the walk goes on at the next gzip member or plain record that begins with a version line.
+Framing is our own, because other readers stop silently at a truncated member and drop all that follows a flipped byte. After
+damage, reading resumes at the next gzip member or plain record that begins with a version line.
 """
 
 import re
@@ -16,7 +16,7 @@ _CANDIDATE = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|WARC/\d\.\d+[ \t\r]*\n")
 
 
 class Ends(NamedTuple):
-    """Where the walk of a range met its neighbours: the first record begun, and the first at or after the range's end.
+    """Boundaries of a range as read: its first record, and the first record at or after its end.
 
     Both are the file's size where there is none. `stop` of a range equals `first` of the next one that has a record.
     """
@@ -128,7 +128,7 @@ def _plain(stored: Stored, start: int, limits: Limits) -> Generator[Framed, None
 
 
 def _zstd(stored: Stored, limits: Limits) -> Iterator[Framed]:
-    """The records of a zstd file. A record may lie across frames, so what follows a broken one is lost, and counted."""
+    """The records of a zstd file. A record may lie across frames, so what follows a broken one is skipped and counted."""
     flow = Zstd(stored, 0)
     for framed in records(flow, limits):
         if flow.broken and framed.rule:

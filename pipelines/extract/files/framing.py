@@ -1,6 +1,6 @@
-"""WARC records cut from a flow of bytes: each ends where it says, or where its end is certain, or a rule says that it does not.
+"""Framing of WARC records in a byte stream: each ends at its Content-Length, at a proven end, or is rejected by a rule.
 
-A wrong Content-Length is mended where the next record's version line or the end of a sound gzip member shows the true end.
+A wrong Content-Length is repaired where the next record's version line or the end of a valid gzip member proves the true end.
 """
 
 import re
@@ -18,7 +18,7 @@ _BLANK_LINE = re.compile(rb"\n\r*\n")
 
 
 class Framed(NamedTuple):
-    """A record as it lies in the file, or a stretch of bytes that gives none (`rule` set, `head` what could be read)."""
+    """A record as stored in the file, or a stretch of bytes without a record (`rule` set, `head` what could be read)."""
 
     offset: int
     length: int | None          # stored bytes; None where the record shares one compressed stream with others
@@ -40,7 +40,7 @@ class Limits(NamedTuple):
 def records(flow: Flow, limits: Limits) -> Iterator[Framed]:
     """The records of one flow, the last of them with a rule where the flow broke.
 
-    A wrong Content-Length is mended where the record's true end is certain: the next record's version line, or the end
+    A wrong Content-Length is repaired where the record's true end is certain: the next record's version line, or the end
     of a gzip member whose checksum holds.
     """
     member = isinstance(flow, Member)
@@ -93,7 +93,7 @@ def _cut(flow: Flow, offset: int, limits: Limits) -> tuple[Framed, int]:
         flow.fill(head_end + said + (1 << 12))
         sound = _ends_well(flow, head_end + said)
         if not (sound and isinstance(flow, Zstd)) and (bomb := _bomb(flow, offset, head, limits)):
-            return bomb, len(flow.buffer)           # in a zstd file a sound record may lie before the frame that swells
+            return bomb, len(flow.buffer)           # in a zstd file a valid record may precede the frame that inflates
         if sound:
             return Framed(offset, None, head, bytes(flow.buffer[head_end:head_end + said])), head_end + said
     return _mend(flow, offset, head, said, limits)
@@ -112,7 +112,7 @@ def _mend(flow: Flow, offset: int, head: bytes, said: int | None, limits: Limits
         if said is None or len(flow.buffer) < len(head) + said:
             detail = f"the file ends inside a record: {len(flow.buffer) - len(head)} bytes of {said}"
             return Framed(offset, None, head, rule="truncated", detail=detail), len(flow.buffer)
-        after = len(head) + said                    # what follows a sound record is junk, and is reported as such
+        after = len(head) + said                    # what follows a valid record is junk, and is reported as such
     end = len(flow.buffer) if after is None else after
     block = bytes(flow.buffer[len(head):end])
     block = block[:-4] if block.endswith(b"\r\n\r\n") else block
@@ -120,7 +120,7 @@ def _mend(flow: Flow, offset: int, head: bytes, said: int | None, limits: Limits
 
 
 def _too_large(flow: Flow, offset: int, head: bytes, said: int, limits: Limits) -> tuple[Framed, int]:
-    """A record over the cap: its bytes are passed over without being held, unless they are a bomb's."""
+    """A record over the cap: its bytes are skipped without being buffered, unless they are a bomb's."""
     flow.drop(len(head))
     left = said
     while left and not (flow.ended and not flow.buffer):
@@ -137,7 +137,7 @@ def _too_large(flow: Flow, offset: int, head: bytes, said: int, limits: Limits) 
 
 
 def _bomb(flow: Flow, offset: int, head: bytes, limits: Limits) -> Framed | None:
-    """A record with rule bomb, and the flow broken off, where a gzip member or a zstd file swells beyond the limits."""
+    """A record with rule bomb, and the flow broken off, where a gzip member or a zstd file inflates beyond the limits."""
     if not isinstance(flow, Member | Zstd) or flow.produced < BOMB_FROM:
         return None
     ratio = flow.produced // max(flow.position - flow.start, 1)
@@ -157,7 +157,7 @@ def _head_end(flow: Flow) -> int | None:
 
 
 def _ends_well(flow: Flow, end: int) -> bool:
-    """Whether a block that ends at `end` is followed by what has to follow: blank lines, then a record or a clean end."""
+    """Whether a block that ends at `end` is followed by blank lines and then a record or a clean end."""
     rest = bytes(flow.buffer[end:end + 64])
     if len(flow.buffer) < end:
         return False
@@ -180,7 +180,7 @@ def _next_start(flow: Flow, begin: int, most: int) -> int | None:
 
 
 def _drop_blank(flow: Flow) -> None:
-    """Pass over the blank lines that end a record."""
+    """Skip the blank lines that end a record."""
     while True:
         flow.fill(64)
         start = bytes(flow.buffer[:64])
@@ -191,7 +191,7 @@ def _drop_blank(flow: Flow) -> None:
 
 
 def _drop_to_start(flow: Flow) -> int:
-    """Pass over bytes up to the next version line or the end; returns how many."""
+    """Skip bytes up to the next version line or the end; returns how many."""
     before = flow.dropped
     while not (found := _next_start(flow, 1, 0)) and not flow.ended:
         flow.drop(max(len(flow.buffer) - 16, 1))

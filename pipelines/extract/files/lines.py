@@ -1,4 +1,4 @@
-"""Lines of a file, plain, gzip or zstd, with their places; a stream that does not end as it should says so.
+"""Lines of a plain, gzip or zstd file, with their offsets; a truncated or damaged stream is reported.
 
 Offsets: a line's first byte in the inflated file.
 """
@@ -13,7 +13,7 @@ CHUNK = 1 << 20
 
 
 class Line(NamedTuple):
-    """A line without its end, or None and a rule where it cannot be had."""
+    """A line without its newline, or None and a rule where it cannot be read."""
 
     offset: int
     data: bytes | None
@@ -24,7 +24,7 @@ class Line(NamedTuple):
 def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
     """The lines that begin at [start, end) of a plain file, or all lines of a gzip or zstd file.
 
-    A line of more than `most` bytes is passed over. A compressed stream that does not end as it should gives, after its
+    A line of more than `most` bytes is skipped. A truncated or damaged compressed stream yields, after its
     last whole line, one Line with rule truncated or damaged.
     """
     file.seek(0)
@@ -71,7 +71,7 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
 
 
 def _inflated(file: Any, magic: bytes) -> Iterator[bytes | tuple[str, str]]:
-    """The inflated bytes in chunks; last, where the stream does not end as it should, a rule and what was wrong."""
+    """The inflated bytes in chunks; for a truncated or damaged stream, last a rule and the problem."""
     gzip = magic[:2] == b"\x1f\x8b"
     stream: Any = None
     rest = b""

@@ -1,7 +1,7 @@
-"""Raw files: what lies under raw/, and what the lists there (.paths) name elsewhere. Read in place, hashed once.
+"""Inventory of raw files: those under raw/, and remote ones named by lists there (.paths). Read in place, hashed once.
 
-A list holds one address a line: https://, http://, s3://, gs://, or a local path that begins with /. A file elsewhere is
-a file of the list's source; its address is its path, in `documents` too. All that is wrong is told before work starts.
+A list holds one address a line: https://, http://, s3://, gs://, or a local path that begins with /. A listed file is
+a file of the list's source; its address is its path, in `documents` too. All problems are reported before work starts.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.web.client import Web
 
-_MOST_PROBLEMS = 20     # a dead server would otherwise be asked for each of its files
+_MOST_PROBLEMS = 20     # a dead server would otherwise be tried for each of its files
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
 _IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
 _LIST = re.compile(r"\.paths(\.gz)?$", re.I)
@@ -31,7 +31,7 @@ _SECRET = re.compile(r"://[^/]*@|[?&]([\w-]*signature|sig)=", re.I)
 
 
 class Found(NamedTuple):
-    """A raw file that was looked at. `modified` changes when it does: nanoseconds, or a web server's ETag or date."""
+    """A raw file with its state. `modified` changes when the file does: nanoseconds, or a web server's ETag or date."""
 
     path: str               # below raw/, or an address
     source: str | None      # None: the first folder of the path
@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
 
 def survey(data: Folder) -> list[RawFile]:
-    """Every raw file. StageError where there is none, or with all that cannot be opened.
+    """Every raw file. StageError where there is none, or listing all that cannot be opened.
 
     A file whose size and modification are those of an earlier run is not hashed again.
     """
@@ -58,7 +58,7 @@ def survey(data: Folder) -> list[RawFile]:
 
 
 def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
-    """Add size, modification and sha256 of each file to `now`, and remember that after each GiB: a killed run loses no more."""
+    """Add size, modification and sha256 of each file to `now`, saved after each GiB, so that a killed run loses no more."""
     read: dict[str, int] = {}       # bytes of each file so far
 
     def digest(file: Found) -> str:
@@ -77,7 +77,7 @@ def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
 
 
 def look(raw: Folder) -> list[Found]:
-    """Every file under raw/ and in its lists, each opened once; StageError with all that is wrong."""
+    """Every file under raw/ and in its lists, each opened once; StageError with all problems."""
     entries = [entry for entry in raw.entries() if not _IGNORED.search(entry.path)]
     if not entries:
         raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data")
@@ -105,7 +105,7 @@ def look(raw: Folder) -> list[Found]:
 
 
 def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found]:
-    """The files that the lists name, not yet looked at; what is wrong with a line or a list goes to `problems`."""
+    """The files that the lists name, not yet opened; problems of a line or a list go to `problems`."""
     first: dict[str, str] = {}      # address → the line that names it first
     found = []
     for path in lists:
@@ -130,12 +130,12 @@ def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found
 
 
 def address_fault(address: str, raw: Folder) -> str | None:
-    """What is wrong with an address, with its cure; None where it may be read."""
+    """The problem of an address, with its cure; None for a valid one."""
     if not is_elsewhere(address):
         return ("is no address; begin it with https://, s3://, gs:// or /, for Common Crawl's own lists with "
                 "https://data.commoncrawl.org/")
     if _SECRET.search(address):
-        return "holds a password or a signature, which would be written into documents; list it without"
+        return "contains a password or a signature, which would be written into documents; list it without"
     if address.startswith("/") and raw.is_local and os.path.realpath(address).startswith(os.path.realpath(raw.uri) + os.sep):
         return "lies under raw/ and is read from there; take it out of the list"
     return None

@@ -1,4 +1,4 @@
-"""A raw file and a part of one: what is cut into splits, and what a format reads."""
+"""Raw files and ranges of them: the input of splits and formats."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ _ELSEWHERE = re.compile(r"(https?|s3|gs)://[^/]+/.|/.")     # no path below raw/
 
 
 class RawFile(NamedTuple):
-    """A raw file: its path below raw/ ("source/…") or its address elsewhere, its size in bytes, the sha256 of its bytes."""
+    """A raw file: its path below raw/ ("source/…") or its remote address, its size in bytes, the sha256 of its bytes."""
 
     path: str
     size: int

@@ -1,4 +1,4 @@
-"""What a WARC record says: type, address, date, HTTP status and headers, and its payload with all codings undone."""
+"""Parsing of WARC records: type, address, date, HTTP status and headers, and the decoded payload."""
 
 import io
 import re
@@ -41,7 +41,7 @@ class Response(NamedTuple):
 
 
 class RecordHead(NamedTuple):
-    """The headers of a WARC record that decide what becomes of it."""
+    """The headers of a WARC record that decide how it is processed."""
 
     type: str
     record_id: str | None
@@ -58,7 +58,7 @@ def parse_headers(lines: bytes) -> Headers:
 
 
 def record_head(head: bytes) -> RecordHead:
-    """What the WARC headers say; whatever is missing or makes no sense is None, a missing type is ""."""
+    """The parsed WARC headers; a missing or invalid value is None, a missing type is ""."""
     headers = parse_headers(head)
     return RecordHead((headers.first("warc-type") or "").lower(), headers.first("warc-record-id"),
                       given_url(headers.first("warc-target-uri")), capture_date(headers.first("warc-date")),
@@ -80,8 +80,8 @@ def http_response(block: bytes) -> Response:
 def payload(response: Response, most: int) -> bytes | Refusal:
     """The body without transfer and content coding, of at most `most` bytes.
 
-    A body that was stored decoded under headers that say otherwise is taken as it is; one whose coding breaks off or
-    breaks in the middle is refused, because half a page, or a page with chunk sizes in it, is not the page.
+    A body that was stored decoded under headers that say otherwise is taken as it is; one whose coding is truncated or
+    damaged is refused, because half a page, or a page with chunk sizes in it, is not the page.
     """
     body = response.body
     if "chunked" in (response.headers.first("transfer-encoding") or "").lower():
@@ -107,7 +107,7 @@ def _blank_line(block: bytes) -> int:
 
 
 def _unchunk(body: bytes) -> bytes | Refusal:
-    """The body without chunk lines; as it is where it begins with none. A missing last chunk loses nothing and passes."""
+    """The body without chunk lines; as it is where it begins with none. A missing last chunk loses nothing and is accepted."""
     match = _CHUNK_SIZE.match(body)
     if not match:
         return body

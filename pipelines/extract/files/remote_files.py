@@ -1,6 +1,6 @@
-"""Opening a raw file by its path below raw/ or by its address. What lies on another machine is read in ranges.
+"""Raw files by path below raw/ or by address; remote files are read in ranges.
 
-A read that fails is never taken for damage of the file: the part is not finished, and the run says so.
+A failed read is never taken for damage of the file: the part stays unfinished, and the run reports it.
 """
 
 import io
@@ -17,7 +17,7 @@ BLOCK = 4 << 20         # bytes of one request: a split of 64 MiB costs 16
 
 
 def web_file(web: Web, address: str) -> Remote:
-    """A file on a web server as it describes it; StageError where ranges or a version of it cannot be had."""
+    """A file on a web server, as described by it; StageError where the server offers no ranges or no version."""
     with web.ask("GET", address, (200, 206, 416), web.tries(address), {"Range": "bytes=0-0"}) as response:
         remote, status = described(response), response.status_code
     if remote is None:
@@ -34,7 +34,7 @@ def web_file(web: Web, address: str) -> Remote:
 def open_raw(data: Folder, path: str) -> Any:
     """A raw file, by its path below raw/ or its address, as a seekable binary file. OSError or StageError where it cannot be.
 
-    One that lies on another machine is read in blocks of 4 MiB.
+    A remote file is read in blocks of 4 MiB.
     """
     if path.startswith("http") and is_elsewhere(path):
         web = Web()
@@ -54,9 +54,9 @@ def open_raw(data: Folder, path: str) -> Any:
 
 
 class Blocks(io.RawIOBase):
-    """A file on another machine. A read that fails is a StageError, and again one when the file is closed.
+    """A remote file. A failed read raises StageError, and closing the file raises it again.
 
-    Those who read archives and tables catch what a damaged file raises. A failed network is no damage, so closing, which
+    Readers of archives and tables catch the errors of a damaged file. A failed network is no damage, so closing, which
     they cannot catch, fails the part.
     """
 
@@ -108,5 +108,5 @@ class Blocks(io.RawIOBase):
 
 
 def reason(error: OSError) -> str:
-    """What the system or a library says, in one line."""
+    """The message of the system or a library, in one line."""
     return error.strerror or " ".join(str(error).split())

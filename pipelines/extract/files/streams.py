@@ -1,6 +1,6 @@
-"""The bytes of an archive as they are stored, and as they inflate: a window that moves forward, never the whole file.
+"""Stored and inflated bytes of an archive, through a window that moves forward and never holds the whole file.
 
-A gzip member counts as ended only where zlib has seen its checksum and its length; a flow that ends otherwise says how.
+A gzip member is complete only where zlib has verified its checksum and length; any other end is recorded.
 Stored bytes are read in chunks of 1 MiB, so a range of a remote object costs few requests.
 """
 
@@ -31,7 +31,7 @@ class Stored:
         while self.base + len(self.window) < min(position + count, self.size):
             more = self.file.read(CHUNK)
             if not more:
-                self.size = self.base + len(self.window)    # the file is shorter than it said
+                self.size = self.base + len(self.window)    # the file is shorter than its size
                 break
             keep = max(0, position - self.base)
             self.window, self.base = self.window[keep:] + more, self.base + min(keep, len(self.window))
@@ -39,7 +39,7 @@ class Stored:
 
 
 class Flow:
-    """Bytes that records are cut from; `fill` and `drop` move forward. `broken` says how the bytes ended, if badly."""
+    """Bytes that records are cut from; `fill` and `drop` move forward. `broken` says why, if the bytes ended early."""
 
     def __init__(self, stored: Stored, start: int):
         self.stored, self.start, self.position = stored, start, start     # position: next stored byte to take
@@ -58,7 +58,7 @@ class Flow:
             self.more(count - len(self.buffer))
 
     def drop(self, count: int) -> None:
-        """Forget the next `count` bytes, without holding them all."""
+        """Discard the next `count` bytes, without buffering them all."""
         while count:
             self.fill(min(count, CHUNK))
             gone = min(count, len(self.buffer))
@@ -70,7 +70,7 @@ class Flow:
 
 
 class Member(Flow):
-    """The inflated bytes of one gzip member; ends cleanly only where zlib has seen its checksum and its length."""
+    """The inflated bytes of one gzip member; complete only where zlib has verified its checksum and length."""
 
     def __init__(self, stored: Stored, start: int):
         super().__init__(stored, start)
@@ -98,7 +98,7 @@ class Member(Flow):
 
 
 def _salvaged(stored: bytes) -> bytes:
-    """What can be inflated of a damaged member before the damage: enough to name the record that was lost."""
+    """What can be inflated of a damaged member before the damage: enough to name the damaged record."""
     out, inflate = b"", zlib.decompressobj(31)
     try:
         for start in range(0, len(stored), 64):
@@ -118,7 +118,7 @@ class Zstd(Flow):
         super().__init__(stored, start)
         self.produced = 0
         self.frame: Any = None
-        self.frame_start = start        # where the frame being read begins, so that a row can say from where on all is lost
+        self.frame_start = start        # where the frame being read begins, for the row that reports its damage
         self.dictionary: Any = None
         if stored.at(start, 4) == ZSTD_DICTIONARY:
             self._read_dictionary()
@@ -158,7 +158,7 @@ class Zstd(Flow):
             if frame.startswith(ZSTD):
                 frame = zstandard.ZstdDecompressor().stream_reader(frame).read(_DICTIONARY_BYTES)
             self.dictionary = zstandard.ZstdCompressionDict(frame)
-            self._decompressor().decompressobj()        # this is where a dictionary is read that is none
+            self._decompressor().decompressobj()        # raised here for an invalid dictionary
         except zstandard.ZstdError as error:
             return self._fail(f"the dictionary cannot be used: {error}")
         self.position = self.start + 8 + size

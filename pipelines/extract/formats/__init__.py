@@ -1,4 +1,4 @@
-"""The formats that raw files may have: a new one is a module here and its name in this table."""
+"""Table of raw file formats: a new one is a module here and its name in this table."""
 
 import zlib
 
@@ -16,7 +16,7 @@ FORMATS = {format.name: format for format in (WET, WARC, ARC, HTML, TEXT, JSONL,
 
 
 def format_of(file: RawFile, open_file: Open) -> Format | None:
-    """A file's format by its name, then by its first bytes; None where neither tells."""
+    """A file's format by its name, then by its first bytes; None where neither identifies it."""
     for format in FORMATS.values():
         if format.file_names.search(file.path):
             return format

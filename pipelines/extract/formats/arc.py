@@ -1,4 +1,4 @@
-"""ARC files, the format before WARC, read with warcio; a file that breaks off gives what came before and one damaged row."""
+"""ARC files, the format before WARC, read with warcio; a truncated file yields its intact records and one damaged row."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$")
 def read_arc(file: Any, limits: Limits) -> Iterator[Framed]:
     """The records of an ARC file, plain or gzipped by record, each with WARC headers of the same meaning in `head`.
 
-    Where the file cannot be read on, the last row says at which stored byte that was and how many were skipped.
+    Where reading fails, the last row says at which stored byte, and how many were skipped.
     """
     size = file.seek(0, 2)
     file.seek(0)

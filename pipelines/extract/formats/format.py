@@ -1,8 +1,8 @@
-"""What a format of raw files is: how its files are known, where they can be cut, and how they are read.
+"""The interface of a raw file format: detection, splitting and reading of its files.
 
-A reader gives items in the order of the file, whatever lies there; `outcome` makes documents and rejected rows of them:
+A reader yields items in the order of the file; `outcome` turns them into documents and rejected rows:
 
-- `Framed` is a record of a web archive as it lies in the file, `Converted` one whose block is a text already;
+- `Framed` is a record of a web archive as stored, `Converted` one whose block is already text;
 - `Given` (`formats.rows`) is a row with columns, of which one holds the text or the page;
 - `WholeFile` is a file that is one document;
 - `Rejected` is what could not be read.
@@ -50,13 +50,13 @@ class Format:
 
     name: str
     file_names: re.Pattern[str]
-    """What the name of such a file ends in; compression included."""
+    """Suffixes of its file names, compression included."""
     magic: re.Pattern[bytes] | None
-    """How a file begins, inflated, whose name does not say; None: only the name tells."""
+    """First bytes of a file, inflated, where its name does not say; None: only the name identifies it."""
     cut: Cut
     """(file, how to open it, stored bytes of a split) → ranges [start, end) that can each be read on their own."""
     read: Callable[[Any, Range, ExtractSettings, list[Ends]], Iterator[Item]]
-    """The items that begin in a range of an open file; a reader of ranges that must meet adds its ends."""
+    """The items that begin in a range of an open file; a reader of ranges that must be contiguous adds its boundaries."""
 
 
 def whole(file: RawFile, open_file: Open, split_bytes: int) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""HTML files: a page each."""
+"""HTML files: one page each."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""JSONL: a JSON object a line, plain, gzip or zstd."""
+"""JSONL: one JSON object per line, plain, gzip or zstd."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
 
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:
-    """The rows of the range, and what says that the file broke off."""
+    """The rows of the range, and a damaged row where the file is truncated."""
     return broken_off(read_jsonl(file, part, settings), part.path)
 
 

@@ -1,4 +1,4 @@
-"""Parquet: a row a document, read row group by row group with page checksums verified."""
+"""Parquet: one document per row, read row group by row group with page checksums verified."""
 
 import bisect
 import re
@@ -37,7 +37,7 @@ def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Gi
 
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:
-    """The rows of the range, and what says that the file broke off."""
+    """The rows of the range, and a damaged row where the file cannot be read."""
     return broken_off(read_parquet(file, part, settings), part.path)
 
 

@@ -1,4 +1,4 @@
-"""Rows with columns, of JSONL and Parquet: which column holds the text or the page, and what the others say."""
+"""Rows of JSONL and Parquet: choice of the column with the text or the page, and metadata from the others."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ RECOGNISED = {
 
 
 class Given(NamedTuple):
-    """One document as given: exactly one of `text` and `page` (HTML) is set; `columns` holds all its columns."""
+    """One document as given: exactly one of `text` and `page` (HTML) is set; `columns` has all its columns."""
 
     offset: int
     length: int | None
@@ -34,9 +34,9 @@ class Given(NamedTuple):
 
 
 def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
-    """The columns that no column of `documents` holds as they were given, as canonical JSON; None where there are none.
+    """The columns not stored unchanged in a column of `documents`, as canonical JSON; None where there are none.
 
-    `held` maps the names that a column may have to what the document's own column of that name says.
+    `held` maps the names that a column may have to the value of the document's own column of that name.
     """
     extra = {name: value for name, value in given.columns.items()
              if name != given.column and not (name in held and held[name] == value)}
@@ -44,7 +44,7 @@ def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces, no escapes that need not be: equal values are equal strings."""
+    """JSON with sorted keys, no spaces and no unnecessary escapes: equal values are equal strings."""
     return json.dumps(_jsonable(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -54,7 +54,7 @@ def find_column(columns: dict[str, Any], names: tuple[str, ...]) -> str | None:
 
 
 def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | Rejected]:
-    """The rows of a file; where it cannot be read on, last one damaged row that says so."""
+    """The rows of a file; where reading fails, last one damaged row that says so."""
     try:
         yield from rows
     except (OSError, pa.ArrowException) as error:
@@ -62,7 +62,7 @@ def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | 
 
 
 def given_row(path: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
-    """A row of a file as a document to be, or why it gives none."""
+    """A row of a file as a document to extract, or its rejection."""
     text, page = find_column(row, limits.text_columns), None
     if text is None:
         page = next((name for name in limits.html_columns if isinstance(row.get(name), str | bytes)), None)

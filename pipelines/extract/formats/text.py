@@ -1,4 +1,4 @@
-"""Text files: a text each."""
+"""Text files: one document each."""
 
 import re
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) ->
 
 
 def read_converted(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Converted]:
-    """The same of an archive whose records are texts already."""
+    """The records of an archive whose blocks are already text (WET)."""
     return (Converted(framed) for framed in read(file, part, settings, ends))
 
 

@@ -1,7 +1,7 @@
-"""How a page's bytes become text: as browsers decide it, save that bytes which prove to be UTF-8 beat a wrong label.
+"""Character encoding of a page: detected as browsers do, except that valid UTF-8 overrides a wrong declaration.
 
 Order: byte order mark, HTTP header, meta, then detection. A declared charset that does not fit the bytes is dropped for one
-that does. The answer says which of them decided and how many characters were lost.
+that does. The result says which of them decided and how many characters could not be decoded.
 """
 
 import codecs
@@ -60,17 +60,17 @@ _MULTIBYTE = frozenset({"gb18030", "big5hkscs", "euc-jp", "cp932", "cp949"})
 _META = re.compile(rb"""<meta\b[^>]*?\bcharset\s*=\s*["']?\s*([\w.:-]+)|<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""", re.I)
 _COMMENT = re.compile(rb"<!--.*?-->", re.S)
 _MARKUP = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.I | re.S)
-# Letters that only text in the charset has much of: its share of the characters beyond ASCII.
+# Letters frequent only in text of that charset: their minimum share of the characters beyond ASCII.
 _KANA = re.compile("[ぁ-ヿ]")
 _EAST_ASIAN = (("cp949", re.compile("[가-힣]"), 0.8), ("euc-jp", _KANA, 0.2), ("cp932", _KANA, 0.2))
 _UKRAINIAN = re.compile("[ЄІЇҐєіїґ]")      # 7 % of the letters of Ukrainian text (measured)
 _HTTP = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)
 _PRESCAN = 4096     # the standard reads 1,024 bytes; pages put it later, and a wrong hit costs nothing as bytes must fit it
-_DETECT = 131_072   # bytes of text that detection looks at
+_DETECT = 131_072   # bytes of text that detection reads
 
 
 class Decoded(NamedTuple):
-    """A page's text, the codec, what decided on it (bom | http | meta | detected), and how many U+FFFD decoding put in."""
+    """A page's text, the codec, what it was decided by (bom | http | meta | detected), and how many U+FFFD decoding put in."""
 
     text: str
     charset: str
@@ -79,7 +79,7 @@ class Decoded(NamedTuple):
 
 
 def http_charset(content_type: str | None) -> str | None:
-    """The codec that a Content-Type names; None where it names none or one that nobody knows."""
+    """The codec that a Content-Type names; None where it names none or an unknown one."""
     found = _HTTP.search(content_type or "")
     return CODECS.get(found[1].lower()) if found else None
 
@@ -123,7 +123,7 @@ def detected_charset(payload: bytes) -> str:
     """The codec of bytes that are not UTF-8, from the text between the tags."""
     text = _MARKUP.sub(b" ", payload[:4 * _DETECT])[:_DETECT]
     named = CODECS.get((detect_encoding(text) or "").lower(), "utf-8")
-    if named == "koi8-r":       # resiliparse knows one KOI8; in the other, lines of boxes are letters of Ukrainian
+    if named == "koi8-r":       # resiliparse has only one KOI8; in the other, box-drawing characters are letters of Ukrainian
         others = _UKRAINIAN.findall(text.decode("koi8-u", "replace"))
         return "koi8-u" if len(others) > 0.02 * sum(byte > 127 for byte in text) else named
     if named not in ("utf-8", "cp1252"):
@@ -139,15 +139,15 @@ def detected_charset(payload: bytes) -> str:
 def _replacing(payload: bytes, codec: str, where: str) -> Decoded:
     text = payload.decode(codec, "replace")
     lost = text.count("\ufffd")
-    if lost and codec in ("utf-8", "gb18030", "utf-16-le", "utf-16-be"):    # U+FFFD may stand in the bytes themselves
+    if lost and codec in ("utf-8", "gb18030", "utf-16-le", "utf-16-be"):    # U+FFFD may be in the bytes themselves
         lost -= payload.count("\ufffd".encode(codec))
     return Decoded(text, codec, where, max(lost, 0))
 
 
 def _fits_as_well(text: str, payload: bytes, codec: str) -> bool:
-    """Whether bytes that are valid UTF-8 are as valid in a declared charset of several bytes a character.
+    """Whether bytes that are valid UTF-8 are also valid in a declared multi-byte charset.
 
-    A few pairs of bytes are both; three bytes that form a UTF-8 character are not there by chance.
+    A few pairs of bytes are both; three bytes that form a UTF-8 character do not occur by chance.
     """
     if codec not in _MULTIBYTE or any(character > "\u07ff" for character in text):
         return False

@@ -1,4 +1,4 @@
-"""What a page says about its own use, read from its tree and its HTTP headers; what follows from it is policy, elsewhere."""
+"""Usage restrictions a page declares (robots, TDM reservation, licence, paywall), from its tree and HTTP headers."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from textmill.pipelines.extract.pages.text import clean_text
 
 _JSON_LD_BYTES = 1 << 20
 _BOT_PREFIX = re.compile(r"\s*([\w.*-]+)\s*:")
-# Directives that carry a value after a colon; any other name before a colon is a robot that is spoken to.
+# Directives that take a value after a colon; any other name before a colon is the robot addressed.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 _CREATIVE_COMMONS = re.compile(r"(https?:)?//(www\.)?creativecommons\.org/(licenses|publicdomain)/[\w./-]+", re.I)
 # A licence or notice inside these belongs to a picture or a quotation.
@@ -41,7 +41,7 @@ _UNSEEN = frozenset({"script", "style", "noscript", "template", "textarea", "tit
 
 
 class Legal(NamedTuple):
-    """Signals of one page's tree: `robots` sorted, the rest None where the page says nothing."""
+    """Signals of one page's tree: `robots` sorted, the rest None where the page declares nothing."""
 
     robots: tuple[str, ...] = ()
     tdm_reservation: str | None = None
@@ -73,9 +73,9 @@ def legal_signals(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list
 
 
 def directives(value: str) -> Iterator[str]:
-    """The directives of a robots meta or X-Robots-Tag value that speak to every robot, in lower case.
+    """The directives of a robots meta or X-Robots-Tag value that address every robot, in lower case.
 
-    `otherbot: noindex` speaks to one robot, and so does all that follows it in the same value. Directives are set apart
+    `otherbot: noindex` addresses one robot, and so does all that follows it in the same value. Directives are separated
     by commas, and some pages use spaces or semicolons: `noai noimageai` are two.
     """
     for part in value.lower().split(","):
@@ -93,14 +93,14 @@ def directives(value: str) -> Iterator[str]:
 def reservation(values: list[str]) -> str | None:
     """The raw value of a TDM reservation, of several the first that is not 0: one reservation is enough.
 
-    TDMRep knows 0 and 1. Any other value, an empty one too, comes back as it is and counts as reserved.
+    TDMRep knows 0 and 1. Any other value, an empty one too, is returned unchanged and counts as reserved.
     """
     given = [value.strip() for value in values]
     return next((value for value in given if value != "0"), given[0] if given else None)
 
 
 def json_ld_nodes(tree: HtmlElement) -> list[dict[str, Any]]:
-    """Every object in the page's JSON-LD, outer before inner; what is not JSON, or too large, is passed over."""
+    """Every object in the page's JSON-LD, outer before inner; what is not JSON, or too large, is skipped."""
     nodes: list[dict[str, Any]] = []
     for script in tree.iter("script"):
         text = script.text or ""
@@ -122,9 +122,10 @@ def json_ld_nodes(tree: HtmlElement) -> list[dict[str, Any]]:
 
 def _license(licensed: list[HtmlElement], footers: list[HtmlElement], metas: list[tuple[str, str]],
              json_ld: list[dict[str, Any]]) -> tuple[str | None, str | None, str | None]:
-    """The licence a page claims for itself, how and where: rel=license (of several one in the head, then in a footer), then
-    meta, then JSON-LD, then a Creative Commons link in a footer. A link in running text, or one that belongs to a picture,
-    claims nothing.
+    """The licence a page declares for itself, how and where.
+
+    In order of precedence: rel=license (of several one in the head, then in a footer), meta, JSON-LD, a Creative Commons link
+    in a footer. A link in running text, or one that belongs to a picture, is no declaration.
     """
     claims = {_position(element): address for element in reversed(licensed)
               if (address := (element.get("href") or "").strip()) and not _beside_the_page(element)}
@@ -148,7 +149,7 @@ def _license(licensed: list[HtmlElement], footers: list[HtmlElement], metas: lis
 
 
 def _declared_notice(metas: list[tuple[str, str]], json_ld: list[dict[str, Any]]) -> str | None:
-    """The copyright notice in a page's meta elements or JSON-LD; holder and year are put together as `© 2024 Holder`."""
+    """The copyright notice in a page's meta elements or JSON-LD; holder and year are combined as `© 2024 Holder`."""
     for name, content in metas:
         if name in _NOTICES and (notice := _one_line(content)) and not notice.lower().startswith(_WEB):
             return notice
@@ -225,7 +226,7 @@ def _one_line(text: str) -> str | None:
 
 
 def _position(element: HtmlElement) -> str:
-    """Where an element stands: head, footer (by its tag, its role or a name that says so) or body."""
+    """The place of an element: head, footer (by its tag, its role or a name that says so) or body."""
     for around in (element, *element.iterancestors()):
         if around.tag == "head":
             return "head"

@@ -1,4 +1,4 @@
-"""What reading a page gives, and the dates in it."""
+"""A parsed page, and the dates in it."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _URL_DATE = re.compile(r"/((?:19|20)\d\d)[/-](\d\d?)[/-](\d\d?)(?=/|\D|$)")
 
 
 class Page(NamedTuple):
-    """What one page's HTML says. Counts are characters without white space; `dates` are candidates for `published`."""
+    """The text and metadata of one page. Counts are characters without white space; `dates` are candidates for `published`."""
 
     text: str
     title: str | None
@@ -26,7 +26,7 @@ class Page(NamedTuple):
 
 
 def published(dates: tuple[str, ...], url: str | None, captured: str | None) -> str | None:
-    """The first date, of the page's own and then of its URL, that does not lie after the capture."""
+    """The first date, of the page's own and then of its URL, that is not after the capture."""
     for day in (*dates, *days([match.expand(r"\1-\2-\3") for match in _URL_DATE.finditer(url or "")])):
         if captured is None or day <= captured[:10]:
             return day
@@ -34,7 +34,7 @@ def published(dates: tuple[str, ...], url: str | None, captured: str | None) -> 
 
 
 def days(values: list[str]) -> Iterator[str]:
-    """The real days, from 1990 on, that the values begin with, as "YYYY-MM-DD"."""
+    """The valid dates, from 1990 on, that the values begin with, as "YYYY-MM-DD"."""
     for value in values:
         match = _DATE.match(value.strip())
         try:

@@ -1,9 +1,9 @@
-"""trafilatura's tables of patterns, answering from memory what depends on nothing but an element's tag and attributes.
+"""trafilatura's XPath tables, with memoised lookups keyed by tag and attributes.
 
-Most of its XPaths ask of every element whether its class, id or style matches a regular expression: a call of Python for
+Most of its XPaths test for every element whether its class, id or style matches a regular expression: a Python call for
 each element and pattern, a third of the time of a page (measured). Pages repeat their attributes, so each distinct set of
-them is put to the original XPath once, on an element of its own. The answers are the library's own, whatever its patterns
-say; an XPath that looks at anything else first stays as it is.
+them is tested by the original XPath once, on an element of its own. The results are the library's own, whatever its patterns
+are; an XPath that tests anything else first is left unchanged.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lxml.etree import Element, SubElement, XPath, _Element
 from trafilatura import xpaths
 
-_REMEMBERED = 4_000         # distinct sets of attributes of one pattern; beyond it begins anew
+_REMEMBERED = 4_000         # distinct sets of attributes of one pattern; beyond that the memo is cleared
 _NAMESPACES = {"re": xpaths.REGEXP_NS}
 _OTHER = "other"            # stands for every tag that a pattern does not name
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -25,17 +25,17 @@ _STEP = re.compile(r"\s*\.//(?P<tag>\*|\w+)\s*(\[(?P<tags>\s*self::\w+(\s+or\s+s
 
 
 class Pattern(NamedTuple):
-    """What an XPath asks: of which tags (of all, where there are none) about which attributes, and what it asks then."""
+    """A parsed XPath: its tags (all, where there are none), its test of attributes, and the remaining condition."""
 
     tags: tuple[str, ...]
     attributes: frozenset[str]
-    remembered: XPath           # the part that a tag and its attributes answer
-    then: XPath | None          # the rest, asked of an element that passed
+    remembered: XPath           # the part decided by a tag and its attributes
+    then: XPath | None          # the rest, tested on elements that passed
     first: str                  # "all", or the first "of the tree", or the first "of its parent"
 
 
 class Remembered:
-    """An XPath of a Pattern: the same elements in the same order as the original finds."""
+    """A memoised XPath of a Pattern: finds the same elements in the same order as the original."""
 
     def __init__(self, original: XPath, asks: Pattern):
         self.original, self.asks = original, asks
@@ -75,7 +75,7 @@ class Remembered:
 
 
 def pattern(xpath: XPath) -> Pattern | None:
-    """What an XPath asks, where tags and attributes come first; None where anything else does."""
+    """The Pattern of an XPath that tests tags and attributes first; None for any other."""
     path = str(xpath.path)
     whole = _FIRST.fullmatch(path)
     path = whole[1] if whole else path
@@ -101,7 +101,7 @@ def pattern(xpath: XPath) -> Pattern | None:
 
 
 def remember_patterns() -> dict[str, Remembered]:
-    """Exchange what can be remembered in the library's tables, in place. Once in a process, harmless if more; all by name."""
+    """Replace the XPaths that can be memoised in the library's tables, in place. Once per process; idempotent."""
     for table in vars(xpaths).values():
         for number, xpath in enumerate(table if isinstance(table, list) else ()):
             if isinstance(xpath, XPath) and (asks := pattern(xpath)):

@@ -1,7 +1,7 @@
-"""HTML to main text, with what the page says of itself: a pure function of the HTML and the limits.
+"""Main text and metadata of a page: a pure function of the HTML and the limits.
 
 The page is parsed once. Limits are counted before the steps whose cost they bound, so a page is refused with a number
-rather than stopped by a clock. Extraction is trafilatura's, without comments and without its memory of other pages: its
+rather than stopped by a clock. Extraction is trafilatura's, without comments and without its cache across pages: its
 fast mode, and the slow one where a second extractor finds twice as much, or half.
 """
 
@@ -21,12 +21,12 @@ from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
-logging.getLogger("trafilatura").setLevel(logging.CRITICAL)     # it warns of every page that it finds empty
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)     # it logs a warning for every empty page
 remember_patterns()
 
 _START_TAG = re.compile(r"<[a-zA-Z]")
 _LINK = re.compile(r"<a[\s>]", re.I)
-# A tag up to its end, quoted values passed over; nothing is given back, so unclosed quotes cost no second look.
+# A tag up to its end, past quoted values; atomic, so that unclosed quotes cause no backtracking.
 _TAG = re.compile(r"""<[a-zA-Z](?>[^>"']+|"[^"]*"|'[^']*')*+""")
 _ATTRIBUTE = re.compile(r"""[^\s=>"'/<]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*+))?+""")
 _ATTRIBUTES_FROM = 1 << 17      # characters of a page that can hold enough of them to matter: 32k, which take 1.1 s
@@ -34,7 +34,7 @@ _DATE_METAS = ("article:published_time", "og:published_time", "datepublished", "
                "dcterms.date", "dcterms.created", "dcterms.issued", "pubdate", "publishdate", "publish_date", "sailthru.date",
                "parsely-pub-date", "citation_publication_date", "article.published")
 _REDIRECT = re.compile(r"\s*0*(\.0*)?\s*[;,]\s*url\s*=", re.I)
-_SAYS_SOMETHING = 250   # characters: trafilatura's own bound (min_extracted_size) for a text it believes in
+_SAYS_SOMETHING = 250   # characters: trafilatura's own bound (min_extracted_size) for a text it accepts
 
 
 def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
@@ -86,7 +86,7 @@ def oversized_source(html: str, limits: ExtractSettings) -> Refusal | None:
 def main_text(html: str, tree: HtmlElement, unlinked: int) -> str:
     """The main text of a page with so many visible characters outside links; "" where there is none.
 
-    trafilatura's fast mode, and its slow one where the fast one is in doubt: it took less than half of what is outside links
+    trafilatura's fast mode, and its slow one where the fast one is doubtful: it took less than half of what is outside links
     and less than half of what resiliparse takes, or more than all of that and twice as much as resiliparse. Of 851 gold
     pages 167 are looked at twice and 56 three times, and the scores are the slow mode's or better (benchmarks/results/
     extract-quality.md). resiliparse alone would be ten times as fast, but nothing cheap says where the two agree.
@@ -96,7 +96,7 @@ def main_text(html: str, tree: HtmlElement, unlinked: int) -> str:
     if unlinked <= 2 * length <= 2 * unlinked:
         return found
     other = _length(extract_plain_text(html, main_content=True, alt_texts=False, comments=False))
-    # It finds next to nothing on some pages, 83 of 90 of an API's, which says nothing about the first.
+    # It finds next to nothing on some pages (83 of 90 of an API's), which is no evidence against the first.
     too_much = length > unlinked and length > 2 * other and other >= _SAYS_SOMETHING
     return _trafilatura(tree, fast=False) or found if 2 * length < other or too_much else found
 
@@ -112,7 +112,7 @@ def _length(text: str) -> int:
 
 
 def _metas(tree: HtmlElement) -> list[tuple[str, str]]:
-    """The page's meta elements as (name in lower case, content); those in noscript speak to no browser we know of."""
+    """The page's meta elements as (name in lower case, content); those in noscript are ignored by all browsers."""
     return [((meta.get("name") or meta.get("property") or meta.get("itemprop") or meta.get("http-equiv") or "").strip().lower(),
              meta.get("content") or "")
             for meta in tree.iter("meta") if next(meta.iterancestors("noscript"), None) is None]
@@ -127,7 +127,7 @@ def _title(tree: HtmlElement, metas: list[tuple[str, str]]) -> str | None:
 
 
 def _language(tree: HtmlElement, metas: list[tuple[str, str]]) -> str | None:
-    """The language the page claims, as it spells it in lower case: html lang, content-language, og:locale."""
+    """The language the page declares, in its own spelling, lower-cased: html lang, content-language, og:locale."""
     html = next(tree.iter("html"), None)
     claims = [html.get("lang"), html.get("xml:lang")] if html is not None else []
     claims += [content for wanted in ("content-language", "og:locale") for name, content in metas if name == wanted]

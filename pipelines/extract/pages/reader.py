@@ -1,11 +1,11 @@
-"""Reads pages in a process that can be killed: a page that hangs, crashes or eats memory costs its own row, never the run.
+"""Sandboxed page parsing in a child process: a page that hangs, crashes or exhausts memory costs its own row, never the run.
 
 Every page gets one answer, in order. Where the child ends in the middle of a page, the answers before it are kept, and
-the page is tried once more alone in a fresh child: so a page is refused for what it does by itself, not for what its
-neighbours did before it, and a child that was killed from outside costs a second try and no page. The pages after it go on
+page is tried once more alone in a fresh child: so a page is refused for its own behaviour, not for what its
+neighbours did before it, and a child that was killed from outside costs a retry and no page. The pages after it continue
 in a fresh child. Answers do not depend on how pages are put into batches.
 
-What a page says is as determined as the reading of it. A `deadline`, `crashed` or `out_of_memory` is a backstop: CPU
+Parsing is deterministic. A `deadline`, `crashed` or `out_of_memory` is a backstop: CPU
 seconds and the layout of memory differ between machines, so limits that count must refuse a page long before.
 
 Both ends of the pipes are this program, run by the same user with the same rights, so pickle gives away nothing: whoever
@@ -30,7 +30,7 @@ from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
 READ_PAGE = "textmill.pipelines.extract.pages.read_page:read_page"
-# What a pipe says whose other end is gone: at once, in the middle of an answer, or while it is written to.
+# Errors of a pipe whose other end is gone: at once, in the middle of an answer, or during a write.
 _ENDED = (EOFError, pickle.UnpicklingError, BrokenPipeError)
 _ADDRESS = re.compile("0x[0-9a-f]+")    # differs from run to run
 
@@ -66,7 +66,7 @@ class Reader:
         try:
             while done < len(pages):
                 for answer in self._answers(pages[done:]):
-                    done += 1       # first, because a caller that has what it wants may not come back
+                    done += 1       # first, because the caller may stop iterating here
                     yield answer
                 if done < len(pages):
                     self._end()
@@ -74,7 +74,7 @@ class Reader:
                     done += 1
                     yield alone or self._refusal(*self._end())
         finally:
-            if done < len(pages):   # nobody asks on: what the child has still to say must not answer other pages
+            if done < len(pages):   # abandoned: the child's remaining answers must not be taken for those of other pages
                 self._end()
 
     def _answers(self, pages: Sequence[Job]) -> Iterator[Answer]:
@@ -102,7 +102,7 @@ class Reader:
         return child
 
     def _end(self) -> tuple[int, str]:
-        """No child is left; the status the last one ended with, and the last line it said."""
+        """Stop the child, if any; its exit status and its last line of stderr."""
         if self._child is None:
             return 0, ""
         child, self._child = self._child, None
@@ -141,7 +141,7 @@ def _receive(child: subprocess.Popen[bytes]) -> Any:
 
 
 class Readers:
-    """The readers of a worker process: as many as it does tasks at one time, each with its child kept for the next task."""
+    """Pool of readers in a worker process: one per concurrent task, each with its child kept for the next task."""
 
     def __init__(self, limits: ExtractSettings):
         self._limits = limits

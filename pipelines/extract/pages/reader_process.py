@@ -1,6 +1,6 @@
-"""The process in which pages are read: the child of a `Reader`, which the kernel ends when a page goes too far.
+"""The child process of a `Reader`, in which pages are parsed under kernel-enforced limits.
 
-Nothing here has to run to stop a page. Before each page the kernel is told to end this process after so many seconds of
+No code has to run to stop a page. Before each page the kernel is set to end this process after so many seconds of
 its CPU time, or of the clock, and as soon as its parent is gone; the signals keep their default action, so this happens
 inside C code too. No core file is written.
 
@@ -31,7 +31,7 @@ from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
 Job = tuple[bytes | str, str | None]        # a page's HTML; where it is bytes, the codec that its HTTP header names
-Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (its text left out) and what it says
+Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (without the text), and the parsed page
 Read = Callable[[str, ExtractSettings], Page | Refusal]
 
 OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
@@ -43,7 +43,7 @@ _REQUESTS, _PRINTED, _SAID = 0, 1, 2    # what the parent opened as stdin, stdou
 
 
 def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
-    """What becomes of one page; whatever is raised, except for want of memory, is its `extractor_error`."""
+    """The result of one page; any exception but MemoryError becomes its `extractor_error`."""
     html, charset = job
     try:
         decoded = Decoded(clean_text(html), "utf-8", "given", 0) if isinstance(html, str) else decode(html, charset)
@@ -56,7 +56,7 @@ def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
 
 
 def undecodable(decoded: Decoded, limits: ExtractSettings) -> Refusal | None:
-    """The refusal of a text in which more than the allowed share of characters was lost."""
+    """The refusal of a text in which more than the allowed share of characters could not be decoded."""
     share = decoded.replaced / max(len(decoded.text), 1)
     if share <= limits.max_replaced_share:
         return None
@@ -65,13 +65,13 @@ def undecodable(decoded: Decoded, limits: ExtractSettings) -> Refusal | None:
 
 
 def failed(error: BaseException) -> Refusal:
-    """The quarantine of a page in which an error was raised that nobody expected."""
+    """The quarantine of a page that raised an unexpected error."""
     said = next(iter(str(error).splitlines()), "")
     return Refusal("extractor_error", detail=f"{type(error).__name__}: {said[:200]}")
 
 
 def still_seconds(deadline: float) -> float:
-    """How long a page may take by the clock: a crowded machine may need many times its CPU seconds, a page asleep has none."""
+    """Wall-clock limit of a page: a busy machine may need many times its CPU seconds, and a sleeping page uses none."""
     return 20 * deadline
 
 
@@ -101,7 +101,7 @@ def serve() -> None:
 
 
 def _take_pipes() -> tuple[Any, Any]:
-    """The two pipes to the parent. What libraries print joins what they say on stderr, a file that the parent looks into."""
+    """The two pipes to the parent. What libraries print goes to stderr, a file that the parent reads."""
     answers = os.fdopen(os.dup(_PRINTED), "wb")
     os.dup2(_SAID, _PRINTED)
     return os.fdopen(_REQUESTS, "rb", closefd=False), answers
@@ -113,7 +113,7 @@ def _send(answers: Any, answer: bytes) -> None:
 
 
 def _keep_default_actions() -> None:
-    """Signals as the kernel means them: a parent may have passed on others. Ctrl-C is the parent's to answer."""
+    """Reset signals to their default actions, whatever the parent passed on. Ctrl-C is left to the parent."""
     for number in (signal.SIGPROF, signal.SIGALRM, signal.SIGIO, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -146,7 +146,7 @@ def _lower(limit: int, bound: int) -> None:
 
 
 def _arm(deadline: float) -> None:
-    """From here on the kernel ends this process: after the deadline, or at once where the pipe says that the parent is gone.
+    """Arm the kernel to end this process: after the deadline, or at once when the parent is gone.
 
     The parent writes nothing while it waits for answers, so all that can happen to the pipe is that its other end closes.
     """

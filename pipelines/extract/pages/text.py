@@ -1,4 +1,4 @@
-"""Text as it is stored."""
+"""Normalisation of text for storage."""
 
 import unicodedata
 
@@ -8,7 +8,7 @@ _MARKS = regex.compile(r"\p{M}{30}(?=\p{M})")
 
 
 def clean_text(text: str) -> str:
-    """NFC without NUL; a lone surrogate, which no file can hold, becomes U+FFFD.
+    """Text in NFC without NUL; a lone surrogate, which UTF-8 cannot encode, becomes U+FFFD.
 
     A run of more than 30 marks is broken with U+034F, as Unicode's stream-safe format does (UAX 15, section 13): the time
     of normalising grows with the square of a run.

@@ -21,7 +21,7 @@ _INVALID = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_OPEN}{_CLOSE}\ufffe\uffff]"
 _WINDOWS_REFERENCE = re.compile(r"&#0*(12[89]|1[345]\d);?")     # browsers read &#128; to &#159; as windows-1252
 _MARKS = re.compile(f"([{_OPEN}{_CLOSE}])")
 _HIDDEN = ("script", "style", "noscript", "template", "head", "iframe", "svg", "select", "textarea")
-_CONTEXT = 20           # characters around a link's end or start that say whether it is in the main text
+_CONTEXT = 20           # characters around a link's end or start that decide whether it is in the main text
 _FEW = 100              # so many searches through the main text cost what taking it apart costs (measured)
 _ELEMENTS = XPath("count(//*)")
 
@@ -34,8 +34,9 @@ class PageElement(HtmlElement):
 
 
 class Visible(NamedTuple):
-    """The visible characters of a page in order, without white space, hyphens and bars, which extraction puts in or leaves
-    out; each link's place in them; how many characters without white space there are.
+    """The visible characters of a page in order, each link's position in them, and the count without white space.
+
+    White space, hyphens and bars are left out of the characters, because extractors add and drop them.
     """
 
     letters: str
@@ -88,7 +89,7 @@ def _nesting(tree: HtmlElement, most: int) -> int:
 
 
 def visible(tree: HtmlElement) -> Visible:
-    """What a reader sees of a page, hidden elements left out; a link inside a link counts with the outer one."""
+    """The visible text and links of a page, hidden elements left out; a link inside a link counts with the outer one."""
     tree = copy(tree)
     strip_elements(tree, *_HIDDEN, with_tail=False)
     for link in tree.iter("a"):
@@ -110,7 +111,7 @@ def visible(tree: HtmlElement) -> Visible:
 
 
 def links_inside(seen: Visible, text: str) -> list[tuple[int, int, int]]:
-    """The links whose text, with what stands before it or after it, occurs in the main text."""
+    """The links whose text, with its context before or after, occurs in the main text."""
     main = _plain("".join(text.split()))
     size = min(_CONTEXT, len(main))
     around = [(seen.letters[max(end - size, 0):end], seen.letters[start:start + size]) for start, end, _ in seen.links]

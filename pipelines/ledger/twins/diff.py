@@ -25,9 +25,9 @@ _WORD = re.compile(r"(?:[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3
 
 
 def words_of(text: str) -> list[str]:
-    """The words in order, each with one blank behind it where the text has white space.
+    r"""The words in order, each with one blank behind it where the text has white space.
 
-    >>> words_of("The  mill\\n turns. 水車は")
+    >>> words_of("The  mill\n turns. 水車は")
     ['The ', 'mill ', 'turns. ', '水', '車', 'は']
     """
     return [re.sub(r"\s+", " ", found) for found in _WORD.findall(text)]

@@ -63,6 +63,7 @@ class NationalId(NamedTuple):
     `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit; `first_run`:
     how many digits may stand there together, where it is not two letters that stand before them.
     """
+
     countries: tuple[str, ...]
     shape: re.Pattern[str]
     holds: Callable[[str], bool]

@@ -20,6 +20,7 @@ _BLOCK = re.compile(r"\d+")
 
 class Chain(NamedTuple):
     """A run of digits and separators: its place in the text, its blocks' places, and what stands between these."""
+
     start: int
     end: int
     blocks: list[Stretch]

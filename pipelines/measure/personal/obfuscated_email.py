@@ -93,8 +93,10 @@ def _bare(text: str, start: int, end: int) -> Stretch | None:
 
 
 def _spoken(text: str) -> list[Stretch]:
-    """"anna dot berg at host dot tld": the end is one that hosts have, no article begins the host, and a word such as
-    "mail" stands before it, the local part has a digit or dot, or it stands alone behind a colon."""
+    """Addresses spelled out in words, as in "anna dot berg at host dot tld".
+
+    The last label is a known suffix and the host does not begin with an article; besides, a word such as "mail" precedes the
+    address, the local part has a digit or dot, or it follows a colon on its own."""
     places: list[Stretch] = []
     for dot in _PLAIN_DOT.finditer(text):
         if places and dot.start() < places[-1][1]:

@@ -134,8 +134,9 @@ def _decimal(text: str, start: int, end: int) -> bool:
 
 
 def _plausible(text: str, start: int, end: int) -> bool:
-    """Few blocks, a long one and at most two kinds of separators, as in numbers to dial; rows of small numbers, times and
-    decimals are not."""
+    """Whether digits are grouped like a number to dial: few blocks, one of them long, at most two kinds of separators.
+
+    Rows of small numbers, times and decimals are not."""
     sizes = [len(block) for block in re.findall(r"\d+", text[start:end])]
     kinds = set(re.findall(r"[^\d() ]+| ", text[start:end]))
     return len(kinds) <= 2 <= len(sizes) <= 6 and max(sizes) >= 3 and sizes[0] >= 2 and sizes.count(1) == 0

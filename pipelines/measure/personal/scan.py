@@ -16,9 +16,12 @@ _GAP = 3                      # separators between two blocks of one number, at 
 
 
 class Marks(NamedTuple):
-    """Of one text, in characters: runs of decimal digits of any script (`starts`, `ends`) and those that two ASCII letters
-    stand before; the stretches that hold seven or more digits with at most three other characters between two of them;
-    long tokens (ASCII letters, digits, `_-+/.`); and opening brackets."""
+    """Candidate positions for the detectors in one text, in characters.
+
+    Runs of decimal digits of any script (`starts`, `ends`) and those preceded by two ASCII letters; stretches of seven or more
+    digits with at most three other characters between two of them; long tokens (ASCII letters, digits, `_-+/.`); and opening
+    brackets."""
+
     starts: np.ndarray
     ends: np.ndarray
     behind_letters: list[int]
