@@ -117,10 +117,8 @@ cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini
 cluster-stop:            ## ends what `make cluster` started
 	@$(BIN)/python -m cluster stop $(ARGS)
 
-PURE    = tests/base tests/text tests/measure tests/screen tests/dedup/test_functions.py tests/curate/test_edits.py \
-          tests/curate/test_pieces.py tests/pack tests/tokenizer tests/house/test_floors.py tests/house/test_readme.py
-check: lint              ## lint, types and the tests that start no run: a minute and a half at most
-	$(BIN)/python -m pytest -n 2 $(PURE)
+check: lint              ## lint, types and the quick tests: a minute and a half at most
+	$(BIN)/python -m pytest -n 2 -m "not slow and not cluster"
 test: setup              ## every test but those that need a cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
 test-wheel: setup        ## the wheel of this tree in an environment and a folder of its own

@@ -9,8 +9,11 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.command_line import DATASETS, ROOT, STAGES, command, hashes, put_sample, run, run_all
+
+pytestmark = pytest.mark.slow
 
 # A stage that writes Parquet by workers, one that looks at the whole corpus first, one that writes files, one that writes
 # streams; what lies between them has the same way of writing as extract.
