@@ -75,7 +75,7 @@ def test_a_page_beside_its_copy_from_either_side(milled):
     assert all(len(line) <= 79 for line in lines)
     assert twins(Folder(str(data)), OTHER, colour=False) == lines
     assert any(RED in line for line in twins(Folder(str(data)), OTHER, colour=True))
-    with pytest.raises(StageError, match="has no copy and is none"):
+    with pytest.raises(StageError, match="has no duplicates; "):
         twins(Folder(str(data)), pages_without(data), colour=False)
 
 
