@@ -70,7 +70,7 @@ def test_a_page_beside_its_copy_from_either_side(milled):
     lines = ran.stdout.splitlines()
     assert lines[0] == "twins      nearly the same text: Jaccard 0.936, threshold 0.8"
     assert lines[1].split() == ["kept", TIDES] and lines[3].split() == ["removed", OTHER]
-    assert "stays      it is longer" in lines
+    assert "reason     it is longer" in lines
     assert "in winter time all year {+round, and   | in winter time all year [-round.-]" in lines
     assert all(len(line) <= 79 for line in lines)
     assert twins(Folder(str(data)), OTHER, colour=False) == lines

@@ -98,7 +98,7 @@ def pair(kept: Page, removed: Page, settings: Row, colour: bool) -> list[str]:
         first, *rest = labelled(label, f"{shown(page.found.url, host=page.found.host)} ({facts})")
         lines += [f"{hue}{first}{plain}" if hue else first, *rest]
     if kind:
-        lines += labelled("stays", because(kept, removed, settings))
+        lines += labelled("reason", because(kept, removed, settings))
     if kind in ("record", "exact"):
         return lines
     left, right = (shown(page.document["text"], page.signals["language"], page.found.host) for page in (kept, removed))
@@ -115,9 +115,9 @@ def because(kept: Page, removed: Page, settings: Row) -> str:
     for name in order:
         one, other = (_standing(name, page, settings["source_priority"]) for page in (kept, removed))
         if one != other:
-            return BECAUSE[name] if one < other else "of the pages that stay it is the most like the one that goes"
+            return BECAUSE[name] if one < other else "of the kept pages it is the most similar to the removed one"
     return "its id is the smaller; all else is equal" if kept.found.id < removed.found.id else \
-        "of the pages that stay it is the most like the one that goes"
+        "of the kept pages it is the most similar to the removed one"
 
 
 def _standing(name: str, page: Page, priority: list[str]) -> Any:
