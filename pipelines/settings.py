@@ -1,4 +1,4 @@
-"""All configuration of a run, read and checked before the first byte of data: every problem at once, each with its cure.
+"""Configuration of a run, read and validated before the first byte of data: every problem at once, each with its cure.
 
 Three kinds of file: settings.yaml (a section a stage), rules.yaml (bounds and policies), mixtures/*.yaml (recipes).
 """

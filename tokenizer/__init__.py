@@ -1,1 +1,1 @@
-"""Byte-level BPE: train one, load one, turn text into ids and back. Knows nothing of Beam or of the model."""
+"""Byte-level BPE tokenizers: training, loading, encoding and decoding. Independent of Beam and of the model."""

@@ -55,7 +55,7 @@ class Encoder:
             raise TokenizerError(f"{path}: there is no such file; train one with `python -m tokenizer train`") from None
 
     def encode(self, texts: pa.StringArray | pa.LargeStringArray) -> pa.ListArray:
-        """The ids of every text, list<uint16> or list<uint32> by `dtype`; a null stays null.
+        """The ids of every text, list<uint16> or list<uint32> by `dtype`; a null is kept.
 
         Fewer than 2**31 ids in all: give texts of less than 2 GB at once.
         """

@@ -13,7 +13,7 @@ from textmill.tokenizer.training import TokenizerSettings, chosen, train, write_
 
 
 def train_files(files: Sequence[Path], folder: Path, training: TokenizerSettings, column: str) -> str:
-    """Train on `files`, write `folder`, and say in a line how large it is and how well it compresses.
+    """Train on `files` and write `folder`; the summary line, with size and compression.
 
     The files are read twice: once to count their bytes, then to learn from the texts that `chosen` takes by the hash
     of the text. So their order does not matter, and memory does not grow with them.

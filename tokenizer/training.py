@@ -1,4 +1,4 @@
-"""Train a byte-level BPE: the same texts in any order, on any number of threads, give the same `tokenizer.json`.
+"""BPE training: the same texts in any order, on any number of threads, give the same `tokenizer.json`.
 
 The trainer is Hugging Face's. It first counts the pieces of text between the cuts of the pattern, so the order of the
 texts is gone before the first merge; the next merge is the pair that occurs most often, and of several the one whose

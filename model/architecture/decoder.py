@@ -1,4 +1,4 @@
-"""Decoder: what all architectures share, from token ids to logits or to the loss at each position.
+"""Decoder-only transformer, the base of all architectures: from token ids to logits or to the loss at each position.
 
 An architecture is a subclass in a file of its own and a line in `build.ARCHITECTURES`. It says how hidden states and the
 output matrix come about, how a shape becomes a `config.json` of transformers, and the sizes that callers ask for; none of
@@ -18,7 +18,7 @@ from textmill.model.architecture.attention import Attend, Heads, Masking, choose
 from textmill.model.architecture.cache import Cache
 from textmill.model.architecture.shapes import Shape
 
-LOGITS = 1 << 23        # logits held at a time, 32 MiB as float32; beyond, they are computed once more going backward
+LOGITS = 1 << 23        # logits in memory at a time, 32 MiB as float32; beyond, they are computed once more going backward
 STD = 0.02              # of the initial weights (GPT-2)
 
 

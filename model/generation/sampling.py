@@ -35,5 +35,5 @@ def next_token(logits: torch.Tensor, settings: SamplingSettings, random: torch.G
     ordered, ids = (logits / settings.temperature).sort(descending=True, stable=True)
     chances = ordered[:settings.top_k].softmax(-1)
     if settings.top_p is not None:
-        chances = chances * (chances.cumsum(-1) - chances < settings.top_p)        # the one that crosses p stays
+        chances = chances * (chances.cumsum(-1) - chances < settings.top_p)        # the one that crosses p is kept
     return int(ids[torch.multinomial(chances, 1, generator=random)])

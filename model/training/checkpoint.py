@@ -1,4 +1,4 @@
-"""Checkpoints of a run: safetensors and JSON only, published whole, and never one of another run taken up.
+"""Checkpoints of a run: safetensors and JSON only, written atomically, and resumed only by the same run.
 
 A run's folder holds `step-00000120/` (config.json in the form of transformers, model.safetensors, optimizer.safetensors,
 state.json), the tokenizer and log.jsonl. A checkpoint is written under a name of its own and renamed, so a folder named
@@ -28,7 +28,7 @@ from textmill.model.training.settings import RunSettings
 class State:
     """Where a run stands; `settings` and `sources` say which run it is.
 
-    In state.json the settings are called `plan`, as they were from the beginning, and each source stands under its name.
+    In state.json the settings are called `plan`, as in every earlier version, and each source is under its name.
     """
 
     settings: RunSettings

@@ -1,6 +1,6 @@
 """Edits: what curate changes in a text, recorded as (kind, from, to) in characters of `documents.text`.
 
-An edit's kind says what stands in its place, so the text and its edits give the curated text and nothing removed has
+An edit's kind determines its replacement, so the text and its edits give the curated text and nothing removed has
 to be stored: a kind in capitals leaves its placeholder ("EMAIL" leaves "<EMAIL>"), "tag:EMAIL" marks a place and
 changes nothing, "clean:table" leaves nothing.
 """
@@ -30,14 +30,14 @@ def too_many(findings: Iterable[Edit], policy: PersonalDataPolicy) -> list[tuple
 
 
 def replacement(kind: str, removed: str) -> str:
-    """What stands where an edit of `kind` found `removed`."""
+    """The replacement of `removed` by an edit of `kind`."""
     return removed if kind.startswith(_TAG) else "" if kind.startswith(_CLEAN) else f"<{kind}>"
 
 
 def apply_edits(text: str, edits: Sequence[Edit], start: int = 0, end: int | None = None) -> str:
     """`text[start:end]` with its edits made. Edits are sorted, apart from each other, and none straddles start or end.
 
-    Raises ValueError where they are not: a text must not leave with half of an edit.
+    Raises ValueError where they are not: a text must not be published with half of an edit.
     """
     end = len(text) if end is None else end
     parts, at = [], start

@@ -1,11 +1,11 @@
-"""Evaluation sets, and the documents that hold parts of their items: a model must not be trained on its own exam.
+"""Decontamination: documents that contain items of evaluation sets are found by n-gram overlap.
 
 A set is a JSONL file (plain, gzip or zstd) in `evaluation_sets/` of the data folder; an item is a line, and every string in
 it counts, however deep, each for itself. Items are compared by runs of 13 words as words.py splits them, without case or
 punctuation (Brown et al. 2020, appendix C); an item without a string of 13 words by its strings of 8 to 12, whole. A run that
-more than 10 items share is the set's own wording ("Choose the best answer …") and counts for none.
+more than 10 items share is prompt boilerplate ("Choose the best answer …") and counts for none.
 
-The overlap of an item and a document is the share of the item's distinct runs that the document holds.
+The overlap of an item and a document is the share of the item's distinct runs that the document contains.
 """
 
 import json
@@ -23,7 +23,7 @@ from textmill.pipelines.text.words import Words, chained, read_words
 
 SETS = Named("evaluation set", "evaluation_sets", "curate.evaluation_sets")
 RUN = 13                # words
-SHORTEST = 8            # words of an item that is compared whole: below it, sentences meet by chance
+SHORTEST = 8            # words of an item that is compared whole: shorter sentences coincide by chance
 SHARED = 10             # items
 _LONGEST = 1 << 26      # bytes of a line
 
@@ -42,13 +42,13 @@ class Evaluation:
 
 
 def open_sets(names: Sequence[str], policy: EvaluationPolicy, data: Folder) -> Evaluation | None:
-    """The sets of these names in one index, or None where there are none. StageError with everything that is wrong."""
+    """The sets of these names in one index, or None where there are none. StageError with all problems."""
     items = [item for listed in SETS.read(names, data, read_set) for item in listed]
     return index(items, policy) if items else None
 
 
 def read_set(name: str, file: Any) -> list[tuple[str, list[str]]]:
-    """("file:line", its strings) of every item; ContentError where a line is no JSON, or none could ever be found."""
+    """("file:line", its strings) of every item; ContentError where a line is not JSON, or no item is long enough to match."""
     items = []
     for number, line in enumerate(read_lines(file, 0, 1 << 62, _LONGEST), start=1):
         if line.data is None:
@@ -122,7 +122,7 @@ def _runs(words: Words, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        yield value.encode("utf-8", "replace").decode()     # JSON may hold half of a surrogate pair
+        yield value.encode("utf-8", "replace").decode()     # JSON may contain half of a surrogate pair
     elif isinstance(value, (list, dict)):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _strings(one)

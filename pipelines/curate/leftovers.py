@@ -1,4 +1,4 @@
-"""What extraction leaves of tables that only laid a page out: rows without a word, and rules under no heading.
+"""Removal of layout-table debris: rows without a word, and rules under no heading.
 
 On the pages of the development crawl these are the only lines without meaning that come again and again; stray menu lines
 do not: no wrong line of 80 characters or fewer was on more than 2 of 130 pages with full gold text, so no list of phrases
@@ -16,7 +16,7 @@ _ROW = re.compile(r"[ \t]*\|.*\w.*\|[ \t]*")
 
 
 def leftovers(text: str) -> list[Edit]:
-    """An edit for each such line with its line end, in order. A rule under a row with words stays: it heads a table."""
+    """An edit for each such line with its line end, in order. A rule under a row with words is kept: it heads a table."""
     if "|" not in text:
         return []
     edits: list[Edit] = []

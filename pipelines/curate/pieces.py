@@ -1,4 +1,4 @@
-"""Pieces: a long text cut where a reader would pause, without losing a character and never inside an edit."""
+"""Splitting of long texts into pieces, at natural breaks, without losing a character and never inside an edit."""
 
 import re
 from bisect import bisect_right

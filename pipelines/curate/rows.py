@@ -1,4 +1,4 @@
-"""Rows of `curated` and of curate's `_rejected`: every document gives one or more of the first or one of the second."""
+"""Rows of `curated` and of curate's `_rejected`: every document becomes one or more of the first or one of the second."""
 
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from textmill.pipelines.screen.rules import PersonalDataPolicy
 from textmill.pipelines.text.slices import slices
 
 EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
-# Items of evaluation sets that the document holds, with the share of each: the largest first, five at most.
+# Items of evaluation sets that the document contains, with the share of each: the largest first, five at most.
 ITEMS = pa.list_(pa.struct([("item", pa.string()), ("overlap", pa.float32())]))
 _SHOWN = 5
 _BARS = r"\|[ \t:-]*\|"           # what a text with leftovers has at least
@@ -36,7 +36,7 @@ def curate_batch(documents: pa.RecordBatch, signals: pa.RecordBatch, verdicts: p
     """(curated, rejected) of aligned batches: documents with a row in the first and rows of the second add up to all.
 
     A document is rejected by the first rule that screen found broken, else as the copy of another, else by the
-    personal-data policy, else because it holds an item of `evaluation` whose policy is to drop it. `threshold` is the
+    personal-data policy, else because it contains an item of `evaluation` whose policy is to drop it. `threshold` is the
     similarity that dedup asked of near copies, for the `bound` of those rows.
     Raises ValueError where the batches are not aligned or a document was not kept without a rule.
     """
@@ -64,7 +64,7 @@ def curate_batch(documents: pa.RecordBatch, signals: pa.RecordBatch, verdicts: p
 
 
 def _held(documents: pa.RecordBatch, rows: list[int], evaluation: Evaluation) -> dict[int, list[tuple[str, float]]]:
-    """Of each document that holds enough of an item: its items and their overlaps."""
+    """Of each document that contains enough of an item: its items and their overlaps."""
     at = pa.array(rows, pa.int64())
     texts = documents.column("text").take(at)
     found = [items for start, end in slices(texts)
@@ -163,7 +163,7 @@ def _dropped(drops: list[list[tuple[str, int, int]]]) -> tuple[pa.Array, ...]:
 
 
 def _contaminated(known: list[list[tuple[str, float]]], evaluation: Evaluation | None) -> tuple[pa.Array, ...]:
-    """Of each document that holds items of an evaluation set: the largest overlap, the bound, and the items."""
+    """Of each document that contains items of an evaluation set: the largest overlap, the bound, and the items."""
     bound = [str(evaluation.policy.overlap)] if evaluation else []
     columns = (["evaluation"] * len(known), [f"{items[0][1]:.3f}" for items in known], bound * len(known),
                [", ".join(f"{item} {share:.3f}" for item, share in items[:_SHOWN]) for items in known])

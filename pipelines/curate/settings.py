@@ -1,4 +1,4 @@
-"""What a user sets of curate."""
+"""Configuration of curate."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ class CurateSettings:
     clean_tables: bool = True
     """Rows of tables without a word are taken out, each recorded as an edit."""
     evaluation_sets: tuple[str, ...] = ()
-    """Files under evaluation_sets/: documents that hold their items are dropped or tagged."""
+    """Files under evaluation_sets/: documents that contain their items are dropped or tagged."""
 
     def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
+        """Invalid settings, one sentence each."""
         if self.max_piece_bytes < 256:
             yield f"max_piece_bytes is {self.max_piece_bytes}; pieces that short cut words and sentences: give 256 or more"
         for name in self.evaluation_sets:

@@ -1,4 +1,4 @@
-"""Curate: what is kept and no copy becomes text to learn from, with personal data taken out and long pages cut."""
+"""Curate: training text from kept documents that are no copies, with personal data replaced and long pages cut."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From signatures to bands: equal bands of two documents are what makes them candidates."""
+"""MinHash LSH banding: documents that agree in a band of their signatures become candidates."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Buckets: documents that agree in a band. Equal buckets of different bands become one."""
+"""LSH buckets: documents that agree in a band. Equal buckets of different bands are merged."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Clusters: connected components over verified edges, by spanning forests that merge in any order to the same bytes."""
+"""Clusters of duplicates: connected components over verified edges, by spanning forests that merge in any order."""
 
 from collections.abc import Iterable
 
@@ -35,7 +35,7 @@ class SpanningForest(beam.CombineFn):
         return [_merged(accumulator)]
 
     def _compacted(self, pieces: list[bytes]) -> list[bytes]:
-        """The first piece may be a forest; it is merged anew only when as much again has gathered."""
+        """The first piece may be a forest; it is merged again only when as much again has accumulated."""
         gathered = sum(map(len, pieces[1:]))
         return [_merged(pieces)] if gathered > max(COMPACT_BYTES, len(pieces[0]) if pieces else 0) else pieces
 

@@ -1,7 +1,7 @@
-"""Copies that need no comparing: the same record, the same address, the same text.
+"""Exact duplicates: the same record, the same address, the same text.
 
 Rows of all documents are grouped by key; only groups of two or more go on, and one resolution over those says, kind
-after kind, which document stays: the newest capture of an address, else the first in the declared order.
+after kind, which document is kept: the newest capture of an address, else the first in the declared order.
 """
 
 import hashlib
@@ -98,7 +98,7 @@ KEYS: dict[Kind, Keys] = {
 
 
 def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(REMOVED, MEMBER): which document goes and which one it is a copy of; and every document named there.
+    """(REMOVED, MEMBER): each removed document with the one it is a copy of; and every document named there.
 
     `keyed` are the rows of all groups of two or more, and any others, in any order. Both results are sorted by
     reference. The kept document of one kind may be removed by a later kind; one removed by an earlier kind takes no part

@@ -1,6 +1,6 @@
-"""Packed rows between the steps: one file a partition in the run's work folder, whole or not there.
+"""Work files of packed rows between the steps: one file per partition, written atomically.
 
-A pass that ended leaves its mark, so a run that was killed goes on after the last finished pass.
+A finished pass leaves a marker, so that a killed run resumes after the last finished pass.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def rows_of_part(rows: np.ndarray, ordinal: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Grouping:
-    """A step that groups rows: into how many passes and partitions it is cut, and the folder of its files.
+    """A grouping step: its numbers of passes and partitions, and the folder of its files.
 
     Both numbers are part of the folder's name, so files of an earlier cut are never taken for files of this one.
     """

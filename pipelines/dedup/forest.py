@@ -1,6 +1,6 @@
 """Connected components as forests: pairs of uint64 (reference, smallest reference of its component), sorted by reference.
 
-A forest is the same for the same edges however they were dealt out, because it says nothing about how the components came
+The same edges give the same forest however they were distributed, because it does not record how the components came
 about.
 """
 

@@ -1,4 +1,4 @@
-"""Exact Jaccard similarity of stored shingle sets. Nothing counts as a copy whose set was not compared.
+"""Exact Jaccard similarity of stored shingle sets: every near duplicate is verified by it.
 
 In a group of documents that will be compared many times over, the shingles that at least two of them share are numbered
 and each set becomes a row of bits: a pair then costs some words of `and` and bit counts (measured on 400 shingles:
@@ -19,7 +19,7 @@ FLAG_BYTES = 64 << 20       # flags unpacked at a time, and bits compared at a t
 
 
 class Jaccards:
-    """The similarities of some documents: rows of `index`, where `groups` (ascending) says who is compared with whom."""
+    """The similarities of some documents: rows of `index`, compared within `groups` (ascending)."""
 
     def __init__(self, sets: ShingleSets, index: np.ndarray, groups: np.ndarray):
         self._sets, self._index = sets, index

@@ -1,7 +1,7 @@
-"""Who stays: per cluster, every document that no earlier one in the declared order is a copy of.
+"""Which copy is kept: a document is removed only if it is similar to a kept one, never transitively.
 
 So each removed document has a kept one whose Jaccard similarity with it was computed and is at least the threshold, and
-no two kept documents of a cluster are copies of each other: chains carry no stranger along.
+no two kept documents of a cluster are copies of each other: a chain of copies removes no dissimilar document.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from textmill.pipelines.dedup.packed import MEMBER_FIELDS, in_order, run_starts,
 from textmill.pipelines.dedup.shingle_sets import ShingleSets
 from textmill.pipelines.dedup.verify import chunks, in_rounds
 
-# A member of a cluster: `kind` 0 takes part in the choice; another was removed as a copy of `kept` before.
+# A member of a cluster: `kind` 0 takes part in the choice; others were removed earlier as copies of `kept`.
 CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])
 DECISION = np.dtype([("ref", "<u8"), ("cluster_high", "<u8"), ("cluster_low", "<u8"), ("kept_high", "<u8"),
                      ("kept_low", "<u8"), ("kind", "u1"), ("similarity", "<f8"), ("cluster_size", "<u4")])
@@ -41,7 +41,7 @@ def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order:
     target[earlier] = by_ref[rows["ref"][by_ref].searchsorted(rows["kept"][earlier])]
     while not np.array_equal(target, target[target]):           # a copy of a copy, up to three kinds deep
         target = target[target]
-    # One text, one set: a copy's similarity with what stays is that of the document whose text it shares.
+    # One text, one set: a copy's similarity with the kept one is that of the document whose text it shares.
     similarity[earlier] = np.where(rows["kind"][earlier] != EXACT.code, np.nan,
                                    np.where(kept[target[earlier]] == target[earlier], 1.0, similarity[target[earlier]]))
     kept = kept[target]
@@ -59,9 +59,9 @@ def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order:
 
 
 def _choice(rows: np.ndarray, sets: ShingleSets, threshold: float, all_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each row the row that stays in its place (itself where it stays) and their Jaccard (NaN where it stays).
+    """For each row the row kept in its place (itself where kept) and their Jaccard (NaN where kept).
 
-    `rows` are sorted by cluster and declared order. Rows removed before are left out (they stay "themselves").
+    `rows` are sorted by cluster and declared order. Rows removed earlier are left out (they map to themselves).
     """
     kept, similarity = np.arange(len(rows)), np.full(len(rows), np.nan)
     part = np.flatnonzero(rows["kind"] == 0)
@@ -123,10 +123,10 @@ def _prefer_closest(rows: np.ndarray, kept: np.ndarray, similarity: np.ndarray, 
 
 
 def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: np.ndarray) -> pa.RecordBatch:
-    """Rows of `duplicates`, aligned with the documents of these ids; null all along where a document has no twin.
+    """Rows of `duplicates`, aligned with the documents of these ids; all null where a document has no duplicate.
 
     `decided` are the DECISION rows of these documents and `held` the HELD rows, each once, sorted by reference; document
-    n has reference first_ref + n. A document that goes is not said to be contained in another.
+    n has reference first_ref + n. A removed document is not reported as contained in another.
     """
     take = _places(decided, first_ref, len(ids))
     kind = pa.array([None, *(kind.name for kind in KINDS)], pa.string()).take(pa.array(decided["kind"])).take(take)

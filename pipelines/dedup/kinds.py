@@ -1,4 +1,4 @@
-"""The kinds of copy, in the order they are looked for: a kind sees only what the kinds before it left.
+"""Kinds of copy, in the order they are searched for: each kind sees only what earlier kinds kept.
 
 A new kind is a line here and, where equal keys prove it, its key in `exact.KEYS`. Codes are stored in work files only, names
 in `duplicates.kind` and in the rule `duplicate_<name>`.

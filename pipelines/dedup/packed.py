@@ -21,7 +21,7 @@ MEMBER_FIELDS = [
 MEMBER = np.dtype(MEMBER_FIELDS)
 NO_DATE = np.iinfo(np.int64).min
 
-GROWTH = 6              # bytes the local runner holds per byte that it groups (measured)
+GROWTH = 6              # bytes the local runner needs per byte that it groups (measured)
 PARTITION_BYTES = 32 << 20
 RESERVED_PARTITIONS = 16
 

@@ -1,4 +1,4 @@
-"""What a user sets of dedup, and what follows from it: how likely a pair of a given similarity is found."""
+"""Settings of dedup, and the LSH banding chosen by them."""
 
 import math
 import os
@@ -20,11 +20,11 @@ class DedupSettings:
     recall: float = 0.99
     """Share of pairs at the threshold that must become candidates: chooses bands and rows."""
     bands: int | None = None
-    """With `rows`, a banding of one's own, such as FineWeb's 14 × 8; both or neither."""
+    """With `rows`, an explicit banding, such as FineWeb's 14 × 8; both or neither."""
     rows: int | None = None
     """Hashes in a band."""
     min_containment: float = 0.9
-    """Share of a text's shingles in another from which on it is reported as contained in it."""
+    """Least share of a text's shingles in another for it to be reported as contained in it."""
     max_rounds: int = 8
     """A bucket's members are compared with at most so many of them."""
     max_all_pairs_cluster: int = 1000
@@ -32,9 +32,9 @@ class DedupSettings:
     order: tuple[Standing, ...] = ("source", "longest", "oldest")
     """Which copy is kept: the first in this order."""
     source_priority: tuple[str, ...] = ()
-    """Best first; sources not named come after these, all alike."""
+    """Best first; sources not named rank equally after these."""
     max_memory_gb: float | None = None
-    """For what is grouped at one time; null is a quarter of the machine's."""
+    """Memory of one grouping; null is a quarter of the machine's."""
     passes: int | None = None
     """Over the keys; null: as many as the memory asks for."""
 
@@ -42,7 +42,7 @@ class DedupSettings:
                          "memory_gb": "max_memory_gb"}
 
     def problems(self) -> Iterator[str]:
-        """What cannot work, one sentence each."""
+        """Invalid settings, one sentence each."""
         if self.bands is None or self.rows is None:
             if self.bands is not self.rows:
                 yield "of bands and rows one is given; give both, or neither to have them chosen by recall"

@@ -2,7 +2,7 @@
 
 Two files a part: `<ordinal>.hashes` holds the sets one after the other, each ascending, as little-endian uint64;
 `<ordinal>.index` holds an INDEX row for each, sorted by reference. Local files are read through a memory map, so that
-what is read often stays in the system's own cache; others by range reads.
+frequent reads come from the page cache; others by range reads.
 """
 
 from collections import OrderedDict

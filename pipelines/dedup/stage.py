@@ -1,6 +1,6 @@
-"""Dedup: find every copy among the documents that screen keeps, prove it, and say which one stays.
+"""Dedup: duplicates among the documents that screen keeps, verified, with the copy to keep.
 
-The finding looks at the whole corpus and works in files of its own (`copies.py`); its decisions are then written part by
+The search runs over the whole corpus and works in files of its own (`copies.py`); its decisions are then written part by
 part, aligned with documents. A part whose decisions did not change is not written again.
 """
 
@@ -36,7 +36,7 @@ WORK = "_work"
 
 
 class Decisions(NamedTuple):
-    """What is decided on the rows of one part: a folder, its files of DECISION and HELD rows, and the hash of both."""
+    """The decisions on one part: a folder, its files of DECISION and HELD rows, and the hash of both."""
 
     folder: str
     decided: str
@@ -62,7 +62,7 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
         return Parquet(DUPLICATES)
 
     def output_settings(self, config: Configuration) -> Any:
-        """Memory and passes decide how the work is cut, not about a byte."""
+        """All but memory and passes, which divide the work and affect no output byte."""
         settings = to_plain(self.settings(config))
         return {name: value for name, value in settings.items() if name not in ("max_memory_gb", "passes")}
 
@@ -91,7 +91,7 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
                 for part, decisions in zip(self.aligned_tasks(context), prepared, strict=True)]
 
     def announce(self, context: RunContext, documents: int) -> None:
-        """What will be found with which chance; before a large run also what it will take."""
+        """Print the banding with its recall; before a large run also the estimated cost."""
         settings = self.settings(context.config)
         print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
         if documents >= LARGE:
@@ -103,7 +103,7 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
 
     def work(self, tools: None, settings: DedupSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
-        """`rejected` counts copies by kind, and apart from them what screen had sent away before."""
+        """`rejected` counts copies by kind, and separately the documents that screen rejected."""
         decisions: Decisions = task.payload
         decided = np.frombuffer(Folder(decisions.folder).read(decisions.decided), DECISION)
         held = np.frombuffer(Folder(decisions.folder).read(decisions.held), HELD)
@@ -128,13 +128,13 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
     def summary(self, counts: Counts) -> str:
         copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
         said = ", ".join(f"{kind} {n:,}" for kind, n in copies.items())
-        inside = f", {counts['contained']:,} of them within another" if counts.get("contained") else ""
+        inside = f", {counts['contained']:,} of them contained in another" if counts.get("contained") else ""
         return (f"{counts['kept'] + sum(copies.values()):,} documents, {counts['kept']:,} kept{inside}, "
                 f"{sum(copies.values()):,} copies{f' ({said})' if said else ''}")
 
 
 def store_decisions(work: Folder, ordinal: int, decided: np.ndarray, held: np.ndarray) -> Decisions:
-    """Write the DECISION and HELD rows of a part by its own row numbers: a new part elsewhere moves ordinals."""
+    """Write the DECISION and HELD rows of a part by its own row numbers: a new part shifts ordinals."""
     paths, written = (f"{ordinal:08d}.decided", f"{ordinal:08d}.held"), []
     for rows, path in zip((decided.copy(), held.copy()), paths, strict=True):
         rows["ref"] -= np.uint64(ordinal << 32)

@@ -1,4 +1,4 @@
-"""What is done to one part, one partition or one file in each step of dedup; `transforms.py` wires them.
+"""Per-part, per-partition and per-file functions of each step of dedup; `transforms.py` wires them.
 
 A part comes as (ordinal, task); a partition as (number, chunks of packed rows). Text is read in `store_sets` only.
 """
@@ -38,7 +38,7 @@ HELD_TAG = "held"
 
 @dataclass(frozen=True)
 class SearchRun:
-    """What every step of one run of dedup knows: the data folder, its own work folder, the settings."""
+    """Context of one dedup run: the data folder, its own work folder, the settings."""
 
     data: Folder
     work: Folder
@@ -71,7 +71,7 @@ def store_groups(partition: tuple[int, Iterable[bytes]], grouping: Grouping, num
 
 
 def resolve_groups(names: list[str], run: SearchRun, grouping: Grouping) -> None:
-    """Writes `removed` and `named`: what exact copies there are, and every document these rows mention."""
+    """Write `removed` and `named`: the exact copies, and every document these rows mention."""
     rows = [np.zeros(0, KEYED), *(read_rows(grouping.folder, name, KEYED) for name in names)]
     removed, named = resolve(np.concatenate(rows), run.settings.order)
     write_rows(run.work, REMOVED_FILE, removed)
@@ -79,7 +79,7 @@ def resolve_groups(names: list[str], run: SearchRun, grouping: Grouping) -> None
 
 
 def bands_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
-    """(partition, packed BAND rows) of the part's documents that are kept, no exact copies, and have words."""
+    """(partition, packed BAND rows) of the part's documents that are kept, not exact copies, and have words."""
     ordinal, task = part
     return gathered(_bands(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
 

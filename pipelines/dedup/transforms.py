@@ -1,4 +1,4 @@
-"""The steps of dedup as Beam transforms. Between two of them lie files; through a GroupByKey go packed rows only.
+"""The steps of dedup as Beam transforms, connected by files; only packed rows go through a GroupByKey.
 
 `parts` are (ordinal, task) pairs, `names` the files of an earlier grouping. A transform that groups does one pass.
 """

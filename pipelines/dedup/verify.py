@@ -1,6 +1,6 @@
-"""Candidates compared: which pairs of a bucket or a cluster are looked at, each once.
+"""Verification of candidates: which pairs of a bucket or a cluster are compared, each once.
 
-Members of a group are compared in rounds: all with the first, those that stay with the first of the rest, and so on. A
+Members of a group are compared in rounds: all with the first, those that remain with the first of the rest, and so on. A
 bucket of ten thousand members costs at most `rounds` times ten thousand comparisons, all buckets of a task being
 worked on side by side; a bucket of no more than `rounds` + 1 members has all its pairs compared at that price.
 """
@@ -93,7 +93,7 @@ def chunks(groups: np.ndarray, counts: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def members_of(groups: np.ndarray, first: int, last: int) -> tuple[int, int]:
-    """Where the groups from `first` to `last` stand in ascending `groups`."""
+    """Positions of the groups from `first` to `last` in ascending `groups`."""
     return int(groups.searchsorted(first)), int(groups.searchsorted(last, side="right"))
 
 
@@ -122,7 +122,7 @@ def _rounds(buckets: np.ndarray, members: np.ndarray, sets: ShingleSets, index: 
 
 
 class _Known:
-    """Pairs of rows of `index` and what they have in common: each compared once, however many buckets it occurs in."""
+    """Pairs of rows of `index` and their common shingles: each compared once, however many buckets it occurs in."""
 
     def __init__(self, jaccards: Jaccards, index: np.ndarray):
         self._jaccards, self._index = jaccards, index

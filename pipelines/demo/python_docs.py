@@ -1,4 +1,4 @@
-"""Write the documentation inside the running Python interpreter as raw text: real prose that every machine has.
+"""Import of the running Python's documentation as raw text: real prose that every machine has.
 
 One document for each topic of `pydoc_data.topics`, and one for each module of the standard library that has
 docstrings: its own, then those of its classes and functions in source order, each under its signature. The sources are
@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-# No prose for a reader, or third-party text that only happens to lie there.
+# Not prose, or third-party text that happens to be installed there.
 _LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "site-packages", "dist-packages",
              "__pycache__", "pydoc_data", "_vendor", "ensurepip", "lib-dynload"}
 
@@ -81,7 +81,7 @@ def _parsed(path: Path) -> ast.Module | None:
     """The syntax tree of a source file; None where there is none or this interpreter cannot parse it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")             # escapes in old sources are not ours to mend
+            warnings.simplefilter("ignore")             # invalid escapes in old sources are not ours to fix
             return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None

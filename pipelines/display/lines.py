@@ -1,6 +1,6 @@
 """Lines for a terminal of 80 columns: a label, then text that is folded beside it. Plain, so that a pipe gets the same.
 
-What came from a page goes through `shown`: personal data masked, control characters gone.
+Text from a page goes through `shown`, which masks personal data and removes control characters.
 """
 
 import textwrap
@@ -18,7 +18,7 @@ def shown(text: str | None, language: str = "und", host: str | None = None) -> s
 
 
 def labelled(label: str, text: str, indent: int = 0, width: int = LABEL) -> list[str]:
-    """`text` behind a label, folded; a word that is longer than a line stays whole, so that it can be copied.
+    """`text` behind a label, folded; a word longer than a line is not broken, so that it can be copied.
 
     >>> labelled("record", "sample/web/notebook.warc.gz")
     ['record     sample/web/notebook.warc.gz']

@@ -1,4 +1,4 @@
-"""Masking of what is shown to people: no personal data, and no character that a terminal or browser would obey."""
+"""Masking of displayed text: no personal data, and no control characters for a terminal or browser."""
 
 import re
 

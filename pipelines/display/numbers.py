@@ -1,8 +1,8 @@
-"""Numbers as people read them, the same everywhere on the page."""
+"""Number formatting, the same everywhere on the page."""
 
 
 def count(value: int | None) -> str:
-    """Thousands apart; a dash where nothing was counted.
+    """A count with thousands separators; a dash where nothing was counted.
 
     >>> count(1234567), count(None)
     ('1,234,567', '–')
@@ -23,7 +23,7 @@ def percent(share: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Whole numbers whole, others to four digits.
+    """A number: integers in full, others to four digits.
 
     >>> number(1_000_000.0), number(0.123456), number(None)
     ('1,000,000', '0.1235', '–')
@@ -34,7 +34,7 @@ def number(value: float | None) -> str:
 
 
 def short(value: float) -> str:
-    """For the ends of an axis.
+    """A short number for the ends of an axis.
 
     >>> short(20), short(10_000_000), short(1_000_000), short(0.3)
     ('20', '10 M', '1,000 k', '0.3')
@@ -46,7 +46,7 @@ def short(value: float) -> str:
 
 
 def size(value: int | None) -> str:
-    """Bytes.
+    """A size in bytes, with a unit.
 
     >>> size(999), size(1_234_567)
     ('999 bytes', '1.2 MB')

@@ -39,7 +39,7 @@ class _Tools:
 class Queue(NamedTuple):
     """Tasks that several workers of one host take from, each task once: an empty file in `folder` marks it as taken.
 
-    The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done stays idle. So each
+    The embedded runner gives each worker its elements at once, evenly by count, and a worker that is done idles. So each
     gets the whole queue.
     """
 
@@ -61,7 +61,7 @@ def _made(path: str) -> bool:
 
 
 def do_tasks(stage: Stage, context: RunContext, tasks: Sequence[Task]) -> None:
-    """One pipeline over the tasks, the largest first. A plain Create stays in one process, so they are dealt out.
+    """One pipeline over the tasks, the largest first. A plain Create runs in one process, so they are reshuffled.
 
     Workers of this host take from one queue. Those of a remote engine get equal numbers: Flink groups by hash, and
     once gave two slots eleven tasks as eight and three.

@@ -1,7 +1,7 @@
-"""Empties blocks: the spans of what was taken become end-of-text without targets, and every other block stays as it is.
+"""Erasure in packed blocks: spans of documents taken down become end-of-text without targets; all else is unchanged.
 
-A position outside all spans has no target and is filled with end-of-text already; so a span that was taken is taken out of
-the list, and its tokens are overwritten. Block numbers, files and their order stay.
+A position outside all spans has no target and is filled with end-of-text already; so an erased span is removed from
+the list, and its tokens are overwritten. Block numbers, files and their order do not change.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from textmill.pipelines.takedown.emptying import RULE
 
 @dataclass(frozen=True)
 class Held:
-    """What the blocks of a recipe hold of what is taken: numbers of blocks by split, ids, and the runs trained on them."""
+    """Documents to erase in the blocks of a recipe: numbers of blocks by split, ids, and the runs trained on them."""
 
     mixture: str
     blocks: dict[str, list[int]]
@@ -35,7 +35,7 @@ class Held:
 
 
 def held_in_blocks(data: Folder, ids: Iterable[str]) -> list[Held]:
-    """Every recipe whose blocks hold any of these documents."""
+    """Every recipe whose blocks contain any of these documents."""
     wanted, found = pa.array(sorted(set(ids)), pa.string()), []
     for mixture in datasets_under(data, "blocks"):
         blocks: dict[str, list[int]] = {}
@@ -75,7 +75,7 @@ def empty_blocks(data: Folder, held: Held) -> None:
 
 
 def clean_blocks(data: Folder, mixture: str) -> None:
-    """Remove files of blocks that the manifest does not list: what an emptied one replaced, or a killed run left."""
+    """Remove files of blocks that the manifest does not list: files replaced by emptied ones, or left by a killed run."""
     dataset = data / f"blocks/{mixture}"
     manifest = Manifest.read(dataset)
     listed = {*manifest.receipts, *(part.path for part in manifest.parts)} if manifest else set()
@@ -110,7 +110,7 @@ def identity_of(dataset: Folder) -> str:
 
 
 def _held(rows: pa.Table, wanted: pa.Array) -> tuple[list[int], set[str]]:
-    """The rows that hold any of these ids, and which ids."""
+    """The rows that contain any of these ids, and which ids."""
     lists = rows["spans"].combine_chunks()
     ids = lists.flatten().field("id")
     chosen = pc.is_in(ids, value_set=wanted)
@@ -119,7 +119,7 @@ def _held(rows: pa.Table, wanted: pa.Array) -> tuple[list[int], set[str]]:
 
 def _emptied_shard(dataset: Folder, receipt: Receipt, part: Part, rows: pa.Table, wanted: pa.Array,
                    named: set[str]) -> Receipt:
-    """Write a file of blocks anew under the name that says what was taken from it, and last its receipt."""
+    """Rewrite a file of blocks under a name that depends on what was erased, and last its receipt."""
     before = receipt.notes.get(RULE, {"fingerprint_without": receipt.fingerprint, "ids": []})
     ids = sorted({*before["ids"], *named})
     name = fingerprint(before["fingerprint_without"], RULE, ids)

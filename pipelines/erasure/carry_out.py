@@ -1,7 +1,7 @@
-"""Carrying out a takedown: remember, empty documents, bring what follows up to date, empty blocks, then search.
+"""Execution of a takedown: record it, empty documents, bring later stages up to date, empty blocks, then search.
 
-Every step can be repeated. A run that was killed is run again: what is remembered says what must be empty, and the stages
-know by their receipts what they have done. Raw files are never looked at, so it does not matter whether they are still there.
+Every step is idempotent. A killed run is run again: the record says which rows must be empty, and the stages
+know their finished tasks by receipts. Raw files are never read, so it does not matter whether they still exist.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ _MOST_HITS = 10
 
 
 def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
-    """Do it, a line for each step. StageError where something is left after all."""
+    """Execute it, a line for each step. StageError where the search finds something left."""
     data = context.data
     memory = remember(data, resolution)
     pending = [row for row in resolution.rows if row.pending and row.taken.id]
@@ -50,7 +50,7 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     for mixture in datasets_under(data, "blocks"):
         clean_blocks(data, mixture)
     written = empty_documents(context, memory)
-    yield f"documents: {len(pending):,} emptied now, parts written anew: {written:,}"
+    yield f"documents: {len(pending):,} emptied, parts rewritten: {written:,}"
     for stage in FOLLOWING:
         if Manifest.read(data / stage.dataset(context.config)):
             yield bring_up_to_date(stage, context, current={EXTRACT.name})
@@ -62,18 +62,18 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     if reports := data.entries("report"):
         for entry in reports:
             data.delete(entry.path)
-        yield "report: deleted, since it may have shown what is gone; run `textmill report`"
+        yield "report: deleted, because it may show removed texts; run `textmill report`"
     yield searched_line(data, memory, resolution)
 
 
 def ids_in_blocks(resolution: Resolution, memory: Memory) -> set[str]:
-    """The documents that no block may hold: all that was taken, and those that entries name by id, stored here or not."""
+    """The documents that no block may contain: all taken down, and those that entries name by id, stored here or not."""
     return {one.id for one in memory.taken if one.id} | {
         entry.value for entry in resolution.entries if entry.kind in ("id", "text")}
 
 
 def remember(data: Folder, resolution: Resolution) -> Memory:
-    """Write takedown.json: what was taken before by entries still in force, and what is taken now."""
+    """Write takedown.json: earlier takedowns of entries still in force, and the new ones."""
     known, found = read_memory(data).under(resolution.entries), resolution.memory()
     here = {(one.task, one.key) for one in found.taken}
     kept = [one for one in known.taken if (one.task, one.key) not in here]
@@ -86,7 +86,7 @@ def remember(data: Folder, resolution: Resolution) -> Memory:
 
 
 def passages(data: Folder, rows: list[TakenRow]) -> dict[str | None, tuple[str, ...]]:
-    """Of each of these documents the hashes of passages that no document outside of them has, as 16 hex digits.
+    """For each of these documents the hashes of passages that occur in no other document, as 16 hex digits.
 
     Reads all texts once.
     """
@@ -109,7 +109,7 @@ def passages(data: Folder, rows: list[TakenRow]) -> dict[str | None, tuple[str, 
 
 
 def mark_tokenizers(data: Folder, ids: list[str]) -> None:
-    """Say in the manifest of every tokenizer which documents were taken down after it was trained."""
+    """Record in the manifest of every tokenizer which documents were taken down after it was trained."""
     for name in datasets_under(data, "tokenizers") if ids else ():
         folder = data / f"tokenizers/{name}"
         manifest = Manifest.read(folder)
@@ -120,23 +120,23 @@ def mark_tokenizers(data: Folder, ids: list[str]) -> None:
 
 
 def emptied_blocks_line(held: Held) -> str:
-    """What was emptied in the blocks of a recipe, and which runs had been trained on them."""
+    """A line on the blocks emptied in a recipe, and the runs that were trained on them."""
     said = ", ".join(f"{len(blocks):,} of {split}" for split, blocks in held.blocks.items())
     runs = "".join(f"; checkpoints/{run} was trained on them: delete it, or train again" for run in held.runs)
     return f"blocks/{held.mixture}: spans emptied in {said}, all other blocks as they were{runs}"
 
 
 def searched_line(data: Folder, memory: Memory, resolution: Resolution) -> str:
-    """What the search looked for and where. StageError with what it found."""
+    """A line on the search. StageError with what it found."""
     *hits, searched = Search(memory, resolution.entries).hits(data)
     assert isinstance(searched, Searched)
     found = [hit for hit in hits if isinstance(hit, Hit)]
-    if left := sorted({f"{data.uri}/{hit.file} still holds {hit.what}" for hit in found if not hit.excused}):
+    if left := sorted({f"{data.uri}/{hit.file} still contains {hit.what}" for hit in found if not hit.excused}):
         more = [f"and {len(left) - _MOST_HITS:,} more"] if len(left) > _MOST_HITS else []
-        cure = "delete what is not needed, list the pages that hold it, and run the same command again"
+        cure = "delete what is not needed, list the pages that contain it, and run the same command again"
         raise StageError("\n".join([*left[:_MOST_HITS], *more, cure]))
     told = Counter(min(len(one.passages), 1) for one in memory.taken if one.id)
-    silent = f" ({told[0]:,} of them without one that no other page has)" if told[0] else ""
+    silent = f" ({told[0]:,} of them without a passage of their own)" if told[0] else ""
     paths = "; paths of raw files name it, and go with these files" if found else ""
     weights = f"; not searched: {searched.weights:,} files of model weights" if searched.weights else ""
     return (f"searched {searched.files:,} files, {searched.bytes / 1e6:,.1f} MB of text, for up to {PER_TEXT} passages of each "

@@ -1,6 +1,6 @@
-"""Empties what `documents` holds of the rows that were taken: their parts written anew from what is stored, not from raw.
+"""Erasure in `documents`: parts with rows taken down are rewritten from the stored rows, without the raw files.
 
-What comes out is byte for byte what extract would write from the raw files with the same rows taken, under the same names;
+The result is byte for byte what extract would write from the raw files with the same takedowns, under the same names;
 so it does not matter whether the raw files are still there.
 """
 
@@ -49,7 +49,7 @@ def empty_documents(context: RunContext, memory: Memory) -> int:
 
 
 def _emptied_task(dataset: Folder, receipt: Receipt, plain: str, keys: tuple[str, ...]) -> Receipt:
-    """Write the parts of a task anew, and last its receipt."""
+    """Rewrite the parts of a task, and last its receipt."""
     assert receipt.rejected is not None, "extract writes its rejected rows always"
     name, counts = fingerprint_with(plain, keys), _Counts(keys)
     parts = tuple(_emptied_part(dataset, part, f"{part.key}.{name}.parquet", DOCUMENTS, counts) for part in receipt.parts)

@@ -1,4 +1,4 @@
-"""What a takedown would do, as lines: the pages, the copies that may step in, the blocks, and the raw records to delete."""
+"""Preview of a takedown: the pages, the copies that may replace them, the blocks, and the raw records to delete."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from textmill.pipelines.takedown.matching import Resolution, TakenRow
 
 
 def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
-    """Everything that the entries take, and what follows from it."""
+    """All rows that the entries match, and the consequences."""
     rows = resolution.rows
     for entry in resolution.entries:
         count = sum(entry.name in row.taken.entries for row in rows)
@@ -27,7 +27,7 @@ def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
         yield from _page(row)
     twins = stepping_in(data, [row.taken.id for row in pending if row.taken.id])
     for gone, copies in twins.items():
-        yield from labelled("twins", f"of {gone} {_count(len(copies), 'copy', 'copies')} may step in, dedup decides anew:")
+        yield from labelled("twins", f"of {gone} {_count(len(copies), 'copy', 'copies')} may replace it, dedup decides:")
         found = find_ids(data, copies)
         for copy in copies:
             yield from (f"  {copy}  {shown(document.url or document.record_id)}" for document in found[copy][:1])
@@ -43,7 +43,7 @@ def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
 
 
 def stepping_in(data: Folder, ids: list[str]) -> dict[str, list[str]]:
-    """Id that is taken → the copies for which it stood and that are not taken themselves, both sorted."""
+    """Id taken down → the copies removed in its favour that are not taken down themselves, both sorted."""
     gone, found = pa.array(sorted(set(ids)), pa.string()), dict[str, set[str]]()
     manifest = Manifest.read(data / "duplicates")
     for part in manifest.parts if manifest and ids else ():

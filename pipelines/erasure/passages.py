@@ -1,6 +1,6 @@
-"""Passages: runs of 32 bytes of a text, remembered as 64-bit hashes, by which a search proves that the text is gone.
+"""Passage fingerprints: 64-bit hashes of 32-byte runs of a text, by which a search proves that the text is gone.
 
-A passage is good for that where no other document has it. All windows of a buffer are hashed at once: a polynomial modulo
+Only passages that occur in no other document serve. All windows of a buffer are hashed at once: a polynomial modulo
 2^64, put together by doubling, then scrambled. Two different windows meet with a chance of about 2^-64.
 """
 

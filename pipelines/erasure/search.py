@@ -1,4 +1,4 @@
-"""The search that ends a takedown: every file of the data folder, listed in a manifest or not, for what must not be there.
+"""Residue search after a takedown, in every file of the data folder, listed in a manifest or not.
 
 Looked for: passages of the texts, in every column of text, in token rows and blocks turned back into text, and in pages
 and lists; ids in blocks; the names of hosts and pages in the columns that hold names, in pages and in lists. Not looked
@@ -38,7 +38,7 @@ class Hit(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """How much was looked at: files, bytes of text, and the weights that were not."""
+    """Extent of a search: files, bytes of text, and the files of weights not searched."""
 
     files: int
     bytes: int
@@ -54,7 +54,7 @@ class Content(NamedTuple):
 
 
 class Search:
-    """What is looked for: made from the memory and the entries that are in force."""
+    """The search targets, from the record and the entries in force."""
 
     def __init__(self, memory: Memory, entries: Sequence[TakedownEntry]):
         self.of_passage = {int(passage, 16): one.id for one in memory.taken for passage in one.passages}
@@ -97,7 +97,7 @@ class Search:
             yield Hit(path, "an id in its spans")
 
     def _named(self, value: str) -> bool:
-        """Whether a URL or host in a column of names is one that was taken."""
+        """Whether a URL or host in a column of names was taken down."""
         name = host(value) or value.lower()
         return any(below(name, above) for above in self.hosts) or ("://" in value and canonical_url(value) in self.urls) \
             or ("://" not in value and "/" in value and self._writes(value.encode()))

@@ -1,4 +1,4 @@
-"""What takedown.txt in the data folder takes, and taking it out of every dataset and block, told line by line."""
+"""Preview and execution of the takedowns that takedown.txt lists."""
 
 from collections.abc import Iterator
 

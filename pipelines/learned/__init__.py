@@ -1,1 +1,1 @@
-"""Classify: how a classifier of texts is trained, calibrated and judged, honestly."""
+"""Training, calibration and evaluation of text classifiers and background tables."""

@@ -1,10 +1,10 @@
-"""Background table: how each language is usually written, counted on texts that are trusted.
+"""Background table: term and character statistics of each language, counted on trusted texts.
 
     textmill background --name web                       from DATA/curated
     textmill background --name web --texts some/folder   from elsewhere
 
 The table becomes DATA/background/NAME.parquet, an input of measure like a model: `measure.background: web` in settings.yaml
-chooses it, and nothing makes it again by itself. Guarantees the same bytes from the same texts in any order. A tenth of the
+selects it, and it is never rebuilt automatically. Guarantees the same bytes from the same texts in any order. A tenth of the
 texts, by the hash of their content, is not counted: on these the mean bits per character of the language are measured.
 """
 
@@ -38,9 +38,9 @@ from textmill.pipelines.text.words import Words, read_words
 
 HELD_OUT = 10               # one text in so many
 TERMS, GRAMS = 20_000, 60_000       # of a language, the most frequent
-FEWEST_CHARACTERS = 20_000  # of words: less is no picture of a language
+FEWEST_CHARACTERS = 20_000  # of words: less does not represent a language
 RARE = 2                    # occurrences of a gram below which it is left out
-FEWEST_HELD_OUT = 3         # texts, or the mean bits of a language are anyone's guess
+FEWEST_HELD_OUT = 3         # texts, for a stable mean of the bits of a language
 ALL = 1 << 40               # words of a text: every one is counted
 
 
@@ -75,7 +75,7 @@ class Tally:
 
 @dataclass
 class LanguageCount:
-    """What was counted of one language: its words; its grams of three characters, two and one."""
+    """Counts of one language: its words; its grams of three characters, two and one."""
 
     terms: Tally = field(default_factory=Tally)
     grams: tuple[Tally, Tally, Tally] = field(default_factory=lambda: (Tally(), Tally(), Tally()))
@@ -83,7 +83,7 @@ class LanguageCount:
 
 
 def build(texts: Texts, data: Folder, tools: MeasureTools) -> tuple[pa.Table, dict[str, dict[str, float]]]:
-    """(the table, what it says of each language). StageError where no language has text enough."""
+    """(the table, its facts by language). StageError where no language has enough text."""
     counted: dict[str, LanguageCount] = {}
     for words, languages, held in _batches(texts, data, tools):
         for text, language in enumerate(languages):
@@ -160,7 +160,7 @@ def _rows(tables: Mapping[str, Table]) -> pa.Table:
 
 
 def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) -> int:
-    """The file, published whole; its bytes. `facts` go into its metadata and are its claim to be a background table."""
+    """Write the file atomically; its size in bytes. `facts` go into its metadata and are its claim to be a background table."""
     told = json.dumps({"version": VERSION, **facts}, sort_keys=True)
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({"background": told}), sink, compression="zstd", write_page_checksum=True)
@@ -170,7 +170,7 @@ def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) ->
 
 
 def make_background(data: Folder, config: str, name: str, given: str) -> str:
-    """Count, write DATA/background/NAME.parquet, and say so in a line. `config` is a settings file, `given` names the texts."""
+    """Count and write DATA/background/NAME.parquet; the summary line. `config` is a settings file, `given` names the texts."""
     settings = parse(Settings, read_yaml(config), config)
     texts = parse_texts(given, settings.extract.text_columns)
     table, languages = build(texts, data, open_tools(replace(settings.measure, background=None, classifier=None)))

@@ -1,4 +1,4 @@
-"""A classifier trained on texts that are good and texts that are not: an opinion for `classifier_score`, and for what-if.
+"""Training of a text classifier on positive and negative examples, for the measurement `classifier_score`.
 
     textmill classifier --name spam --good mail.jsonl.zst:label=ham --bad mail.jsonl.zst:label=spam
 
@@ -7,10 +7,10 @@ Documents of the data folder may have their labels in a file of their own, as th
     … --good 'documents:what=good*' --bad 'documents:what=spam*|thin*' --labels sample/labels.jsonl
 
 It becomes DATA/classifiers/NAME/, an input of measure like a model: `measure.classifier: spam` in settings.yaml chooses it,
-and nothing trains it again by itself. Guarantees the same bytes from the same texts in any order (one thread, fixed seed).
+and it is never retrained automatically. Guarantees the same bytes from the same texts in any order (one thread, fixed seed).
 Texts are held in memory.
 
-The figures it prints are of texts that it has not seen: texts are dealt out by hash, all near copies of one another to the
+The metrics it prints are of held-out texts: texts are split by hash, near copies of one another always to the
 same side (pipelines/learned/split.py). Its score is calibrated on texts of its own side: see `calibration`.
 """
 
@@ -23,7 +23,7 @@ from textmill.pipelines.learned.fit import Report, make
 from textmill.pipelines.measure.classifier import folder_of
 from textmill.pipelines.settings import Settings
 
-FEW = 100                   # held-out texts of a side, below which the figures say little
+FEW = 100                   # held-out texts of a side, below which the metrics are unreliable
 
 
 def make_classifier(data: Folder, config: str, name: str, good: str, bad: str, labels: str | None, held_out: float) -> str:
@@ -41,7 +41,7 @@ def make_classifier(data: Folder, config: str, name: str, good: str, bad: str, l
 
 
 def summary(report: Report, where: str) -> str:
-    """What was learned from, and how well it tells texts apart that it has not seen, in one line."""
+    """The training set and the held-out metrics, in one line."""
     few = min(report.held_out)
     doubt = f" (so few that one of them may move ROC-AUC by 1/{few})" if few < FEW else ""
     left = f", {report.left_out:,} left out (copies, and texts on both sides)" if report.left_out else ""

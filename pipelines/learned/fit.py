@@ -1,4 +1,4 @@
-"""fastText supervised, one thread, on one side of the split; calibrated by cross-fitting; judged on the other side."""
+"""Supervised fastText training on one side of the split, calibrated by cross-fitting, evaluated on the other side."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ RATES = (0.3, 0.1, 0.03, 0.01)      # the first that does not end in "Encountere
 
 @dataclass(frozen=True)
 class Report:
-    """What a classifier was trained on and how it does on what it has not seen; pairs are (good, bad)."""
+    """Sizes and held-out metrics of a trained classifier; pairs are (good, bad)."""
 
     trained: tuple[int, int]
     held_out: tuple[int, int]

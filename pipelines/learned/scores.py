@@ -1,4 +1,4 @@
-"""How well scores tell good from bad, and how a score is made to mean what it says. Pure functions of arrays."""
+"""Calibration and evaluation metrics of binary scores. Pure functions of arrays."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ BINS = 10
 
 
 def roc_auc(scores: np.ndarray, good: np.ndarray) -> float:
-    """The chance that a good text has a higher score than a bad one; equal scores count half (Mann and Whitney 1947)."""
+    """ROC-AUC: the probability that a positive scores above a negative; ties count half (Mann and Whitney 1947)."""
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
     positive, negative = good.sum(), (~good).sum()
@@ -14,7 +14,7 @@ def roc_auc(scores: np.ndarray, good: np.ndarray) -> float:
 
 
 def precision_at_recall(scores: np.ndarray, good: np.ndarray, recall: float) -> float:
-    """Of the texts at or above the highest score that still reaches this share of the good, the share that are good."""
+    """Precision at the highest threshold that reaches this recall of the positives."""
     order = np.argsort(-scores, kind="stable")
     found = np.cumsum(good[order])
     last = int(np.searchsorted(found, recall * good.sum() - 1e-9))
@@ -50,7 +50,7 @@ def calibration(odds: np.ndarray, good: np.ndarray, steps: int = 100) -> tuple[f
 
 
 def calibration_error(scores: np.ndarray, good: np.ndarray) -> float:
-    """By how much scores miss the share of good among texts of about that score: the mean over BINS equal bins, by texts."""
+    """Expected calibration error: mean gap between score and share of positives over BINS equal bins, weighted by texts."""
     bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     meant = np.bincount(bins, scores, BINS)

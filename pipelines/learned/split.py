@@ -1,4 +1,4 @@
-"""Which texts a classifier learns from and which it is judged by: no text, and no near copy of one, on both sides."""
+"""Leak-free split into training and held-out texts: no text, and no near copy of one, is on both sides."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
-"""Blocks as the ledger reads them: of every recipe that was packed, which documents lie where in which block.
+"""Spans of packed blocks: which documents lie where in which block, by recipe.
 
-Only the spans are looked at; a local file is mapped, so its tokens are not read.
+Only the spans are read; a local file is memory-mapped, so its tokens are not.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What a run will cost before it begins: documents, CPU hours, storage, what is shuffled, and what must fit one worker.
+"""Cost estimate of a run: documents, CPU hours, storage, shuffled bytes, and the memory of one worker.
 
 Everything follows from the bytes under raw/ (or a size you name), the settings of dedup, and `rates.yaml`: what
 `benchmarks/cluster.py` measured on a real crawl. Other pages cost other amounts; measure your own where it matters.
@@ -24,13 +24,13 @@ from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.tokenizer.training import TokenizerSettings
 
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
-FOREST_GROWTH = 8           # bytes that merging forests holds for each of the result: np.unique sorts copies of the edges
-MESSAGE_BYTES = 2 << 30     # the most that gRPC lets one message have: a job with all its tasks is one
+FOREST_GROWTH = 8           # bytes that merging forests needs per byte of the result: np.unique sorts copies of the edges
+MESSAGE_BYTES = 2 << 30     # gRPC's limit of a message: a job with all its tasks is one
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What was measured: on how much, and what each stage cost there."""
+    """Measured rates: the size of the measured run, and the cost of each stage in it."""
 
     measured_on: str
     stored_bytes: int               # of raw files
@@ -41,7 +41,7 @@ class Rates:
     receipt_bytes: int              # of one receipt, about
     cpu_seconds: dict[str, float]            # stage → user and system seconds of all processes
     dataset_bytes: dict[str, int]            # stage → bytes of the dataset it writes
-    grouped_bytes: dict[str, int]            # step of dedup → bytes that its settings do not tell
+    grouped_bytes: dict[str, int]            # step of dedup → bytes that do not follow from its settings
     in_clusters: int                # documents in the spanning forest
 
     def problems(self) -> Iterator[str]:
@@ -84,7 +84,7 @@ class CostEstimate:
         return max(-(-self.stored // extract.split_bytes), round(self.scale * self.rates.text_bytes / extract.part_bytes), 1)
 
     def scale_of(self, stage: str) -> float:
-        """How much more work a stage has than where it was measured: a tokenizer never learns from more than its sample."""
+        """How much more work a stage has than where it was measured: a tokenizer is never trained on more than its sample."""
         sample = self.config[TokenizerSettings].sample_bytes / self.rates.text_bytes
         return min(self.scale, sample) if stage == "tokenizer" else self.scale
 
@@ -99,7 +99,7 @@ class CostEstimate:
                 for stage, size in self.rates.dataset_bytes.items() if stage != "pack"}
 
     def steps(self) -> list[ShuffleStep]:
-        """What dedup shuffles: the first two follow from the settings, the rest from how alike the measured pages were."""
+        """Shuffles of dedup: the first two follow from the settings, the rest from the duplication of the measured pages."""
         dedup = self.config[DedupSettings]
         grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
@@ -118,7 +118,7 @@ class CostEstimate:
         return round(self.scale * self.rates.in_clusters) * TREE.itemsize
 
     def limits(self) -> Iterator[str]:
-        """What will not do at this size, each with what to do."""
+        """Limits exceeded at this size, each with its cure."""
         per_worker = self.memory / (self.engine.workers if self.engine.is_local else 1)
         if self.forest * FOREST_GROWTH > per_worker:
             yield (f"the spanning forest needs {amount(self.forest * FOREST_GROWTH)} in the one worker that merges it, and it "
@@ -181,13 +181,13 @@ def read_rates() -> Rates:
 
 
 def plan(stored: int, config: Configuration, engine: BeamEngine, memory_gb: float | None = None) -> CostEstimate:
-    """The plan for so many stored bytes. Memory is of this machine or of one worker of a cluster, where nobody says."""
+    """The plan for so many stored bytes. The default for memory is this machine's, or 4 GB for a worker of a cluster."""
     memory = memory_gb * 1e9 if memory_gb else memory_of_machine() if engine.is_local else 4e9
     return CostEstimate(read_rates(), config, engine, stored, memory)
 
 
 def stored_bytes(data: Folder, stored: str | None) -> int:
-    """The size to plan for: as it was given, or what lies in raw/. StageError where that is none."""
+    """The input size to plan for: as given, or the size of raw/. StageError where there is none."""
     try:
         size = size_of(stored) if stored else sum(entry.size for entry in (data / "raw").entries())
     except ValueError:

@@ -1,8 +1,8 @@
 """Lookup: a page's rows in the stored datasets, by its URL, host, id or record id.
 
-Reads `documents` through its manifest, only the columns that name a page, and of these only row groups that may hold it
-by their statistics. The other aligned datasets are then read at the rows found, a row group each. Nothing is kept
-between two lookups, so there is nothing that could be out of date.
+Reads `documents` through its manifest, only the columns that name a page, and of these only row groups that may contain it
+by their statistics. The other aligned datasets are then read at the rows found, a row group each. Nothing is cached
+between two lookups, so nothing can be out of date.
 """
 
 import difflib
@@ -49,10 +49,10 @@ class Pages(NamedTuple):
 
 
 def find_pages(data: Folder, name: str, kinds: Sequence[str] | None = None) -> Pages:
-    """The pages that `name` stands for: as the first of `kinds` that finds any.
+    """The pages that `name` matches, by the first of `kinds` that finds any.
 
-    `kinds` are tried in their order, and are by default those that the name looks like: a URL as it is stored, else in its
-    canonical form; an id; a record id; a host, which stands for all pages of it and its
+    `kinds` are tried in order; the default are those that the name looks like: a URL as it is stored, else in its
+    canonical form; an id; a record id; a host, which matches all pages of it and its
     subdomains. StageError where nothing is found: it says
     what was searched, and which pages of the host are nearest.
     """
@@ -73,7 +73,7 @@ def find_pages(data: Folder, name: str, kinds: Sequence[str] | None = None) -> P
 
 
 def kinds_of(name: str) -> tuple[str, ...]:
-    """What a name may be, by its looks, in the order to try.
+    """The kinds of name that a string may be, in the order to try.
 
     >>> kinds_of("https://example.org/a?utm_source=x"), kinds_of("example.org")
     (('url', 'canonical url', 'record id'), ('host', 'record id'))
@@ -114,7 +114,7 @@ def find_lost(data: Folder, manifest: Manifest, kind: str, value: str) -> list[R
 
 
 def _bounds(kind: str, value: str) -> dict[str, str]:
-    """What a row group must span to hold a document of this name."""
+    """The statistics that a row group with a document of this name must include."""
     if kind in ("id", "record id"):
         return {kind.replace(" ", "_"): value}
     if kind == "host":
@@ -159,7 +159,7 @@ def _spellings(name: str, kind: str) -> list[str]:
 
 
 def _nearest(data: Folder, manifest: Manifest, name: str) -> str:
-    """What to ask for instead: the pages of the same host whose addresses are most like this one."""
+    """Suggestions: the pages of the same host with the most similar addresses."""
     url = name if _SCHEME.match(name) else f"https://{name}"
     named = host(url) if kinds_of(name)[0] != "record id" and not _ID.fullmatch(name) else None
     if named is None:

@@ -1,4 +1,4 @@
-"""`trace`: the pages in a block. `where`: the parts and blocks that hold a page, or all pages of a host."""
+"""`trace`: the pages in a block. `where`: the parts and blocks that contain a page, or all pages of a host."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from textmill.pipelines.ledger.why import pages_of
 
 
 def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:
-    """Every span of a block: its positions, the document and piece it is from, and where that lies in a raw file."""
+    """Every span of a block: its positions, the document and piece it is from, and its position in a raw file."""
     entry, spans = spans_in(data, mixture, split, block)
     found = find_ids(data, {span.id for span in spans})
     stays = {id_: document for id_, documents in found.items() if (document := _standing(data, documents))}
@@ -31,7 +31,7 @@ def trace(data: Folder, mixture: str, split: str, block: int) -> list[str]:
 
 
 def _standing(data: Folder, documents: list[DocumentRow]) -> DocumentRow | None:
-    """Of the records with one id the one that dedup let stand; the first where it was not run."""
+    """Of the records with one id the one that dedup kept; the first where it was not run."""
     for document, row in zip(documents, rows_of(data, "duplicates", documents, ["kind"]), strict=True):
         if row and row["kind"] is None:
             return document
@@ -39,7 +39,7 @@ def _standing(data: Folder, documents: list[DocumentRow]) -> DocumentRow | None:
 
 
 def where(data: Folder, name: str) -> list[str]:
-    """The parts of every dataset, and the blocks, that hold a page or the pages of a host."""
+    """The parts of every dataset, and the blocks, that contain a page or the pages of a host."""
     pages = pages_of(data, name)
     documents, ids = pages.documents, {document.id for document in pages.documents}
     found = [("documents", f"{key}, rows {ranges(sorted(d.row for d in documents if d.part == key))}")
@@ -64,7 +64,7 @@ def _place(file: str, offset: int, length: int | None) -> str:
 
 
 def _rows_in_parts(data: Folder, dataset: str, documents: tuple[DocumentRow, ...], ids: set[str]) -> Iterator[tuple[str, int]]:
-    """(part, rows with one of these ids) of the parts that hold any: they have the keys of the parts of documents."""
+    """(part, rows with one of these ids) of the parts that have any: they have the keys of the parts of documents."""
     manifest, wanted = Manifest.read(data / dataset), pa.array(sorted(ids), pa.string())
     for part in (p for p in (manifest.parts if manifest else ()) if p.key in {document.part for document in documents}):
         count = sum(pc.sum(pc.is_in(read(["id"])["id"], value_set=wanted)).as_py() or 0

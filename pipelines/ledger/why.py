@@ -1,6 +1,6 @@
-"""`why`: what became of a page, from the record in a raw file to the blocks it is in, a section for each stage.
+"""`why`: the history of a page, from the record in a raw file to the blocks it is in, a section for each stage.
 
-Every section is read from the dataset of its stage. One that was not made, or not from what lies there now, says so.
+Every section is read from the dataset of its stage, and says so where that is missing or stale.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 
 def why(context: RunContext, name: str) -> list[str]:
-    """The story of every page that `name` stands for, as lines. StageError where there is none."""
+    """The history of every page that `name` matches, as lines. StageError where there is none."""
     pages = pages_of(context.data, name)
     count = len(pages.documents) + len(pages.lost)
     lines = [f"{count} pages go by this {pages.by}", ""] if count > 1 else []
@@ -49,7 +49,7 @@ def why(context: RunContext, name: str) -> list[str]:
 
 
 def pages_of(data: Folder, name: str) -> Pages:
-    """The pages that `name` stands for. StageError where there is none, with the entry of takedown.txt that takes it."""
+    """The pages that `name` matches. StageError where there is none, with the entry of takedown.txt that covers it."""
     try:
         return find_pages(data, name)
     except StageError as error:
@@ -66,7 +66,7 @@ def _listed(pages: Pages) -> Iterator[str]:
 
 
 def _lost(lost: RejectedRecord) -> Iterator[str]:
-    """A record that has no document: there is no more to tell of it."""
+    """The section of a rejected record, which has no document and no further stages."""
     yield shown(lost.url)
     yield from labelled("record", f"{lost.file}, {_place(lost.offset, lost.length)}")
     yield from labelled("", f"record id {shown(lost.record_id)}")
@@ -94,14 +94,14 @@ def _document(context: RunContext, document: DocumentRow) -> Iterator[str]:
 
 
 def _emptied(context: RunContext, row: Row) -> Iterator[str]:
-    """A document that was taken down: its row is there, and what it said is not."""
+    """A document that was taken down: its row exists, without its content."""
     yield from labelled("id", row["id"])
     yield from labelled("record", f"{row['file']}, {_place(row['offset'], row['length'])}; source {row['source']}")
     memory, entries = read_memory(context.data), {entry.name: entry for entry in read_entries(context.data)}
     names = [name for one in memory.taken if one.id == row["id"] for name in one.entries]
     said = [f"{name} (line {entries[name].line})" if name in entries else f"{name} (no longer listed)"
             for name in dict.fromkeys(names)]
-    yield from labelled("takedown", f"its text was taken down, by {', '.join(said) or 'an entry that is not known any more'}")
+    yield from labelled("takedown", f"its text was taken down, by {', '.join(said) or 'an entry no longer on record'}")
 
 
 def _extracted(row: Row, language: str) -> Iterator[str]:
@@ -115,7 +115,8 @@ def _extracted(row: Row, language: str) -> Iterator[str]:
                             f"replaced; content type {shown(row['content_type'])}")
     yield from labelled("", f"title: {shown(row['title'], language, row['host'])}")
     said = [f"{name} {_legal(row[name])}" for name in _LEGAL if row[name] not in (None, [])]
-    yield from labelled("", f"of its own use it says: {'; '.join(said)}" if said else "of its own use it says nothing")
+    yield from labelled("", f"usage restrictions declared by the page: {'; '.join(said)}" if said
+                        else "no usage restrictions declared")
 
 
 def _legal(value: Any) -> str:
@@ -141,9 +142,9 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterato
 
 
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
-    """Every measurement of a document with value, bounds, the language they are for (or all) and what follows, as a table.
+    """Every measurement of a document with value, bounds, the language they are for (or all) and its outcome, as a table.
 
-    `broken` and `tags` are the stored verdict: it says which rules broke. The bounds are those of `rules`, which may have
+    `broken` and `tags` are the stored verdict, which decides. The bounds are those of `rules`, which may have
     changed since; then the one that it broke is shown beside them.
     """
     by_name, language = {rule.name: rule for rule in rules}, signals["language"]
@@ -170,7 +171,7 @@ def _compared(context: RunContext, document: DocumentRow, duplicate: Row, verdic
     if verdict and not verdict["kept"]:
         yield "not compared: screen rejected it"
     elif duplicate["cluster"] is None:
-        yield "kept, it has no twin"
+        yield "kept, it has no duplicate"
     elif duplicate["kind"]:
         likeness = "" if duplicate["similarity"] is None else f", similarity {number(duplicate['similarity'])}"
         yield f"a copy ({duplicate['kind']}{likeness}) in a cluster of {duplicate['cluster_size']}"
@@ -184,7 +185,7 @@ def _compared(context: RunContext, document: DocumentRow, duplicate: Row, verdic
 
 
 def copies_of(context: RunContext, id_: str) -> list[str]:
-    """The ids of the copies for which this document stands, sorted."""
+    """The ids of the copies removed in favour of this document, sorted."""
     copies: list[str] = []
     manifest = Manifest.read(context.data / "duplicates")
     for part in manifest.parts if manifest else ():
@@ -203,7 +204,7 @@ def _twins(context: RunContext, ids: Sequence[str], label: str) -> Iterator[str]
 
 
 def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
-    """What curate, tokenize and pack made of a document: its pieces with their edits, tokens and blocks."""
+    """The sections of curate, tokenize and pack: the document's pieces with their edits, tokens and blocks."""
     pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
     if (missing := _absent(context, CURATE, "curated")) is not None:
         yield from labelled("curate", missing)
@@ -213,14 +214,14 @@ def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
         value = f", value {shown(rejected['value'])}" if rejected["value"] is not None else ""
         bound = f", bound {shown(rejected['bound'])}" if rejected["bound"] is not None else ""
         more = "" if not rejected["detail"] or rejected["rule"].startswith("dup") else (
-            f"; {'it holds' if rejected['rule'] == 'evaluation' else 'also'} {shown(rejected['detail'])}")
+            f"; {'it contains' if rejected['rule'] == 'evaluation' else 'also'} {shown(rejected['detail'])}")
         yield from labelled("curate", f"rejected by {rejected['rule']}{value}{bound}{more}{stale}")
         return
     edits = sum(len(piece["edits"]) for piece in pieces)
     yield from labelled("curate", f"{_count(len(pieces), 'piece')}, {_count(edits, 'edit')}{stale}")
     if held := {item["item"]: item["overlap"] for piece in pieces for item in piece["evaluation_items"] or ()}:
         items = ", ".join(f"{shown(item)} ({number(overlap)})" for item, overlap in held.items())
-        yield from labelled("", f"holds items of evaluation sets, with their overlap: {items}")
+        yield from labelled("", f"contains items of evaluation sets, with their overlap: {items}")
     tokens = {name: {row["piece"]: row["token_count"] for row in
                      _rows_with_id(context, f"tokens/{name}", document, ["piece", "token_count"])}
               for name in datasets_under(context.data, "tokens")}
@@ -295,7 +296,7 @@ def _absent(context: RunContext, stage: Stage, dataset: str) -> str | None:
 
 
 def _stale(context: RunContext, stage: Stage) -> str:
-    """A note where a dataset would come out otherwise today. Raw files are not looked at."""
+    """A note where a dataset is stale. Raw files are not checked."""
     manifest = Manifest.read(context.data / stage.dataset(context.config))
     try:
         current = manifest is not None and manifest.input_digest == stage.input_digest(context)

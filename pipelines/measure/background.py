@@ -1,4 +1,4 @@
-"""How a language is usually written: shares of its terms and log-probabilities of its character trigrams.
+"""Background statistics of languages: relative frequencies of terms and log-probabilities of character trigrams.
 
 A background table is one Parquet file, made by `textmill background` and by nothing else. A row is a fact about a language:
 `term`, the hash of a word as words.py makes it, with its share of the words; or `gram`, one to three code points at 21
@@ -27,7 +27,7 @@ from textmill.pipelines.text.words import Words
 SCHEMA = pa.schema([("language", pa.string()), ("kind", pa.string()), ("key", pa.uint64()), ("value", pa.float32())])
 VERSION = 1                         # of the file; another one is refused
 SAMPLED_WORDS = 200                 # of a text, evenly spread: enough to tell words from noise
-FEWEST_WORDS = 20                   # fewer say nothing
+FEWEST_WORDS = 20                   # fewer are not significant
 BACKOFF = math.log2(0.4)
 UNSEEN = -20.0                      # a character that the language's texts do not have: one in a million
 SPACE = 0x20
@@ -36,7 +36,7 @@ BITS = np.uint64(21)               # of a code point in a key
 
 @dataclass(frozen=True)
 class Table:
-    """What is known of one language. Keys are ascending; `bits` is the mean per character of texts it was not made from."""
+    """Statistics of one language. Keys are ascending; `bits` is the mean per character on held-out texts."""
 
     terms: np.ndarray               # uint64
     shares: np.ndarray              # float32
@@ -49,7 +49,7 @@ Background = Mapping[str, Table]
 
 
 def place_of(name: str) -> str:
-    """Where in the data folder the background table of this name lies."""
+    """The path of a background table in the data folder."""
     return f"background/{name}.parquet"
 
 
@@ -63,12 +63,12 @@ def background_bytes(data: Folder, name: str) -> bytes:
 
 
 def background_facts(data: Folder, name: str) -> dict[str, Any]:
-    """What the file says of itself: `texts`, `made_from` (their fingerprint), `languages`. SettingsError without a file."""
+    """The metadata of the file: `texts`, `made_from` (their fingerprint), `languages`. SettingsError without a file."""
     return dict(json.loads(pq.read_schema(pa.BufferReader(background_bytes(data, name))).metadata[b"background"]))
 
 
 def read_background(data: Folder, name: str) -> Background:
-    """The tables by language. SettingsError where there is no such file, or it is none of ours."""
+    """The tables by language. SettingsError where the file is missing or not a background table."""
     try:
         rows = pq.read_table(pa.BufferReader(background_bytes(data, name)))
         facts = json.loads((rows.schema.metadata or {})[b"background"])

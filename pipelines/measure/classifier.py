@@ -1,8 +1,8 @@
-"""A trained classifier's opinion of a text: one number between 0 and 1, the chance that it is one of the good.
+"""Calibrated score of a trained fastText classifier: the probability, 0 to 1, that a text is a positive example.
 
 A classifier is a folder with two files, made by `textmill classifier` and by nothing else: `model.bin`, fastText's own format
-(Joulin et al. 2017), and `classifier.json` with what its score means. No pickle. fastText's probability is too sure of
-itself; it is calibrated by a logistic curve fitted on texts that the model was not trained on (Platt 1999).
+(Joulin et al. 2017), and `classifier.json` with the calibration. No pickle. fastText's probability is
+overconfident; it is calibrated by a logistic curve fitted on texts that the model was not trained on (Platt 1999).
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from textmill.pipelines.text.words import Words
 MODEL, FACTS = "model.bin", "classifier.json"
 VERSION = 1
 GOOD, BAD = "__label__good", "__label__bad"
-LONGEST = 1000                      # words that the model sees: the first ones
-_SURE = 1e-6                        # fastText rounds to 0 and 1, whose log-odds have no end
+LONGEST = 1000                      # first words of a text, which the model reads
+_SURE = 1e-6                        # fastText rounds to 0 and 1, whose log-odds are infinite
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Classifier:
 
 
 def log_odds(model: Any, texts: list[str]) -> np.ndarray:
-    """[N] float64: what a fastText model with the labels good and bad thinks of lines of text."""
+    """[N] float64: log-odds of good against bad by a fastText model with these labels."""
     if not texts:
         return np.zeros(0)
     labels, scores = model.predict(texts, k=2)
@@ -67,17 +67,17 @@ def lines(words: Words) -> list[str]:
 
 
 def classifier_score(words: Words, classifier: Classifier) -> np.ndarray:
-    """The calibrated chance that a text is one of the good, as the classifier learned them; NaN for a text without words."""
+    """Calibrated probability that a text is a positive example of the classifier; NaN for a text without words."""
     return np.where(words.word_count > 0, classifier.score(lines(words)), np.nan)
 
 
 def folder_of(name: str) -> str:
-    """Where in the data folder the classifier of this name lies."""
+    """The path of a classifier in the data folder."""
     return f"classifiers/{name}"
 
 
 def facts_bytes(data: Folder, name: str) -> bytes:
-    """The file classifier.json, which holds the model's hash. SettingsError where there is none."""
+    """The file classifier.json, with the model's hash. SettingsError where there is none."""
     try:
         return data.read(f"{folder_of(name)}/{FACTS}")
     except FileNotFoundError:

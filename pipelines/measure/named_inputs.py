@@ -1,4 +1,4 @@
-"""Whether a background table or a classifier was made from the texts that lie there now. Nothing makes them again by itself."""
+"""Staleness of background tables and classifiers, which are never rebuilt automatically."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from textmill.pipelines.measure.settings import MeasureSettings
 
 
 def changed_since(settings: MeasureSettings, columns: Sequence[str], data: Folder) -> list[str]:
-    """A sentence for each of them whose texts are others now, or gone. `columns` are the names a text may have."""
+    """A sentence for each of them whose texts have changed or are gone. `columns` are the names a text may have."""
     said = []
     for what, name, origins, labels in _named(settings, data):
         now = []
         try:
             now = [parse_texts(given, columns, labels).fingerprint(data) for given, _ in origins]
         except (StageError, OSError):
-            said.append(f"the texts of the {what} {name} are not there any more")
+            said.append(f"the texts of the {what} {name} no longer exist")
             continue
         if now != [then for _, then in origins]:
             said.append(f"the texts of the {what} {name} have changed since it was made")
@@ -26,7 +26,7 @@ def changed_since(settings: MeasureSettings, columns: Sequence[str], data: Folde
 
 
 def _named(settings: MeasureSettings, data: Folder) -> Iterator[tuple[str, str, list[tuple[str, str]], str | None]]:
-    """What is named: (what it is, its name, (texts, their fingerprint then) …, the file of labels)."""
+    """The named inputs: (kind, name, (texts, their fingerprint then) …, the file of labels)."""
     if settings.background:
         facts = background_facts(data, settings.background)
         yield "background table", settings.background, [(facts["texts"], facts["made_from"])], None

@@ -1,4 +1,4 @@
-"""Fixed phrases and stop words, found by word hashes: no text is searched again."""
+"""Matching of fixed phrases and stop words by word hashes, without another pass over the text."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence

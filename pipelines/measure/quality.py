@@ -1,4 +1,4 @@
-"""What a text is made of: Gopher's and FineWeb's quality statistics and C4's, each a function of the batch's words.
+"""Quality statistics of Gopher, FineWeb and C4, each a function of the batch's words.
 
 Every function returns [D] float64. A share of nothing is 0, so that an empty text can be measured. Sources: Gopher =
 Rae et al. 2021, section A1.1 and table A1; C4 = Raffel et al. 2020, section 2.2; FineWeb = Penedo et al. 2024, 3.6.
@@ -12,7 +12,7 @@ from textmill.pipelines.text.characters import CLOSING, EMOJI, LETTER, NEWLINE, 
 from textmill.pipelines.text.words import Words, maxima, sums
 
 SHORT_LINE = 30         # characters, FineWeb
-# What ends lines says nothing where there are fewer lines, or more words in one on average: extraction makes one line of
+# Line ends are not significant with fewer lines, or more words in one on average: extraction makes one line of
 # a page that is laid out as a table. Lists, menus and tables have short ones.
 FEW_LINES, LONG_LINES = 5, 60
 LONG_LINE, FEW_LONG_LINES, LONG_LINES_SHARE = 20, 4, 0.5
@@ -129,7 +129,7 @@ def _finished(words: Words) -> np.ndarray:
 
 
 def told_by_lines(words: Words, shares: np.ndarray) -> np.ndarray:
-    """[D] shares of lines, NaN where the lines say nothing."""
+    """[D] shares of lines, NaN where a text has too few lines or too long ones."""
     long = words.word_count > LONG_LINES * words.line_count
     return np.where((words.line_count < FEW_LINES) | long, np.nan, shares)
 
@@ -188,7 +188,7 @@ def emoji_share(words: Words) -> np.ndarray:
 
 
 def replacement_characters(words: Words) -> np.ndarray:
-    """Share of the characters that are U+FFFD: what a decoder puts where bytes make no sense."""
+    """Share of the characters that are U+FFFD: a decoder's replacement for invalid bytes."""
     return _share(words.count(words.code_points == 0xFFFD), words.characters)
 
 

@@ -1,4 +1,4 @@
-"""How much a text repeats itself: lines, paragraphs, and runs of two to ten words.
+"""Repetition within a text: lines, paragraphs, and word n-grams of two to ten words.
 
 Gopher (Rae et al. 2021, section A1.1 and table A1). Characters are those inside words for the n-grams, and those of
 the lines or paragraphs for these; each character counts once however many repeated n-grams it is part of. The first

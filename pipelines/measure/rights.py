@@ -1,4 +1,4 @@
-"""What a page says about its own use, as numbers that rules can bound: 1 it does, 0 it does not, NaN it cannot say."""
+"""Usage restrictions declared by a page, as measurements for rules: 1 declared, 0 not, NaN unknown."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def tdm_reservation(documents: pa.RecordBatch) -> np.ndarray:
 
 
 def paywalled(documents: pa.RecordBatch) -> np.ndarray:
-    """The page marks itself as not free to read (schema.org isAccessibleForFree). NaN where it does not say."""
+    """Whether the page declares itself not free to read (schema.org isAccessibleForFree); NaN where it declares nothing."""
     return np.array([np.nan if value is None else value for value in documents["paywalled"].to_pylist()], np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What a user sets of measure."""
+"""Configuration of measure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ class MeasureSettings:
     language_model: str | None = None
     """Path of a fastText model; null is lid.176.ftz, as shipped."""
     min_language_score: float = 0.3
-    """FineWeb-2's lowest (Penedo et al. 2025): below it a guess is no answer."""
+    """FineWeb-2's lowest (Penedo et al. 2025): a lower score gives `und`."""
     min_language_letters: int = 20
-    """Fewer letters say nothing."""
+    """Texts with fewer letters are `und`."""
     min_language_letter_share: float = 0.5
-    """Of the characters, white space apart: below it stand code and tables."""
+    """Share of letters among the non-space characters: below it lie code and tables."""
     background: str | None = None
-    """Name under data/background/ of what `textmill background` made; null: measurements that need a table are skipped."""
+    """Name of a table of `textmill background` under data/background/; null: measurements that need a table are skipped."""
     classifier: str | None = None
-    """Name under data/classifiers/ of what `textmill classifier` made; null: no score."""
+    """Name of a model of `textmill classifier` under data/classifiers/; null: no score."""
     presidio_models: dict[str, str] = field(default_factory=dict)
     """Language → spaCy model: names and places are found there."""
     presidio_entities: tuple[str, ...] = ("PERSON", "LOCATION")
-    """Presidio's names of what to look for."""
+    """Presidio entity types to detect."""
     min_presidio_score: float = 0.5
     """Its confidence."""
 

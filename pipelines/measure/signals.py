@@ -1,4 +1,4 @@
-"""A batch of documents in, its signals out: everything a later decision may need, from one reading of the text.
+"""A batch of documents in, its signals out: everything a later decision may need, from one pass over the text.
 
 The output depends on each document alone: not on its neighbours, the size of the batch or how work is cut.
 """
@@ -71,7 +71,7 @@ SIGNALS = pa.schema([
 
 @dataclass(frozen=True)
 class MeasureTools:
-    """What measuring needs open; one per process."""
+    """Models and tables for measuring; one per process."""
 
     settings: MeasureSettings
     model: LanguageIdentifier
@@ -153,7 +153,7 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
 
 def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str],
                      tools: MeasureTools) -> Mapping[str, np.ndarray]:
-    """What can be measured with a background table or a classifier only: NaN without one."""
+    """Measurements that need a background table or a classifier: NaN without one."""
     unmeasured = np.full(len(words), np.nan)
     return {"character_surprise": character_surprise(words, found, scripts, tools.background),
             "term_surplus": term_surplus(words, found, tools.background),

@@ -1,4 +1,4 @@
-"""Spam and boilerplate: how much of a text is made of the phrases in phrases.yaml, and of links. [D] float64 each."""
+"""Spam and boilerplate: shares of a text in phrases of phrases.yaml and in links. [D] float64 each."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from textmill.pipelines.measure.phrases import Phrases, share_of_words
 from textmill.pipelines.measure.quality import told_by_lines
 from textmill.pipelines.text.words import Words, sums
 
-# Groups of phrases: what is said on a page and is not its text.
+# Groups of boilerplate phrases.
 BOILERPLATE = ("wall", "parked", "refusal", "template", "furniture")
 
 
@@ -64,7 +64,7 @@ def _floats(column: pa.Array) -> np.ndarray:
 
 
 def _lines_with(words: Words, mask: np.ndarray) -> np.ndarray:
-    """Share of lines in which `mask` [W] marks a word; NaN where the lines say nothing."""
+    """Share of lines in which `mask` [W] marks a word; NaN where a text has too few lines or too long ones."""
     lines = np.searchsorted(words.line_starts, words.word_starts[mask], side="right") - 1
     marked = np.zeros(len(words.line_starts), bool)
     marked[lines] = True

@@ -1,4 +1,4 @@
-"""What an address gives away: machine-made hosts and names made of what is to be sold. [D] float64, NaN without a URL.
+"""URL spam signals: machine-generated hosts and names made of keywords. [D] float64, NaN without a URL.
 
 Host names of spam are long, with many dots, hyphens and digits, because they are generated (Fetterly et al. 2004, "Spam,
 damn spam, and statistics": hosts of at least 45 characters, 6 dots, 5 hyphens or 10 digits are mostly spam).

@@ -1,4 +1,4 @@
-"""Documents as packing sees them: ids and counts of token rows, never tokens. Also who is held out for validation."""
+"""Index of documents for packing: ids and counts of token rows, never tokens. Also the validation split."""
 
 from hashlib import blake2b
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from textmill.pipelines.pack.mixture import Mixture, MixtureError, entry_of, selects
 
-# What planning needs of a token row; `part` and `row` are the stage's own, to find its tokens again.
+# Columns of a token row for planning; `part` and `row` locate its tokens.
 INDEX = pa.schema([("id", pa.binary(16)), ("piece", pa.int32()), ("pieces", pa.int32()), ("token_count", pa.int32()),
                    ("entry", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("weight", pa.int32())])
 

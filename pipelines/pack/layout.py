@@ -1,4 +1,4 @@
-"""Which tokens lie where in which block, planned from ids and counts alone; `filling` then writes any range of blocks.
+"""Layout of packed blocks, planned from ids and counts alone; `fill` then writes any range of blocks.
 
 A document is its pieces in order, with end-of-text before the first and after the last; it is packed whole where it
 fits a block. A longer one fills blocks from its start on, and its rest is placed like a short document, so nothing is

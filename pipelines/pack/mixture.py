@@ -1,4 +1,4 @@
-"""A mixture: which token rows go into the blocks, in which shares. Read strictly: every problem is reported at once."""
+"""Mixtures: which token rows go into the blocks, in which shares. Parsed strictly: every problem is reported at once."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class MixtureError(TextmillError):
-    """The recipe and the token rows do not go together; the message says what to change."""
+    """A mixture that the token rows cannot satisfy; the message says what to change."""
 
 
 @dataclass(frozen=True)

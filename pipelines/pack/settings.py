@@ -1,4 +1,4 @@
-"""What a user sets of pack beside the recipe."""
+"""Configuration of pack besides the mixture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class PackInputs(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A layout that was made: its folder, how many shards each split has, and what became of every token row."""
+    """A prepared layout: its folder, the number of shards of each split, and the account of every token row."""
 
     folder: str
     shards: dict[str, int]
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """What a task is: the rows of the layout that it fills, and the parts of tokens these point into by ordinal."""
+    """Content of a task: the rows of the layout that it fills, and the token parts these refer to by ordinal."""
 
     folder: str
     parts: tuple[Part, ...]

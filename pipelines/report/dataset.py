@@ -1,4 +1,4 @@
-"""The datasets of a data folder as the report reads them: complete, of one run, one row group of named columns at a time."""
+"""Reading of a data folder's datasets for the report: complete, of one run, one row group of named columns at a time."""
 
 import json
 from collections.abc import Iterator, Sequence

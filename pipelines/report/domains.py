@@ -1,4 +1,4 @@
-"""Registered domains and public suffixes: whom the documents come from, and what of each stays.
+"""Registered domains and public suffixes: where documents come from, and the share of each that is kept.
 
 Memory: one row group and a row for each distinct domain of a pass. Passes are as many as there are PASS documents, and a
 domain belongs to one of them, by hash: the counts are exact, whatever the number of passes.

@@ -1,4 +1,4 @@
-"""Duplicates: how many of each kind, how large the clusters are, and who is in the largest ones.
+"""Duplicates: counts by kind, sizes of clusters, and the members of the largest ones.
 
 Memory: one row group and the members shown.
 """
@@ -43,7 +43,7 @@ class ReportedCluster:
 
 @dataclass(frozen=True)
 class SizeRow:
-    """Clusters of `low` to `high` members (None: no end), how many, with how many documents, and how many of these went."""
+    """Clusters of `low` to `high` members (None: no end): how many, their documents, and how many of these were removed."""
 
     low: int
     high: int | None

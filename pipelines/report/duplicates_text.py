@@ -25,7 +25,7 @@ def tables(duplicates: StoredDataset, found: Clusters, by_host: Hosts) -> list[s
     kept, total = counts["kept"], sum(copies.values())
     rows = [["documents compared", f"{kept + total:,}"], ["kept", f"{kept:,}"],
             ["copies", f"{total:,}"], *([f"  {kind}", f"{n:,}"] for kind, n in copies.items()),
-            ["within a longer page, kept", f"{counts['contained']:,}"], ["clusters", f"{found.count:,}"],
+            ["contained in a longer page, kept", f"{counts['contained']:,}"], ["clusters", f"{found.count:,}"],
             ["  documents in them", f"{found.documents:,}"]]
     lines = [*columns(rows, (1,), 0), "", "clusters by size"]
     lines += columns([["documents", "clusters", "documents in them", "removed"], *(

@@ -1,4 +1,4 @@
-"""The funnel: what each stage read, kept and sent away by which rule; and the records that could not be read."""
+"""The funnel: what each stage read, kept and rejected by which rule; and the records that could not be read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CLEANED = {"clean:table": "table rows without a word taken out"}
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """What one stage did with what the one before it kept. `what` it reads: records or documents."""
+    """One stage of the funnel. `what` it reads: records or documents."""
 
     stage: str
     what: str

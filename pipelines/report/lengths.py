@@ -1,4 +1,4 @@
-"""How long the texts are, in words: all documents, and those within every bound that are no copy.
+"""Lengths of texts in words: all documents, and those within every bound that are no copy.
 
 Memory: one row group and a count for every length up to CEILING words; longer texts count as that long.
 """
@@ -28,7 +28,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Lengths:
-    """All documents and those that stay; of both, how many lie in each bin of AXIS."""
+    """All documents and those kept; of both, how many lie in each bin of AXIS."""
 
     read: Spread
     kept: Spread

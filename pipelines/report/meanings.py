@@ -1,4 +1,4 @@
-"""What the rules mean, in one phrase each, for readers who did not write them."""
+"""Meanings of rules and measurements, in one phrase each, for readers of the report."""
 
 import re
 
@@ -7,32 +7,32 @@ from textmill.pipelines.measure import url as address
 
 # Of extract, takedown and curate, whose rules are no measurements.
 REASONS = {
-    "record_type": "no page: a request or a note of the crawler", "content_type": "no HTML and no text",
-    "http_status": "not the whole page", "revisit": "a pointer to an earlier record", "empty": "no text in it",
-    "too_deep": "nested deeper than a page", "too_large": "larger than a page may be",
+    "record_type": "not a page: a request or crawler metadata", "content_type": "no HTML and no text",
+    "http_status": "an error status or a partial page", "revisit": "a pointer to an earlier record", "empty": "no text in it",
+    "too_deep": "nested deeper than the limit", "too_large": "larger than the limit",
     "damaged": "bytes that cannot be decompressed or framed", "truncated": "the file ends inside the record",
-    "bad_record": "a header that is none", "bad_json": "a line that is no JSON", "missing_text": "a row without a text column",
-    "undecodable": "too many bytes of another charset", "extractor_error": "the extractor failed on it",
-    "bomb": "inflates far more than a page does", "crashed": "the reader ended on it", "deadline": "took too long to read",
-    "out_of_memory": "took too much memory to read", "redirect": "only sends on to another page",
-    "too_nested": "more nesting than a page has", "too_many_nodes": "more tags than a page has",
-    "too_many_cells": "a table row with more cells than one has", "too_many_links": "more links than a page has",
-    "too_many_attributes": "more attributes than a page has", "url_blocked": "its address is on a list of the user's",
-    "takedown": "takedown.txt takes it", "personal_data": "more findings than the policy allows",
-    "evaluation": "it holds an item of an evaluation set"}
+    "bad_record": "an invalid header", "bad_json": "a line that is not JSON", "missing_text": "a row without a text column",
+    "undecodable": "too many characters that cannot be decoded", "extractor_error": "the extractor failed on it",
+    "bomb": "inflates beyond the limit", "crashed": "the parser crashed on it", "deadline": "took too long to parse",
+    "out_of_memory": "took too much memory to parse", "redirect": "only redirects to another page",
+    "too_nested": "more nesting than the limit", "too_many_nodes": "more tags than the limit",
+    "too_many_cells": "a table row with more cells than the limit", "too_many_links": "more links than the limit",
+    "too_many_attributes": "more attributes than the limit", "url_blocked": "its URL is on a blocklist",
+    "takedown": "listed in takedown.txt", "personal_data": "more findings than the policy allows",
+    "evaluation": "contains an item of an evaluation set"}
 
 # Measurements that share a function with others.
 _SHARED = {
-    "language_score": "How sure the language model is of the language",
-    "language_share": "Share of the excerpts that the model takes for the text's language",
+    "language_score": "Confidence of the language identification",
+    "language_share": "Share of the excerpts identified as the text's language",
     "spam_phrases": "Share of words in phrases of spam: pills, gambling, loans, adult, SEO",
     "wall_phrases": "Share of words in phrases of consent banners, logins, subscriptions",
     "parked_phrases": "Share of words in phrases of domains for sale and of error pages",
-    "refusal_phrases": "Share of words in what chatbots say of themselves",
-    "template_phrases": "Share of words in what was to be filled in",
+    "refusal_phrases": "Share of words in chatbot refusals and disclaimers",
+    "template_phrases": "Share of words in unfilled placeholders",
     "boilerplate_phrases": "Share of words in phrases of consent banners, login walls, parked domains, error pages",
     "javascript_lines": "Share of lines that ask for JavaScript", "policy_lines": "Share of lines about policies and cookies",
-    "lorem_ipsum": "Share of words in the printers' dummy text"}
+    "lorem_ipsum": "Share of words in lorem ipsum, the dummy text"}
 
 
 def measurement(name: str) -> str:

@@ -29,7 +29,7 @@ QUARANTINE_ROWS = 50
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the figures at the top, and a sentence that says what it means."""
+    """One of the figures at the top, with a sentence on its meaning."""
 
     title: str
     figure: str
@@ -37,7 +37,7 @@ class Tile:
 
 
 def build(data: Folder, mixture: Mixture) -> tuple[str, str]:
-    """(page, what it says in one line). StageError where there is nothing to report on, or the datasets do not agree."""
+    """(page, its summary line). StageError where there is nothing to report on, or the datasets do not belong together."""
     datasets = open_datasets(data, mixture)
     steps = funnel(datasets)
     packed = packing(datasets.blocks) if datasets.blocks else None
@@ -76,7 +76,7 @@ def copies(datasets: Datasets) -> dict[str, dict[str, dict[str, int]]] | None:
 
 def headline(datasets: Datasets, steps: list[FunnelStep], packed: Packing | None, trained: Training | None,
              mixture: Mixture) -> list[Tile]:
-    """What went in, what came out, what it is to a model, and what the model learned: a tile for each that is there."""
+    """The tiles: records read, text kept, tokens packed and model trained, each where its stage has run."""
     tiles = []
     if datasets.documents:
         counts = datasets.documents.counts
@@ -103,7 +103,7 @@ def headline(datasets: Datasets, steps: list[FunnelStep], packed: Packing | None
         (first, before), (last, after) = trained.validation[0], trained.validation[-1]
         went = f"went from {before:.3f} to {after:.3f} bits per byte in {numbers.many(int(last - first), 'step')}"
         tiles.append(Tile("Bits per byte", f"{before:.2f} → {after:.2f}" if last > first else f"{before:.2f}",
-                          f"On held-out text the model {went if last > first else f'stands at {before:.3f} bits per byte'}."))
+                          f"On held-out text the model {went if last > first else f'is at {before:.3f} bits per byte'}."))
     return tiles
 
 

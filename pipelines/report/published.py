@@ -1,4 +1,4 @@
-"""Published figures that the report sets beside a corpus: how much of the web is in a language, and how many speak it.
+"""Published language statistics for comparison: shares of Common Crawl and numbers of speakers.
 
 Lai et al. 2023, "ChatGPT Beyond English", table 1: the languages that are over 1 % of Common Crawl. Codes are lid.176's.
 """

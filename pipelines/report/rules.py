@@ -1,4 +1,4 @@
-"""Every rule: how many documents it applied to and sent away, and where their measurements lie against its bound.
+"""Rules: how many documents each applied to and rejected, and the histogram of its measurement.
 
 Bins are fixed by the bound alone, so one reading of the columns is enough and memory does not grow with the corpus.
 """

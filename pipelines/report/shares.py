@@ -1,4 +1,4 @@
-"""Languages and sources: what came in, what stayed, and what it is as tokens."""
+"""Languages and sources: documents read, documents kept, and their tokens."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From texts to a model: the tokenizer, what each entry of the mixture gave to the blocks, and the training run.
+"""Tokenizer, packed mixture and training run.
 
 The run's folder is read as plain JSON lines, a few facts a line, each with its step; nothing of `model` is imported.
 """
@@ -19,7 +19,7 @@ Points = tuple[tuple[float, float], ...]        # (step, value)
 
 @dataclass(frozen=True)
 class EntryRow:
-    """An entry of the mixture: what the recipe asks for and what lies in the blocks; `held` is validation."""
+    """An entry of the mixture: its requested share and its packed blocks; `held` is validation."""
 
     name: str
     where: str

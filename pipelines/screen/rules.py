@@ -1,4 +1,4 @@
-"""The rule table: bounds over stored measurements, per language where need be, and what becomes of personal data.
+"""The rule table: bounds over stored measurements, per language where needed, and the policies for personal data.
 
 A document is kept while every measurement lies within the bounds of every excluding rule; a verdict lists all rules
 it breaks, with value and bound. A rule does not apply where the measurement is null or the document's language has no
@@ -46,7 +46,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class KindPolicy:
-    """What happens to personal data of one kind.
+    """The policy for personal data of one kind.
 
     `replace` puts a placeholder, `tag` records the place and leaves the text, `keep` does neither. With `drop_above`,
     a document with more findings of the kind is rejected whole; zero drops every document with one.
@@ -77,7 +77,7 @@ _REPLACE = KindPolicy()
 
 @dataclass(frozen=True)
 class EvaluationPolicy:
-    """What happens to a document that holds `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
+    """The policy for a document that contains `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
 
     `drop` rejects it, `tag` keeps it and names the items.
     """
@@ -118,7 +118,7 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class _RuleSettings:
-    """One entry under `rules:` as it is written."""
+    """One entry under `rules:` as written."""
 
     low: float | None = None
     high: float | None = None
@@ -215,7 +215,7 @@ def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule]) -> tuple[pa.R
 
 @dataclass(frozen=True)
 class _Judged:
-    """R rules on D documents, all [R, D]; `bound` is the bound that is broken, and holds no meaning elsewhere."""
+    """R rules on D documents, all [R, D]; `bound` is the bound that is broken, and is meaningless elsewhere."""
 
     values: np.ndarray      # NaN where null
     bound: np.ndarray

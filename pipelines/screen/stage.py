@@ -1,7 +1,7 @@
-"""Screen: hold every stored measurement against the bounds of rules.yaml. Reads no text, so a changed bound costs seconds.
+"""Screen: verdicts from stored measurements and the bounds of rules.yaml. Reads no text, so a changed bound costs seconds.
 
 Guarantees a verdict for every document, with every broken rule, its value and its bound, in the table's order. A document
-that takedown.txt takes has broken the rule `takedown` and no other.
+that takedown.txt lists has broken the rule `takedown` and no other.
 """
 
 from collections.abc import Iterator
@@ -41,11 +41,11 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         return Parquet(VERDICTS)
 
     def prepare(self, context: RunContext) -> dict[str, tuple[str, ...]]:
-        """Part → the ids in it that takedown.txt takes."""
+        """Part → the ids in it that takedown.txt lists."""
         return taken_ids(context.data)
 
     def tasks(self, context: RunContext, prepared: dict[str, tuple[str, ...]]) -> list[Task]:
-        """A part that takedown.txt takes documents from carries their ids; no other does."""
+        """One task per part; a part with documents listed in takedown.txt carries their ids."""
         return [replace(task, fingerprint=fingerprint(task.fingerprint, RULE, taken), payload=taken)
                 if (taken := prepared.get(task.key)) else task for task in self.aligned_tasks(context)]
 

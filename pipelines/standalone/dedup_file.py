@@ -1,7 +1,7 @@
-"""Dedup alone: one JSONL or Parquet file in, the same rows less the copies out, every column and byte of them kept.
+"""Deduplication of one JSONL or Parquet file: the same rows without the copies, byte for byte.
 
 Runs extract, measure, screen with an empty rule table, and dedup, in a work folder beside the output; then copies the
-input's own lines or rows. A row without text, or one that is no JSON object, is nobody's copy and stays. A file that is
+input's own lines or rows. A row without text, or one that is no JSON object, is no copy and is kept. A file that is
 itself damaged is refused: its rows could not all be copied.
 """
 
@@ -65,17 +65,17 @@ def deduplicate(source: Path, target: Path, config: Configuration, engine: BeamE
     kinds = {kind: list(copies.values()).count(kind) for kind in sorted(set(copies.values()))}
     said = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
     left = f"{rows - len(copies):,} written to {target}"
-    return f"dedup-only: {rows:,} rows, {len(copies):,} copies out{f' ({said})' if said else ''}, {left}"
+    return f"dedup-only: {rows:,} rows, {len(copies):,} copies removed{f' ({said})' if said else ''}, {left}"
 
 
 def alone(config: Configuration) -> Configuration:
-    """No rules, no blocklists, and any number of rows may be unreadable: they stay."""
+    """No rules, no blocklists, and any number of rows may be unreadable: they are kept."""
     extract = dataclasses.replace(config[ExtractSettings], max_quarantined=1.0, blocklists=())
     return config.replaced(extract, dataclasses.replace(config[Rules], rules=()))
 
 
 def refuse_damage(source: Path, work: Path) -> None:
-    """StageError where the file breaks off or cannot be decoded: nothing is written, rather than a part of its rows."""
+    """StageError where the file is truncated or damaged: nothing is written, rather than part of its rows."""
     bad = json.loads((work / "documents/_stats.json").read_bytes()).get("quarantined", {})
     if told := [rule for rule in DAMAGE if rule in bad]:
         shutil.rmtree(work)

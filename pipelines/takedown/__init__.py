@@ -1,1 +1,1 @@
-"""Takedown: what takedown.txt names leaves every dataset and block, and stays out. How and why: docs/ledger.md."""
+"""Takedown: removal of the documents that takedown.txt names from every dataset and block, for good. See docs/ledger.md."""

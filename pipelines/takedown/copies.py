@@ -1,8 +1,8 @@
-"""Copies of a text that a `text:` entry names: found by their signatures, proved by their shingles where there is a text.
+"""Near duplicates of a text that a `text:` entry names: candidates by MinHash, verified by shingles where text is stored.
 
 As long as the text is stored, a document is a copy where the exact Jaccard similarity of the two shingle sets is at least
 THRESHOLD; signatures only choose whom to compare. When it has been taken down only its signature is left, so a document
-that comes later is judged by the estimate alone, with a bound so low that hardly a copy passes.
+that comes later is judged by the estimate alone, with a bound so low that hardly any copy escapes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ LATER = 0.7         # nearly three: who is refused once the text is gone; of pai
 
 
 def alike(data: Folder, entries: Sequence[TakedownEntry], known: Memory) -> tuple[dict[str, list[str]], dict[str, ListedText]]:
-    """(entry name → ids of the copies of its text, id → what to remember of the text).
+    """(entry name → ids of the copies of its text, id → record of the text).
 
-    StageError with every entry whose text is neither stored nor remembered.
+    StageError with every entry whose text is neither stored nor on record.
     """
     if not entries:
         return {}, {}

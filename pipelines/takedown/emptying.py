@@ -1,4 +1,4 @@
-"""What is left of a row that was taken down: where its record lies. The row stays, so that parts stay aligned."""
+"""Emptied rows of documents taken down: only the record's position is kept, so that parts stay aligned."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ RULE = "takedown"
 
 
 def row_keys(rows: pa.RecordBatch | pa.Table) -> pa.Array:
-    """What names each row: a document's id, a rejected record's `file:offset`."""
+    """The key of each row: a document's id, a rejected record's `file:offset`."""
     if "payload_digest" in rows.schema.names:
         return rows["id"]
     return pc.binary_join_element_wise(rows["file"], rows["offset"].cast(pa.string()), ":")
@@ -21,7 +21,7 @@ def row_keys(rows: pa.RecordBatch | pa.Table) -> pa.Array:
 def emptied(rows: pa.Table, keys: Collection[str]) -> pa.Table:
     """`rows` of documents or its `_rejected`, those with one of these keys without anything but STAYS.
 
-    What may not be null is "", 0 or an empty list, so that measuring such a row measures an empty text.
+    Columns that may not be null become "", 0 or an empty list, so that such a row is measured as an empty text.
     """
     gone = pc.is_in(row_keys(rows), value_set=pa.array(sorted(keys), pa.string()))
     if not pc.any(gone).as_py():

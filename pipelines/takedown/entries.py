@@ -1,11 +1,11 @@
-"""takedown.txt in the data folder: what must go. Understood whole or not at all, each mistake told with its line.
+"""Parser of takedown.txt in the data folder. All mistakes are reported at once, each with its line.
 
     url:https://example.com/a     a page, however its address is spelled
     host:example.com              all pages of a host and its subdomains
     id:<32 hex digits>            one document
     text:<32 hex digits>          a document, and every other whose Jaccard similarity with it is 0.8 or more
 
-One entry a line; blank lines are passed over; `#` begins a comment, at the start of a line or after white space.
+One entry a line; blank lines are skipped; `#` begins a comment, at the start of a line or after white space.
 """
 
 import re
@@ -30,7 +30,7 @@ class TakedownEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How it is remembered, the same however it was written."""
+        """The canonical name, under which it is recorded."""
         return f"{self.kind}:{self.value}"
 
 
@@ -66,7 +66,7 @@ def parse_entries(text: str, where: str) -> list[TakedownEntry]:
 
 
 def takes(entry: TakedownEntry, name: str) -> bool:
-    """Whether an entry takes a page of this URL, or all of this host."""
+    """Whether an entry covers a page of this URL, or all of this host."""
     named = host(name) or ascii_host(name)
     if entry.kind == "host":
         return named is not None and below(named, entry.value)

@@ -1,6 +1,6 @@
-"""Which rows the entries of takedown.txt take, from the columns that name pages; texts only where `text:` asks for them.
+"""Matching of takedown entries to rows, by the columns that name pages; texts are read only for `text:` entries.
 
-The rule in screen and `textmill takedown` ask here, so both take the same. What was taken before is known by its id.
+The rule in screen and `textmill takedown` share this, so both match the same rows. Earlier takedowns are known by id.
 """
 
 import hashlib
@@ -40,19 +40,19 @@ class TakenRow:
 
 @dataclass(frozen=True)
 class Resolution:
-    """Everything that the entries take of what is stored now, in the order of documents, then of rejected records."""
+    """All stored rows that the entries match, in the order of documents, then of rejected records."""
 
     entries: tuple[TakedownEntry, ...]
     rows: tuple[TakenRow, ...]
     texts: dict[str, ListedText]
 
     def memory(self) -> Memory:
-        """All of it as it is to be remembered, passages apart."""
+        """The record to keep of it, without passages."""
         return Memory(sorted_taken(row.taken for row in self.rows), self.texts)
 
 
 def resolve(data: Folder) -> Resolution:
-    """What the list of a data folder takes. StageError where the list has mistakes or names a text that nobody knows."""
+    """The rows that the list of a data folder matches. StageError where the list has mistakes or names an unknown text."""
     entries = read_entries(data)
     known = read_memory(data).under(entries)
     manifest = Manifest.read(data / "documents")
@@ -76,9 +76,9 @@ def resolve(data: Folder) -> Resolution:
 
 
 def taken_ids(data: Folder) -> dict[str, tuple[str, ...]]:
-    """Part of documents → the sorted ids in it that the list takes; for the rule in screen.
+    """Part of documents → the sorted ids in it that the list matches; for the rule in screen.
 
-    Remembered in verdicts/_run.json as long as the list, what was taken and both datasets are the same.
+    Cached in verdicts/_run.json as long as the list, the record of takedowns and both datasets are the same.
     """
     from textmill.pipelines.contract.run_notes import recall, remember
 
@@ -112,18 +112,18 @@ class _Named:
         self.of_host = lru_cache(1 << 16)(self._of_host)
 
     def _of_host(self, name: str) -> tuple[list[str], bool]:
-        """The entries that take all of a host, and whether an address of it is listed."""
+        """The entries that cover all of a host, and whether an address of it is listed."""
         return [entry for above, entry in self.hosts.items() if below(name, above)], name in self.hosts_of_urls
 
     def of(self, name: str | None, url: str | None) -> list[str]:
-        """The entries that take a page of this host and address."""
+        """The entries that cover a page of this host and address."""
         if name is None:
             return []
         found, listed = self.of_host(name)
         return found + ([self.urls[spelled]] if listed and url and (spelled := canonical_url(url)) in self.urls else [])
 
     def concerns(self, hosts: pa.Array) -> pa.Array:
-        """Whether any entry may take a page of each host."""
+        """Whether any entry may cover a page of each host."""
         wanted = [name for name in hosts.unique().to_pylist() if name and any(self.of_host(name))]
         return pc.is_in(hosts, value_set=pa.array(wanted, pa.string()))
 

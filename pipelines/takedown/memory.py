@@ -1,8 +1,8 @@
-"""takedown.json, beside the list: what `textmill takedown` has taken, so that it stays out though its text is gone.
+"""takedown.json: the record of takedowns, by which documents are kept out after their text is gone.
 
-It holds ids, places in raw files, the entries that took a row, and no text. Two values are derived from texts: the MinHash
+It has ids, positions in raw files, the entries that match a row, and no text. Two values are derived from texts: the MinHash
 signature of a text that a `text:` entry names, by which copies that come later are known, and hashes of a few passages of
-32 bytes each, by which the search proves that none is left. An entry that is taken out of the list again takes nothing.
+32 bytes each, by which the search proves that none is left. An entry deleted from the list has no effect any more.
 """
 
 import json
@@ -18,19 +18,19 @@ MEMORY = "takedown.json"
 
 @dataclass(frozen=True)
 class Taken:
-    """A record that was taken: a document by its id, a rejected one (id None) by its place in a raw file."""
+    """A record taken down: a document by its id, a rejected one (id None) by its position in a raw file."""
 
     task: str                           # of extract, whose parts it lies in
     id: str | None
     file: str
     offset: int
     length: int | None
-    entries: tuple[str, ...]            # every one that takes it, by name
+    entries: tuple[str, ...]            # every entry that matches it, by name
     passages: tuple[str, ...] = ()      # hashes that occur in no other document, 16 hex digits each
 
     @property
     def key(self) -> str:
-        """What names it in its dataset: `rows.row_keys` says the same of a row."""
+        """Its key in the dataset, as `row_keys` gives it for a row."""
         return self.id or f"{self.file}:{self.offset}"
 
 
@@ -44,20 +44,20 @@ class ListedText:
 
 @dataclass(frozen=True)
 class Memory:
-    """Everything taken so far, sorted, and the texts that entries name, by id."""
+    """All takedowns so far, sorted, and the texts that entries name, by id."""
 
     taken: tuple[Taken, ...] = ()
     texts: dict[str, ListedText] = field(default_factory=dict)
 
     def under(self, entries: Iterable[TakedownEntry]) -> "Memory":
-        """What of it these entries still take."""
+        """The part that these entries still match."""
         names = {entry.name for entry in entries}
         left = (replace(one, entries=tuple(name for name in one.entries if name in names)) for one in self.taken)
         texts = {id_: text for id_, text in self.texts.items() if f"text:{id_}" in names}
         return Memory(tuple(one for one in left if one.entries), texts)
 
     def keys_by_task(self) -> dict[str, tuple[str, ...]]:
-        """Task of extract → the sorted keys of what is taken in it."""
+        """Task of extract → the sorted keys of its rows taken down."""
         keys: dict[str, set[str]] = {}
         for one in self.taken:
             keys.setdefault(one.task, set()).add(one.key)
@@ -68,7 +68,7 @@ class Memory:
 
 
 def read_memory(data: Folder) -> Memory:
-    """All that is remembered of a data folder, whatever its list says now."""
+    """The record of a data folder, whatever its list says now."""
     try:
         loaded = checked(data.read(MEMORY), f"{data.uri}/{MEMORY}")
     except FileNotFoundError:
@@ -85,5 +85,5 @@ def taken_by_task(data: Folder) -> dict[str, tuple[str, ...]]:
 
 
 def sorted_taken(rows: Iterable[Taken]) -> tuple[Taken, ...]:
-    """In one order, whatever order they were found in."""
+    """Sorted by position, so that the order of discovery does not matter."""
     return tuple(sorted(rows, key=lambda one: json.dumps([one.task, one.file, one.offset, one.id or ""])))

@@ -1,4 +1,4 @@
-"""Tokenize: every curated text as ids, once. A mixture or a block length only changes `pack`."""
+"""Tokenize: the token ids of every curated text, computed once. A mixture or a block length only changes `pack`."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Which tokenizer a run uses."""
+"""Choice of the tokenizer of a run."""
 
 from dataclasses import dataclass
 

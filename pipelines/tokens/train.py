@@ -1,6 +1,6 @@
-"""Tokenizer: trains a byte-level BPE on the curated text, as a named input of what follows.
+"""Tokenizer training: a byte-level BPE of the curated text, as a named input of later stages.
 
-Made only on request and never retrained by itself: `tokenize` uses the one that is there, and says when the text it was
+Trained only on request and never automatically again: `tokenize` uses the one that is there, and says when the text it was
 trained on has changed since. Where there is more text than `sample_bytes`, texts are chosen by the hash of their ids.
 """
 

@@ -153,9 +153,9 @@ def test_a_set_named_later_redoes_curate_alone_and_the_ledger_names_the_item(mil
         config = read_config(str(tmp_path / "settings.yaml"), str(rules), str(MIXTURE), None)
         return " ".join(" ".join(why(RunContext(Folder(str(data)), config, BeamEngine()), page["id"])).split())
 
-    assert "curate rejected by evaluation, value 1.000, bound 0.5; it holds exam.jsonl:1 1.000" in told(ROOT / "rules.yaml")
+    assert "curate rejected by evaluation, value 1.000, bound 0.5; it contains exam.jsonl:1 1.000" in told(ROOT / "rules.yaml")
     rules = tmp_path / "rules.yaml"
     rules.write_text((ROOT / "rules.yaml").read_text("utf-8").replace("action: drop, overlap", "action: tag, overlap"))
     ran = run("curate", data, 1, "--rules", str(rules), settings=tmp_path / "settings.yaml")
     assert ran.returncode == 0, ran.stderr
-    assert "curate 1 piece, 0 edits holds items of evaluation sets, with their overlap: exam.jsonl:1 (1)" in told(rules)
+    assert "curate 1 piece, 0 edits contains items of evaluation sets, with their overlap: exam.jsonl:1 (1)" in told(rules)

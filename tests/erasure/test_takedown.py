@@ -313,7 +313,7 @@ def test_the_search_finds_what_is_left_and_names_the_file(carried, tmp_path):
     for left, what in (("x A sentence that nobody else would ever have written here. y", f"a passage of {'a' * 32}"),
                        ("see https://www.gone.example/1", "a name"), ("https://half.example/page", "a name")):
         (data / "report/index.html").write_text(left)
-        with pytest.raises(StageError, match=f"report/index.html still holds {what}"):
+        with pytest.raises(StageError, match=f"report/index.html still contains {what}"):
             searched_line(Folder(str(data)), memory, resolution)
 
 

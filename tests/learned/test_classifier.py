@@ -181,7 +181,7 @@ def test_a_run_says_when_the_texts_of_a_table_or_classifier_have_changed_since(d
     assert changed_since(settings, ["text"], folder) == changed_since(MeasureSettings(), ["text"], folder) == []
     rows.write_bytes(rows.read_bytes() + b'{"text": "one more", "kind": "ham"}\n')
     (tmp_path / "prose.jsonl").unlink()
-    said = ["the texts of the background table y are not there any more", "the texts of the classifier x have changed since it was made"]
+    said = ["the texts of the background table y no longer exist", "the texts of the classifier x have changed since it was made"]
     assert changed_since(settings, ["text"], folder) == said
     (tmp_path / "settings.yaml").write_text((ROOT / "settings.yaml").read_text("utf-8").replace("classifier: null", "classifier: x"))
     (tmp_path / "raw/letters").mkdir(parents=True)

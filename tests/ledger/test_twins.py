@@ -70,12 +70,12 @@ def test_a_page_beside_its_copy_from_either_side(milled):
     lines = ran.stdout.splitlines()
     assert lines[0] == "twins      nearly the same text: Jaccard 0.936, threshold 0.8"
     assert lines[1].split() == ["kept", TIDES] and lines[3].split() == ["removed", OTHER]
-    assert "stays      it is longer" in lines
+    assert "reason     it is longer" in lines
     assert "in winter time all year {+round, and   | in winter time all year [-round.-]" in lines
     assert all(len(line) <= 79 for line in lines)
     assert twins(Folder(str(data)), OTHER, colour=False) == lines
     assert any(RED in line for line in twins(Folder(str(data)), OTHER, colour=True))
-    with pytest.raises(StageError, match="has no copy and is none"):
+    with pytest.raises(StageError, match="has no duplicates; "):
         twins(Folder(str(data)), pages_without(data), colour=False)
 
 

@@ -270,7 +270,7 @@ def test_a_page_that_was_taken_down_is_shown_as_such(data):
     found = open_datasets(data, MIXTURE)
     assert [row.name for row in rules.rule_rows(found.signals, found.verdicts)] == ["word_count", "link_density", "noindex", "stop_words"]
     page, _ = build(data, MIXTURE)
-    assert "takedown.txt takes it" in page and '<span class="name">takedown</span> taken down</li>' in page
+    assert "listed in takedown.txt" in page and '<span class="name">takedown</span> taken down</li>' in page
 
 
 def test_a_stage_that_has_not_run_counts_nothing_rather_than_zero(tmp_path):

@@ -78,7 +78,7 @@ def test_only_dedup_keeps_every_other_line_byte_for_byte(tmp_path, name):
     ran = python("-m", "textmill", "dedup-only", tmp_path / name, "--to", tmp_path / "out.jsonl", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == b"".join(line for line, stays in lines() if stays)
-    assert ran.stdout == ("dedup-only: 14 rows, 3 copies out (exact 1, near 1, url 1), "
+    assert ran.stdout == ("dedup-only: 14 rows, 3 copies removed (exact 1, near 1, url 1), "
                           f"11 written to {tmp_path / 'out.jsonl'}\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "out.jsonl"]
     assert (tmp_path / name).read_bytes() == packed
@@ -93,7 +93,7 @@ def test_only_dedup_keeps_columns_and_types_of_parquet(tmp_path):
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=4)
     ran = python("-m", "textmill", "dedup-only", tmp_path / "in.parquet", "--to", tmp_path / "out.parquet", "--workers", "1")
     assert ran.returncode == 0, ran.stderr
-    assert "11 rows, 3 copies out (exact 1, near 1, url 1), 8 written" in ran.stdout
+    assert "11 rows, 3 copies removed (exact 1, near 1, url 1), 8 written" in ran.stdout
     kept = pq.read_table(tmp_path / "out.parquet")
     assert kept.schema.equals(pq.read_schema(tmp_path / "in.parquet"), check_metadata=True)
     assert kept.to_pylist() == [row for row, kind in given if kind is None]
@@ -106,7 +106,7 @@ def test_only_dedup_takes_nothing_from_a_killed_run_of_another_file(tmp_path):
     left.mkdir(parents=True)
     (left / "in.jsonl").write_bytes(b"".join(content))
     ran = python("-m", "textmill", "dedup-only", tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl", "--workers", "1")
-    assert ran.stdout.startswith("dedup-only: 2 rows, 1 copies out (record 1)"), ran.stderr
+    assert ran.stdout.startswith("dedup-only: 2 rows, 1 copies removed (record 1)"), ran.stderr
     assert (tmp_path / "out.jsonl").read_bytes() == content[0]
 
 

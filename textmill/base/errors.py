@@ -6,6 +6,6 @@ traceback means a bug.
 
 
 class TextmillError(Exception):
-    """What is wrong and what cures it, one sentence a line."""
+    """A problem and its cure, one sentence a line."""
 
     ends_process = False        # True: threads of a library would keep the process alive, so whoever prints it ends it at once

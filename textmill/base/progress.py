@@ -1,6 +1,6 @@
-"""What people see while work runs: a bar with rate and time left on a terminal, plain lines elsewhere.
+"""Progress display: a bar with rate and time left on a terminal, plain lines elsewhere.
 
-Progress is what has been published, counted by looking: it needs nothing from the engine and cannot be ahead of the truth.
+Progress is counted from published files: it needs nothing from the engine and cannot be ahead of the truth.
 """
 
 import sys
@@ -19,7 +19,7 @@ LINE_SECONDS = 10.0     # between plain lines
 def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts", every: float = 0.5) -> Iterator[None]:
     """Show `done()` out of `total` every `every` seconds while the block runs.
 
-    Where looking fails with an OSError, what was seen last is shown: a store that is gone fails the work, which says so.
+    Where counting fails with an OSError, the last count is shown: a store that is gone fails the work itself.
     """
     console, seen = Console(stderr=True), 0
 

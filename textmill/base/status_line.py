@@ -24,5 +24,5 @@ class StatusLine:
         print(f"\r\x1b[K{text}" if self.terminal else text, end="" if self.terminal else "\n", file=self.stream, flush=True)
 
     def print(self, text: str) -> None:
-        """A line that stays."""
+        """A permanent line."""
         print(f"\r\x1b[K{text}" if self.terminal else text, file=self.stream, flush=True)

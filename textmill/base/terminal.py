@@ -1,4 +1,4 @@
-"""Printing what is there to be read: in a pager, through `head`, or into a file."""
+"""Line output to a pager, through `head`, or into a file."""
 
 import os
 import sys

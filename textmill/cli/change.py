@@ -8,11 +8,11 @@ import click
 from textmill.cli.options import CONFIG, DATA, RUN, run_context, with_options
 
 
-@click.command("takedown", short_help="takes what takedown.txt lists out of everything")
+@click.command("takedown", short_help="removes what takedown.txt lists from everything")
 @click.option("--carry-out", is_flag=True, help="do it; without this, say what would be done")
 @with_options(*RUN)
 def takedown(carry_out: bool, **given: Any) -> Iterable[str]:
-    """List what takedown.txt in the data folder takes, and with --carry-out take it out of every dataset and block."""
+    """List the documents that takedown.txt names, and with --carry-out remove them from every dataset and block."""
     from textmill.pipelines.erasure.takedown import takedown as lines
 
     return lines(run_context(given), carry_out)
@@ -42,7 +42,7 @@ def background(name: str, texts: str, data: str, config: str) -> str:
               help="of the texts, to report on and never to train on")
 @with_options(DATA, CONFIG)
 def classifier(name: str, good: str, bad: str, labels: str | None, held_out: float, data: str, config: str) -> str:
-    """Train a classifier on texts that are good and texts that are not: an opinion for measure, chosen by its name."""
+    """Train a text classifier on positive and negative examples, for the measurement `classifier_score`."""
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.learned.classifier import make_classifier
 

@@ -35,10 +35,10 @@ def report(data: str, mixture: str) -> str:
     return publish(Folder(data), read_mixture(mixture))
 
 
-@click.command("why", short_help="a page's story, from raw record to block")
+@click.command("why", short_help="a page's history, from raw record to block")
 @with_options(PAGE, DATA, CONFIG, RULES, MIXTURE, TOKENIZER)
 def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: str | None) -> Iterable[str]:
-    """Tell what became of PAGE, a URL, an id, a record id or a host: from the record in a raw file to the blocks it is in."""
+    """Show the history of PAGE (a URL, an id, a record id or a host), from the record in a raw file to the blocks it is in."""
     from textmill.pipelines.contract.stage import RunContext
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.engines.engine import BeamEngine
@@ -61,10 +61,10 @@ def trace(block: int, data: str, mixture: str, split: str) -> Iterable[str]:
     return ledger.trace(Folder(data), read_mixture(mixture).name, split, block)
 
 
-@click.command("where", short_help="the parts and blocks that hold a page or a host")
+@click.command("where", short_help="the parts and blocks that contain a page or a host")
 @with_options(PAGE, DATA, MIXTURE)
 def where(page: str, data: str, mixture: str) -> Iterable[str]:
-    """List the parts and blocks that hold PAGE, a URL, an id, a record id or a host."""
+    """List the parts and blocks that contain PAGE, a URL, an id, a record id or a host."""
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.ledger import trace as ledger
 
@@ -91,7 +91,7 @@ def twins(page: str, data: str) -> Iterable[str]:
     return pairs.twins(Folder(data), page, sys.stdout.isatty() and "NO_COLOR" not in os.environ)
 
 
-@click.command("what-if", short_help="what another rule table would keep and lose")
+@click.command("what-if", short_help="effect of another rule table")
 @click.option("--rules", type=click.Path(), required=True, help="the rule table to try")
 @DATA
 def what_if(rules: str, data: str) -> Iterable[str]:
@@ -104,14 +104,14 @@ def what_if(rules: str, data: str) -> Iterable[str]:
     return lines(Folder(data), rules)
 
 
-@click.command("plan", short_help="what a run will cost before it begins")
+@click.command("plan", short_help="cost estimate of a run")
 @with_options(DATA, CONFIG, RULES, MIXTURE, RUNNER, WORKERS)
-@click.option("--stored", metavar="SIZE", help="plan for so much instead of what lies in raw/, as in 100TB")
+@click.option("--stored", metavar="SIZE", help="input size to plan for instead of the size of raw/, such as 100TB")
 @click.option("--memory-gb", type=float, metavar="GB",
               help="of this machine, or of one worker of a cluster  [default: what this machine has, or 4]")
 def plan(data: str, config: str, rules: str, mixture: str, runner: str, workers: int | None, stored: str | None,
          memory_gb: float | None) -> Iterable[str]:
-    """Say what a run will cost: documents, CPU hours, storage, what is shuffled, and what must fit one worker."""
+    """Estimate the cost of a run: documents, CPU hours, storage, shuffled bytes, and memory of one worker."""
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.ledger import cost

@@ -9,12 +9,12 @@ from textmill.cli.options import CONFIG, RULES, SHIPPED, WORKERS, with_options
 FILE = click.Path(path_type=Path)
 
 
-@click.command("dedup-only", short_help="copies out of one file of texts")
+@click.command("dedup-only", short_help="removes the copies from one file of texts")
 @click.argument("input", type=FILE)
 @click.option("--to", type=FILE, required=True, help="the file to write: .jsonl or .parquet, as the input")
 @with_options(CONFIG, RULES, WORKERS)
 def dedup_only(input: Path, to: Path, config: str, rules: str, workers: int | None) -> str:
-    """Take the copies out of INPUT, a .jsonl (.gz, .zst) or .parquet with a column of text; every other row stays as it is."""
+    """Remove the copies from INPUT, a .jsonl (.gz, .zst) or .parquet with a column of text; all other rows are unchanged."""
     from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.settings import read_config
     from textmill.pipelines.standalone.dedup_file import deduplicate

@@ -1,6 +1,6 @@
 """Raw files by path below raw/ or by address; remote files are read in ranges.
 
-A failed read is never taken for damage of the file: the part stays unfinished, and the run reports it.
+A failed read is never taken for damage of the file: the part is left unfinished, and the run reports it.
 """
 
 import io

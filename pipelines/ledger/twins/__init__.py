@@ -1,1 +1,1 @@
-"""Twins: the texts of a page and of its copies side by side, with what differs marked."""
+"""Twins: the texts of a page and of its copies side by side, with differences marked."""

@@ -1,4 +1,4 @@
-"""Two texts side by side, word by word, for a terminal of 80 columns: what only one of them has is coloured or bracketed.
+"""Two texts side by side, word by word, for a terminal of 80 columns: differences are coloured or bracketed.
 
 Long stretches that both share are shortened. Scripts without spaces are compared character by character.
 """
@@ -11,10 +11,10 @@ from itertools import groupby
 from rich.cells import cell_len
 
 WIDTH = 38              # columns of one side; between the two stand three more
-CONTEXT = 12            # words shown of what is the same, before and after what differs
+CONTEXT = 12            # equal words shown before and after a difference
 MOST_WORDS = 4000       # of each text: comparing takes quadratic time at worst
 RED, GREEN, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
-MARKS = (("{+", "+}"), ("[-", "-]"))        # of the side that stays and the side that goes, where there is no colour
+MARKS = (("{+", "+}"), ("[-", "-]"))        # of the kept and the removed side, where there is no colour
 
 Word = tuple[str, bool]     # with the blank behind it; whether the other side lacks it
 
@@ -34,7 +34,7 @@ def words_of(text: str) -> list[str]:
 
 
 def side_by_side(left: str, right: str, colour: bool) -> list[str]:
-    """Lines of two columns: on the left (the page that stays) what `right` lacks is marked, on the right what `left` lacks."""
+    """Lines of two columns: on the left (the kept page) what `right` lacks is marked, on the right what `left` lacks."""
     ones, others = words_of(left), words_of(right)
     cut = len(ones) > MOST_WORDS or len(others) > MOST_WORDS
     ones, others = ones[:MOST_WORDS], others[:MOST_WORDS]

@@ -1,4 +1,4 @@
-"""Which pages stand beside a page in `duplicates`, why one of them stays, and their texts."""
+"""The duplicate pairs of a page, why one of each is kept, and their texts."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class PageRows(NamedTuple):
 
 
 def twins(data: Folder, name: str, colour: bool) -> list[str]:
-    """Every page that `name` stands for beside what it is a copy of, or beside its copies. StageError where it has none."""
+    """Every page that `name` matches, beside its original or its copies. StageError where it has neither."""
     manifest = Manifest.read(data / "duplicates")
     if manifest is None:
         raise StageError(f"there is nothing in {data.uri}/duplicates yet; run `textmill dedup`")
@@ -43,12 +43,12 @@ def twins(data: Folder, name: str, colour: bool) -> list[str]:
         if len(pairs) > MOST:
             lines += [f"{len(pairs) - MOST} more pages are copies of {shown(page.found.url)}", ""]
     if not lines:
-        raise StageError(f"{name} has no copy and is none; `textmill why` tells what became of it")
+        raise StageError(f"{name} has no duplicates; `textmill why` shows its history")
     return lines[:-1]
 
 
 def pages_of(data: Folder, found: list[DocumentRow]) -> list[PageRows]:
-    """The documents that dedup has looked at, with their rows."""
+    """The documents that dedup has compared, with their rows."""
     rows = (rows_of(data, "documents", found, ["text", "title", "date", "source", "url"]),
             rows_of(data, "signals", found, ["language", "word_count"]), rows_of(data, "duplicates", found))
     return [PageRows(one, document, signals, duplicate) for one, document, signals, duplicate in zip(found, *rows, strict=True)
@@ -69,7 +69,7 @@ def pairs_with(data: Folder, page: PageRows) -> Iterator[tuple[PageRows, PageRow
 
 
 def copies_of(data: Folder, id_: str) -> list[DocumentRow]:
-    """The documents that went because of this one, and those that it contains."""
+    """The documents removed as copies of this one, and those that it contains."""
     manifest = Manifest.read(data / "duplicates")
     assert manifest
     ids = set()
@@ -83,11 +83,11 @@ def copies_of(data: Folder, id_: str) -> list[DocumentRow]:
 
 
 def pair(kept: PageRows, removed: PageRows, settings: Row, colour: bool) -> list[str]:
-    """Two pages: what they are to each other, and their texts side by side, the kept one on the left."""
+    """Two pages: their relation, and their texts side by side, the kept one on the left."""
     kind, similarity = removed.duplicate["kind"], removed.duplicate["similarity"]
-    said = BY_NAME[kind].phrase if kind else "within a longer page; both stay"
+    said = BY_NAME[kind].phrase if kind else "contained in a longer page; both are kept"
     if kind is None:
-        said += f": {removed.duplicate['containment']:.1%} of its word 5-grams are there"
+        said += f": {removed.duplicate['containment']:.1%} of its word 5-grams occur there"
     elif similarity is not None:
         said += f": Jaccard {similarity:.3f}, threshold {settings['threshold']}"
     good, bad, plain = (GREEN, RED, PLAIN) if colour else ("", "", "")
@@ -98,7 +98,7 @@ def pair(kept: PageRows, removed: PageRows, settings: Row, colour: bool) -> list
         first, *rest = labelled(label, f"{shown(page.found.url, host=page.found.host)} ({facts})")
         lines += [f"{hue}{first}{plain}" if hue else first, *rest]
     if kind:
-        lines += labelled("stays", because(kept, removed, settings))
+        lines += labelled("reason", because(kept, removed, settings))
     if kind in ("record", "exact"):
         return lines
     left, right = (shown(page.document["text"], page.signals["language"], page.found.host) for page in (kept, removed))
@@ -106,7 +106,7 @@ def pair(kept: PageRows, removed: PageRows, settings: Row, colour: bool) -> list
 
 
 def because(kept: PageRows, removed: PageRows, settings: Row) -> str:
-    """Why the one stays: the first of the declared order in which the two differ."""
+    """Why one is kept: the first criterion of the declared order in which the two differ."""
     if removed.duplicate["kind"] == "record":
         return "it comes first; the two are one record"
     order = settings["order"]
@@ -115,13 +115,13 @@ def because(kept: PageRows, removed: PageRows, settings: Row) -> str:
     for name in order:
         one, other = (_standing(name, page, settings["source_priority"]) for page in (kept, removed))
         if one != other:
-            return BECAUSE[name] if one < other else "of the pages that stay it is the most like the one that goes"
+            return BECAUSE[name] if one < other else "of the kept pages it is the most similar to the removed one"
     return "its id is the smaller; all else is equal" if kept.found.id < removed.found.id else \
-        "of the pages that stay it is the most like the one that goes"
+        "of the kept pages it is the most similar to the removed one"
 
 
 def _standing(name: str, page: PageRows, priority: list[str]) -> Any:
-    """What `name` of the order compares: the smaller stays."""
+    """The value that criterion `name` of the order compares: the smaller is kept."""
     if name == "source":
         return priority.index(page.document["source"]) if page.document["source"] in priority else len(priority)
     if name == "longest":

@@ -1,1 +1,1 @@
-"""What-if: what another rule table would keep and lose, from stored signals alone."""
+"""What-if: the effect of another rule table, from stored signals alone."""

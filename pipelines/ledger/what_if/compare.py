@@ -1,8 +1,8 @@
-"""Two rule tables over the same signals: which documents change sides, and why. Pure functions, no text.
+"""Comparison of two rule tables over the same signals: which documents change sides, and why. Pure functions, no text.
 
-A document is gained where the old table rejects it and the new one keeps it, and lost the other way round. It counts under
+A document is gained where only the new table keeps it, and lost where only the old one does. It counts under
 every rule that the rejecting table says it breaks, so the numbers by rule add up to more than the documents. What
-takedown.txt takes no table brings back: it is counted by itself.
+takedown.txt removes is kept by no table and counted separately.
 """
 
 import heapq
@@ -36,13 +36,13 @@ class ExamplePage:
 
     @property
     def place(self) -> bytes:
-        """Samples are those of smallest hash, so that anyone gets the same ones."""
+        """The sort key of samples: those of smallest hash, so that anyone gets the same ones."""
         return blake2b(self.id.encode(), digest_size=8).digest()
 
 
 @dataclass
 class Moved:
-    """Documents that go one way: how many, their words, by what, and a sample of them."""
+    """Documents gained, or lost: how many, their words, by what, and a sample of them."""
 
     documents: Counter[tuple[str, str]] = field(default_factory=Counter)    # (language | source | rule, which one)
     words: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -57,7 +57,7 @@ class Moved:
 
 @dataclass
 class Difference:
-    """What another table changes. `before` counts the documents and words that the old table keeps, by the same keys."""
+    """Effect of another rule table. `before` counts the documents and words that the old table keeps, by the same keys."""
 
     read: int = 0
     taken: int = 0              # documents taken down
@@ -107,7 +107,7 @@ def _page(signals: pa.RecordBatch, documents: pa.RecordBatch, row: int, broken: 
 
 
 def changed_rules(old: Sequence[Rule], new: Sequence[Rule]) -> list[str]:
-    """What the new table says differently, a line for each rule, in the tables' order.
+    """The rules that differ, a line for each, in the tables' order.
 
     >>> changed_rules([Rule("word_count", low=50)], [Rule("word_count", low=30), Rule("digit_share", high=0.2)])
     ['word_count: low 50 → 30', 'digit_share: new, high 0.2']

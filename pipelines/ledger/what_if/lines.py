@@ -1,4 +1,4 @@
-"""What another rule table would keep and lose, without reading a text: documents and words by language, source and rule.
+"""Effect of another rule table, without reading texts: documents and words gained and lost by language, source and rule.
 
     textmill what-if --rules new.yaml
 
@@ -25,7 +25,9 @@ ROWS = 20                   # languages, sources or rules listed
 
 
 def what_if(data: Folder, rules: str) -> Iterator[str]:
-    """What the rule table in the file `rules` would change, as lines. SettingsError or StageError where that cannot be told."""
+    """What the rule table in the file `rules` would change, as lines.
+
+    SettingsError or StageError where the tables cannot be compared."""
     new = read_rules(rules, RULE_MEASUREMENTS, KINDS).rules
     old, difference = compare(data, new)
     return (line.rstrip() for line in comparison(difference, changed_rules(old, new), rules))
@@ -66,7 +68,7 @@ def _columns(data: Folder, signals: Manifest) -> Sequence[str]:
 
 
 def _rule(settings: Mapping[str, Any]) -> Rule:
-    """A rule as a manifest tells it."""
+    """A rule as stored in a manifest."""
     return Rule(settings["name"], settings["low"], settings["high"],
                 {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"])
 
@@ -114,7 +116,7 @@ def _row(name: str, *numbers: str) -> str:
 
 
 def _samples(title: str, moved: Moved) -> Iterator[str]:
-    """The pages of smallest hash: address, title, and the rules that decide. Personal data stands masked."""
+    """The pages of smallest hash: address, title, and the rules that decide. Personal data is masked."""
     total = moved.documents["all", ""]
     if not total:
         return

@@ -1,4 +1,4 @@
-"""E-mail addresses as they are used: "anna@host.tld", also with "＠", "%40" or spaces around the sign.
+"""E-mail addresses in plain form: "anna@host.tld", also with "＠", "%40" or spaces around the sign.
 
 The search starts at each sign and looks at most 64 characters to the left (RFC 5321, 4.5.3.1.1: the longest local part)
 and 255 to the right (RFC 1035, 2.3.4: the longest name), so it is linear in the text. Addresses written out in words are
@@ -38,7 +38,7 @@ _NAME = 70                    # characters of "://", a user's name and the colon
 
 
 def find_emails(text: str) -> list[Stretch]:
-    """Places of addresses. A name needs a host with a dot; "@name", "user@host" and "git@host:path" stay."""
+    """Spans of addresses. The host needs a dot; "@name", "user@host" and "git@host:path" are no findings."""
     places: list[Stretch] = []
     for sign in ("@", "＠", "%40"):
         at, reached = text.find(sign), 0

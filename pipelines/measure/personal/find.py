@@ -1,4 +1,4 @@
-"""Personal data in texts: which kind, and where.
+"""Detection of personal data in texts: kinds and positions.
 
 Every kind is a cheap pattern and a validator: check digits, number plans, address registries or, where a number has
 no proof of its own, a word beside it that says what it is. Patterns are linear: each starts at a character that is
@@ -26,7 +26,7 @@ Finding = tuple[str, int, int]
 
 
 class Scanned(NamedTuple):
-    """A text as detectors see it: its marks and chains of digits, scanned once, and whose numbers to expect."""
+    """A text prepared for detectors: its marks and chains of digits, scanned once, and the regions whose numbers to expect."""
 
     text: str
     language: str
@@ -41,7 +41,7 @@ def scanned(text: str, language: str, host: str | None) -> Scanned:
     return Scanned(text, language, regions_of(language, host), marks, find_chains(text, marks.numbers))
 
 
-# A kind → where it is in a text, as (from, to). A new kind is a module here and a line in this table.
+# Kind → detector of its spans (from, to). A new kind is a module here and a line in this table.
 # Where findings of the same length overlap, the kind named first gives its name to both.
 DETECTORS: dict[str, Callable[[Scanned], list[tuple[int, int]]]] = {
     "SECRET": lambda seen: find_secrets(seen.text, seen.marks.tokens),
@@ -71,7 +71,7 @@ def find_personal_data(texts: Sequence[str], languages: Sequence[str], hosts: Se
 
 
 def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings that overlap become one over all their characters, so that nothing found stays visible.
+    """Findings that overlap become one over all their characters, so that nothing found remains visible.
 
     It has the kind of the longest, of equally long ones the kind that comes first in KINDS (a model's last), then of the one
     further left. Findings that only touch stay apart.

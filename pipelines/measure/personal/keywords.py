@@ -1,4 +1,4 @@
-"""The words that name a number on pages of some sixty languages: phone, card, identity, or something else altogether."""
+"""Context words of numbers in some sixty languages: phone, card, identity, or something else."""
 
 import re
 
@@ -63,7 +63,7 @@ _CALLED, _KINDS = _by_first_letter(_NAMES)
 
 
 def called(text: str, start: int) -> tuple[str | None, int]:
-    """What the words before `start` call the number there ("phone", "card", "id", "not", "label") and where that word ends."""
+    """The kind of number named by the words before `start` ("phone", "card", "id", "not", "label") and where that word ends."""
     kind, end = None, 0
     before = text[max(0, start - _WINDOW):start].lower()
     for word in _CALLED.finditer(before):

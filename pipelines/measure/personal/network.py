@@ -46,7 +46,7 @@ def find_ips(text: str) -> list[Stretch]:
 def find_macs(text: str) -> list[Stretch]:
     """Hardware addresses as aa:bb:cc:dd:ee:ff, with hyphens or as aabb.ccdd.eeff.
 
-    One made of decimal digits only is a time or a number; broadcast and documentation addresses (RFC 7042) stay.
+    One made of decimal digits only is a time or a number; broadcast and documentation addresses (RFC 7042) are no findings.
     """
     places: list[Stretch] = []
     for marks, before, shape in ((_COLONS, 2, _MAC), (_DASHES, 2, _MAC), (_DOTTED_MAC, 4, None)):

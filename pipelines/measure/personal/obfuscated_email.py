@@ -1,4 +1,4 @@
-"""E-mail addresses written out to hide them from harvesters: "anna [at] host [dot] tld", "anna arroba host punto es".
+"""Obfuscated e-mail addresses, spelled to hide them from harvesters: "anna [at] host [dot] tld", "anna arroba host punto es".
 
 Three ways: the sign in brackets or marks, a word that languages keep for the sign, and the English words " at " and
 " dot ", which are words of every text: there something besides must say that an address is meant. Each is searched for

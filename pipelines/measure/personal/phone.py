@@ -92,7 +92,7 @@ def _may_part(chain: Chain, first: int, after: int) -> bool:
 
 
 def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | None, int], places: list[Stretch]) -> bool:
-    """A word close before or after it says phone, or it goes on a list that such a word began; a date stays a date."""
+    """Whether a word close by says phone, or it continues a list that such a word began; a date is none."""
     kind, word_end = words
     if text[opening] == "+":
         return bool(_CALLED_AFTER.match(text, end)) and _is_possible(text[opening:end], None)

@@ -1,6 +1,6 @@
-"""Where in a text personal data may be: digits, long tokens and opening brackets, found in one reading with NumPy.
+"""Prefilter for personal data: digits, long tokens and opening brackets, found in one pass with NumPy.
 
-Most of a text is neither, so what is dear looks only there: prose costs little more than this reading.
+Most of a text is neither, so expensive detectors look only there: prose costs little more than this pass.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""Keys that open something: API tokens by their published prefixes, named values that look random, JWTs, private keys.
+"""Credentials: API tokens by their published prefixes, named values that look random, JWTs, private keys.
 
 All but private keys lie in a long token or begin just before one (`personal_marks`), so only these places are read.
 """
@@ -50,7 +50,7 @@ _ENTROPY = 3.5                # bits a character, least: random base64 of 24 has
 
 
 def find_secrets(text: str, tokens: list[Stretch]) -> list[Stretch]:
-    """Keys, JWTs and private keys whole. Placeholders (few different characters, or "EXAMPLE") stay.
+    """Keys, JWTs and private keys whole. Placeholders (few different characters, or "EXAMPLE") are no findings.
 
     `tokens` are the long tokens of `Marks`.
     """
@@ -97,7 +97,7 @@ def _private_keys(text: str) -> list[Stretch]:
         dashes = text.find("-----", begin.end(), begin.end() + _PEM_LIMIT)
         end = (dashes >= 0 and _PEM_END.match(text, dashes)) or _PEM_BODY.match(text, begin.end())
         last = end.end() if end else begin.end()
-        if last - begin.end() >= _PEM_LEAST:               # else a text that speaks of such keys
+        if last - begin.end() >= _PEM_LEAST:               # else a text about such keys
             places.append((begin.start(), last))
     return places
 
