@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-wheel test-cluster lint \
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster lint \
         bench clean
 
 DATA      ?= data
@@ -125,6 +125,12 @@ test-wheel: setup        ## the wheel of this tree in an environment and a folde
 	tests/wheel.sh
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
 	$(BIN)/python -m pytest -m cluster tests/engines/test_cluster.py
+pins: setup              ## writes what tests hold output to anew, from a run on the sample crawl: look at the diff
+	$(BIN)/python -m tests.pins
+	$(BIN)/python -m benchmarks.measurements
+	$(BIN)/python -m docs.datasets
+	$(BIN)/python -m textmill.cli.reference > docs/commands.md
+	$(BIN)/python benchmarks/quote.py
 lint: setup              ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too

@@ -15,7 +15,7 @@ ARCHITECTURES: dict[str, type[Decoder]] = {"qwen3": Qwen3, "gpt2": GPT2, "gpt2-s
 
 def build(config: dict[str, Any]) -> Decoder:
     """An untrained decoder of this `config.json`. ModelError where it is of no architecture known here."""
-    for architecture in ARCHITECTURES.values():
-        if architecture.SIGNATURE.items() <= config.items():
-            return architecture(config)
+    known = [architecture for architecture in ARCHITECTURES.values() if architecture.SIGNATURE.items() <= config.items()]
+    if known:       # the most particular one: a variant's signature may hold all of the plain one's
+        return max(known, key=lambda architecture: len(architecture.SIGNATURE))(config)
     raise ModelError(f"the model type {config.get('model_type')!r} is not one of {', '.join(ARCHITECTURES)}; update textmill")

@@ -6,12 +6,13 @@ after kind, which document is kept: the newest capture of an address, else the f
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.dedup.kinds import EXACT, EXACT_KINDS, RECORD, URL, Kind
+from textmill.pipelines.dedup.kinds import EXACT, RECORD, URL, Kind
 from textmill.pipelines.dedup.packed import (
     MEMBER,
     MEMBER_FIELDS,
@@ -43,19 +44,21 @@ def member_rows(documents: pa.RecordBatch, lengths: np.ndarray, first_ref: int, 
     return rows
 
 
-def keyed_rows(members: np.ndarray, urls: pa.Array, content_hashes: pa.Array, kept: np.ndarray,
+def keyed_rows(members: np.ndarray, documents: pa.RecordBatch, content_hashes: pa.Array, kept: np.ndarray,
                turn: Pass, partitions: int) -> Iterator[tuple[int, bytes]]:
-    """(partition, packed KEYED rows): for each kept document its keys of all three kinds that belong to this pass.
+    """(partition, packed KEYED rows): for each kept document its keys, of all kinds that equal keys prove, of this pass.
 
-    `content_hashes` is fixed_size_binary(16); a document without an address has no key of that kind.
+    `documents` has the columns of `key_columns`, `content_hashes` is fixed_size_binary(16). A document without a key of a
+    kind, such as one without an address, has no row of that kind.
     """
-    for lane, low, high in turn.ranges(len(EXACT_KINDS)):
-        rows, keys = KEYS[EXACT_KINDS[lane]](members, urls, content_hashes)
+    for lane, low, high in turn.ranges(len(KEYS)):
+        kind = list(KEYS)[lane]
+        rows, keys = KEYS[kind].of(members, documents, content_hashes)
         chosen = np.zeros(len(rows), bool)
         chosen[owned(keys[:, 0], low, high)] = True
         chosen &= kept[rows]
         keyed = np.zeros(int(chosen.sum()), KEYED)
-        keyed["kind"] = EXACT_KINDS[lane].code
+        keyed["kind"] = kind.code
         keyed["key_high"], keyed["key_low"] = keys[chosen, 0], keys[chosen, 1]
         for name in MEMBER.names or ():
             keyed[name] = members[name][rows[chosen]]
@@ -87,14 +90,26 @@ def groups_of_two_or_more(keyed: np.ndarray) -> np.ndarray:
     return rows[twin]
 
 
-Keys = Callable[[np.ndarray, pa.Array, pa.Array], tuple[np.ndarray, np.ndarray]]
-# Of members, addresses and content hashes: the rows that have a key of this kind, and the keys, two words of 64 bits each.
-KEYS: dict[Kind, Keys] = {
-    RECORD: lambda members, _urls, _hashes: (
-        np.arange(len(members)), np.stack([members["id_high"], members["id_low"]], axis=1)),
-    URL: lambda _members, urls, _hashes: _address_keys(urls),
-    EXACT: lambda members, _urls, hashes: (np.arange(len(members)), _digests(hashes)),
+class Key(NamedTuple):
+    """How copies of a kind are known: by equal keys, of 128 bits each."""
+
+    columns: tuple[str, ...]        # of `documents`, that it needs besides id, date and source
+    of: Callable[[np.ndarray, pa.RecordBatch, pa.Array], tuple[np.ndarray, np.ndarray]]
+    """(members, documents, content hashes) → the rows that have a key, and the keys, two words of 64 bits each."""
+
+
+# In the order of KINDS: a kind sees only what the kinds before it left.
+KEYS: dict[Kind, Key] = {
+    RECORD: Key((), lambda members, _documents, _hashes: (
+        np.arange(len(members)), np.stack([members["id_high"], members["id_low"]], axis=1))),
+    URL: Key(("url",), lambda _members, documents, _hashes: _address_keys(documents["url"])),
+    EXACT: Key((), lambda members, _documents, hashes: (np.arange(len(members)), _digests(hashes))),
 }
+
+
+def key_columns() -> list[str]:
+    """The columns of `documents` that `member_rows` and all keys need."""
+    return list(dict.fromkeys(["id", "date", "source", *(name for key in KEYS.values() for name in key.columns)]))
 
 
 def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +122,7 @@ def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.n
     """
     removed = [np.zeros(0, REMOVED)]
     gone = np.zeros(0, np.uint64)
-    for kind in EXACT_KINDS:
+    for kind in KEYS:
         rows = keyed[keyed["kind"] == kind.code]
         rows = rows[~np.isin(rows["ref"], gone)]
         by_date = tuple(name for name in order if name not in ("oldest", "newest"))

@@ -129,7 +129,8 @@ def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: n
     n has reference first_ref + n. A removed document is not reported as contained in another.
     """
     take = _places(decided, first_ref, len(ids))
-    kind = pa.array([None, *(kind.name for kind in KINDS)], pa.string()).take(pa.array(decided["kind"])).take(take)
+    names = {kind.code: kind.name for kind in KINDS}
+    kind = pa.array([names.get(code) for code in decided["kind"].tolist()], pa.string()).take(take)
     columns = {
         "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]).take(take),
         "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]).take(take),

@@ -1,7 +1,7 @@
 """Kinds of copy, in the order they are searched for: each kind sees only what earlier kinds kept.
 
-A new kind is a line here and, where equal keys prove it, its key in `exact.KEYS`. Codes are stored in work files only, names
-in `duplicates.kind` and in the rule `duplicate_<name>`.
+A new kind is a line here, in KINDS, and its key in `exact.KEYS`: all kinds but NEAR are proved by equal keys. Codes are
+stored in work files only, names in `duplicates.kind` and in the rule `duplicate_<name>`.
 """
 
 from typing import NamedTuple
@@ -23,5 +23,5 @@ EXACT = Kind(3, "exact", "same text", "the same text")
 NEAR = Kind(4, "near", "nearly the same text", "nearly the same text")
 
 KINDS = (RECORD, URL, EXACT, NEAR)
-EXACT_KINDS = (RECORD, URL, EXACT)      # equal keys prove them; near ones are verified by their shingles
+EXACT_KINDS = tuple(kind for kind in KINDS if kind is not NEAR)      # near ones are verified by their shingles
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -18,7 +18,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from textmill.pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from textmill.pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, key_columns, keyed_rows, member_rows, resolve
 from textmill.pipelines.dedup.files import Grouping, read_rows, rows_of_part, write_rows
 from textmill.pipelines.dedup.forest import TREE, root_of
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION, decisions
@@ -58,9 +58,9 @@ def keys_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: 
 def _keys(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int) -> Iterator[Packed]:
     first = ordinal << 32
     for documents, signals, verdicts in _read(run.data, task, {
-            "documents": ["id", "url", "date", "source"], "signals": ["content_hash", "word_count"], "verdicts": ["kept"]}):
+            "documents": key_columns(), "signals": ["content_hash", "word_count"], "verdicts": ["kept"]}):
         members = member_rows(documents, _lengths(signals), first, run.settings.source_priority)
-        yield from keyed_rows(members, documents["url"], signals["content_hash"], _flags(verdicts), turn, partitions)
+        yield from keyed_rows(members, documents, signals["content_hash"], _flags(verdicts), turn, partitions)
         first += documents.num_rows
 
 

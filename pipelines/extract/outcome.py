@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
 from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.framing import Framed
+from textmill.pipelines.extract.files.lines import plain_error
 from textmill.pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
 from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
@@ -63,8 +65,13 @@ class _Records:
         read = FORMATS[split.kind].read
         for part in split.ranges:
             with open_file(part.path) as file:
-                for item in read(file, part, self.settings, ends):
-                    yield self.item(item, part.path)
+                try:
+                    for item in read(file, part, self.settings, ends):
+                        yield self.item(item, part.path)
+                except (TextmillError, OSError):        # a store that does not answer, a child that cannot start
+                    raise
+                except Exception as error:              # a reader that does not say that it cannot go on
+                    yield Rejected(part.path, 0, "damaged", detail=f"{plain_error(error)}: the file cannot be read on")
 
     def item(self, item: Item, path: str) -> Row:
         """An item of a format, as a row or as a page that waits for parsing."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.formats import format_of
+from textmill.pipelines.extract.formats import FORMATS, format_of
 from textmill.pipelines.extract.settings import ExtractSettings
 
 _FILE_COST = 4096   # bytes added to a small file's size: opening a file costs about as much as reading this
@@ -57,8 +57,8 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
         try:
             format = format_of(file, open_file)
             if format is None:
-                problems.append(f"{place} is of no kind that can be read; give WARC, ARC, HTML, text, JSONL or "
-                                f"Parquet a name ending that says so, or move the file away")
+                problems.append(f"{place} is of no format that can be read ({', '.join(FORMATS)}); give it a name ending "
+                                "that says which, or move the file away")
                 continue
             is_small = 4 * file.size < split_bytes
             ranges = format.cut(file, open_file, file.size + 1 if is_small else split_bytes)

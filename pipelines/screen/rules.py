@@ -162,7 +162,7 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
     """The parsed rules.yaml; SettingsError with all problems at once.
 
     `measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
-    (personal.KINDS), each of which needs a policy."""
+    (`DETECTORS` of `measure.personal.find`), each of which needs a policy."""
     problems: list[str] = []
     sections = _section(_Sections, value, where, problems)
     if sections is None:

@@ -32,5 +32,8 @@ def test_bytes_change_only_with_the_version(milled, stage):
     if other := [name for name in listed["made_from"]["libraries"] if name != "python" and version(name) != lock.get(name.lower())]:
         pytest.skip(f"other versions than in constraints.txt: {', '.join(other)}")
     found = {"version": listed["version"], "sha256": digest(data, DATASETS[stage])}
+    assert (pins[stage]["sha256"] != found["sha256"]) or pins[stage] == found, (
+        f"only the version of {stage} changed, as it must where other input than the sample gives other bytes: put "
+        f"{json.dumps(found)} into tests/versions.json (`make pins`)")
     assert pins[stage] == found, (f"the bytes of {stage} on the sample crawl changed: raise `version` of its Stage by one where "
-                                  f"its own code changed them, and put {json.dumps(found)} into tests/versions.json")
+                                  f"its own code changed them, and put {json.dumps(found)} into tests/versions.json (`make pins`)")

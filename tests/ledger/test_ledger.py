@@ -6,7 +6,6 @@ is told changes on purpose.
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -157,8 +156,3 @@ def test_no_blocks_of_that_recipe(milled):
 def test_the_command_prints_what_is_told(milled, told, capsys):
     assert main(["where", "--data", str(milled[0]), "quillop.example"]) == 0
     assert capsys.readouterr().out == "\n".join(told["where-host"]) + "\n"
-
-
-if __name__ == "__main__":
-    for name, lines in questions(Path(sys.argv[1])).items():
-        (TOLD / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")

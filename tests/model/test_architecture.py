@@ -24,6 +24,7 @@ torch.set_num_threads(1)
 
 def small_model(architecture: str, shape: Shape = GROUPED, block: int = 48, seed: int = 1) -> Decoder:
     model = build(ARCHITECTURES[architecture].configuration(shape, 300, block, 299))
+    assert type(model) is ARCHITECTURES[architecture]
     model.initialise(seed)
     with torch.no_grad():                                       # so that no layer is the identity
         for weight in model.parameters():

@@ -72,7 +72,7 @@ def command(blocks: Path, home: Path, settings: Path) -> list[str]:
             "--device", "cpu"]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
     if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         pytest.skip("torch has Muon from 2.9 on")
