@@ -57,7 +57,7 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
         try:
             format = format_of(file, open_file)
             if format is None:
-                problems.append(f"{place} is of no kind that can be read; give WARC, ARC, HTML, text, JSONL or "
+                problems.append(f"{place} has an unknown format; give WARC, ARC, HTML, text, JSONL or "
                                 f"Parquet a name ending that says so, or move the file away")
                 continue
             is_small = 4 * file.size < split_bytes
