@@ -136,7 +136,7 @@ def test_every_wrong_line_is_told_before_work_starts(tmp_path):
         "raw/loose.paths lies in no source folder; move it to raw/<source>/, for example raw/mine/",
         "raw/sample/warc.paths, line 1: crawl-data/a.warc.gz is not an address; begin it with https://, s3://, gs:// or /, for Common "
         "Crawl's own lists with https://data.commoncrawl.org/ (and 3 more)",
-        "raw/sample/warc.paths, line 4: https://…@x/y.warc holds a password or a signature, which would be written into documents; "
+        "raw/sample/warc.paths, line 4: https://…@x/y.warc contains a password or a signature, which would be written into documents; "
         "list it without (and 1 more)",
         f"raw/web/a.paths, line 2: {data}/raw/web/page.html lies under raw/ and is read from there; take it out of the list",
         f"raw/web/b.paths, line 1: {WEB}/garden.warc.gz (first raw/web/a.paths, line 1) is listed again; take one out",
