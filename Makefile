@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-cluster lint \
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check test test-wheel test-cluster lint \
         bench clean
 
 DATA      ?= data
@@ -117,12 +117,12 @@ cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini
 cluster-stop:            ## ends what `make cluster` started
 	@$(BIN)/python -m cluster stop $(ARGS)
 
-PURE    = tests/base tests/text tests/measure tests/screen tests/dedup/test_functions.py tests/curate/test_edits.py \
-          tests/curate/test_pieces.py tests/pack tests/tokenizer tests/house/test_floors.py tests/house/test_readme.py
-check: lint              ## lint, types and the tests that start no run: a minute and a half at most
-	$(BIN)/python -m pytest -n 2 $(PURE)
+check: lint              ## lint, types and the quick tests: a minute and a half at most
+	$(BIN)/python -m pytest -n 2 -m "not slow and not cluster"
 test: setup              ## every test but those that need a cluster
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
+test-wheel: setup        ## the wheel of this tree in an environment and a folder of its own
+	tests/wheel.sh
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
 	$(BIN)/python -m pytest -m cluster tests/engines/test_cluster.py
 lint: setup              ## ruff and mypy

@@ -36,7 +36,7 @@ from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.search import find_copies
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.steps import FOREST_FILE
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.flow import STAGES as FLOW
 from textmill.pipelines.settings import read_config
@@ -175,7 +175,7 @@ def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]
     """
     starting = 0.9 * costs["screen"].python
     configuration = read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None)
-    context = RunContext(Folder(str(data)), configuration, Engine(workers=2))
+    context = RunContext(Folder(str(data)), configuration, BeamEngine(workers=2))
     pages = yaml.safe_load((data / "documents/_stats.json").read_text())
     tasks = FLOW["dedup"].aligned_tasks(context)
     work = Folder(str(data.parent / "copies"))

@@ -31,14 +31,14 @@ from textmill.pipelines.dedup.keep import DUPLICATES, duplicates_table
 from textmill.pipelines.dedup.kinds import EXACT, NEAR
 from textmill.pipelines.dedup.search import decisions_of, find_copies, held_of
 from textmill.pipelines.dedup.settings import DedupSettings
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 
 ROOT = Path(__file__).parents[1]
 WORKER, SUBMITTING = "worker", "submitting process"
 ROLES = {"textmill.pipelines.engines.worker": WORKER, "benchmarks.dedup_scale": SUBMITTING}
 
 
-class Timed(Engine):
+class Timed(BeamEngine):
     """Remembers how long each pipeline took: label, seconds, seconds of processor."""
 
     def run(self, build: Any, parallel: int = 1 << 30) -> None:

@@ -31,7 +31,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.bands import band_hashes, signature_matrix
 from textmill.pipelines.dedup.settings import DedupSettings, probability_found
 from textmill.pipelines.dedup.stage import DEDUP
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.screen.rules import Rules
@@ -105,7 +105,7 @@ def column(data: Folder, dataset: str, name: str) -> pa.ChunkedArray:
 
 
 def ours(data: Folder, threshold: float | None, workers: int) -> Outcome:
-    context = RunContext(data, config_with(threshold), Engine(workers=workers))
+    context = RunContext(data, config_with(threshold), BeamEngine(workers=workers))
     for stage in (EXTRACT, MEASURE, SCREEN, DEDUP):
         print(bring_up_to_date(stage, context), flush=True)
     names = column(data, "duplicates", "cluster").combine_chunks().dictionary_encode()

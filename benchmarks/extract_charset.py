@@ -23,7 +23,7 @@ from trafilatura.utils import decode_file
 
 from benchmarks.gold import responses
 from textmill.pipelines.extract.pages.charset import CODECS, decode
-from textmill.pipelines.measure.language import LanguageModel, find_model
+from textmill.pipelines.measure.language import LanguageIdentifier, find_model
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 OURS = "textmill"
@@ -51,7 +51,7 @@ def measure(crawl: Path, systems: dict[str, Callable[[bytes, str | None], str]])
     columns = ["record_id", "warc", "charset", "language"]
     gold: dict[str, dict[str, Any]] = {row["record_id"]: row for row in pq.read_table(crawl / "gold.parquet", columns=columns)
                                        .to_pylist() if row["warc"] == "manuals-httpd.warc.gz"}
-    model = LanguageModel(find_model(None))
+    model = LanguageIdentifier(find_model(None))
     tallies: dict[tuple[str, str], Tally] = {}
     for record_id, _, body, http in responses(crawl / "manuals-httpd.warc.gz"):
         charset, language = gold[record_id]["charset"], gold[record_id]["language"]

@@ -22,7 +22,7 @@ from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.measure.language import UNDETERMINED, LanguageModel, find_model, identified
+from textmill.pipelines.measure.language import UNDETERMINED, LanguageIdentifier, find_model, identified
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.settings import Settings
 from textmill.pipelines.text.words import read_words
@@ -32,12 +32,12 @@ RESULTS = ROOT / "benchmarks/results"
 BATCH = 200
 
 
-def bare(model: LanguageModel, texts: Sequence[str]) -> list[str]:
+def bare(model: LanguageIdentifier, texts: Sequence[str]) -> list[str]:
     """What the model says of a text by itself."""
     return model.guesses([" ".join(text.split()) for text in texts])
 
 
-def ours(model: LanguageModel, texts: Sequence[str], settings: MeasureSettings) -> list[str]:
+def ours(model: LanguageIdentifier, texts: Sequence[str], settings: MeasureSettings) -> list[str]:
     bounds = (settings.min_language_score, settings.min_language_letters, settings.min_language_letter_share)
     return [language for start in range(0, len(texts), BATCH)
             for language in identified(read_words(texts[start:start + BATCH]), model, *bounds).languages]
@@ -58,7 +58,7 @@ def row(origin: str, what: str, gold: Sequence[str], found: Sequence[str]) -> st
             f"{100 * (1 - told / len(gold)):.1f} % | {100 * right / max(told, 1):.2f} % |")
 
 
-def sentences(shared: Path, model: LanguageModel, settings: MeasureSettings) -> tuple[str, str]:
+def sentences(shared: Path, model: LanguageIdentifier, settings: MeasureSettings) -> tuple[str, str]:
     """(summary, table by language)."""
     rows = list(json_lines(shared / "langid.jsonl.zst"))
     unsure = MeasureSettings(min_language_score=0, min_language_letters=0, min_language_letter_share=0)
@@ -85,7 +85,7 @@ def sentences(shared: Path, model: LanguageModel, settings: MeasureSettings) -> 
     return "\n".join(lines) + "\n", "\n".join(by_language) + "\n"
 
 
-def pages(shared: Path, documents: Folder, model: LanguageModel, settings: MeasureSettings) -> str:
+def pages(shared: Path, documents: Folder, model: LanguageIdentifier, settings: MeasureSettings) -> str:
     gold = {row["record_id"]: row for row in pq.read_table(
         shared / "crawl/gold.parquet", columns=["record_id", "origin", "language"]).to_pylist() if row["language"]}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -118,7 +118,7 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, required=True, help="the development data")
     parser.add_argument("--documents", required=True, help="a data folder in which extract has read the crawl")
     given = parser.parse_args()
-    model = LanguageModel(find_model(None))
+    model = LanguageIdentifier(find_model(None))
     settings = parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure
     summary, table = sentences(given.shared, model, settings)
     said = f"\nlid.176.ftz, {date.today()}.\n"

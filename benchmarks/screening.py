@@ -28,7 +28,7 @@ from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.measure.language import LanguageModel, find_model
+from textmill.pipelines.measure.language import LanguageIdentifier, find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
@@ -121,7 +121,7 @@ def many_languages(data: Path) -> list[GoodText]:
 
 def languages_table(judged: Sequence[Judged]) -> str:
     """Keep rate of the documents of many languages: where the model knows the language and says so, where not."""
-    model = LanguageModel(find_model(None))
+    model = LanguageIdentifier(find_model(None))
     known = model.languages
     rows: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for one in judged:

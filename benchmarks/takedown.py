@@ -28,7 +28,7 @@ from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import find_ids, rows_of
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.erasure.listing import stepping_in
 from textmill.pipelines.ledger.blocks import shards
 from textmill.pipelines.ledger.lookup import find_pages
@@ -64,7 +64,7 @@ def main() -> None:
         print(*run(stage, "--alone", *flags), flush=True)
     run("report")
     config = read_config(str(settings), str(ROOT / "rules.yaml"), str(RECIPE), None)
-    ledger(RunContext(Folder(str(data)), config, Engine()), given.host)
+    ledger(RunContext(Folder(str(data)), config, BeamEngine()), given.host)
 
     stood, copies = most_copies(Folder(str(data)), given.host)
     (data / "takedown.txt").write_text(f"host:{given.host}\nid:{stood}\n")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster import hosts
-from cluster.flink import ROOT, ClusterError, Plan, commands, jars, overview
+from cluster.flink import ROOT, ClusterError, ClusterLayout, commands, jars, overview
 from cluster.processes import Processes
 
 READY_WITHIN = 90       # seconds
@@ -63,7 +63,7 @@ def start(processes: Processes, folder: Path, count: int, slots: int, job_port: 
     shutil.rmtree(processes.folder, ignore_errors=True)
     processes.folder.mkdir(parents=True)
     head, *where = hosts.make(count + 1) if not why else [hosts.Host("this", "127.0.0.1")] * (1 + min(count, 1))
-    plan = Plan(head, tuple(where), slots if not why or count < 2 else slots * count, job_port, pool_port)
+    plan = ClusterLayout(head, tuple(where), slots if not why or count < 2 else slots * count, job_port, pool_port)
     started = commands(plan, lib, processes.folder)
     environment = os.environ | {"TMPDIR": str(processes.folder / "tmp"), "PYTHONPATH": str(ROOT)}
     for name, command in started:
@@ -89,7 +89,7 @@ def stop(processes: Processes) -> str:
     return f"cluster: {ended} processes ended" if ended else "cluster: nothing was running"
 
 
-def _wait(processes: Processes, plan: Plan, names: list[str]) -> None:
+def _wait(processes: Processes, plan: ClusterLayout, names: list[str]) -> None:
     deadline = time.monotonic() + READY_WITHIN
     pools = [(host.address, plan.pool_port) for host in plan.hosts] or [("127.0.0.1", plan.pool_port)]
     while True:

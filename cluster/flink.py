@@ -32,7 +32,7 @@ class ClusterError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClusterLayout:
     """A cluster: what it is made of and where it listens. No hosts: Flink's mini-cluster inside the job server."""
 
     head: Host              # the jobmanager's
@@ -64,7 +64,7 @@ def jars(folder: Path) -> Path:
     return lib
 
 
-def commands(plan: Plan, lib: Path, folder: Path) -> list[tuple[str, list[str]]]:
+def commands(plan: ClusterLayout, lib: Path, folder: Path) -> list[tuple[str, list[str]]]:
     """(name, command) of every process, in the order of starting; configurations are written to `folder`."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)

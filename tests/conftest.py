@@ -1,15 +1,24 @@
 """The sample crawl, run once through all data stages, for every test that only looks."""
 
+import os
+
 import pytest
 
 from tests.command_line import put_sample, run_all
+from tests.paths import ROOT
 
-SLOW = ("test_crash", "test_flow_elsewhere", "test_same_bytes", "test_recipes")
+# Workers import nothing from the folder they are started in; those of stages that tests define need this one.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+FIRST = ("test_crash", "test_elsewhere", "test_same_bytes", "test_recipes", "test_reader")
 
 
 def pytest_collection_modifyitems(items):
-    """The slow ones first: what runs last should not be what takes longest."""
-    items.sort(key=lambda item: not item.module.__name__.endswith(SLOW))
+    """A test that looks at a finished run is a slow one; those that take longest come first, so that none is left at the end."""
+    for item in items:
+        if "milled" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not item.module.__name__.endswith(FIRST))
 
 
 @pytest.fixture(scope="session")

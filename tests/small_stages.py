@@ -98,6 +98,6 @@ NUMBERS, SQUARES = Numbers(), Squares()
 
 
 def run_context(folder: Any, workers: int = 1, **config: Any) -> RunContext:
-    from textmill.pipelines.engines.engine import Engine
+    from textmill.pipelines.engines.engine import BeamEngine
 
-    return RunContext(Folder(str(folder)), Configuration(Small(**config)), Engine(workers=workers))
+    return RunContext(Folder(str(folder)), Configuration(Small(**config)), BeamEngine(workers=workers))

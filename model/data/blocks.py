@@ -74,7 +74,7 @@ class Blocks:
                      int((targets != NO_TARGET).sum()))
 
 
-class Mixture:
+class PackedMixture:
     """A `blocks/<mixture>/` folder: blocks to train on, blocks held out, and the tokenizer they were made with."""
 
     def __init__(self, folder: str | Path):

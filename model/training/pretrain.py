@@ -7,7 +7,7 @@ import torch
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import SHAPES
 from textmill.model.data.batch import Batch
-from textmill.model.data.blocks import Mixture
+from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
 from textmill.model.training.loop import next_token_loss
 from textmill.model.training.run import Run
@@ -21,7 +21,7 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
 
     ModelError where the blocks are not sound or `home` holds a run of other settings or blocks, unless `replace_run`.
     """
-    mixture = Mixture(blocks)
+    mixture = PackedMixture(blocks)
     settings, length = in_steps(settings, len(mixture.train)), mixture.train.length
     run = Run(Path(home), settings, {"blocks": mixture.identity()}, replace_run=replace_run)
     if run.finished:

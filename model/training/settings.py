@@ -28,7 +28,7 @@ class RunSettings:
     accumulate: int = 4
     """Batches per update."""
     optimizer: str = "muon"
-    """adamw for everything, or muon for the layers' matrices and adamw for the rest."""
+    """One of OPTIMIZERS: adamw for everything, or muon for the layers' matrices and adamw for the rest."""
     lr: float = 0.005
     """Highest learning rate."""
     warmup: int = 10
@@ -66,9 +66,9 @@ class TrainSettings(RunSettings):
     """What to train on packed blocks, and how. Defaults: the demo's, so that about 2 minutes of two cores show learning."""
 
     shape: str = "ci"
-    """Named size: ci, 10m, 40m, 124m or 350m."""
+    """Named size of the model, one of SHAPES."""
     architecture: str = "qwen3"
-    """qwen3, gpt2 or gpt2-sinusoidal."""
+    """One of ARCHITECTURES."""
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
 

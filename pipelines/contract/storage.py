@@ -36,7 +36,7 @@ class StageError(TextmillError):
 
 
 @dataclass(frozen=True, order=True)
-class Entry:
+class StoredFile:
     """A file in a folder: path relative to the folder, size in bytes, modification time in nanoseconds (0: unknown)."""
 
     path: str
@@ -68,14 +68,14 @@ class Folder:
         root = self._place[1]
         return f"{root}/{name}" if name else root
 
-    def entries(self, under: str = "", recursive: bool = True) -> list[Entry]:
+    def entries(self, under: str = "", recursive: bool = True) -> list[StoredFile]:
         """The files below `under` (dangling links too), sorted by path relative to this folder."""
         filesystem, root = self._place
         if self.is_local:
             return sorted(_local_entries(root, self._path(under), recursive))
         selector = fs.FileSelector(self._path(under), recursive=recursive, allow_not_found=True)
         found = [info for info in filesystem.get_file_info(selector) if info.type != fs.FileType.Directory]
-        return sorted(Entry(i.path[len(root) + 1:], i.size or 0, i.mtime_ns or 0) for i in found)
+        return sorted(StoredFile(i.path[len(root) + 1:], i.size or 0, i.mtime_ns or 0) for i in found)
 
     def exists(self, name: str) -> bool:
         return self._place[0].get_file_info(self._path(name)).type == fs.FileType.File
@@ -208,7 +208,7 @@ class _Patient:
             self._file.seek(position)
 
 
-def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
+def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFile]:
     """Follows links to folders. A dangling link is listed, so that opening it fails instead of going unnoticed."""
     for where, folders, names in os.walk(folder, followlinks=True):
         if not recursive:
@@ -221,7 +221,7 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[Entry]:
                 if not os.path.islink(path):
                     continue        # gone since it was listed
                 found = os.lstat(path)
-            yield Entry(os.path.relpath(path, root).replace(os.sep, "/"), found.st_size, found.st_mtime_ns)
+            yield StoredFile(os.path.relpath(path, root).replace(os.sep, "/"), found.st_size, found.st_mtime_ns)
 
 
 def _put(temporary: str, filesystem: fs.FileSystem, target: str) -> None:

@@ -16,7 +16,7 @@ from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION
 from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.settings import DedupSettings, memory_for
-from textmill.pipelines.dedup.steps import FOREST_FILE, Run, held_file
+from textmill.pipelines.dedup.steps import FOREST_FILE, SearchRun, held_file
 from textmill.pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
 from textmill.pipelines.dedup.verify import HELD
 
@@ -31,7 +31,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
     A task's `inputs` name its parts of documents, signals and verdicts; its place in `tasks` is its ordinal. `work` must
     belong to exactly these tasks and settings (but for memory and passes).
     """
-    run = Run(data, work, settings)
+    run = SearchRun(data, work, settings)
     parts = list(enumerate(tasks))
     documents = sum(task.inputs[0][1].rows for task in tasks)
     workers = max(1, documents // WORTH_A_WORKER)

@@ -37,7 +37,7 @@ HELD_TAG = "held"
 
 
 @dataclass(frozen=True)
-class Run:
+class SearchRun:
     """Context of one dedup run: the data folder, its own work folder, the settings."""
 
     data: Folder
@@ -49,13 +49,13 @@ class Run:
         return self.work / SETS
 
 
-def keys_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+def keys_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
     """(partition, packed KEYED rows) of the part's kept documents."""
     ordinal, task = part
     return gathered(_keys(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
 
 
-def _keys(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> Iterator[Packed]:
+def _keys(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int) -> Iterator[Packed]:
     first = ordinal << 32
     for documents, signals, verdicts in _read(run.data, task, {
             "documents": ["id", "url", "date", "source"], "signals": ["content_hash", "word_count"], "verdicts": ["kept"]}):
@@ -70,7 +70,7 @@ def store_groups(partition: tuple[int, Iterable[bytes]], grouping: Grouping, num
     grouping.write(number, key, groups_of_two_or_more(joined(chunks, KEYED)))
 
 
-def resolve_groups(names: list[str], run: Run, grouping: Grouping) -> None:
+def resolve_groups(names: list[str], run: SearchRun, grouping: Grouping) -> None:
     """Write `removed` and `named`: the exact copies, and every document these rows mention."""
     rows = [np.zeros(0, KEYED), *(read_rows(grouping.folder, name, KEYED) for name in names)]
     removed, named = resolve(np.concatenate(rows), run.settings.order)
@@ -78,13 +78,13 @@ def resolve_groups(names: list[str], run: Run, grouping: Grouping) -> None:
     write_rows(run.work, NAMED_FILE, named)
 
 
-def bands_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+def bands_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
     """(partition, packed BAND rows) of the part's documents that are kept, not exact copies, and have words."""
     ordinal, task = part
     return gathered(_bands(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
 
 
-def _bands(ordinal: int, task: Task, run: Run, turn: Pass, partitions: int) -> Iterator[Packed]:
+def _bands(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int) -> Iterator[Packed]:
     first = ordinal << 32
     removed = rows_of_part(read_rows(run.work, REMOVED_FILE, REMOVED), ordinal)["ref"]
     for signals, verdicts in _read(run.data, task, {"signals": ["minhash", "shingles"], "verdicts": ["kept"]}):
@@ -118,7 +118,7 @@ def candidates_of_file(name: str, source: Grouping) -> Iterator[Packed]:
     return candidates(read_rows(source.folder, name, LINK))
 
 
-def store_sets(met: tuple[int, dict[str, Iterable]], run: Run) -> None:
+def store_sets(met: tuple[int, dict[str, Iterable]], run: SearchRun) -> None:
     """Shingles the candidates of one part again, by the function that measured them, and stores their sets."""
     ordinal, columns = met
     refs = np.unique(joined(columns["wanted"], np.dtype("<u8")))
@@ -127,7 +127,8 @@ def store_sets(met: tuple[int, dict[str, Iterable]], run: Run) -> None:
         write_sets(run.sets, ordinal, _shingled(ordinal, task, refs, run))
 
 
-def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: Run) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _shingled(ordinal: int, task: Task, refs: np.ndarray,
+              run: SearchRun) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     first = ordinal << 32
     for documents, signals in _read(run.data, task, {
             "documents": ["id", "date", "source", "text"], "signals": ["word_count"]}):
@@ -140,7 +141,7 @@ def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: Run) -> Iterator[
         first += documents.num_rows
 
 
-def compare_file(name: str, source: Grouping, run: Run) -> Iterator[Any]:
+def compare_file(name: str, source: Grouping, run: SearchRun) -> Iterator[Any]:
     """Packed TREE rows: the verified pairs of the buckets in one file. Tagged HELD_TAG: (part ordinal, packed HELD rows)."""
     edges, held = compared(read_rows(source.folder, name, LINK), ShingleSets(run.sets), run.settings)
     yield _trees(edges["a"], edges["b"])
@@ -149,7 +150,7 @@ def compare_file(name: str, source: Grouping, run: Run) -> Iterator[Any]:
         yield TaggedOutput(HELD_TAG, (ordinal, rows.tobytes()))
 
 
-def store_held(part: tuple[int, Iterable[bytes]], run: Run) -> None:
+def store_held(part: tuple[int, Iterable[bytes]], run: SearchRun) -> None:
     """Store, for each document of a part that is contained in others, the one that contains the most of it."""
     ordinal, chunks = part
     write_rows(run.work, held_file(ordinal), fullest(joined(chunks, HELD)))
@@ -160,7 +161,7 @@ def held_file(ordinal: int) -> str:
     return f"held/{ordinal:08d}"
 
 
-def exact_edges(run: Run) -> bytes:
+def exact_edges(run: SearchRun) -> bytes:
     """Packed TREE rows: every exact copy and what it is a copy of."""
     removed = read_rows(run.work, REMOVED_FILE, REMOVED)
     return _trees(removed["ref"], removed["kept"])
@@ -172,12 +173,12 @@ def _trees(a: np.ndarray, b: np.ndarray) -> bytes:
     return trees.tobytes()
 
 
-def store_forest(packed: bytes, run: Run) -> None:
+def store_forest(packed: bytes, run: SearchRun) -> None:
     """Store the spanning forest: packed TREE rows, from each clustered document to its cluster's root."""
     run.work.write(FOREST_FILE, packed)
 
 
-def members_of_part(part: OrderedPart, run: Run, grouping: Grouping, number: int) -> Iterator[Packed]:
+def members_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
     """(partition, packed CLUSTERED rows) of the part's documents that are in a cluster, by the cluster's root."""
     ordinal, _ = part
     trees = read_rows(run.work, FOREST_FILE, TREE)
@@ -214,7 +215,7 @@ def _within(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
     return ascending.take(ascending.searchsorted(values), mode="clip") == values
 
 
-def decide(partition: tuple[int, Iterable[bytes]], run: Run) -> Iterator[Packed]:
+def decide(partition: tuple[int, Iterable[bytes]], run: SearchRun) -> Iterator[Packed]:
     """(part ordinal, packed DECISION rows) of the clusters in one partition."""
     _, chunks = partition
     settings = run.settings

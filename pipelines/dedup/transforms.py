@@ -8,13 +8,13 @@ import apache_beam as beam
 from textmill.pipelines.dedup import steps
 from textmill.pipelines.dedup.clusters import SpanningForest
 from textmill.pipelines.dedup.files import Grouping
-from textmill.pipelines.dedup.steps import Run
+from textmill.pipelines.dedup.steps import SearchRun
 
 
 class _Pass(beam.PTransform):
     """One pass of a grouping step."""
 
-    def __init__(self, run: Run, grouping: Grouping, number: int):
+    def __init__(self, run: SearchRun, grouping: Grouping, number: int):
         super().__init__()
         self.run, self.grouping, self.number = run, grouping, number
 
@@ -33,7 +33,7 @@ class MeetExactly(_Pass):
 class Resolve(beam.PTransform):
     """The list of all those files → who is an exact copy of whom."""
 
-    def __init__(self, run: Run, grouping: Grouping):
+    def __init__(self, run: SearchRun, grouping: Grouping):
         super().__init__()
         self.run, self.grouping = run, grouping
 
@@ -70,7 +70,7 @@ class UniteBuckets(beam.PTransform):
 class StoreSets(beam.PTransform):
     """{parts, names of distinct bucket files} → the shingle sets of all candidates, part by part."""
 
-    def __init__(self, run: Run, source: Grouping):
+    def __init__(self, run: SearchRun, source: Grouping):
         super().__init__()
         self.run, self.source = run, source
 
@@ -85,7 +85,7 @@ class StoreSets(beam.PTransform):
 class Cluster(beam.PTransform):
     """names of distinct bucket files → the forest of verified and exact copies; and, part by part, what is contained."""
 
-    def __init__(self, run: Run, source: Grouping):
+    def __init__(self, run: SearchRun, source: Grouping):
         super().__init__()
         self.run, self.source = run, source
 

@@ -55,7 +55,7 @@ DEFAULT_ENDPOINTS = {"PortableRunner": Endpoints(), "prism": Endpoints("localhos
 
 
 @dataclass(frozen=True)
-class Engine:
+class BeamEngine:
     """The engine that pipelines run on. `options` are passed to Beam unchanged (`--flink_master=…`)."""
 
     runner: str = LOCAL[0]

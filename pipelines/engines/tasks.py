@@ -14,7 +14,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 
 
-class Work(beam.DoFn):
+class DoTasks(beam.DoFn):
     """Do a task and yield its key. Its effects are files written atomically, so a repeat is harmless."""
 
     def __init__(self, stage: Stage, settings: Any, data: Folder, dataset: Folder):
@@ -66,7 +66,7 @@ def do_tasks(stage: Stage, context: RunContext, tasks: Sequence[Task]) -> None:
     Workers of this host take from one queue. Those of a remote engine get equal numbers: Flink groups by hash, and
     once gave two slots eleven tasks as eight and three.
     """
-    work = Work(stage, stage.settings(context.config), context.data, context.data / stage.dataset(context.config))
+    work = DoTasks(stage, stage.settings(context.config), context.data, context.data / stage.dataset(context.config))
     ordered = tuple(sorted(tasks, key=lambda task: (-task.bytes, task.key)))
     here = min(context.engine.workers, len(tasks)) if context.engine.is_local else 0
     with tempfile.TemporaryDirectory() as folder:

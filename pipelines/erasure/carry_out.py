@@ -29,7 +29,7 @@ from textmill.pipelines.ledger.blocks import datasets_under
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.screen.stage import SCREEN
 from textmill.pipelines.takedown.emptying import RULE
-from textmill.pipelines.takedown.matching import Resolution, Row
+from textmill.pipelines.takedown.matching import Resolution, TakenRow
 from textmill.pipelines.takedown.memory import MEMORY, Memory, read_memory, sorted_taken
 from textmill.pipelines.tokens.encode import TOKENIZE
 from textmill.pipelines.tokens.settings import TokenizerName
@@ -85,7 +85,7 @@ def remember(data: Folder, resolution: Resolution) -> Memory:
     return memory
 
 
-def passages(data: Folder, rows: list[Row]) -> dict[str | None, tuple[str, ...]]:
+def passages(data: Folder, rows: list[TakenRow]) -> dict[str | None, tuple[str, ...]]:
     """For each of these documents the hashes of passages that occur in no other document, as 16 hex digits.
 
     Reads all texts once.

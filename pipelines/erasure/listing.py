@@ -11,7 +11,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import labelled, ranges, shown
 from textmill.pipelines.erasure.blocks import Held, held_in_blocks
 from textmill.pipelines.ledger.blocks import datasets_under
-from textmill.pipelines.takedown.matching import Resolution, Row
+from textmill.pipelines.takedown.matching import Resolution, TakenRow
 
 
 def listing(data: Folder, resolution: Resolution) -> Iterator[str]:
@@ -56,7 +56,7 @@ def stepping_in(data: Folder, ids: list[str]) -> dict[str, list[str]]:
     return {kept: sorted(copies) for kept, copies in sorted(found.items())}
 
 
-def _page(row: Row) -> Iterator[str]:
+def _page(row: TakenRow) -> Iterator[str]:
     named = shown(row.url) if row.url else f"{row.taken.file}, offset {row.taken.offset:,}"
     yield f"  {row.taken.id or 'a record without a document':<32}  {named}"
 

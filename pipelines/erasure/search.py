@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.erasure.passages import WINDOW, Passages
-from textmill.pipelines.takedown.entries import LIST, Entry
+from textmill.pipelines.takedown.entries import LIST, TakedownEntry
 from textmill.pipelines.takedown.memory import MEMORY, Memory
 from textmill.pipelines.web.address import below, canonical_url, host
 from textmill.tokenizer.bpe import TokenizerError, token_bytes
@@ -56,7 +56,7 @@ class Content(NamedTuple):
 class Search:
     """The search targets, from the record and the entries in force."""
 
-    def __init__(self, memory: Memory, entries: Sequence[Entry]):
+    def __init__(self, memory: Memory, entries: Sequence[TakedownEntry]):
         self.of_passage = {int(passage, 16): one.id for one in memory.taken for passage in one.passages}
         self.passages = Passages(iter(self.of_passage))
         self.ids = pa.array(sorted({one.id for one in memory.taken if one.id}), pa.string())

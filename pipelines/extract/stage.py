@@ -30,14 +30,14 @@ from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
 
 
-class Tools(NamedTuple):
+class ExtractTools(NamedTuple):
     """Resources that a worker process opens once."""
 
     readers: Readers
     blocklists: tuple[Blocklist, ...]
 
 
-class Work(NamedTuple):
+class SplitWork(NamedTuple):
     """Content of a task: its split, its fingerprint before takedown, and the keys of the rows taken down."""
 
     split: Split
@@ -45,7 +45,7 @@ class Work(NamedTuple):
     taken: tuple[str, ...]
 
 
-class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
+class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
     name, version, unit = "extract", 2, "records"
@@ -58,7 +58,7 @@ class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
     def settings(self, config: Configuration) -> ExtractSettings:
         return config[ExtractSettings]
 
-    def output_format(self, tools: Tools, settings: ExtractSettings) -> Parquet:
+    def output_format(self, tools: ExtractTools, settings: ExtractSettings) -> Parquet:
         return Parquet(DOCUMENTS, REJECTED, settings.part_bytes)
 
     def output_settings(self, config: Configuration) -> Any:
@@ -77,12 +77,12 @@ class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         return BLOCKLISTS.digests(self.settings(context.config).blocklists, context.data)
 
-    def open(self, settings: ExtractSettings, data: Folder) -> Tools:
-        return Tools(Readers(settings), open_blocklists(settings.blocklists, data))
+    def open(self, settings: ExtractSettings, data: Folder) -> ExtractTools:
+        return ExtractTools(Readers(settings), open_blocklists(settings.blocklists, data))
 
-    def work(self, tools: Tools, settings: ExtractSettings, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: ExtractTools, settings: ExtractSettings, task: Task, _: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
-        work: Work = task.payload
+        work: SplitWork = task.payload
         counts: Counts = {"read": 0, "kept": 0}
         ends: list[Ends] = []
         if work.taken:
@@ -115,7 +115,7 @@ class Extract(Stage[ExtractSettings, Tools, list[RawFile]]):
 
 def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:
     """The task of a split whose fingerprint is `plain` as long as none of its rows is taken down."""
-    return Task(split.key, fingerprint_with(plain, taken), payload=Work(split, plain, taken),
+    return Task(split.key, fingerprint_with(plain, taken), payload=SplitWork(split, plain, taken),
                 bytes=sum(part.end - part.start for part in split.ranges))
 
 

@@ -31,7 +31,7 @@ from textmill.pipelines.measure.background import (
     place_of,
 )
 from textmill.pipelines.measure.language import UNDETERMINED, identified
-from textmill.pipelines.measure.signals import Tools, open_tools
+from textmill.pipelines.measure.signals import MeasureTools, open_tools
 from textmill.pipelines.settings import Settings
 from textmill.pipelines.text.shingles import content_hashes
 from textmill.pipelines.text.words import Words, read_words
@@ -82,7 +82,7 @@ class LanguageCount:
     texts: int = 0
 
 
-def build(texts: Texts, data: Folder, tools: Tools) -> tuple[pa.Table, dict[str, dict[str, float]]]:
+def build(texts: Texts, data: Folder, tools: MeasureTools) -> tuple[pa.Table, dict[str, dict[str, float]]]:
     """(the table, its facts by language). StageError where no language has enough text."""
     counted: dict[str, LanguageCount] = {}
     for words, languages, held in _batches(texts, data, tools):
@@ -106,7 +106,7 @@ def build(texts: Texts, data: Folder, tools: Tools) -> tuple[pa.Table, dict[str,
     return _rows({language: tables[language] for language in told}), told
 
 
-def _batches(texts: Texts, data: Folder, tools: Tools) -> Iterator[tuple[Words, list[str], list[bool]]]:
+def _batches(texts: Texts, data: Folder, tools: MeasureTools) -> Iterator[tuple[Words, list[str], list[bool]]]:
     """The texts as words, their languages, and which are held out, by the hash of their content."""
     settings = tools.settings
     for batch in texts.read(data):
@@ -140,7 +140,7 @@ def _table(one: LanguageCount) -> Table:
                  np.array([logarithms[key] for key in grams], np.float32), 0.0)
 
 
-def _held_out(texts: Texts, data: Folder, tools: Tools, tables: Mapping[str, Table]) -> dict[str, list[float]]:
+def _held_out(texts: Texts, data: Folder, tools: MeasureTools, tables: Mapping[str, Table]) -> dict[str, list[float]]:
     """Language to the bits per character of each of its texts that was not counted."""
     measured: dict[str, list[float]] = {language: [] for language in tables}
     for words, languages, held in _batches(texts, data, tools):

@@ -27,7 +27,7 @@ class Span(NamedTuple):
     start: int
 
 
-class Shard(NamedTuple):
+class StoredShard(NamedTuple):
     """A file of blocks: the number of its first block in its split, and its rows."""
 
     split: str
@@ -43,13 +43,13 @@ def datasets_under(data: Folder, name: str) -> list[str]:
                   if entry.path.endswith(tail) and entry.path.count("/") == 2)
 
 
-def shards(dataset: Folder) -> Iterator[Shard]:
+def shards(dataset: Folder) -> Iterator[StoredShard]:
     """Every file of blocks of one recipe, in training order."""
     manifest = Manifest.read(dataset)
     for split in SPLITS:
         first = 0
         for part in (part for part in (manifest.parts if manifest else ()) if part.path.startswith(f"{split}/")):
-            yield Shard(split, first, part, read_stream(dataset, part))
+            yield StoredShard(split, first, part, read_stream(dataset, part))
             first += part.rows
 
 
@@ -90,7 +90,7 @@ def spans_in(data: Folder, mixture: str, split: str, block: int) -> tuple[str, l
                      f"give 0 to {count - 1:,}")
 
 
-def _spans(shard: Shard, wanted: pa.Array | None) -> Iterator[tuple[int, tuple[str, int, int, int, int]]]:
+def _spans(shard: StoredShard, wanted: pa.Array | None) -> Iterator[tuple[int, tuple[str, int, int, int, int]]]:
     """(row of the shard, (id, piece, from, to, start)) of its spans, or of those of the wanted ids."""
     lists = shard.rows["spans"].combine_chunks()
     rows, spans = pc.list_parent_indices(lists), lists.flatten()

@@ -19,7 +19,7 @@ from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.tokenizer.training import TokenizerSettings
 
@@ -50,7 +50,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Step:
+class ShuffleStep:
     """One grouping of dedup: bytes shuffled in all, in how many passes and partitions."""
 
     name: str
@@ -60,12 +60,12 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostEstimate:
     """The arithmetic for so many stored bytes, on so many workers with so many bytes of memory each."""
 
     rates: Rates
     config: Configuration
-    engine: Engine
+    engine: BeamEngine
     stored: int
     memory: float
 
@@ -98,7 +98,7 @@ class Plan:
         return {stage: size * (1 if stage == "tokenizer" else self.scale)
                 for stage, size in self.rates.dataset_bytes.items() if stage != "pack"}
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ShuffleStep]:
         """Shuffles of dedup: the first two follow from the settings, the rest from the duplication of the measured pages."""
         dedup = self.config[DedupSettings]
         grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
@@ -109,7 +109,7 @@ class Plan:
         made = []
         for step, size in grouped.items():
             passes = dedup.passes or passes_for(size, held)
-            made.append(Step(step, size, passes, partitions_for(size // passes)))
+            made.append(ShuffleStep(step, size, passes, partitions_for(size // passes)))
         return made
 
     @property
@@ -180,10 +180,10 @@ def read_rates() -> Rates:
     return parse(Rates, yaml.safe_load((files("textmill.pipelines.ledger") / "rates.yaml").read_text("utf-8")), "rates.yaml")
 
 
-def plan(stored: int, config: Configuration, engine: Engine, memory_gb: float | None = None) -> Plan:
+def plan(stored: int, config: Configuration, engine: BeamEngine, memory_gb: float | None = None) -> CostEstimate:
     """The plan for so many stored bytes. The default for memory is this machine's, or 4 GB for a worker of a cluster."""
     memory = memory_gb * 1e9 if memory_gb else memory_of_machine() if engine.is_local else 4e9
-    return Plan(read_rates(), config, engine, stored, memory)
+    return CostEstimate(read_rates(), config, engine, stored, memory)
 
 
 def stored_bytes(data: Folder, stored: str | None) -> int:

@@ -69,7 +69,7 @@ class Identified(NamedTuple):
     shares: np.ndarray              # [D] float64, of the excerpts, by length
 
 
-class LanguageModel:
+class LanguageIdentifier:
     """A fastText model and the sha256 of its file, which enters fingerprints."""
 
     def __init__(self, path: Path):
@@ -153,7 +153,7 @@ def _script_letters(words: Words) -> Iterator[np.ndarray]:
         yield counts
 
 
-def identified(words: Words, model: LanguageModel, lowest_score: float, fewest_letters: int,
+def identified(words: Words, model: LanguageIdentifier, lowest_score: float, fewest_letters: int,
                lowest_letter_share: float) -> Identified:
     """The language of each text: `und` for few letters, for code and tables, and for a score below the lowest.
 
@@ -182,7 +182,7 @@ def identified(words: Words, model: LanguageModel, lowest_score: float, fewest_l
 
 
 def _agreeing(shown: Sequence[str], texts: np.ndarray, letters: np.ndarray, sizes: np.ndarray, found: Sequence[str],
-              model: LanguageModel) -> np.ndarray:
+              model: LanguageIdentifier) -> np.ndarray:
     """[D] share of each text's excerpts, by size, that are in the language identified for the text.
 
     A closely related language counts as the same. NaN where the language is unknown or no excerpt has enough letters."""

@@ -23,7 +23,7 @@ from textmill.pipelines.measure.background import (
     term_surplus,
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
-from textmill.pipelines.measure.language import LanguageModel, declared_language_differs, find_model, identified, script
+from textmill.pipelines.measure.language import LanguageIdentifier, declared_language_differs, find_model, identified, script
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.measure.personal.presidio import NameFinder, model_versions
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
@@ -70,29 +70,29 @@ SIGNALS = pa.schema([
 ])
 
 @dataclass(frozen=True)
-class Tools:
+class MeasureTools:
     """Models and tables for measuring; one per process."""
 
     settings: MeasureSettings
-    model: LanguageModel
+    model: LanguageIdentifier
     phrases: Phrases
     background: Background
     classifier: Classifier | None
     names: NameFinder | None = None
 
 
-def open_tools(settings: MeasureSettings, data: Folder | None = None) -> Tools:
+def open_tools(settings: MeasureSettings, data: Folder | None = None) -> MeasureTools:
     """Models and tables, loaded; the named ones from the data folder.
 
     SettingsError, with the cure, where one is missing or invalid."""
     path = find_model(settings.language_model)
     try:
-        model = LanguageModel(path)
+        model = LanguageIdentifier(path)
     except ValueError as error:
         raise SettingsError([f"measure.language_model: {path} is not a fastText model ({error})"]) from None
     names = (NameFinder(settings.presidio_models, settings.presidio_entities, settings.min_presidio_score)
              if settings.presidio_models else None)
-    return Tools(settings, model, shipped_phrases(),
+    return MeasureTools(settings, model, shipped_phrases(),
                  read_background(data, settings.background) if data and settings.background else {},
                  read_classifier(data, settings.classifier) if data and settings.classifier else None,
                  names)
@@ -109,7 +109,7 @@ def table_hashes(settings: MeasureSettings, data: Folder | None = None) -> Mappi
     return hashes | model_versions(settings.presidio_models)
 
 
-def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
+def measure_batch(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
     """The SIGNALS row of each row of `documents`, in the same order."""
     cuts = slices(documents["text"])
     measured = [_measure(documents.slice(start, end - start), tools) for start, end in cuts]
@@ -118,7 +118,7 @@ def measure_batch(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
     return pa.Table.from_batches(measured).combine_chunks().to_batches()[0]
 
 
-def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
+def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
     texts = documents["text"].to_pylist()
     words = read_words(texts)
     settings = tools.settings
@@ -151,7 +151,8 @@ def _measure(documents: pa.RecordBatch, tools: Tools) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 
-def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str], tools: Tools) -> Mapping[str, np.ndarray]:
+def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str],
+                     tools: MeasureTools) -> Mapping[str, np.ndarray]:
     """Measurements that need a background table or a classifier: NaN without one."""
     unmeasured = np.full(len(words), np.nan)
     return {"character_surprise": character_surprise(words, found, scripts, tools.background),

@@ -16,10 +16,10 @@ from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.named_inputs import changed_since
 from textmill.pipelines.measure.settings import MeasureSettings
-from textmill.pipelines.measure.signals import SIGNALS, Tools, measure_batch, open_tools, table_hashes
+from textmill.pipelines.measure.signals import SIGNALS, MeasureTools, measure_batch, open_tools, table_hashes
 
 
-class Measure(Stage[MeasureSettings, Tools, None]):
+class Measure(Stage[MeasureSettings, MeasureTools, None]):
     """The stage that writes `signals`: every measurement of every document, its MinHash signature and personal data."""
 
     name, version = "measure", 4
@@ -32,7 +32,7 @@ class Measure(Stage[MeasureSettings, Tools, None]):
     def settings(self, config: Configuration) -> MeasureSettings:
         return config[MeasureSettings]
 
-    def output_format(self, tools: Tools, settings: MeasureSettings) -> Parquet:
+    def output_format(self, tools: MeasureTools, settings: MeasureSettings) -> Parquet:
         return Parquet(SIGNALS)
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
@@ -41,10 +41,10 @@ class Measure(Stage[MeasureSettings, Tools, None]):
     def remarks(self, context: RunContext) -> list[str]:
         return changed_since(context.config[MeasureSettings], context.config[ExtractSettings].text_columns, context.data)
 
-    def open(self, settings: MeasureSettings, data: Folder) -> Tools:
+    def open(self, settings: MeasureSettings, data: Folder) -> MeasureTools:
         return open_tools(settings, data)
 
-    def work(self, tools: Tools, settings: MeasureSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
+    def work(self, tools: MeasureTools, settings: MeasureSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         counts: Counts = {"read": 0, "kept": 0}
         for (documents,) in batches:

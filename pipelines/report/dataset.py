@@ -15,7 +15,7 @@ ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "
 
 
 @dataclass(frozen=True)
-class Dataset:
+class StoredDataset:
     """A complete dataset: its folder, manifest and counts."""
 
     folder: Folder
@@ -37,14 +37,14 @@ class Dataset:
 class Datasets:
     """Every dataset the report knows; None for one that has not been made. `run` is the folder of the training run."""
 
-    documents: Dataset | None
-    signals: Dataset | None
-    verdicts: Dataset | None
-    duplicates: Dataset | None
-    curated: Dataset | None
-    tokenizer: Dataset | None
-    tokens: Dataset | None
-    blocks: Dataset | None
+    documents: StoredDataset | None
+    signals: StoredDataset | None
+    verdicts: StoredDataset | None
+    duplicates: StoredDataset | None
+    curated: StoredDataset | None
+    tokenizer: StoredDataset | None
+    tokens: StoredDataset | None
+    blocks: StoredDataset | None
     run: Folder
 
     def missing(self) -> list[str]:
@@ -68,7 +68,7 @@ def open_datasets(data: Folder, mixture: Mixture) -> Datasets:
     return Datasets(**found, run=data / f"checkpoints/{mixture.name}")
 
 
-def open_aligned(data: Folder) -> dict[str, Dataset]:
+def open_aligned(data: Folder) -> dict[str, StoredDataset]:
     """The four aligned datasets by name. StageError where one is missing or was made from other rows than lie there now."""
     found = {name: _open(data / name) for name in ALIGNED}
     for name, dataset in found.items():
@@ -78,14 +78,14 @@ def open_aligned(data: Folder) -> dict[str, Dataset]:
     return {name: dataset for name, dataset in found.items() if dataset}
 
 
-def side_by_side(*streams: tuple[Dataset, Sequence[str]]) -> Iterator[tuple[pa.RecordBatch, ...]]:
+def side_by_side(*streams: tuple[StoredDataset, Sequence[str]]) -> Iterator[tuple[pa.RecordBatch, ...]]:
     """The same rows of aligned datasets, of each the columns named beside it."""
     for parts in zip(*(dataset.manifest.parts for dataset, _ in streams), strict=True):
         yield from aligned([read_batches(dataset.folder, part, columns)
                             for (dataset, columns), part in zip(streams, parts, strict=True)])
 
 
-def _open(folder: Folder) -> Dataset | None:
+def _open(folder: Folder) -> StoredDataset | None:
     manifest = Manifest.read(folder)
     if manifest is None:
         return None
@@ -94,10 +94,10 @@ def _open(folder: Folder) -> Dataset | None:
     except (FileNotFoundError, ValueError):
         raise StageError(f"{folder.uri}/{STATS} is missing or damaged; delete {folder.uri}/{MANIFEST} and run "
                          f"`textmill {manifest.stage}` again") from None
-    return Dataset(folder, manifest, counts)
+    return StoredDataset(folder, manifest, counts)
 
 
-def _check(found: dict[str, Dataset | None]) -> None:
+def _check(found: dict[str, StoredDataset | None]) -> None:
     documents = found["documents"]
     rows = documents and [(part.key, part.rows) for part in documents.manifest.parts]
     for name, stage in ALIGNED.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.dataset import StoredDataset, side_by_side
 
 PASS = 1_000_000        # documents; measured: 0.44 GB where no two have the same domain
 MERGED = 1 << 18        # rows that wait to be added up
@@ -21,7 +21,7 @@ NUMBERS = pa.schema([("name", pa.string()), ("domains", pa.int64()), ("documents
 
 
 @dataclass(frozen=True)
-class Row:
+class DomainRow:
     """Counts of a domain, or of a suffix with the number of domains registered below it.
 
     Documents, their words, how many of the documents are within every bound, and how many of these are no copy."""
@@ -46,17 +46,17 @@ class Domains:
     documents: int
     words: int
     without: int
-    largest: tuple[Row, ...]
+    largest: tuple[DomainRow, ...]
     suffix_count: int
-    suffixes: tuple[Row, ...]
+    suffixes: tuple[DomainRow, ...]
 
 
-def domains(documents: Dataset, signals: Dataset, verdicts: Dataset, duplicates: Dataset, most: int = LARGEST,
-            per_pass: int = PASS) -> Domains:
+def domains(documents: StoredDataset, signals: StoredDataset, verdicts: StoredDataset, duplicates: StoredDataset,
+            most: int = LARGEST, per_pass: int = PASS) -> Domains:
     """Counted from every row of the four datasets."""
     passes = max(1, -(-documents.counts["kept"] // per_pass))
     count = single = without = 0
-    largest: dict[str, Row] = {}
+    largest: dict[str, DomainRow] = {}
     suffixes = _added([])
     for number in range(passes):
         found = _counted(documents, signals, verdicts, duplicates, number, passes)
@@ -77,7 +77,7 @@ def domains(documents: Dataset, signals: Dataset, verdicts: Dataset, duplicates:
                    tuple(_most(suffixes, "documents", most)))
 
 
-def _counted(documents: Dataset, signals: Dataset, verdicts: Dataset, duplicates: Dataset, number: int,
+def _counted(documents: StoredDataset, signals: StoredDataset, verdicts: StoredDataset, duplicates: StoredDataset, number: int,
              passes: int) -> pa.Table:
     """A row for each domain of one pass, in no order; "" is the documents without one."""
     waiting, size, limit = [], 0, MERGED
@@ -110,7 +110,7 @@ def _added(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.table([sums["name"], *(sums[f"{name}_sum"] for name in NUMBERS.names[1:])], schema=NUMBERS)
 
 
-def _most(table: pa.Table, by: str, most: int) -> list[Row]:
+def _most(table: pa.Table, by: str, most: int) -> list[DomainRow]:
     """The rows with most of one count, equal ones by name."""
     order = pc.sort_indices(table, [(by, "descending"), ("name", "ascending")])
-    return [Row(**row) for row in table.take(order[:most]).to_pylist()]
+    return [DomainRow(**row) for row in table.take(order[:most]).to_pylist()]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.display.masking import masked
-from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.dataset import StoredDataset, side_by_side
 
 SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
 LARGEST = 8             # clusters shown
@@ -30,7 +30,7 @@ class Copy:
 
 
 @dataclass
-class Cluster:
+class ReportedCluster:
     """A cluster of copies; `kept` is (id, url, title). Only the first members in the datasets' order are listed."""
 
     id: str
@@ -60,7 +60,7 @@ class Clusters:
     documents: int
     removed: int
     sizes: tuple[SizeRow, ...]
-    largest: tuple[Cluster, ...]
+    largest: tuple[ReportedCluster, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Hosts:
     largest: dict[str, dict[str, int]]
 
 
-def hosts(documents: Dataset, verdicts: Dataset, duplicates: Dataset, most: int = HOSTS) -> Hosts:
+def hosts(documents: StoredDataset, verdicts: StoredDataset, duplicates: StoredDataset, most: int = HOSTS) -> Hosts:
     """Counted from every row. Memory: a number for each host."""
     compared: Counter[str] = Counter()
     copies: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def hosts(documents: Dataset, verdicts: Dataset, duplicates: Dataset, most: int 
     return Hosts(len(compared), {host: {"documents": compared[host], "copies": copies[host]} for host in first})
 
 
-def clusters(duplicates: Dataset, documents: Dataset) -> Clusters:
+def clusters(duplicates: StoredDataset, documents: StoredDataset) -> Clusters:
     """Counted from every row of `duplicates`; the addresses of the largest clusters come from `documents`."""
     members: Counter[int] = Counter()
     removed: Counter[int] = Counter()
@@ -100,7 +100,7 @@ def clusters(duplicates: Dataset, documents: Dataset) -> Clusters:
             rows.append(SizeRow(low, high, sum(members[size] // size for size in sizes), sum(members[size] for size in sizes),
                                 sum(removed[size] for size in sizes)))
     return Clusters(sum(row.clusters for row in rows), members.total(), removed.total(), tuple(rows),
-                    _members([Cluster(cluster, -size) for size, cluster in largest], duplicates, documents))
+                    _members([ReportedCluster(cluster, -size) for size, cluster in largest], duplicates, documents))
 
 
 def _count(counter: Counter[Any], sizes: pa.Array) -> None:
@@ -108,7 +108,7 @@ def _count(counter: Counter[Any], sizes: pa.Array) -> None:
         counter[row["values"]] += row["counts"]
 
 
-def _members(found: list[Cluster], duplicates: Dataset, documents: Dataset) -> tuple[Cluster, ...]:
+def _members(found: list[ReportedCluster], duplicates: StoredDataset, documents: StoredDataset) -> tuple[ReportedCluster, ...]:
     by_id = {cluster.id: cluster for cluster in found}
     wanted = pa.array(list(by_id), pa.string())
     columns = ["id", "cluster", "kept_id", "kind", "similarity"]

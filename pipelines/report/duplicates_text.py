@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import columns, shown
-from textmill.pipelines.report.dataset import Dataset, open_aligned
+from textmill.pipelines.report.dataset import StoredDataset, open_aligned
 from textmill.pipelines.report.duplicates import Clusters, Hosts, clusters, hosts
 
 MOST = 15               # rows of a table of groups
@@ -18,7 +18,7 @@ def lines(data: Folder) -> list[str]:
     return tables(duplicates, clusters(duplicates, documents), hosts(documents, verdicts, duplicates))
 
 
-def tables(duplicates: Dataset, found: Clusters, by_host: Hosts) -> list[str]:
+def tables(duplicates: StoredDataset, found: Clusters, by_host: Hosts) -> list[str]:
     """All tables, for a terminal of 80 columns."""
     counts = duplicates.counts
     copies = {kind: n for kind, n in counts["rejected"].items() if kind != "screened_out"}

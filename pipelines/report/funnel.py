@@ -6,7 +6,7 @@ from itertools import islice
 
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.masking import masked
-from textmill.pipelines.report.dataset import Dataset, Datasets
+from textmill.pipelines.report.dataset import Datasets, StoredDataset
 
 Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequent first
 
@@ -15,7 +15,7 @@ CLEANED = {"clean:table": "table rows without a word taken out"}
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStep:
     """One stage of the funnel. `what` it reads: records or documents."""
 
     stage: str
@@ -49,30 +49,32 @@ class Quarantined:
     url: str
 
 
-def funnel(datasets: Datasets) -> list[Step]:
+def funnel(datasets: Datasets) -> list[FunnelStep]:
     """A step for each stage that has run, in order: each reads exactly what the one before it kept."""
     steps = []
     if documents := datasets.documents:
         counts = documents.counts
-        steps.append(Step("extract", "records", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {})),
+        steps.append(FunnelStep("extract", "records", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {})),
                           by_frequency(counts.get("quarantined", {}))))
     if verdicts := datasets.verdicts:
         counts = verdicts.counts
-        steps.append(Step("screen", "documents", counts["read"], counts["kept"], by_frequency(counts.get("rejected", {}))))
+        steps.append(FunnelStep("screen", "documents", counts["read"], counts["kept"],
+                                by_frequency(counts.get("rejected", {}))))
     if duplicates := datasets.duplicates:
         counts = duplicates.counts
         copies = {BY_NAME[kind].label: n for kind, n in counts["rejected"].items() if kind != "screened_out"}
-        steps.append(Step("dedup", "documents", counts["read"] - counts["rejected"].get("screened_out", 0), counts["kept"],
-                          by_frequency(copies)))
+        seen = counts["read"] - counts["rejected"].get("screened_out", 0)
+        steps.append(FunnelStep("dedup", "documents", seen, counts["kept"], by_frequency(copies)))
     if (curated := datasets.curated) and datasets.verdicts:
         own = {rule: n for rule, n in curated.counts.get("rejected", {}).items()
                if rule not in datasets.verdicts.counts.get("rejected", {}) and not rule.startswith("duplicate_")}
         earlier = sum(curated.counts.get("rejected", {}).values()) - sum(own.values())
-        steps.append(Step("curate", "documents", curated.counts["read"] - earlier, curated.counts["kept"], by_frequency(own)))
+        steps.append(FunnelStep("curate", "documents", curated.counts["read"] - earlier, curated.counts["kept"],
+                                by_frequency(own)))
     return steps
 
 
-def edits(curated: Dataset) -> Reasons:
+def edits(curated: StoredDataset) -> Reasons:
     """What curate changed in the texts it kept, in plain words: edits, and texts that hold an item of an evaluation set."""
     made: Mapping[str, int] = curated.counts.get("edits", {})
     replaced = sum(n for kind, n in made.items() if ":" not in kind)
@@ -88,7 +90,7 @@ def by_frequency(counts: Mapping[str, int]) -> Reasons:
     return tuple(sorted(((name, n) for name, n in counts.items() if n), key=lambda item: (-item[1], item[0])))
 
 
-def quarantined(documents: Dataset, limit: int = 50) -> list[Quarantined]:
+def quarantined(documents: StoredDataset, limit: int = 50) -> list[Quarantined]:
     """The first `limit` records that could not be read, in the order of the parts."""
     rows = (row for batch in documents.rejected(["file", "offset", "url", "outcome", "rule", "detail"])
             for row in batch.to_pylist() if row["outcome"] == "quarantined")

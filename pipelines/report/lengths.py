@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.dataset import StoredDataset, side_by_side
 from textmill.pipelines.report.rules import Axis
 
 CEILING = 1 << 20
@@ -36,7 +36,7 @@ class Lengths:
     lost_bins: tuple[int, ...]
 
 
-def lengths(signals: Dataset, verdicts: Dataset, duplicates: Dataset) -> Lengths:
+def lengths(signals: StoredDataset, verdicts: StoredDataset, duplicates: StoredDataset) -> Lengths:
     """Counted from every row of the three datasets."""
     read, kept = np.zeros(CEILING + 1, np.int64), np.zeros(CEILING + 1, np.int64)
     words = [0, 0]

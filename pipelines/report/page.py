@@ -19,7 +19,7 @@ from textmill.pipelines.display.masking import visible
 from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.report import domains, duplicates, figures, lengths, meanings, rules, samples, shares
 from textmill.pipelines.report.dataset import Datasets, open_datasets
-from textmill.pipelines.report.funnel import Step, by_frequency, edits, funnel, quarantined
+from textmill.pipelines.report.funnel import FunnelStep, by_frequency, edits, funnel, quarantined
 from textmill.pipelines.report.personal import kinds
 from textmill.pipelines.report.training import Packing, Training, packing, training
 
@@ -74,7 +74,7 @@ def copies(datasets: Datasets) -> dict[str, dict[str, dict[str, int]]] | None:
             "host": duplicates.hosts(documents, verdicts, found).largest}
 
 
-def headline(datasets: Datasets, steps: list[Step], packed: Packing | None, trained: Training | None,
+def headline(datasets: Datasets, steps: list[FunnelStep], packed: Packing | None, trained: Training | None,
              mixture: Mixture) -> list[Tile]:
     """The tiles: records read, text kept, tokens packed and model trained, each where its stage has run."""
     tiles = []

@@ -8,7 +8,7 @@ CLEANED = "clean:"      # begins the kinds of edits that take out what is no per
 
 
 @dataclass(frozen=True)
-class Kind:
+class PersonalKind:
     """One kind: findings in all documents, and the edits in the texts that were kept (None: not curated yet)."""
 
     name: str
@@ -17,11 +17,11 @@ class Kind:
     tagged: int | None
 
 
-def kinds(datasets: Datasets) -> list[Kind]:
+def kinds(datasets: Datasets) -> list[PersonalKind]:
     """Every kind found or edited, the most frequent first."""
     found = datasets.signals.counts.get("personal_data", {}) if datasets.signals else {}
     edits = datasets.curated.counts.get("edits", {}) if datasets.curated else None
     names = found.keys() | {name.removeprefix("tag:") for name in edits or () if not name.startswith(CLEANED)}
-    rows = [Kind(name, found.get(name, 0), *(None if edits is None else edits.get(key, 0) for key in (name, f"tag:{name}")))
-            for name in names]
+    rows = [PersonalKind(name, found.get(name, 0),
+                         *(None if edits is None else edits.get(key, 0) for key in (name, f"tag:{name}"))) for name in names]
     return sorted(rows, key=lambda row: (-row.found, row.name))

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.display.numbers import number, short
-from textmill.pipelines.report.dataset import Dataset
+from textmill.pipelines.report.dataset import StoredDataset
 
 BINS = 40
 LOGARITHMIC = 100       # bounds from here on are sizes, which spread over powers of ten
@@ -113,7 +113,7 @@ def axis_for(low: float | None, high: float | None) -> Axis:
     return Axis(0.0, end, int(end) if end == int(end) and 4 <= end <= BINS else BINS)
 
 
-def rule_rows(signals: Dataset, verdicts: Dataset) -> list[RuleRow]:
+def rule_rows(signals: StoredDataset, verdicts: StoredDataset) -> list[RuleRow]:
     """The rules that the verdicts were made by, those that most documents break first."""
     rules: Sequence[Mapping[str, Any]] = verdicts.manifest.made_from["settings"]
     axes = {rule["name"]: axis_for(rule["low"], rule["high"]) for rule in rules}

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.display.masking import masked
-from textmill.pipelines.report.dataset import Dataset, side_by_side
+from textmill.pipelines.report.dataset import StoredDataset, side_by_side
 
 SHOWN = 10
 CHARACTERS = 300
@@ -22,7 +22,7 @@ Chosen = tuple[bytes, str, int]         # hash, id, number of the part
 
 
 @dataclass(frozen=True)
-class Text:
+class SampleText:
     """The beginning of a curated text; `cut` where it goes on."""
 
     id: str
@@ -44,7 +44,7 @@ class RejectedPage:
     broken: tuple[tuple[str, float, float], ...]
 
 
-def texts(curated: Dataset) -> list[Text]:
+def texts(curated: StoredDataset) -> list[SampleText]:
     """The beginnings of the chosen documents' first pieces."""
     def ids() -> Iterator[tuple[int, list[str]]]:
         for number, part in enumerate(curated.manifest.parts):
@@ -61,12 +61,12 @@ def texts(curated: Dataset) -> list[Text]:
             for row, id_ in enumerate(batch["id"].to_pylist()):
                 if id_ in here and batch["piece"][row].as_py() == 0:
                     text = begun[row].as_py()
-                    found[id_] = Text(id_, masked(batch["url"][row].as_py()), batch["source"][row].as_py(),
+                    found[id_] = SampleText(id_, masked(batch["url"][row].as_py()), batch["source"][row].as_py(),
                                       batch["language"][row].as_py(), text[:CHARACTERS], len(text) > CHARACTERS)
     return [found[id_] for _, id_, _ in chosen]
 
 
-def rejected_pages(documents: Dataset, verdicts: Dataset, signals: Dataset) -> list[RejectedPage]:
+def rejected_pages(documents: StoredDataset, verdicts: StoredDataset, signals: StoredDataset) -> list[RejectedPage]:
     """The chosen documents that screen rejected."""
     def ids() -> Iterator[tuple[int, list[str]]]:
         for number, part in enumerate(verdicts.manifest.parts):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textmill.pipelines.contract.parts import Counts
-from textmill.pipelines.report.dataset import Dataset, Datasets
+from textmill.pipelines.report.dataset import Datasets, StoredDataset
 from textmill.pipelines.report.published import COMMON_CRAWL, SPEAKERS
 
 
@@ -59,7 +59,7 @@ class Beside:
 class Column:
     """A dataset's counts per group, and the columns of a Group that are taken from it, as column → name there."""
 
-    dataset: Dataset | None
+    dataset: StoredDataset | None
     takes: dict[str, str]
 
 

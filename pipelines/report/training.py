@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.report.dataset import Dataset
+from textmill.pipelines.report.dataset import StoredDataset
 
 LOG = "log.jsonl"
 POINTS = 240            # of the loss, at most: more are finer than the figure
@@ -63,7 +63,7 @@ class Training:
     entries: tuple[tuple[str, Points], ...]
 
 
-def packing(blocks: Dataset) -> Packing:
+def packing(blocks: StoredDataset) -> Packing:
     """From the counts, and the recipe that the blocks were made by."""
     counts, recipe = blocks.counts, blocks.manifest.made_from["settings"][0]
     train, held = counts["train"], counts["validation"]

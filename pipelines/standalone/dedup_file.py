@@ -25,7 +25,7 @@ from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
@@ -36,7 +36,7 @@ SOURCE = "given"
 DAMAGE = ("truncated", "damaged")      # what `extract` says of a file, not of a row
 
 
-def deduplicate(source: Path, target: Path, config: Configuration, engine: Engine) -> str:
+def deduplicate(source: Path, target: Path, config: Configuration, engine: BeamEngine) -> str:
     """Write `target`; the summary. StageError where the input cannot be used."""
     kind = next((kind for kind in (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet") if source.name.endswith(kind)), None)
     if not source.is_file():

@@ -13,8 +13,8 @@ import pyarrow as pa
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import find_ids, row_groups, rows_of
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.takedown.entries import LIST, Entry
-from textmill.pipelines.takedown.memory import Memory, Text
+from textmill.pipelines.takedown.entries import LIST, TakedownEntry
+from textmill.pipelines.takedown.memory import ListedText, Memory
 from textmill.pipelines.text.shingles import shingle_hashes
 from textmill.pipelines.text.words import read_words
 
@@ -24,7 +24,7 @@ COMPARED = 0.6      # five deviations below: who is compared
 LATER = 0.7         # nearly three: who is refused once the text is gone; of pairs at 0.65 one in seven goes with them
 
 
-def alike(data: Folder, entries: Sequence[Entry], known: Memory) -> tuple[dict[str, list[str]], dict[str, Text]]:
+def alike(data: Folder, entries: Sequence[TakedownEntry], known: Memory) -> tuple[dict[str, list[str]], dict[str, ListedText]]:
     """(entry name → ids of the copies of its text, id → record of the text).
 
     StageError with every entry whose text is neither stored nor on record.
@@ -57,7 +57,7 @@ def alike(data: Folder, entries: Sequence[Entry], known: Memory) -> tuple[dict[s
         else:
             close = {other for other in others if likeness[id_][other] >= LATER} - spared
         copies[entry.name] = sorted(close)
-        remembered[id_] = Text(tuple(signatures[id_].tolist()), tuple(sorted(spared - close)))
+        remembered[id_] = ListedText(tuple(signatures[id_].tolist()), tuple(sorted(spared - close)))
     return copies, remembered
 
 

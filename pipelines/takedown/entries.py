@@ -21,7 +21,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+|[0-9a-f]*:[0-9a-f:.]+")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
-class Entry(NamedTuple):
+class TakedownEntry(NamedTuple):
     """One line: its number, its kind, and its value in the one spelling that is compared."""
 
     line: int
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
         return f"{self.kind}:{self.value}"
 
 
-def read_entries(data: Folder) -> list[Entry]:
+def read_entries(data: Folder) -> list[TakedownEntry]:
     """The entries of a data folder's list, in its order; none where there is no list. StageError with all its mistakes."""
     where = f"{data.uri}/{LIST}"
     try:
@@ -46,9 +46,9 @@ def read_entries(data: Folder) -> list[Entry]:
     return parse_entries(text, where)
 
 
-def parse_entries(text: str, where: str) -> list[Entry]:
+def parse_entries(text: str, where: str) -> list[TakedownEntry]:
     """The entries in a list's text; StageError with a sentence for each line that cannot be understood."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, TakedownEntry] = {}
     problems = []
     for number, line in enumerate(text.splitlines(), 1):
         if not (stripped := _COMMENT.sub("", line).strip()):
@@ -65,7 +65,7 @@ def parse_entries(text: str, where: str) -> list[Entry]:
     return list(entries.values())
 
 
-def takes(entry: Entry, name: str) -> bool:
+def takes(entry: TakedownEntry, name: str) -> bool:
     """Whether an entry covers a page of this URL, or all of this host."""
     named = host(name) or ascii_host(name)
     if entry.kind == "host":
@@ -73,7 +73,7 @@ def takes(entry: Entry, name: str) -> bool:
     return entry.kind == "url" and canonical_url(name) == entry.value
 
 
-def _entry(line: int, text: str) -> Entry:
+def _entry(line: int, text: str) -> TakedownEntry:
     """ValueError: the rest of a sentence that begins with the line."""
     kind, colon, value = text.partition(":")
     kind, value = kind.strip().lower(), value.strip()
@@ -86,12 +86,12 @@ def _entry(line: int, text: str) -> Entry:
             known = None
         if not known or re.search(r"\s", value):
             raise ValueError("is not a web address; give all of it, from http:// or https:// on")
-        return Entry(line, kind, canonical_url(value))
+        return TakedownEntry(line, kind, canonical_url(value))
     if kind == "host":
         name = ascii_host(value.strip("[]")) or ""
         if not _HOST.fullmatch(name):
             raise ValueError("is not a host; give a name with a dot and nothing before or behind it, as in host:example.com")
-        return Entry(line, kind, name)
+        return TakedownEntry(line, kind, name)
     if not _ID.fullmatch(value.lower()):
         raise ValueError("is not an id; give the 32 hex digits that `textmill why` shows")
-    return Entry(line, kind, value.lower())
+    return TakedownEntry(line, kind, value.lower())

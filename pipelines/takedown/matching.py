@@ -17,15 +17,15 @@ from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.takedown.copies import alike
 from textmill.pipelines.takedown.emptying import is_emptied, row_keys
-from textmill.pipelines.takedown.entries import LIST, Entry, read_entries
-from textmill.pipelines.takedown.memory import MEMORY, Memory, Taken, Text, read_memory, sorted_taken
+from textmill.pipelines.takedown.entries import LIST, TakedownEntry, read_entries
+from textmill.pipelines.takedown.memory import MEMORY, ListedText, Memory, Taken, read_memory, sorted_taken
 from textmill.pipelines.web.address import below, canonical_url, host
 
 _PLACE = ["file", "offset", "length"]
 
 
 @dataclass(frozen=True)
-class Row:
+class TakenRow:
     """A row to be taken down.
 
     Its part of documents (of `_rejected` where `taken.id` is None), its number there, the entry that names it now, and whether
@@ -42,9 +42,9 @@ class Row:
 class Resolution:
     """All stored rows that the entries match, in the order of documents, then of rejected records."""
 
-    entries: tuple[Entry, ...]
-    rows: tuple[Row, ...]
-    texts: dict[str, Text]
+    entries: tuple[TakedownEntry, ...]
+    rows: tuple[TakenRow, ...]
+    texts: dict[str, ListedText]
 
     def memory(self) -> Memory:
         """The record to keep of it, without passages."""
@@ -105,7 +105,7 @@ def taken_ids(data: Folder) -> dict[str, tuple[str, ...]]:
 class _Named:
     """The entries that name pages by host or address."""
 
-    def __init__(self, entries: Sequence[Entry]):
+    def __init__(self, entries: Sequence[TakedownEntry]):
         self.hosts = {entry.value: entry.name for entry in entries if entry.kind == "host"}
         self.urls = {entry.value: entry.name for entry in entries if entry.kind == "url"}
         self.hosts_of_urls = {host(url) for url in self.urls}
@@ -129,7 +129,7 @@ class _Named:
 
 
 def _of_part(data: Folder, part: Part, named: _Named, by_key: dict[str, list[str]],
-             remembered: dict[tuple[str, str], Taken]) -> Iterator[Row]:
+             remembered: dict[tuple[str, str], Taken]) -> Iterator[TakenRow]:
     ids = pa.array(sorted(by_key), pa.string())
     for first, read in row_groups(data / "documents", part):
         batch = read(["id", "host"])
@@ -144,7 +144,7 @@ def _of_part(data: Folder, part: Part, named: _Named, by_key: dict[str, list[str
 
 
 def _of_rejected(data: Folder, part: Part, named: _Named, by_key: dict[str, list[str]],
-                 remembered: dict[tuple[str, str], Taken]) -> Iterator[Row]:
+                 remembered: dict[tuple[str, str], Taken]) -> Iterator[TakenRow]:
     for first, read in row_groups(data / "documents", part):
         batch = read(["url", *_PLACE])
         for number, (row, key) in enumerate(zip(batch.to_pylist(), row_keys(batch).to_pylist(), strict=True)):
@@ -153,8 +153,8 @@ def _of_rejected(data: Folder, part: Part, named: _Named, by_key: dict[str, list
 
 
 def _row(part: str, number: int, task: str, id_: str | None, row: dict[str, object], entries: list[str], pending: bool,
-         remembered: dict[tuple[str, str], Taken]) -> Row:
+         remembered: dict[tuple[str, str], Taken]) -> TakenRow:
     file, offset, length, url = (row[name] for name in (*_PLACE, "url"))
     taken = Taken(task, id_, file, offset, length, tuple(sorted(set(entries))))         # type: ignore[arg-type]
     before = remembered.get((task, taken.key))
-    return Row(part, number, replace(taken, passages=before.passages) if before else taken, url, pending)   # type: ignore[arg-type]
+    return TakenRow(part, number, replace(taken, passages=before.passages) if before else taken, url, pending)   # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from textmill.pipelines.contract.parts import checked, to_json
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.takedown.entries import Entry, read_entries
+from textmill.pipelines.takedown.entries import TakedownEntry, read_entries
 
 MEMORY = "takedown.json"
 
@@ -35,7 +35,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Text:
+class ListedText:
     """The text that a `text:` entry names: signature, and the documents it was compared with and is not a copy of."""
 
     minhash: tuple[int, ...]
@@ -47,9 +47,9 @@ class Memory:
     """All takedowns so far, sorted, and the texts that entries name, by id."""
 
     taken: tuple[Taken, ...] = ()
-    texts: dict[str, Text] = field(default_factory=dict)
+    texts: dict[str, ListedText] = field(default_factory=dict)
 
-    def under(self, entries: Iterable[Entry]) -> "Memory":
+    def under(self, entries: Iterable[TakedownEntry]) -> "Memory":
         """The part that these entries still match."""
         names = {entry.name for entry in entries}
         left = (replace(one, entries=tuple(name for name in one.entries if name in names)) for one in self.taken)
@@ -74,7 +74,7 @@ def read_memory(data: Folder) -> Memory:
     except FileNotFoundError:
         return Memory()
     taken = (Taken(**row | {"entries": tuple(row["entries"]), "passages": tuple(row["passages"])}) for row in loaded["taken"])
-    return Memory(tuple(taken), {id_: Text(tuple(text["minhash"]), tuple(text["spared"]))
+    return Memory(tuple(taken), {id_: ListedText(tuple(text["minhash"]), tuple(text["spared"]))
                                  for id_, text in loaded["texts"].items()})
 
 

@@ -17,6 +17,8 @@ from textmill.pipelines.contract.attempt import attempt
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.engines import preflight as probe
 
+pytestmark = pytest.mark.slow
+
 LINES = {"a": "1 2 x", "b": "3"}
 ATTEMPT = """
 import sys

@@ -17,8 +17,7 @@ from textmill.pipelines.contract.parts import Part
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task
-from textmill.pipelines.engines.engine import Engine
-from textmill.pipelines.engines.tasks import Queue
+from textmill.pipelines.engines.engine import BeamEngine
 
 LINES = {"a": "1 2 x", "b": "3", "c": "", "d": "4 y 5"}
 
@@ -181,18 +180,20 @@ def test_aligned_streams_are_cut_at_the_first_ones_batches():
 
 
 @pytest.mark.parametrize(("engine", "problem"), [
-    (Engine("DaskRunner"), "DaskRunner loses rows"), (Engine("DirectRunner"), "use --runner local"),
-    (Engine(workers=0), "at least 1"), (Engine("PortableRunner"), "needs --job-endpoint"),
-    (Engine("PortableRunner", job_endpoint="localhost:1"), "nothing answers at localhost:1"),
-    (Engine("flink", job_endpoint="localhost:1"), "start Beam's job server for Flink (`make cluster` does on this machine)"),
-    (Engine("prism", job_endpoint="localhost:1"), "start Prism (`make prism` builds .venv/bin/prism)"),
-    (Engine(job_endpoint="localhost:1"), "are for another engine than local"), (Engine("Flunk"), "there is no Beam runner Flunk")])
+    (BeamEngine("DaskRunner"), "DaskRunner loses rows"), (BeamEngine("DirectRunner"), "use --runner local"),
+    (BeamEngine(workers=0), "at least 1"), (BeamEngine("PortableRunner"), "needs --job-endpoint"),
+    (BeamEngine("PortableRunner", job_endpoint="localhost:1"), "nothing answers at localhost:1"),
+    (BeamEngine("flink", job_endpoint="localhost:1"), "start Beam's job server for Flink (`make cluster` does on this machine)"),
+    (BeamEngine("prism", job_endpoint="localhost:1"), "start Prism (`make prism` builds .venv/bin/prism)"),
+    (BeamEngine(job_endpoint="localhost:1"), "are for another engine than local"), (BeamEngine("Flunk"), "there is no Beam runner Flunk")])
 def test_an_engine_that_cannot_work_is_refused(engine, problem):
     assert any(problem in said for said in engine.problems())
 
 
 def test_workers_of_a_host_take_each_task_once_and_none_waits(tmp_path):
     tasks = tuple(Task(f"{n}", "") for n in range(5))
+    from textmill.pipelines.engines.tasks import Queue  # Beam comes with it
+
     one, two = Queue(tasks, str(tmp_path)).take(), Queue(tasks, str(tmp_path)).take()
     assert [next(one).key, next(two).key, next(two).key, next(one).key, next(two).key] == ["0", "1", "2", "3", "4"]
     assert list(one) == list(two) == []

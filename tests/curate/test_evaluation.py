@@ -17,7 +17,7 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
 from textmill.pipelines.curate.rows import curate_batch
 from textmill.pipelines.curate.settings import CurateSettings
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.why import why
 from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy, parse_rules
 from textmill.pipelines.settings import read_config
@@ -151,7 +151,7 @@ def test_a_set_named_later_redoes_curate_alone_and_the_ledger_names_the_item(mil
 
     def told(rules: str) -> str:
         config = read_config(str(tmp_path / "settings.yaml"), str(rules), str(MIXTURE), None)
-        return " ".join(" ".join(why(RunContext(Folder(str(data)), config, Engine()), page["id"])).split())
+        return " ".join(" ".join(why(RunContext(Folder(str(data)), config, BeamEngine()), page["id"])).split())
 
     assert "curate rejected by evaluation, value 1.000, bound 0.5; it contains exam.jsonl:1 1.000" in told(ROOT / "rules.yaml")
     rules = tmp_path / "rules.yaml"

@@ -14,9 +14,11 @@ from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.keep import duplicates_table
 from textmill.pipelines.dedup.search import decisions_of, find_copies, held_of
 from textmill.pipelines.dedup.settings import DedupSettings
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.text.shingles import content_hashes, minhash, shingle_hashes
 from textmill.pipelines.text.words import read_words
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = DedupSettings(source_priority=("books",))
 DOCUMENTS = pa.schema([(name, pa.string()) for name in ("id", "url", "date", "source", "text")])
@@ -86,7 +88,7 @@ def small_row_groups(monkeypatch):
 def test_beam_decides_as_the_plain_functions_do(parts, passes, tmp_path):
     data, tasks, pages = stored(written_world(1), parts, tmp_path / "data")
     settings = DedupSettings(source_priority=("books",), passes=passes)
-    find_copies(Engine(), data, Folder(str(tmp_path / "work")), tasks, settings)
+    find_copies(BeamEngine(), data, Folder(str(tmp_path / "work")), tasks, settings)
     truth, _, _ = deduplicate(pages, settings, str(tmp_path / "plain"))
     found = decided(tasks, pages, Folder(str(tmp_path / "work")))
     assert found == truth
@@ -101,7 +103,7 @@ def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
         shuffled = random.Random(n).sample(world, len(world))
         data, tasks, pages = stored(shuffled, parts, tmp_path / f"data{n}")
         work = Folder(str(tmp_path / f"work{n}"))
-        find_copies(Engine(), data, work, tasks, DedupSettings(passes=passes, max_memory_gb=memory))
+        find_copies(BeamEngine(), data, work, tasks, DedupSettings(passes=passes, max_memory_gb=memory))
         found.append(Counter(tuple(row.values()) for table in decided(tasks, pages, work) for row in table.to_pylist()))
     assert found[0] == found[1] == found[2]
     assert len({row[1] for row in found[0]}) > 20 and any(row[6] for row in found[0])      # clusters, and a contained page
@@ -111,7 +113,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path):
     data, tasks, pages = stored(written_world(2), 3, tmp_path / "data")
     settings = DedupSettings(passes=2)
 
-    class Stopping(Engine):
+    class Stopping(BeamEngine):
         left = 0
         ran = 0
 
@@ -136,14 +138,14 @@ def test_texts_without_words_meet_nowhere(tmp_path):
     world = [(row | {"text": "..."}, p) for row, p in written_world(3)[:6]]
     data, tasks, _ = stored(world, 1, tmp_path / "data")
     work = Folder(str(tmp_path / "work"))
-    find_copies(Engine(), data, work, tasks, DedupSettings())
+    find_copies(BeamEngine(), data, work, tasks, DedupSettings())
     assert [entry.path for entry in work.entries() if entry.path.startswith("bands")] == [
         "bands-1-16/000000.done", "bands.done"]
 
 
 def test_nothing_at_all(tmp_path):
     data, tasks, pages = stored([], 1, tmp_path / "data")
-    find_copies(Engine(), data, Folder(str(tmp_path / "work")), tasks, DedupSettings())
+    find_copies(BeamEngine(), data, Folder(str(tmp_path / "work")), tasks, DedupSettings())
     assert decided(tasks, pages, Folder(str(tmp_path / "work")))[0].num_rows == 0
 
 
@@ -153,6 +155,6 @@ def test_two_workers_decide_as_one(tmp_path, monkeypatch):
     found = []
     for workers in (1, 2):
         work = Folder(str(tmp_path / f"work{workers}"))
-        find_copies(Engine(workers=workers), data, work, tasks, DedupSettings())
+        find_copies(BeamEngine(workers=workers), data, work, tasks, DedupSettings())
         found.append(decided(tasks, pages, work))
     assert found[0] == found[1]

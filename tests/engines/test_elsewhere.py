@@ -14,6 +14,8 @@ from tests import servers
 from tests.command_line import ROOT, SETTINGS, command, hashes, put_sample, run, run_all
 from textmill.pipelines.contract.storage import Folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("service", ["job_service", "prism"])
 @pytest.mark.timeout(900)

@@ -17,7 +17,9 @@ from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
+
+pytestmark = pytest.mark.slow
 
 
 def run_both(here: RunContext) -> None:
@@ -31,7 +33,7 @@ def test_a_portable_engine_with_an_external_worker_pool_gives_the_same_bytes(tmp
         pytest.skip("no prism here; `make prism` builds it (needs Go)")
     run_both(run_context(tmp_path / "local", lines=LINES))
     with getattr(servers, service)(tmp_path) as jobs, servers.worker_pool(tmp_path) as pool:
-        engine = Engine("PortableRunner", 1, jobs, pool)
+        engine = BeamEngine("PortableRunner", 1, jobs, pool)
         assert list(engine.problems()) == []
         run_both(RunContext(Folder(str(tmp_path / "portable")), Configuration(Small(lines=LINES)), engine))
         with pytest.raises(StageError, match=r"^no space left on the disk of here; free some$"):
@@ -44,7 +46,7 @@ def test_an_object_store_gives_the_same_bytes(tmp_path, monkeypatch):
     with contextlib.ExitStack() as stack:
         for name, value in stack.enter_context(servers.s3(tmp_path)).items():
             monkeypatch.setenv(name, value)
-        remote = RunContext(Folder("s3://mill/data"), Configuration(Small(lines=LINES)), Engine(workers=2))
+        remote = RunContext(Folder("s3://mill/data"), Configuration(Small(lines=LINES)), BeamEngine(workers=2))
         run_both(remote)
         got = {e.path: remote.data.read(e.path) for e in remote.data.entries() if not e.path.endswith("_run.json")}
         remote.data.write("x.gz", b"not compressed again")
@@ -78,7 +80,7 @@ def copied(folder: Path, *changed: str) -> Path:
 def refused(tmp_path: Path, jobs: str, data: str = "data", **pool) -> str:
     """What a run says whose workers come from a pool that was started so."""
     with servers.worker_pool(tmp_path, **pool) as address:
-        here = RunContext(Folder(data), Configuration(Small(lines=LINES)), Engine("PortableRunner", 1, jobs, address))
+        here = RunContext(Folder(data), Configuration(Small(lines=LINES)), BeamEngine("PortableRunner", 1, jobs, address))
         assert list(here.engine.problems()) == []
         with pytest.raises(StageError) as raised:
             bring_up_to_date(NUMBERS, here)
@@ -112,11 +114,11 @@ def test_an_address_is_asked_what_it_is(jobs):
     with socket.create_server(("localhost", 0)) as other:
         address = f"localhost:{other.getsockname()[1]}"
         threading.Thread(target=lambda: other.accept()[0].sendall(b"220 mail\r\n"), daemon=True).start()
-        said = list(Engine("flink", job_endpoint=address).problems())
+        said = list(BeamEngine("flink", job_endpoint=address).problems())
     assert len(said) == 1 and said[0].startswith(f"what answers at {address} (--job-endpoint) is no Beam job service (")
-    assert list(Engine("flink", job_endpoint=jobs).problems()) == [
+    assert list(BeamEngine("flink", job_endpoint=jobs).problems()) == [
         f"the job service at {jobs} (--job-endpoint) is not Flink's; give the address of Flink's, or another --runner"]
-    assert list(Engine("PortableRunner", job_endpoint=jobs).problems()) == []
+    assert list(BeamEngine("PortableRunner", job_endpoint=jobs).problems()) == []
 
 
 @pytest.mark.parametrize(("failure", "sentence"), [
@@ -138,9 +140,9 @@ def test_an_address_is_asked_what_it_is(jobs):
      "the store of the data folder failed (AWS Error SLOW_DOWN during HeadObject operation: slow); when it answers again, "
      "run the same command again: finished parts are kept")])
 def test_what_an_engine_says_of_a_failure_becomes_a_sentence(failure, sentence):
-    assert str(Engine("flink", 2).sentence(RuntimeError(failure))) == sentence
+    assert str(BeamEngine("flink", 2).sentence(RuntimeError(failure))) == sentence
 
 
 def test_a_bug_in_a_worker_stays_what_it_is():
     bug = RuntimeError("Error received from SDK harness: Traceback (most recent call last):\n  File x\nValueError: y")
-    assert Engine("flink").sentence(bug) is bug
+    assert BeamEngine("flink").sentence(bug) is bug

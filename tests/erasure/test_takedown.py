@@ -19,7 +19,7 @@ from textmill.pipelines.contract.row_groups import rows_of
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.erasure.blocks import emptied_blocks, identity_of
 from textmill.pipelines.erasure.carry_out import searched_line
 from textmill.pipelines.erasure.passages import PER_TEXT, Passages, passages_of, window_hashes
@@ -31,9 +31,9 @@ from textmill.pipelines.ledger.lookup import find_pages
 from textmill.pipelines.settings import read_config
 from textmill.pipelines.takedown.copies import alike
 from textmill.pipelines.takedown.emptying import STAYS
-from textmill.pipelines.takedown.entries import Entry, parse_entries, takes
+from textmill.pipelines.takedown.entries import TakedownEntry, parse_entries, takes
 from textmill.pipelines.takedown.matching import Resolution, resolve
-from textmill.pipelines.takedown.memory import Memory, Taken, Text, read_memory
+from textmill.pipelines.takedown.memory import ListedText, Memory, Taken, read_memory
 
 URL = "https://en.quillop.example/en/notes/testing-the-till"
 TIDES, TIDES_COPY = "76cbb30be7c555896391b37aea9e520e", "c0c95948e4014412f4d97e1bb38eae55"
@@ -236,7 +236,7 @@ def test_a_second_run_changes_nothing_and_the_raw_files_give_the_same_bytes(carr
     """The stages are current afterwards, extract too; without the raw files a takedown goes on all the same."""
     data, *_ = carried
     once = hashes(data)
-    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), BeamEngine())
     assert bring_up_to_date(EXTRACT, here).startswith("extract: up to date")
     aside = data.parent / "raw-aside"
     (data / "raw").rename(aside)
@@ -276,14 +276,14 @@ def test_a_new_copy_of_a_text_that_is_gone_is_refused(carried):
     remembered = read_memory(folder)
     signature = remembered.texts[TIDES].minhash
     other = table(data, "signals").to_pylist()[0]
-    known = Memory((), {TIDES: Text(tuple(other["minhash"]))})
-    copies, texts = alike(folder, [Entry(5, "text", TIDES)], known)
+    known = Memory((), {TIDES: ListedText(tuple(other["minhash"]))})
+    copies, texts = alike(folder, [TakedownEntry(5, "text", TIDES)], known)
     assert other["id"] in copies[f"text:{TIDES}"] and texts[TIDES].minhash == tuple(other["minhash"])
-    spared = Memory((), {TIDES: Text(tuple(other["minhash"]), (other["id"],))})
-    assert alike(folder, [Entry(5, "text", TIDES)], spared)[0] == {f"text:{TIDES}": []}
-    assert len(signature) == 120 and alike(folder, [Entry(5, "text", TIDES)], remembered)[0] == {f"text:{TIDES}": []}
+    spared = Memory((), {TIDES: ListedText(tuple(other["minhash"]), (other["id"],))})
+    assert alike(folder, [TakedownEntry(5, "text", TIDES)], spared)[0] == {f"text:{TIDES}": []}
+    assert len(signature) == 120 and alike(folder, [TakedownEntry(5, "text", TIDES)], remembered)[0] == {f"text:{TIDES}": []}
     with pytest.raises(StageError, match=r"line 5: text:76cbb30\w+ names no text that is stored here"):
-        alike(folder, [Entry(5, "text", TIDES)], Memory())
+        alike(folder, [TakedownEntry(5, "text", TIDES)], Memory())
 
 
 def test_a_page_of_a_listed_host_that_comes_later_is_rejected_until_it_is_emptied(carried, settings, tmp_path):
@@ -291,7 +291,7 @@ def test_a_page_of_a_listed_host_that_comes_later_is_rejected_until_it_is_emptie
     shutil.copytree(carried[0], data)
     new = data / "raw/sample/letters/later.jsonl"
     new.write_text(json.dumps({"url": "https://nl.torvel.example/later", "text": "Een heel nieuwe bladzijde van dezelfde site."}) + "\n")
-    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(MIXTURE), None), BeamEngine())
     for stage in ("extract", "measure", "screen"):
         bring_up_to_date(STAGES[stage], here)
     (found,) = find_pages(Folder(str(data)), "https://nl.torvel.example/later").documents
@@ -306,7 +306,7 @@ def test_the_search_finds_what_is_left_and_names_the_file(carried, tmp_path):
     (data / "report").mkdir(parents=True)
     passages = tuple(f"{hash_:016x}" for hash_ in passages_of("A sentence that nobody else would ever have written here."))
     memory = Memory((Taken("t", "a" * 32, "f", 0, None, ("host:gone.example",), passages),))
-    entries = (Entry(1, "host", "gone.example"), Entry(2, "url", "https://half.example/page"))
+    entries = (TakedownEntry(1, "host", "gone.example"), TakedownEntry(2, "url", "https://half.example/page"))
     resolution = Resolution(entries, (), {})
     (data / "report/index.html").write_text("<a href='https://notgone.example/'>https://half.example/pages</a>")
     assert "nothing" in searched_line(Folder(str(data)), memory, resolution)
@@ -352,9 +352,9 @@ def test_entries_are_compared_in_one_spelling():
 
 def test_an_entry_that_was_taken_out_takes_nothing():
     taken = Taken("t", "a" * 32, "f", 0, 1, ("host:x.example", "id:" + "a" * 32))
-    memory = Memory((taken,), {"b" * 32: Text((1,))})
-    assert memory.under([Entry(1, "id", "a" * 32)]).keys_by_task() == {"t": ("a" * 32,)}
-    assert memory.under([Entry(1, "url", "https://x.example/")]) == Memory()
+    memory = Memory((taken,), {"b" * 32: ListedText((1,))})
+    assert memory.under([TakedownEntry(1, "id", "a" * 32)]).keys_by_task() == {"t": ("a" * 32,)}
+    assert memory.under([TakedownEntry(1, "url", "https://x.example/")]) == Memory()
 
 
 def test_passages_are_found_wherever_they_stand_and_nowhere_else():

@@ -14,6 +14,8 @@ from benchmarks.extract_quality import BOOK, OURS, measure, of_set, ours, scored
 from benchmarks.gold import NEWS_FULL, NEWS_SNIPPETS, GoldPage, Score, Snippets, half, overlap, snippets
 from tests.paths import ROOT, SHARED
 
+pytestmark = pytest.mark.slow
+
 FLOORS = json.loads((ROOT / "tests/floors.json").read_text())
 CRAWL = SHARED / "crawl"
 needs_crawl = pytest.mark.skipif(not CRAWL.is_dir(), reason="the development data (a folder shared beside the checkout) is not here")

@@ -23,6 +23,8 @@ from textmill.pipelines.extract.pages.reader_process import Job, read_html
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ExtractSettings()
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux bounds the address space")
 SAYINGS = ("The ferry leaves the northern quay at seven and comes back when the last bus has arrived.",

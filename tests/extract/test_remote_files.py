@@ -20,10 +20,12 @@ from tests.file_server import serving
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.raw import RAW, look
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.files.remote_files import Blocks, open_raw
+from textmill.pipelines.extract.files.remote_files import RemoteBlocks, open_raw
 from textmill.pipelines.extract.formats.parquet import read_parquet
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import plan_splits
+
+pytestmark = pytest.mark.slow
 
 WEB = ROOT / "sample/raw/web"
 FILES = {path.name: path.read_bytes() for path in sorted(WEB.iterdir())}
@@ -198,7 +200,7 @@ def test_a_failed_read_fails_the_part_though_its_reader_takes_it_for_damage():
         raise OSError("the network is gone")
 
     def swallow() -> None:
-        with (io.BufferedReader(Blocks("s3://x/y", 100, broken, lambda: None), 64) as file,
+        with (io.BufferedReader(RemoteBlocks("s3://x/y", 100, broken, lambda: None), 64) as file,
               contextlib.suppress(StageError, ArchiveLoadFailed)):
             next(ArchiveIterator(file))
 

@@ -3,9 +3,12 @@
 import json
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 
 from tests.command_line import SETTINGS, run
+
+pytestmark = pytest.mark.slow
 
 GOOD = "<html><body><p>{}</p></body></html>".format("The miller weighs the flour twice and writes it into the book. " * 12)
 # Attributes of one tag: the parser looks through all for each, seconds of work where the limit lets them through.

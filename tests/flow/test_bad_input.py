@@ -8,6 +8,8 @@ import pytest
 
 from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, put_sample, run
 
+pytestmark = pytest.mark.slow
+
 
 def refused(ran: subprocess.CompletedProcess, *said: str) -> None:
     assert ran.returncode == 1 and "Traceback" not in ran.stderr + ran.stdout, ran.stderr

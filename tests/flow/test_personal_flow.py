@@ -11,9 +11,11 @@ from tests.paths import SHARED
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.flow import STAGES
 from textmill.pipelines.settings import read_config
+
+pytestmark = pytest.mark.slow
 
 CRAWL = SHARED / "crawl"
 PLANTED = [label for line in (ROOT / "sample/labels.jsonl").read_text("utf-8").splitlines()
@@ -79,7 +81,7 @@ def hostile(tmp_path_factory):
                       "entries: {all: {where: {source: hostile}, share: 1, repeat: 4}}\n")
     settings = data / "settings.yaml"
     settings.write_text(SETTINGS.read_text().replace("vocab_size: 1024", "vocab_size: 600"))     # nine pages are little text
-    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(recipe), None), Engine())
+    here = RunContext(Folder(str(data)), read_config(str(settings), str(ROOT / "rules.yaml"), str(recipe), None), BeamEngine())
     for stage in DATASETS:
         bring_up_to_date(STAGES[stage], here)
     texts = [{row["record_id"]: row["text"] for row in table(data, "documents").to_pylist()}]

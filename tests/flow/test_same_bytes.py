@@ -2,7 +2,11 @@
 
 import shutil
 
+import pytest
+
 from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, run, run_all
+
+pytestmark = pytest.mark.slow
 
 
 def test_other_order_two_workers_one_pass_same_bytes(milled, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 
 from tests.command_line import ROOT, STAGES, manifest, table
 
+pytestmark = pytest.mark.slow
+
 LABELS = [json.loads(line) for line in (ROOT / "sample/labels.jsonl").read_text("utf-8").splitlines()]
 
 

@@ -22,6 +22,8 @@ from textmill.cli.options import RUN_NAMES, SHIPPED
 from textmill.tokenizer.bpe import PATTERNS
 from textmill.tokenizer.training import TokenizerSettings
 
+pytestmark = pytest.mark.slow
+
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@\$\(MILL\) ", MAKEFILE, re.MULTILINE)
 GIVEN = {"URL": "https://a.example/", "NAME": "n", "GOOD": "g", "BAD": "b", "INPUT": "in.jsonl", "OUTPUT": "out.jsonl",

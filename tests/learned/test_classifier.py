@@ -24,6 +24,8 @@ from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import measure_batch, open_tools
 from textmill.pipelines.text.words import read_words
 
+pytestmark = pytest.mark.slow
+
 GOOD = ["river", "mill", "water", "wheel", "meadow", "morning", "boat", "rope", "village", "bread", "garden", "winter", "stone", "bridge", "letter"]
 BAD = ["casino", "bonus", "pills", "cheap", "online", "spins", "loan", "credit", "offer", "buy", "now", "win", "jackpot", "discount", "free"]
 

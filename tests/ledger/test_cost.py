@@ -6,16 +6,17 @@ import math
 import pytest
 
 from tests.command_line import ROOT, refused
-from textmill.pipelines.engines.engine import Engine
-from textmill.pipelines.ledger.cost import Plan, amount, read_rates, size_of
+from textmill.pipelines.dedup.settings import DedupSettings
+from textmill.pipelines.engines.engine import BeamEngine
+from textmill.pipelines.ledger.cost import CostEstimate, amount, read_rates, size_of
 from textmill.pipelines.settings import read_config
 
 CONFIG = read_config(str(ROOT / "settings.yaml"), str(ROOT / "rules.yaml"), str(ROOT / "mixtures/demo.yaml"), None)
 RATES = read_rates()
 
 
-def plan(stored: int, runner: str = "local", workers: int = 2, memory: float = 8e9) -> Plan:
-    return Plan(RATES, CONFIG, Engine(runner, workers), stored, memory)
+def plan(stored: int, runner: str = "local", workers: int = 2, memory: float = 8e9) -> CostEstimate:
+    return CostEstimate(RATES, CONFIG, BeamEngine(runner, workers), stored, memory)
 
 
 def test_costs_and_storage_grow_with_the_input():
@@ -24,7 +25,7 @@ def test_costs_and_storage_grow_with_the_input():
     assert plan(10 * RATES.stored_bytes).storage()["curate"] == 10 * RATES.dataset_bytes["curate"]
     exact, bands = plan(10 * RATES.stored_bytes).steps()[:2]
     assert (exact.name, bands.name) == ("exact", "bands")
-    assert bands.bytes == 10 * RATES.documents * CONFIG.settings.dedup.banding()[0] * 16
+    assert bands.bytes == 10 * RATES.documents * CONFIG[DedupSettings].banding()[0] * 16
 
 
 def test_an_engine_that_spills_needs_one_pass_and_one_that_does_not_as_many_as_memory_asks():

@@ -16,7 +16,7 @@ from textmill.cli import main
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.lines import WIDTH, shown
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.trace import trace, where
 from textmill.pipelines.ledger.why import measurement_table, why
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
@@ -40,7 +40,7 @@ LABELS = [json.loads(line) for line in (ROOT / "sample/labels.jsonl").read_text(
 
 
 def context(data: Path, rules: Path = ROOT / "rules.yaml") -> RunContext:
-    return RunContext(Folder(str(data)), read_config(str(SETTINGS), str(rules), str(MIXTURE), None), Engine())
+    return RunContext(Folder(str(data)), read_config(str(SETTINGS), str(rules), str(MIXTURE), None), BeamEngine())
 
 
 def questions(data: Path) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from tests.command_line import ROOT, table
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.stage import DEDUP
-from textmill.pipelines.engines.engine import Engine
+from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.twins.diff import GREEN, PLAIN, RED, side_by_side, words_of
 from textmill.pipelines.ledger.twins.pairs import twins
 from textmill.pipelines.settings import read_config
@@ -47,7 +47,7 @@ def test_totals_sizes_and_shares_are_those_of_the_table(milled):
 
 def test_a_run_says_what_it_will_find_and_a_large_one_what_it_takes(milled, capsys):
     config = read_config(ROOT / "settings.yaml", ROOT / "rules.yaml", ROOT / "mixtures/demo.yaml", None)
-    context = RunContext(Folder(str(milled[0])), config, Engine(workers=2))
+    context = RunContext(Folder(str(milled[0])), config, BeamEngine(workers=2))
     DEDUP.announce(context, 126)
     DEDUP.announce(context, 3_000_000)
     said = capsys.readouterr().err.splitlines()

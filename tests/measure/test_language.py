@@ -10,7 +10,7 @@ from tests.paths import SHARED
 from textmill.base.strict import SettingsError
 from textmill.pipelines.measure import language
 from textmill.pipelines.measure.language import (
-    LanguageModel,
+    LanguageIdentifier,
     declared_language_differs,
     excerpts,
     find_model,
@@ -44,7 +44,7 @@ ind_Latn id jpn_Jpan ja kor_Hang ko"""
 
 @pytest.fixture(scope="module")
 def model():
-    return LanguageModel(find_model(None))
+    return LanguageIdentifier(find_model(None))
 
 
 def identify(model, *texts):

@@ -1,10 +1,12 @@
 """The two architectures: attention stays inside documents, back-ends agree, and transformers gives the same logits."""
 
 import math
+import re
 
 import pytest
 import torch
 
+from tests.paths import ROOT
 from textmill.base.blocks_format import NO_TARGET
 from textmill.base.strict import SettingsError, parse
 from textmill.model.architecture.attention import Flex, agree, by_document
@@ -118,18 +120,18 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
 def test_initial_weights_are_of_the_seed_and_layers_begin_as_the_identity(architecture):
     models = [build(ARCHITECTURES[architecture].configuration(SHAPES["ci"], 300, 64, 299)) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
         model.initialise(seed)
-    first, same = (model.state_dict() for model in models[:2])
-    assert all(weight.equal(same[name]) for name, weight in first.items())
-    assert not models[0].output().equal(models[2].output())
-    x = torch.randn(1, 6, 128)
-    if architecture == "qwen3":
-        assert models[0].layers[0](x, models[0].rotary[:, :6, None], models[0].cache(1, 6)).equal(x)
-    else:
-        assert models[0].h[0](x, models[0].cache(1, 6)).equal(x)
+    first, same, other = models
+    assert all(weight.equal(same.state_dict()[name]) for name, weight in first.state_dict().items())
+    assert not first.output().equal(other.output())
+    tokens = torch.arange(6)[None]
+    through_layers = other.hidden(tokens, other.cache(1, 6))
+    del other.decoder_layers[:]
+    assert through_layers.equal(other.hidden(tokens, other.cache(1, 6)))
 
 
 @pytest.mark.parametrize(("name", "vocabulary", "millions"), [("ci", 4096, 1.38), ("10m", 8192, 8.4), ("40m", 16384, 39.8), ("124m", 32768, 128), ("350m", 32768, 350)])
@@ -151,6 +153,12 @@ def test_muon_takes_the_layers_matrices_and_norms_do_not_decay():
     assert adamw.names[:2] == ["embed_tokens.weight", "lm_head.weight"]
     assert [group["weight_decay"] for group in adamw.optimizer.param_groups] == [0.1, 0.0]
     assert sorted(muon.names + adamw.names) == sorted(name for name, _ in model.named_parameters())
+
+
+@pytest.mark.parametrize(("key", "table"), [("shape", SHAPES), ("architecture", ARCHITECTURES), ("optimizer", OPTIMIZERS)])
+def test_the_shipped_settings_list_what_there_is(key, table):
+    (comment,) = re.findall(rf"^  {key}: +\S+ +# (?:.*: )?(.*)", (ROOT / "settings.yaml").read_text("utf-8"), re.MULTILINE)
+    assert sorted(comment.split(", ")) == sorted(table)
 
 
 def test_settings_name_all_their_problems():

@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from textmill.model import ModelError
-from textmill.model.data.blocks import Mixture
+from textmill.model.data.blocks import PackedMixture
 
 LENGTH = 32
 LETTER_A = 32              # its id in the tokenizer below: the alphabet begins with "!"
@@ -79,7 +79,7 @@ def small_mixture(folder: Path, blocks: int = 24, length: int = LENGTH) -> Path:
 
 def test_a_target_is_the_next_token_of_the_same_span(tmp_path):
     tokens = [299, 10, 11, 12, 20, 21, *[299] * 26]
-    mixture = Mixture(write_mixture(tmp_path / "b", [[(tokens, "web", [(0, 4), (4, 6)]), (list(range(LENGTH)), "web", [(0, LENGTH)])]],
+    mixture = PackedMixture(write_mixture(tmp_path / "b", [[(tokens, "web", [(0, 4), (4, 6)]), (list(range(LENGTH)), "web", [(0, LENGTH)])]],
                                     [[(tokens, "web", [(0, 4)])]]))
     batch = mixture.train.read([0, 1])
     assert batch.tokens[0].tolist() == tokens
@@ -91,7 +91,7 @@ def test_a_target_is_the_next_token_of_the_same_span(tmp_path):
 
 def test_steps_follow_the_manifest_and_go_round(tmp_path):
     blocks = [([n] * LENGTH, "web", [(0, LENGTH)]) for n in range(5)]
-    train = Mixture(write_mixture(tmp_path / "b", [blocks[:3], blocks[3:]], [blocks])).train
+    train = PackedMixture(write_mixture(tmp_path / "b", [blocks[:3], blocks[3:]], [blocks])).train
     seen = [[batch.tokens[:, 0].tolist() for batch in train.step(step, 2, 2)] for step in range(3)]
     assert seen == [[[0, 1], [2, 3]], [[4, 0], [1, 2]], [[3, 4], [0, 1]]]
     assert [batch.tokens[:, 0].tolist() for batch in train.in_order(2)] == [[0, 1], [2, 3], [4]]
@@ -100,8 +100,8 @@ def test_steps_follow_the_manifest_and_go_round(tmp_path):
 
 def test_identity_is_of_order_and_contents(tmp_path):
     blocks = [([n] * LENGTH, "web", [(0, LENGTH)]) for n in range(4)]
-    one, same = (Mixture(write_mixture(tmp_path / name, [blocks[:2], blocks[2:]], [blocks])).identity() for name in "ab")
-    other = Mixture(write_mixture(tmp_path / "c", [blocks[2:], blocks[:2]], [blocks])).identity()
+    one, same = (PackedMixture(write_mixture(tmp_path / name, [blocks[:2], blocks[2:]], [blocks])).identity() for name in "ab")
+    other = PackedMixture(write_mixture(tmp_path / "c", [blocks[2:], blocks[:2]], [blocks])).identity()
     assert one == same != other
 
 
@@ -135,10 +135,10 @@ DAMAGE = [
 @pytest.mark.parametrize(("damage", "sentence"), DAMAGE, ids=[sentence for _, sentence in DAMAGE])
 def test_a_folder_that_is_not_sound_is_refused(tmp_path, damage, sentence):
     folder = small_mixture(tmp_path / "b", blocks=4)
-    Mixture(folder)
+    PackedMixture(folder)
     damage(folder)
     with pytest.raises(ModelError) as error:
-        Mixture(folder)
+        PackedMixture(folder)
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
@@ -148,12 +148,12 @@ def test_another_block_format_and_bad_spans_are_refused(tmp_path):
     good = ([1] * LENGTH, "web", [(0, LENGTH)])
     write_split(folder / "train", [[good]], facts)
     with pytest.raises(ModelError, match="has block format 2, this version reads 1"):
-        Mixture(folder)
+        PackedMixture(folder)
     del facts["end_of_text"]
     write_split(folder / "train", [[good]], facts | {"schema": "1"})
     with pytest.raises(ModelError, match="does not say its end_of_text"):
-        Mixture(folder)
+        PackedMixture(folder)
     for spans in ([(0, 5), (4, 8)], [(3, 3)], [(0, 33)], [(-1, 3)]):
-        mixture = Mixture(write_mixture(tmp_path / f"b{spans}", [[([1] * LENGTH, "web", spans)]], [[good]]))
+        mixture = PackedMixture(write_mixture(tmp_path / f"b{spans}", [[([1] * LENGTH, "web", spans)]], [[good]]))
         with pytest.raises(ModelError, match="overlap or leave it"):
             mixture.train.read([0])

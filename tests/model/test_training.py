@@ -22,7 +22,8 @@ from textmill.base.blocks_format import NO_TARGET
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.architecture.attention import by_document
-from textmill.model.data.blocks import Mixture
+from textmill.model.architecture.build import ARCHITECTURES
+from textmill.model.data.blocks import PackedMixture
 from textmill.model.export.hugging_face import export
 from textmill.model.generation.decode import decode
 from textmill.model.generation.sample import sample
@@ -33,6 +34,8 @@ from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import bits_per_byte, token_bytes
+
+pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)                                        # models this small only wait for a second thread
@@ -105,7 +108,7 @@ def test_a_run_of_another_kind_is_refused_and_replaced_on_request(tmp_path, caps
     with pytest.raises(ModelError, match="the blocks have changed"):
         pretrain(blocks, home, SETTINGS, CPU)
     assert pretrain(blocks, home, SETTINGS, CPU, replace_run=True).startswith("train: validation ")
-    assert load_state(latest(home), TrainSettings).sources["blocks"] == Mixture(blocks).identity()
+    assert load_state(latest(home), TrainSettings).sources["blocks"] == PackedMixture(blocks).identity()
     (latest(home) / "state.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be taken up"):
         pretrain(blocks, home, SETTINGS, CPU)
@@ -121,7 +124,7 @@ def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(tmp_path, mo
 
 def test_every_target_of_an_update_weighs_the_same(tmp_path):
     """Two batches of one block, with unequal numbers of targets, are one batch of two."""
-    train_split = Mixture(small_mixture(tmp_path / "blocks", blocks=4)).train
+    train_split = PackedMixture(small_mixture(tmp_path / "blocks", blocks=4)).train
     part = train_split.read([0])
     thin = replace(part, targets=part.targets.index_fill(1, torch.arange(3, LENGTH), NO_TARGET))
     thin = replace(thin, target_count=int((thin.targets != NO_TARGET).sum()))
@@ -152,7 +155,7 @@ def test_bytes_of_tokens_are_those_of_the_text(tmp_path):
 
 def test_bits_per_byte_by_hand(tmp_path):
     """A model that finds all 300 ids equally likely needs log2(300) bits a token, here one byte each."""
-    mixture = Mixture(small_mixture(tmp_path / "blocks"))
+    mixture = PackedMixture(small_mixture(tmp_path / "blocks"))
     model = small_model("qwen3")
     torch.nn.init.zeros_(model.lm_head.weight)
     sizes = token_bytes(mixture.tokenizer, 300)
@@ -195,13 +198,13 @@ def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
         decode(model, [1] * 48, 1, 1, SamplingSettings())
 
 
-@pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-sinusoidal"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     transformers = pytest.importorskip("transformers")
     blocks = small_mixture(tmp_path / "blocks")
     pretrain(blocks, tmp_path / "run", replace(SETTINGS, architecture=architecture, steps=4), CPU)
-    kind = "Qwen3ForCausalLM" if architecture == "qwen3" else "GPT2LMHeadModel"
-    assert f"opens as {kind}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
+    kinds = {"qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel", "gpt2-sinusoidal": "GPT2LMHeadModel"}
+    assert f"opens as {kinds[architecture]}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
     assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
         "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", local_files_only=True).eval()

@@ -19,6 +19,7 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
 from textmill.pipelines.display import numbers
+from textmill.pipelines.display.masking import masked
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS
 from textmill.pipelines.pack.mixture import Entry, Mixture
@@ -169,12 +170,12 @@ def data(tmp_path):
 def test_the_funnel_balances_and_each_step_reads_what_the_last_one_kept(data):
     steps = funnel.funnel(open_datasets(data, MIXTURE))
     assert steps == [
-        funnel.Step("extract", "records", 9, 7, (("http_status", 1),), (("damaged", 1),)),
-        funnel.Step("screen", "documents", 7, 5, (("word_count", 2),)),
-        funnel.Step("dedup", "documents", 5, 3, (("nearly the same text", 1), ("same text", 1))),
-        funnel.Step("curate", "documents", 3, 2, (("personal_data", 1),))]
+        funnel.FunnelStep("extract", "records", 9, 7, (("http_status", 1),), (("damaged", 1),)),
+        funnel.FunnelStep("screen", "documents", 7, 5, (("word_count", 2),)),
+        funnel.FunnelStep("dedup", "documents", 5, 3, (("nearly the same text", 1), ("same text", 1))),
+        funnel.FunnelStep("curate", "documents", 3, 2, (("personal_data", 1),))]
     assert all(step.balances for step in steps)
-    assert not funnel.Step("screen", "documents", 7, 5, (("word_count", 1),)).balances
+    assert not funnel.FunnelStep("screen", "documents", 7, 5, (("word_count", 1),)).balances
 
 
 def test_quarantined_records_are_listed_with_their_place_up_to_the_limit(data):
@@ -227,8 +228,8 @@ def of_domains(path: Path) -> tuple:
 def test_domains_and_suffixes_are_counted_and_the_largest_by_documents_or_words_shown(tmp_path):
     seen = domains.domains(*of_domains(tmp_path), most=1)
     assert (seen.count, seen.single, seen.documents, seen.words, seen.without) == (5, 3, 8, 2_000_074, 1)
-    assert seen.largest == (domains.Row("a.example", 1, 3, 3, 2, 1), domains.Row("long.example", 1, 1, 2_000_000, 1, 1))
-    assert seen.suffix_count == 2 and seen.suffixes == (domains.Row("example", 3, 5, 2_000_004, 4, 3),)
+    assert seen.largest == (domains.DomainRow("a.example", 1, 3, 3, 2, 1), domains.DomainRow("long.example", 1, 1, 2_000_000, 1, 1))
+    assert seen.suffix_count == 2 and seen.suffixes == (domains.DomainRow("example", 3, 5, 2_000_004, 4, 3),)
     every = domains.domains(*of_domains(tmp_path)).largest
     assert [(row.name, row.documents) for row in every] == [
         ("a.example", 3), ("big.co.uk", 2), ("long.example", 1), ("one.co.uk", 1), ("b.example", 1)]
@@ -311,7 +312,7 @@ def test_clusters_are_counted_and_the_largest_shown_with_all_members(data):
     seen = duplicates.clusters(found.duplicates, found.documents)
     assert (seen.count, seen.documents, seen.removed) == (1, 3, 2)
     assert seen.sizes == (duplicates.SizeRow(3, 3, 1, 3, 2),)
-    assert seen.largest == (duplicates.Cluster(
+    assert seen.largest == (duplicates.ReportedCluster(
         A, 3, [(A, "https://h.example/0", "<script>alert(1)</script>")],
         [duplicates.Copy("https://h.example/1", "exact", 1.0, A), duplicates.Copy("https://h.example/3", "near", 0.875, A)], 1, 2),)
 
@@ -333,8 +334,8 @@ def test_only_the_largest_clusters_and_their_first_members_are_shown(tmp_path):
 
 def test_personal_data_is_counted_by_kind_and_never_shown(data):
     found = open_datasets(data, MIXTURE)
-    assert personal.kinds(found) == [personal.Kind("EMAIL", 3, 1, 0), personal.Kind("PHONE", 1, 0, 1)]
-    assert personal.masked("anna@mail.example.de called +49 30 901820") == "<EMAIL> called <PHONE>"
+    assert personal.kinds(found) == [personal.PersonalKind("EMAIL", 3, 1, 0), personal.PersonalKind("PHONE", 1, 0, 1)]
+    assert masked("anna@mail.example.de called +49 30 901820") == "<EMAIL> called <PHONE>"
     page, _ = build(data, MIXTURE)
     assert "anna@" not in page and "Mail &lt;EMAIL&gt; now" in page
 
@@ -350,8 +351,8 @@ def test_samples_are_the_ones_of_smallest_hash_whatever_their_order():
 def test_sample_texts_are_beginnings_of_first_pieces_and_rejected_pages_have_every_broken_rule(data):
     found = open_datasets(data, MIXTURE)
     by_id = {text.id: text for text in samples.texts(found.curated)}
-    assert by_id == {A: samples.Text(A, "https://h.example/0", "crawl", "en", "a" * 300, False),
-                     E: samples.Text(E, "", "crawl", "de", "Write to <EMAIL>.\n" + "b" * 282, True)}
+    assert by_id == {A: samples.SampleText(A, "https://h.example/0", "crawl", "en", "a" * 300, False),
+                     E: samples.SampleText(E, "", "crawl", "de", "Write to <EMAIL>.\n" + "b" * 282, True)}
     pages = {page.id: page for page in samples.rejected_pages(found.documents, found.verdicts, found.signals)}
     assert pages == {
         C: samples.RejectedPage(C, "https://h.example/2", "Mail <EMAIL> now\u202e\x07", "en",

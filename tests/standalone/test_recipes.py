@@ -23,6 +23,8 @@ from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.settings import read_config
 from textmill.pipelines.standalone.dedup_file import alone
 
+pytestmark = pytest.mark.slow
+
 
 def python(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300,

@@ -8,10 +8,10 @@ from textmill.base.blocks_format import MANIFEST, SPLITS
 from textmill.base.errors import TextmillError
 
 if TYPE_CHECKING:
-    from textmill.model.data.blocks import Blocks, Mixture
+    from textmill.model.data.blocks import Blocks, PackedMixture
 
 
-def load_blocks(path: str | Path) -> "Mixture | Blocks":
+def load_blocks(path: str | Path) -> "PackedMixture | Blocks":
     """The blocks of a mixture's folder, or of one of its splits.
 
     From data/blocks/demo: a Mixture, with `train` and `validation`. From data/blocks/demo/train: Blocks. These have a length,
@@ -22,10 +22,10 @@ def load_blocks(path: str | Path) -> "Mixture | Blocks":
     >>> batch = textmill.load_blocks("data/blocks/demo").train.read([0])     # doctest: +SKIP
     """
     with needing("textmill.load_blocks", "textmill[model]"):
-        from textmill.model.data.blocks import Blocks, Mixture
+        from textmill.model.data.blocks import Blocks, PackedMixture
     if "://" in str(path):
         raise TextmillError(f"blocks are mapped into memory, so {path} has to be copied to a local folder first")
     folder = Path(path)
     if (folder / MANIFEST).is_file() and not any((folder / split).is_dir() for split in SPLITS):
         return Blocks(folder)
-    return Mixture(folder)
+    return PackedMixture(folder)

@@ -41,11 +41,11 @@ def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: 
     """Show the history of PAGE (a URL, an id, a record id or a host), from the record in a raw file to the blocks it is in."""
     from textmill.pipelines.contract.stage import RunContext
     from textmill.pipelines.contract.storage import Folder
-    from textmill.pipelines.engines.engine import Engine
+    from textmill.pipelines.engines.engine import BeamEngine
     from textmill.pipelines.ledger import why as ledger
     from textmill.pipelines.settings import read_config
 
-    return ledger.why(RunContext(Folder(data), read_config(config, rules, mixture, tokenizer), Engine()), page)
+    return ledger.why(RunContext(Folder(data), read_config(config, rules, mixture, tokenizer), BeamEngine()), page)
 
 
 @click.command("trace", short_help="the pages in a block")
@@ -113,11 +113,11 @@ def plan(data: str, config: str, rules: str, mixture: str, runner: str, workers:
          memory_gb: float | None) -> Iterable[str]:
     """Estimate the cost of a run: documents, CPU hours, storage, shuffled bytes, and memory of one worker."""
     from textmill.pipelines.contract.storage import Folder
-    from textmill.pipelines.engines.engine import Engine, processors
+    from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.ledger import cost
     from textmill.pipelines.settings import read_config
 
-    engine = Engine(runner, processors() if workers is None else workers)
+    engine = BeamEngine(runner, processors() if workers is None else workers)
     size = cost.stored_bytes(Folder(data), stored)
     return cost.plan(size, read_config(config, rules, mixture, None), engine, memory_gb).lines()
 

@@ -72,11 +72,11 @@ def run_context(given: Mapping[str, Any]) -> "RunContext":
     from textmill.base.strict import SettingsError
     from textmill.pipelines.contract.stage import RunContext
     from textmill.pipelines.contract.storage import Folder
-    from textmill.pipelines.engines.engine import Engine, processors
+    from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.settings import read_config
 
     workers = processors() if given["workers"] is None else given["workers"]
-    engine = Engine(given["runner"], workers, given["job_endpoint"], given["worker_pool"], tuple(given["runner_option"]))
+    engine = BeamEngine(given["runner"], workers, given["job_endpoint"], given["worker_pool"], tuple(given["runner_option"]))
     problems = list(engine.problems())
     try:
         config = read_config(given["config"], given["rules"], given["mixture"], given["tokenizer"])

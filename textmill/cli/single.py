@@ -15,12 +15,12 @@ FILE = click.Path(path_type=Path)
 @with_options(CONFIG, RULES, WORKERS)
 def dedup_only(input: Path, to: Path, config: str, rules: str, workers: int | None) -> str:
     """Remove the copies from INPUT, a .jsonl (.gz, .zst) or .parquet with a column of text; all other rows are unchanged."""
-    from textmill.pipelines.engines.engine import Engine, processors
+    from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.settings import read_config
     from textmill.pipelines.standalone.dedup_file import deduplicate
 
     read = read_config(config, rules, str(SHIPPED / "mixtures/demo.yaml"), None)        # no mixture is used
-    return deduplicate(input, to, read, Engine(workers=processors() if workers is None else workers))
+    return deduplicate(input, to, read, BeamEngine(workers=processors() if workers is None else workers))
 
 
 @click.command("train-tokenizer", short_help="text files to a folder with tokenizer.json")

@@ -39,7 +39,7 @@ def open_raw(data: Folder, path: str) -> Any:
     if path.startswith("http") and is_elsewhere(path):
         web = Web()
         remote = web_file(web, path)
-        blocks = Blocks(path, remote.size, lambda start, end: web.read_range(path, start, end, remote), web.close)
+        blocks = RemoteBlocks(path, remote.size, lambda start, end: web.read_range(path, start, end, remote), web.close)
         return io.BufferedReader(blocks, BLOCK)
     folder, name = (Folder(os.path.dirname(path)), os.path.basename(path)) if is_elsewhere(path) else (data / RAW, path)
     file = folder.open(name)
@@ -50,10 +50,10 @@ def open_raw(data: Folder, path: str) -> Any:
         file.seek(start)
         return bytes(file.read(end - start))
 
-    return io.BufferedReader(Blocks(f"{folder.uri}/{name}", file.size(), read_at, file.close), BLOCK)
+    return io.BufferedReader(RemoteBlocks(f"{folder.uri}/{name}", file.size(), read_at, file.close), BLOCK)
 
 
-class Blocks(io.RawIOBase):
+class RemoteBlocks(io.RawIOBase):
     """A remote file. A failed read raises StageError, and closing the file raises it again.
 
     Readers of archives and tables catch the errors of a damaged file. A failed network is no damage, so closing, which

@@ -19,7 +19,7 @@ BECAUSE = {"source": "its source comes first", "longest": "it is longer", "oldes
            "newest": "it was captured last"}
 
 
-class Page(NamedTuple):
+class PageRows(NamedTuple):
     """A document with its rows of documents (text, title, date, source), signals (language, word_count) and duplicates."""
 
     found: DocumentRow
@@ -47,15 +47,15 @@ def twins(data: Folder, name: str, colour: bool) -> list[str]:
     return lines[:-1]
 
 
-def pages_of(data: Folder, found: list[DocumentRow]) -> list[Page]:
+def pages_of(data: Folder, found: list[DocumentRow]) -> list[PageRows]:
     """The documents that dedup has compared, with their rows."""
     rows = (rows_of(data, "documents", found, ["text", "title", "date", "source", "url"]),
             rows_of(data, "signals", found, ["language", "word_count"]), rows_of(data, "duplicates", found))
-    return [Page(one, document, signals, duplicate) for one, document, signals, duplicate in zip(found, *rows, strict=True)
+    return [PageRows(one, document, signals, duplicate) for one, document, signals, duplicate in zip(found, *rows, strict=True)
             if document and signals and duplicate]
 
 
-def pairs_with(data: Folder, page: Page) -> Iterator[tuple[Page, Page]]:
+def pairs_with(data: Folder, page: PageRows) -> Iterator[tuple[PageRows, PageRows]]:
     """(kept, removed) for each pair that the page is one of; of a contained page (the longer, the shorter)."""
     own = page.duplicate
     if own["kind"] is not None:
@@ -82,7 +82,7 @@ def copies_of(data: Folder, id_: str) -> list[DocumentRow]:
     return [found for same in find_ids(data, ids).values() for found in same]
 
 
-def pair(kept: Page, removed: Page, settings: Row, colour: bool) -> list[str]:
+def pair(kept: PageRows, removed: PageRows, settings: Row, colour: bool) -> list[str]:
     """Two pages: their relation, and their texts side by side, the kept one on the left."""
     kind, similarity = removed.duplicate["kind"], removed.duplicate["similarity"]
     said = BY_NAME[kind].phrase if kind else "contained in a longer page; both are kept"
@@ -105,7 +105,7 @@ def pair(kept: Page, removed: Page, settings: Row, colour: bool) -> list[str]:
     return [*lines, "", *side_by_side(left, right, colour)]
 
 
-def because(kept: Page, removed: Page, settings: Row) -> str:
+def because(kept: PageRows, removed: PageRows, settings: Row) -> str:
     """Why one is kept: the first criterion of the declared order in which the two differ."""
     if removed.duplicate["kind"] == "record":
         return "it comes first; the two are one record"
@@ -120,7 +120,7 @@ def because(kept: Page, removed: Page, settings: Row) -> str:
         "of the kept pages it is the most similar to the removed one"
 
 
-def _standing(name: str, page: Page, priority: list[str]) -> Any:
+def _standing(name: str, page: PageRows, priority: list[str]) -> Any:
     """The value that criterion `name` of the order compares: the smaller is kept."""
     if name == "source":
         return priority.index(page.document["source"]) if page.document["source"] in priority else len(priority)

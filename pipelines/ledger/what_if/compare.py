@@ -22,7 +22,7 @@ SAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Page:
+class ExamplePage:
     """A document that changes sides, with the rules of the table that rejects it: (rule, value, bound)."""
 
     id: str
@@ -46,9 +46,9 @@ class Moved:
 
     documents: Counter[tuple[str, str]] = field(default_factory=Counter)    # (language | source | rule, which one)
     words: Counter[tuple[str, str]] = field(default_factory=Counter)
-    samples: list[Page] = field(default_factory=list)
+    samples: list[ExamplePage] = field(default_factory=list)
 
-    def add(self, page: Page) -> None:
+    def add(self, page: ExamplePage) -> None:
         rules = {("rule", name) for name, _, _ in page.broken}
         for key in (("all", ""), ("language", page.language), ("source", page.source), *rules):
             self.documents[key] += 1
@@ -99,9 +99,9 @@ def taken_down(broken: pa.Array) -> np.ndarray:
     return taken
 
 
-def _page(signals: pa.RecordBatch, documents: pa.RecordBatch, row: int, broken: list[dict[str, float]]) -> Page:
+def _page(signals: pa.RecordBatch, documents: pa.RecordBatch, row: int, broken: list[dict[str, float]]) -> ExamplePage:
     url, title, host, source = (documents[name][row].as_py() for name in ("url", "title", "host", "source"))
-    return Page(signals["id"][row].as_py(), url, title, signals["language"][row].as_py(), host, source,
+    return ExamplePage(signals["id"][row].as_py(), url, title, signals["language"][row].as_py(), host, source,
                 int(signals["word_count"][row].as_py() or 0),
                 tuple((str(entry["rule"]), entry["value"], entry["bound"]) for entry in broken))
 

@@ -15,7 +15,7 @@ from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.masking import UNSEEN, masked
 from textmill.pipelines.display.numbers import many, number
-from textmill.pipelines.ledger.what_if.compare import Difference, Moved, Page, changed_rules
+from textmill.pipelines.ledger.what_if.compare import Difference, ExamplePage, Moved, changed_rules
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.screen.rules import Rule, read_rules
@@ -129,7 +129,7 @@ def _samples(title: str, moved: Moved) -> Iterator[str]:
                                         for rule, value, bound in page.broken), WIDTH)
 
 
-def _shown(text: str | None, page: Page | None = None) -> str:
+def _shown(text: str | None, page: ExamplePage | None = None) -> str:
     return UNSEEN.sub("", masked(text, page.language, page.host) if page else masked(text))
 
 
