@@ -106,7 +106,7 @@ def token_bytes(path_or_json: str | Path) -> list[bytes]:
         return [b"" if number in special else bytes(_byte_of_character[c] for c in ids[number])
                 for number in range(len(ids))]
     except KeyError as error:
-        raise TokenizerError(f"a token holds the character {error}: this is not a byte-level BPE") from None
+        raise TokenizerError(f"a token contains the character {error}: this is not a byte-level BPE") from None
 
 
 def _read(path_or_json: str | Path) -> dict[str, Any]:
@@ -118,5 +118,5 @@ def _read(path_or_json: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TokenizerError(f"{given[:80]}: cannot be read as tokenizer.json ({error})") from None
     if not isinstance(read, dict) or (read.get("model") or {}).get("type") != "BPE":
-        raise TokenizerError("this tokenizer.json holds no BPE; train one with `python -m tokenizer train`")
+        raise TokenizerError("this tokenizer.json has no BPE; train one with `python -m tokenizer train`")
     return read

@@ -26,7 +26,7 @@ def kind(path: Path) -> str:
         suffixes.pop()
     found = suffixes[-1].lstrip(".") if suffixes else ""
     if found not in KINDS:
-        raise TokenizerError(f"{path}: is no .txt, .jsonl (plain, .gz or .zst) or .parquet; rename or convert it")
+        raise TokenizerError(f"{path}: is not .txt, .jsonl (plain, .gz or .zst) or .parquet; rename or convert it")
     return found
 
 
@@ -68,7 +68,7 @@ def _rows(lines: io.TextIOBase, path: Path, column: str) -> Iterator[str]:
             has = f"it has {', '.join(row)}" if isinstance(row, dict) else "it is no object"
             raise TokenizerError(f"{path}, line {number}: has no {column!r} ({has}); name it with --text-column")
         if not isinstance(row[column], str | None):
-            raise TokenizerError(f"{path}, line {number}: {column!r} is no text; name another with --text-column")
+            raise TokenizerError(f"{path}, line {number}: {column!r} is not text; name another with --text-column")
         if row[column]:
             # JSON can escape half of a surrogate pair, which no UTF-8 text can hold.
             yield row[column].encode("utf-8", "replace").decode("utf-8")

@@ -64,7 +64,7 @@ class TokenizerSettings:
         if len(set(self.special_tokens)) < len(self.special_tokens):
             yield "special_tokens names a token twice"
         if any(len(token) < 2 for token in self.special_tokens):
-            yield "special_tokens holds a token of fewer than two characters; ordinary text would be full of it"
+            yield "special_tokens has a token of fewer than two characters; ordinary text would be full of it"
         if not 16 <= self.max_pretoken_bytes <= 4096:
             yield f"max_pretoken_bytes is {self.max_pretoken_bytes}; give 16 to 4096, as time is quadratic in it"
         if not 1 <= self.sample_bytes <= LARGEST_SAMPLE:

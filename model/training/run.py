@@ -56,7 +56,7 @@ class Run:
                 self.checkpoint = None
             else:
                 raise ModelError(f"{home} holds a run of another kind ({'; '.join(changes)}): train into another folder with "
-                                 "--run, or begin it anew with --replace")
+                                 "--run, or start over with --replace")
         self.finished = self.checkpoint is not None and self.state.step == settings.steps
         self._line = StatusLine()
 

@@ -145,7 +145,7 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
                     if line.strip():
                         row = json.loads(line)
                         if not isinstance(row, dict):
-                            raise ValueError(f"line {number} is no object")
+                            raise ValueError(f"line {number} is not an object")
                         yield row
     except (OSError, EOFError, ValueError, zstandard.ZstdError, pa.ArrowException) as error:
         raise StageError(f"{file} cannot be read ({' '.join(str(error).split())})") from None

@@ -58,9 +58,9 @@ def read_set(name: str, file: Any) -> list[tuple[str, list[str]]]:
         try:
             items.append((f"{name}:{number}", list(_strings(json.loads(line.data)))))
         except (ValueError, RecursionError):
-            raise ContentError(f"has a line that is no JSON ({number}); give one item a line") from None
+            raise ContentError(f"has a line that is not JSON ({number}); give one item a line") from None
     if not items or not index(items, EvaluationPolicy()).runs.any():
-        raise ContentError(f"holds no item with {SHORTEST} words of its own, so nothing could be found; take it out of "
+        raise ContentError(f"has no item with {SHORTEST} words of its own, so nothing could be found; take it out of "
                               "curate.evaluation_sets")
     return items
 

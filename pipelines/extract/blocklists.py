@@ -93,7 +93,7 @@ def read_blocklist(name: str, file: Any) -> Blocklist:
         raise ContentError(f"has {count:,} {'line' if count == 1 else 'lines'} that cannot be understood (line "
                              f"{', '.join(strange)}{more}); give a host, an address without http:// or a comment in each")
     if not hosts and not paths:
-        raise ContentError("holds no entry; get it again, or take it out of extract.blocklists")
+        raise ContentError("has no entry; get it again, or take it out of extract.blocklists")
     return Blocklist(name, np.sort(np.frombuffer(hosts, np.uint64)), {one: tuple(sorted(set(paths[one]))) for one in paths})
 
 

@@ -76,4 +76,4 @@ class ExtractSettings:
         if len(set(self.blocklists)) < len(self.blocklists):
             yield "blocklists names a list twice; give each once"
         if not self.text_columns and not self.html_columns:
-            yield "text_columns and html_columns are both empty; name a column that holds the text or the HTML"
+            yield "text_columns and html_columns are both empty; name a column with the text or the HTML"

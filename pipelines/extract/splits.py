@@ -57,7 +57,7 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
         try:
             format = format_of(file, open_file)
             if format is None:
-                problems.append(f"{place} is of no format that can be read ({', '.join(FORMATS)}); give it a name ending "
+                problems.append(f"{place} is of an unknown format (known: {', '.join(FORMATS)}); give it a name ending "
                                 "that says which, or move the file away")
                 continue
             is_small = 4 * file.size < split_bytes

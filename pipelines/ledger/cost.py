@@ -124,7 +124,7 @@ class CostEstimate:
             yield (f"the spanning forest needs {amount(self.forest * FOREST_GROWTH)} in the one worker that merges it, and it "
                    f"has {amount(per_worker)}: give workers more memory, or take each crawl as a data folder of its own")
         if self.parts * self.forest > 10 * self.stored:
-            yield (f"every part reads the forest anew, {amount(self.parts * self.forest)} in all: make parts larger "
+            yield (f"every part reads the whole forest, {amount(self.parts * self.forest)} in all: make parts larger "
                    "(extract.part_bytes), or take each crawl as a data folder of its own")
         if per_worker < GROWTH * PARTITION_BYTES:
             yield (f"a partition of dedup takes {amount(GROWTH * PARTITION_BYTES)} of memory, and a worker has "
@@ -191,7 +191,7 @@ def stored_bytes(data: Folder, stored: str | None) -> int:
     try:
         size = size_of(stored) if stored else sum(entry.size for entry in (data / "raw").entries())
     except ValueError:
-        raise StageError(f"--stored {stored} is no size; write it like 100TB") from None
+        raise StageError(f"--stored {stored} is not a size; write it like 100TB") from None
     if not size:
         raise StageError(f"there is nothing in {data.uri}/raw; put pages there, or give --stored")
     return size

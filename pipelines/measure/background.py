@@ -79,7 +79,7 @@ def read_background(data: Folder, name: str) -> Background:
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         if isinstance(error, SettingsError):
             raise
-        raise SettingsError([f"measure.background: {data.uri}/{place_of(name)} is no background table "
+        raise SettingsError([f"measure.background: {data.uri}/{place_of(name)} is not a background table "
                              f"({' '.join(str(error).split())}); make it again with "
                              f"`textmill background --name {name}`"]) from None
 

@@ -102,5 +102,5 @@ def read_classifier(data: Folder, name: str) -> Classifier:
     except (OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, SettingsError):
             raise
-        raise SettingsError([f"measure.classifier: {data.uri}/{folder_of(name)} is no classifier "
+        raise SettingsError([f"measure.classifier: {data.uri}/{folder_of(name)} is not a classifier "
                              f"({' '.join(str(error).split())}); make it again with `textmill classifier`"]) from None

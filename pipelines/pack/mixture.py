@@ -49,7 +49,7 @@ class Entry:
                 yield f"where.{column} is an empty list, which no row matches; name at least one value"
             for value in values if isinstance(values, list) else [values]:
                 if not isinstance(value, str):
-                    yield f"where.{column} holds {value!r}, which is no text; write it in quotes (YAML reads no as false)"
+                    yield f"where.{column} has {value!r}, which is not text; write it in quotes (YAML reads no as false)"
         if not 0 < self.share <= 1:
             yield f"share is {self.share}; give more than 0 and at most 1"
         if self.repeat < 1:
@@ -57,7 +57,7 @@ class Entry:
         repeats = self.repeat_by_cluster_size
         if wrong := {size: times for size, times in repeats.items() if type(size) is not int or size < 2 or times < 2}:
             for size, times in wrong.items():
-                yield (f"repeat_by_cluster_size holds {size}: {times}; give a cluster size and how often to take its "
+                yield (f"repeat_by_cluster_size has {size}: {times}; give a cluster size and how often to take its "
                        "documents, both 2 or more")
         elif sorted(repeats.values()) != [times for _, times in sorted(repeats.items())]:
             yield ("repeat_by_cluster_size takes documents of a larger cluster less often than of a smaller one; let the times "

@@ -131,7 +131,7 @@ class _RuleSettings:
             yield "has neither low nor high; give one, or take the rule out to switch it off"
         for language, bounds in self.languages.items():
             if not isinstance(language, str):
-                yield (f"languages: the key {language!r} is no language code; YAML reads a bare no, on or yes as true or "
+                yield (f"languages: the key {language!r} is not a language code; YAML reads a bare no, on or yes as true or "
                        'false, so put it in quotes: "no"')
                 continue
             for key in bounds or ():

@@ -42,10 +42,10 @@ def deduplicate(source: Path, target: Path, config: Configuration, engine: BeamE
     if not source.is_file():
         raise StageError(f"there is no file {source}")
     if kind is None:
-        raise StageError(f"{source} must end in .jsonl, .jsonl.gz, .jsonl.zst or .parquet, as what it holds")
+        raise StageError(f"{source} must end in .jsonl, .jsonl.gz, .jsonl.zst or .parquet, by its content")
     ending = ".parquet" if kind == ".parquet" else ".jsonl"
     if target.suffix != ending:
-        raise StageError(f"{target} must end in {ending}, as {source.name} holds such rows")
+        raise StageError(f"{target} must end in {ending}, as {source.name} does")
     work = target.with_name(target.name + ".work")
     raw = work / "raw" / SOURCE
     if raw.exists():

@@ -85,13 +85,13 @@ def _entry(line: int, text: str) -> TakedownEntry:
         except ValueError:
             known = None
         if not known or re.search(r"\s", value):
-            raise ValueError("is no web address; give all of it, from http:// or https:// on")
+            raise ValueError("is not a web address; give all of it, from http:// or https:// on")
         return TakedownEntry(line, kind, canonical_url(value))
     if kind == "host":
         name = ascii_host(value.strip("[]")) or ""
         if not _HOST.fullmatch(name):
-            raise ValueError("is no host; give a name with a dot and nothing before or behind it, as in host:example.com")
+            raise ValueError("is not a host; give a name with a dot and nothing before or behind it, as in host:example.com")
         return TakedownEntry(line, kind, name)
     if not _ID.fullmatch(value.lower()):
-        raise ValueError("is no id; give the 32 hex digits that `textmill why` shows")
+        raise ValueError("is not an id; give the 32 hex digits that `textmill why` shows")
     return TakedownEntry(line, kind, value.lower())

@@ -101,7 +101,7 @@ class Web:
                 response = self.session.request(method, address, headers=headers, stream=True, timeout=TIMEOUT,
                                                 allow_redirects=True)
             except ValueError:
-                raise WebError(f"{address} is no web address; correct it") from None
+                raise WebError(f"{address} is not a web address; correct it") from None
             except requests.RequestException as error:
                 said = _SYSTEM_SAYS.search(str(error))
                 tries.failed(f"cannot be reached ({said[1] if said else type(error).__name__})")
@@ -112,7 +112,7 @@ class Web:
             response.close()
             if status not in BUSY:
                 cure = CURES.get(status, "look at it in a browser")
-                raise WebError(f"{address} cannot be had (HTTP {status}); {cure}", status)
+                raise WebError(f"{address} cannot be fetched (HTTP {status}); {cure}", status)
             tries.failed(f"is not served just now (HTTP {status})", asked_pause(response))
 
     def read(self, address: str) -> bytes:

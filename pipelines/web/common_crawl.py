@@ -47,22 +47,22 @@ def wanted(crawl: str, kind: str, files: str, size: str, to: str, base: str) -> 
     """The request of the command line; StageError with all its problems."""
     problems = []
     if not _CRAWL.fullmatch(crawl):
-        problems.append(f"{crawl!r} is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org")
+        problems.append(f"{crawl!r} is not a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org")
     if kind not in KINDS:
-        problems.append(f"{kind!r} is no kind of file; give warc or wet")
+        problems.append(f"{kind!r} is not a kind of file; give warc or wet")
     if bool(files) == bool(size):
         problems.append("say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)")
     count = int(files) if files.isdecimal() else 0
     if files and not count:
-        problems.append(f"{files!r} is no number of files; give 1 or more")
+        problems.append(f"{files!r} is not a number of files; give 1 or more")
     budget = parse_bytes(size)
     if size and not budget:
-        problems.append(f"{size!r} is no number of bytes; give one such as 2GB or 500MB")
+        problems.append(f"{size!r} is not a size; give one such as 2GB or 500MB")
     if "://" in to:
-        problems.append(f"{to} is no local folder, and an object store cannot go on with half a file; fetch into a local "
+        problems.append(f"{to} is not a local folder, and an object store cannot resume a partial file; fetch into a local "
                         "one, or put a list of addresses there (.paths), which extract reads in place")
     elif not to or Path(to).name.startswith((".", "_")):
-        problems.append(f"{to!r} is no folder that extract reads; give one such as data/raw/{crawl or 'CC-MAIN-2026-42'}")
+        problems.append(f"{to!r} is not a folder that extract reads; give one such as data/raw/{crawl or 'CC-MAIN-2026-42'}")
     if problems:
         raise StageError("\n".join(problems))
     return Wanted(crawl, kind, count or None, budget, Path(to), base.rstrip("/"))
@@ -101,11 +101,11 @@ def listing(web: Web, order: Wanted) -> list[str]:
                              "correct the name, or wait: who asks too much is refused for a day") from None
         raise
     except (OSError, EOFError, ValueError, zlib.error):
-        raise StageError(f"{address} is no list of paths; look at it, and at --from") from None
+        raise StageError(f"{address} is not a list of paths; look at it, and at --from") from None
     paths = [line for line in lines if line]
     names = {path.rpartition("/")[2] for path in paths}
     if not paths or len(names) < len(paths) or not all(_PATH.fullmatch(path) and ".." not in path for path in paths):
-        raise StageError(f"{address} is no list of paths with names that differ; look at it, and at --from")
+        raise StageError(f"{address} is not a list of paths with distinct names; look at it, and at --from")
     return sorted(paths, key=lambda path: (blake2b(path.encode(), digest_size=8).digest(), path))
 
 
@@ -138,7 +138,7 @@ def to_fetch(folder: Path, chosen: list[Download]) -> list[Download]:
             faults[one.name] = fault_of(folder, one, sums)
     for name, fault in faults.items():
         if fault:
-            print(f"fetch: {folder / name} {fault}, so it is fetched anew", file=sys.stderr)
+            print(f"fetch: {folder / name} {fault}, so it is fetched again", file=sys.stderr)
     return [one for one in chosen if faults[one.name] is not None]
 
 

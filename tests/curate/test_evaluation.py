@@ -106,8 +106,8 @@ def test_a_set_is_read_line_by_line_with_every_string_in_it():
     nested = {"id": 7, "messages": [{"role": "user", "content": NINE}, {"role": "x", "content": FERRY}], "ok": None}
     assert read_set("a.jsonl", set_of(json.dumps({"question": MELONS, "answer": ANSWER}), "", json.dumps(nested))) == [
         ("a.jsonl:1", [MELONS, ANSWER]), ("a.jsonl:3", ["user", NINE, "x", FERRY])]
-    for lines, says in (([json.dumps({"q": MELONS}), "{"], "has a line that is no JSON (2)"), ([json.dumps({"q": SHORT})], "holds no item with 8 words"),
-                        ([], "holds no item")):
+    for lines, says in (([json.dumps({"q": MELONS}), "{"], "has a line that is not JSON (2)"), ([json.dumps({"q": SHORT})], "has no item with 8 words"),
+                        ([], "has no item")):
         with pytest.raises(ContentError) as error:
             read_set("a.jsonl", set_of(*lines))
         assert says in str(error.value)

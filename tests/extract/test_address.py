@@ -156,7 +156,7 @@ def test_every_problem_of_every_list_at_once(tmp_path):
     assert bad == (f"{tmp_path}/blocklists/bad has 14 lines that cannot be understood (line "
                    + ", ".join(f"{number} 'bad line'" for number in range(1, 11))
                    + ", and 4 more); give a host, an address without http:// or a comment in each")
-    assert empty == f"{tmp_path}/blocklists/empty holds no entry; get it again, or take it out of extract.blocklists"
+    assert empty == f"{tmp_path}/blocklists/empty has no entry; get it again, or take it out of extract.blocklists"
     assert none == f"there is no blocklist 'none' in {tmp_path}/blocklists; put it there, or take it out of extract.blocklists"
     with pytest.raises(StageError, match="no blocklist 'none'"):
         BLOCKLISTS.digests(["empty", "none"], data)

@@ -136,9 +136,9 @@ def test_every_wrong_line_is_told_before_work_starts(tmp_path):
     assert sorted(ran.stderr.splitlines()) == [f"extract: {line}" for line in (
         "/nowhere/x.warc.gz cannot be opened (there is no such file); correct the list under raw/sample/, or give access to the file",
         "raw/loose.paths lies in no source folder; move it to raw/<source>/, for example raw/mine/",
-        "raw/sample/warc.paths, line 1: crawl-data/a.warc.gz is no address; begin it with https://, s3://, gs:// or /, for Common "
+        "raw/sample/warc.paths, line 1: crawl-data/a.warc.gz is not an address; begin it with https://, s3://, gs:// or /, for Common "
         "Crawl's own lists with https://data.commoncrawl.org/ (and 3 more)",
-        "raw/sample/warc.paths, line 4: https://…@x/y.warc holds a password or a signature, which would be written into documents; "
+        "raw/sample/warc.paths, line 4: https://…@x/y.warc contains a password or a signature, which would be written into documents; "
         "list it without (and 1 more)",
         f"raw/web/a.paths, line 2: {data}/raw/web/page.html lies under raw/ and is read from there; take it out of the list",
         f"raw/web/b.paths, line 1: {WEB}/garden.warc.gz (first raw/web/a.paths, line 1) is listed again; take one out",
@@ -154,7 +154,7 @@ def test_servers_that_workers_cannot_share_are_refused(tmp_path):
         assert str(error.value).splitlines() == [
             f"{server.address}/a.warc.gz lies on a server that gives no ranges of it, so workers cannot share it; download the file "
             "into raw/ and take it out of the list",
-            f"{server.address}/none.warc.gz cannot be had (HTTP 404); correct the address"]
+            f"{server.address}/none.warc.gz cannot be fetched (HTTP 404); correct the address"]
         server.etag = ""
         with pytest.raises(StageError, match=r"neither ETag nor Last-Modified, so a change would not be seen; download the file"):
             open_raw(Folder(str(data)), f"{server.address}/b.warc.gz")

@@ -108,7 +108,7 @@ def test_errors_are_sentences(folder, tmp_path, capsys):
     with pytest.raises(SettingsError, match=r"there is no .*background/none.parquet; make it with `textmill background --name none`"):
         open_tools(MeasureSettings(background="none"), data)
     data.write("background/bad.parquet", b"no Parquet")
-    with pytest.raises(SettingsError, match=r"bad.parquet is no background table \(.*\); make it again"):
+    with pytest.raises(SettingsError, match=r"bad.parquet is not a background table \(.*\); make it again"):
         read_background(data, "bad")
     (tmp_path / "little.txt").write_text("A few words only.")
     with pytest.raises(StageError, match=r"has no language with 20,000 characters"):

@@ -162,12 +162,12 @@ def test_errors_are_sentences(data, tmp_path, capsys):
         open_tools(MeasureSettings(classifier="none"), folder)
     main(command(data, "torn", "rows.jsonl"))
     (data / "classifiers/torn/model.bin").write_bytes(b"another")
-    with pytest.raises(SettingsError, match=r"torn is no classifier \(model.bin is not the one"):
+    with pytest.raises(SettingsError, match=r"torn is not a classifier \(model.bin is not the one"):
         read_classifier(folder, "torn")
     with pytest.raises(StageError, match="a row has no column 'sort'"):
         list(parse_texts(f"{data}/rows.jsonl:sort=ham", ["text"]).read(folder))
     (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n[1]\n')
-    with pytest.raises(StageError, match=r"bad.jsonl cannot be read \(line 2 is no object\)"):
+    with pytest.raises(StageError, match=r"bad.jsonl cannot be read \(line 2 is not an object\)"):
         list(parse_texts(str(tmp_path), ["text"]).read(folder))
 
 

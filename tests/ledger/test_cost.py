@@ -51,7 +51,7 @@ def test_sizes_are_read_and_written_for_people():
 def test_the_command_says_what_is_wrong(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert refused(capsys, "plan", "--data", str(tmp_path)) == f"plan: there is nothing in {tmp_path}/raw; put pages there, or give --stored"
-    assert refused(capsys, "plan", "--stored", "many") == "plan: --stored many is no size; write it like 100TB"
+    assert refused(capsys, "plan", "--stored", "many") == "plan: --stored many is not a size; write it like 100TB"
 
 
 def test_rates_measured_on_nothing_are_refused():

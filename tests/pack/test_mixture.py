@@ -44,7 +44,7 @@ def test_popular_is_cluster_sizes_and_times(tmp_path):
         f"{tmp_path}/m.yaml.entries.german: repeat_by_cluster_size takes documents of a larger cluster less often than of a smaller one; "
         "let the times not fall"]
     assert [line.split(": ", 1)[1] for line in problems(tmp_path, GOOD.replace("repeat: 2", "repeat_by_cluster_size: {1: 2, 3: 1, x: 2}"))] == [
-        f"repeat_by_cluster_size holds {held}; give a cluster size and how often to take its documents, both 2 or more"
+        f"repeat_by_cluster_size has {held}; give a cluster size and how often to take its documents, both 2 or more"
         for held in ("1: 2", "3: 1", "x: 2")]
 
 
@@ -61,7 +61,7 @@ def test_all_problems_at_once(tmp_path):
     ("seed: 11", "sed: 11", "unknown key 'sed'; did you mean 'seed'?"),
     ("share: 0.7", "share: .nan", "share is nan"), ("share: 0.7", "share: 0", "share is 0.0"),
     ("share: 0.7", "share: 0.7000001", "1.0000001"),
-    ("repeat: 2", "repeat: 0", "repeat is 0"), ("language: en", "language: no", "holds False, which is no text"),
+    ("repeat: 2", "repeat: 0", "repeat is 0"), ("language: en", "language: no", "has False, which is not text"),
     ("language: en", "langauge: en", "where asks for 'langauge'"), ("[crawl, books]", "[]", "empty list"),
     ("{source: crawl, language: en}", "{}", "where is empty")])
 def test_each_problem_is_named(tmp_path, old, new, problem):

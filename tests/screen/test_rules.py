@@ -132,7 +132,7 @@ personal_data:
         "rules.yaml.rules.short_lines.low: must be a number, is 'x'",
         "rules.yaml.rules.bullet_lines: high: must be a finite number, is inf; leave it out for no bound",
         "rules.yaml.rules.newline_ratio.action: 'drop' is not one of exclude, tag",
-        "rules.yaml.rules.stop_words: languages: the key False is no language code; YAML reads a bare no, on or yes as true or false, so put it in quotes: \"no\"",
+        "rules.yaml.rules.stop_words: languages: the key False is not a language code; YAML reads a bare no, on or yes as true or false, so put it in quotes: \"no\"",
         "rules.yaml.rules.stop_words: languages.de: unknown key 'hgh'; known keys: low, high",
         "rules.yaml.rules.stop_words: languages.fr: low 2.0 is above high 1.0; no document could lie between",
         "rules.yaml.personal_data: there is no kind 'EMIAL'; did you mean 'EMAIL'?",

@@ -119,7 +119,7 @@ def test_compression_is_told_per_language():
 
 
 def test_token_bytes_refuses_what_is_no_byte_level_bpe(tmp_path):
-    for content, problem in (("{}", "holds no BPE"), ('{"model": {"type": "BPE", "vocab": {"▁a": 0}}}', "not a byte-level BPE"),
+    for content, problem in (("{}", "has no BPE"), ('{"model": {"type": "BPE", "vocab": {"▁a": 0}}}', "not a byte-level BPE"),
                              ('{"model": {"type": "BPE", "vocab": {"a": 1}}}', "have gaps")):
         with pytest.raises(TokenizerError, match=problem):
             token_bytes(content)
@@ -156,7 +156,7 @@ def test_the_command_trains_from_files_in_any_order_and_reports_bad_input(tmp_pa
             ("e.jsonl.zst", (tmp_path / "c.jsonl.zst").read_bytes()[:-9], "cannot be read"),
             ("e.jsonl", b'{"text": "x"}\n', "line 1: has no 'body' (it has text)"),
             ("f.jsonl", b'{"body": "x"\n', "line 1: is not JSON"), ("e.txt", b"\xff", "cannot be read"),
-            ("e.txt", b"", "hold no text"), ("e.doc", b"", "is no .txt"), ("e.parquet", b"PAR1", "cannot be read")):
+            ("e.txt", b"", "hold no text"), ("e.doc", b"", "is not .txt"), ("e.parquet", b"PAR1", "cannot be read")):
         (tmp_path / name).write_bytes(content)
         assert problem in refused(capsys, "train-tokenizer", str(tmp_path / name), "--to", str(tmp_path / "no"), *shared)
     assert "no such file" in refused(capsys, "train-tokenizer", str(tmp_path / "g.txt"), "--to", str(tmp_path / "no"))

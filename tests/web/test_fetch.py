@@ -98,7 +98,7 @@ def test_an_altered_file_is_fetched_anew_and_said(server, tmp_path, capsys):
     (tmp_path / NAME).write_bytes(altered)
     assert "(1 fetched now" in run(server, tmp_path, 2)
     assert lies_there(tmp_path) == firsts(2)
-    assert f"{NAME} has been altered (its sum is not the one in sha256sums.txt), so it is fetched anew" in capsys.readouterr().err
+    assert f"{NAME} has been altered (its sum is not the one in sha256sums.txt), so it is fetched again" in capsys.readouterr().err
 
 
 def test_a_file_without_a_sum_or_of_another_size_is_fetched_anew(server, tmp_path, capsys):
@@ -228,17 +228,17 @@ def test_what_the_crawl_does_not_have(server, tmp_path):
     with pytest.raises(StageError, match=r"there is no list of wet files of CC-MAIN-2026-42 \(HTTP 404 for http://.*/wet.paths.gz\); correct the name"):
         fetch(Wanted(CRAWL, "wet", 1, None, tmp_path, server.address), IMPATIENT)
     del server.files[f"/{FIRST}"]
-    with pytest.raises(StageError, match=r"CC-MAIN-20261010-\d+.warc.gz cannot be had \(HTTP 404\); correct the address"):
+    with pytest.raises(StageError, match=r"CC-MAIN-20261010-\d+.warc.gz cannot be fetched \(HTTP 404\); correct the address"):
         run(server, tmp_path)
 
 
 @pytest.mark.parametrize("listed", ["../../etc/passwd", "/etc/passwd", "http://elsewhere/x.warc.gz", "a/x.warc.gz\nb/x.warc.gz", ""])
 def test_a_list_that_names_other_places_is_refused(server, tmp_path, listed):
     server.files[f"/crawl-data/{CRAWL}/warc.paths.gz"] = gzip.compress(listed.encode())
-    with pytest.raises(StageError, match=r"warc.paths.gz is no list of paths with names that differ; look at it, and at --from"):
+    with pytest.raises(StageError, match=r"warc.paths.gz is not a list of paths with distinct names; look at it, and at --from"):
         run(server, tmp_path)
     server.files[f"/crawl-data/{CRAWL}/warc.paths.gz"] = b"<html>"
-    with pytest.raises(StageError, match=r"warc.paths.gz is no list of paths; look at it"):
+    with pytest.raises(StageError, match=r"warc.paths.gz is not a list of paths; look at it"):
         run(server, tmp_path)
 
 
@@ -253,10 +253,10 @@ def test_every_mistake_of_the_command_line_is_told_at_once():
     with pytest.raises(StageError) as error:
         wanted("CC MAIN", "wat", "none", "much", "s3://bucket/raw/cc", "https://data.commoncrawl.org")
     assert [line.partition(";")[0] for line in str(error.value).splitlines()] == [
-        "'CC MAIN' is no name of a crawl", "'wat' is no kind of file",
-        "say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)", "'none' is no number of files",
-        "'much' is no number of bytes", "s3://bucket/raw/cc is no local folder, and an object store cannot go on with half a file"]
-    with pytest.raises(StageError, match=r"^'data/raw/_cc' is no folder that extract reads; give one such as data/raw/CC-MAIN-2026-42$"):
+        "'CC MAIN' is not a crawl", "'wat' is not a kind of file",
+        "say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)", "'none' is not a number of files",
+        "'much' is not a size", "s3://bucket/raw/cc is not a local folder, and an object store cannot resume a partial file"]
+    with pytest.raises(StageError, match=r"^'data/raw/_cc' is not a folder that extract reads; give one such as data/raw/CC-MAIN-2026-42$"):
         wanted(CRAWL, "warc", "1", "", "data/raw/_cc", "")
 
 
@@ -304,5 +304,5 @@ def test_make_fetch_says_what_is_missing(tmp_path):
     said = subprocess.run([sys.executable, "-m", "textmill", "fetch", "--to", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 1 and "Traceback" not in said.stderr
     assert said.stderr.splitlines() == [
-        "fetch: '' is no name of a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org",
+        "fetch: '' is not a crawl; give one as in --crawl CC-MAIN-2026-42, from index.commoncrawl.org",
         "fetch: say how much, once: a number of files (--files 4) or of bytes (--bytes 2GB)"]

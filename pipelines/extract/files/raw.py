@@ -132,7 +132,7 @@ def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found
 def address_fault(address: str, raw: Folder) -> str | None:
     """The problem of an address, with its cure; None for a valid one."""
     if not is_elsewhere(address):
-        return ("is no address; begin it with https://, s3://, gs:// or /, for Common Crawl's own lists with "
+        return ("is not an address; begin it with https://, s3://, gs:// or /, for Common Crawl's own lists with "
                 "https://data.commoncrawl.org/")
     if _SECRET.search(address):
         return "contains a password or a signature, which would be written into documents; list it without"
