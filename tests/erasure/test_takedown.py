@@ -189,7 +189,7 @@ def test_blocks_lose_the_spans_and_every_other_block_keeps_its_bytes(carried, mi
     assert opened.identity() == identity_of(Folder(str(data / "blocks/mixture")))
     number = next(n for n, (split, _, _, spans) in enumerate(after) if split == "train" and len(spans) < len(before[n][3]))
     batch = opened.train.read([number])
-    was = model.Mixture(milled[0] / "blocks/mixture").train.read([number])
+    was = model.PackedMixture(milled[0] / "blocks/mixture").train.read([number])
     lost = sum(span["to"] - span["from"] - 1 for span in before[number][3] if span["id"] in gone)
     assert was.target_count - batch.target_count == lost > 0, "what was taken gives no target"
 
