@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.buckets import LINK
-from textmill.pipelines.dedup.exact import KEYED
-from textmill.pipelines.dedup.kinds import EXACT_KINDS
+from textmill.pipelines.dedup.exact import KEYED, KEYS
 from textmill.pipelines.dedup.packed import GROWTH, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import INDEX
@@ -30,7 +29,7 @@ class Estimate(NamedTuple):
 
 def estimate(documents: int, words: float, settings: DedupSettings, memory: float, workers: int) -> Estimate:
     """For so many documents of so many words on average, where `memory` bytes may be grouped at one time."""
-    grouped = max(settings.banding()[0] * BAND.itemsize, len(EXACT_KINDS) * KEYED.itemsize) * documents
+    grouped = max(settings.banding()[0] * BAND.itemsize, len(KEYS) * KEYED.itemsize) * documents
     passes = settings.passes or passes_for(grouped, memory)
     candidates = CANDIDATES * documents
     disk = candidates * (8 * words + INDEX.itemsize + 2 * settings.banding()[0] * LINK.itemsize)

@@ -130,7 +130,8 @@ def duplicates_table(ids: pa.Array, first_ref: int, decided: np.ndarray, held: n
     """
     take = _places(decided, first_ref, len(ids))
     names = {kind.code: kind.name for kind in KINDS}
-    kind = pa.array([names.get(code) for code in decided["kind"].tolist()], pa.string()).take(take)
+    by_code = pa.array([names.get(code) for code in range(max(names) + 1)], pa.string())
+    kind = by_code.take(pa.array(decided["kind"])).take(take)
     columns = {
         "cluster": words_to_ids(decided["cluster_high"], decided["cluster_low"]).take(take),
         "kept_id": words_to_ids(decided["kept_high"], decided["kept_low"]).take(take),

@@ -23,5 +23,4 @@ EXACT = Kind(3, "exact", "same text", "the same text")
 NEAR = Kind(4, "near", "nearly the same text", "nearly the same text")
 
 KINDS = (RECORD, URL, EXACT, NEAR)
-EXACT_KINDS = tuple(kind for kind in KINDS if kind is not NEAR)      # near ones are verified by their shingles
 BY_NAME = {kind.name: kind for kind in KINDS}

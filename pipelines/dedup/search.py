@@ -10,11 +10,10 @@ from textmill.pipelines.contract.stage import Engine
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND
-from textmill.pipelines.dedup.exact import KEYED
+from textmill.pipelines.dedup.exact import KEYED, KEYS
 from textmill.pipelines.dedup.files import DONE, Grouping, file_name, read_rows
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION
-from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.settings import DedupSettings, memory_for
 from textmill.pipelines.dedup.steps import FOREST_FILE, SearchRun, held_file
 from textmill.pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
@@ -52,7 +51,7 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
             _run(engine, elements, transform, workers)
             work.write(step + DONE, b"")
 
-    exact = cut("exact", len(EXACT_KINDS) * KEYED.itemsize * documents)
+    exact = cut("exact", len(KEYS) * KEYED.itemsize * documents)
     passes(exact, parts, lambda number: MeetExactly(run, exact, number))
     once("resolve", {"names": [exact.names()]}, Resolve(run, exact))
     bands = cut("bands", settings.banding()[0] * BAND.itemsize * documents)

@@ -14,9 +14,8 @@ from textmill.base.strict import parse
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.dedup.bands import BAND
-from textmill.pipelines.dedup.exact import KEYED
+from textmill.pipelines.dedup.exact import KEYED, KEYS
 from textmill.pipelines.dedup.forest import TREE
-from textmill.pipelines.dedup.kinds import EXACT_KINDS
 from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_for, passes_for
 from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
 from textmill.pipelines.engines.engine import BeamEngine
@@ -101,7 +100,7 @@ class CostEstimate:
     def steps(self) -> list[ShuffleStep]:
         """Shuffles of dedup: the first two follow from the settings, the rest from the duplication of the measured pages."""
         dedup = self.config[DedupSettings]
-        grouped = {"exact": len(EXACT_KINDS) * KEYED.itemsize * self.documents,
+        grouped = {"exact": len(KEYS) * KEYED.itemsize * self.documents,
                    "bands": dedup.banding()[0] * BAND.itemsize * self.documents,
                    **{step: round(size * self.scale) for step, size in self.rates.grouped_bytes.items()}}
         # An engine that spills needs no passes; the local runner holds what it groups, `GROWTH` times over.
