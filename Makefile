@@ -1,16 +1,17 @@
 # Targets are phony: receipts in the data folder decide what is stale. `make X` is `textmill X`, set up and with variables for
-# its options: it brings everything upstream of X up to date.
+# its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
         pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster lint \
         bench clean
 
 DATA      ?= data
-CONFIG    ?= settings.yaml
-RULES     ?= rules.yaml
-MIXTURE   ?= mixtures/demo.yaml
+CONFIG    ?=
+RULES     ?=
+MIXTURE   ?=
 TOKENIZER ?=
-RUNNER    ?= local
+SET       ?=
+RUNNER    ?=
 WORKERS   ?=
 HOSTS     ?= 2
 STORED    ?=
@@ -27,7 +28,9 @@ CRAWL     ?=
 FILES     ?=
 BYTES     ?=
 KIND      ?= warc
-SOURCE    ?= $(subst /,-,$(CRAWL))$(if $(filter wet,$(KIND)),-wet)
+SOURCE    ?=
+INPUT     ?=
+OUTPUT    ?=
 PYTHON3   ?= python3
 URL        =
 ID         =
@@ -35,31 +38,58 @@ HOST       =
 BLOCK     ?= 0
 SPLIT     ?= train
 CARRY_OUT ?=
-PAGE       = $(or $(URL),$(ID),$(HOST))
 
-export PROMPT PAGE
-BIN    := .venv/bin
-MILL    = $(BIN)/textmill
-FLAGS   = --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
-          $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) $(ARGS)
+VARIABLES := DATA CONFIG RULES MIXTURE TOKENIZER SET RUNNER WORKERS HOSTS STORED PROMPT ARGS NAME TEXTS GOOD BAD HELD_OUT \
+             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT
+
+# A misspelt variable would be a run with defaults.
+given   := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
+unknown := $(firstword $(filter-out $(VARIABLES) SHELL MAKE% -*-%,$(given)))
+nearest  = $(shell $(PYTHON3) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1, 0.5))' \
+                   '$(subst ','\'',$(unknown))' $(VARIABLES) 2>/dev/null)
+$(if $(unknown),$(error there is no variable $(unknown)$(if $(nearest),; did you mean $(nearest)?,; there are $(VARIABLES))))
+
+# From here on a value is text: make expands nothing in it, and `quoted` gives it to the shell in quotes.
+define newline
+
+
+endef
+$(foreach v,$(VARIABLES),$(eval override $(v) := $$(value $(v)))\
+    $(if $(findstring $(newline),$(value $(v))),$(error $(v) has a line break; give a value of one line)))
+# These two are options as one types them, quotes included; nothing that a shell would run.
+$(foreach v,ARGS TRAIN_ARGS,$(foreach c,$$ ` ; & | < > ( ),$(if $(findstring $(c),$(value $(v))),\
+    $(error $(v) has a $(c); give options only, such as --job-endpoint=localhost:8099))))
+quoted   = '$(subst ','\'',$(value $(1)))'
+option   = $(if $(value $(2)),--$(1)=$(call quoted,$(2)))
+need     = $(if $(value $(1)),,$(error $@ needs $(1): make $@ $(2)))
+
+HERE    := $(shell dirname '$(subst ','\'',$(strip $(MAKEFILE_LIST)))')
+BIN     := $(if $(filter-out .,$(HERE)),'$(subst ','\'',$(HERE))'/).venv/bin
+MILL     = $(BIN)/textmill
+FLAGS    = $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \
+           $(call option,set,SET) $(call option,runner,RUNNER) $(call option,workers,WORKERS) \
+           $(call option,tokenizer,TOKENIZER) $(ARGS)
+PAGE    := $(or $(value URL),$(value ID),$(value HOST))
 
 help:                    ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
-	@echo "variables: DATA MIXTURE TOKENIZER RUNNER WORKERS RULES CONFIG PROMPT (what they are now: DATA=$(DATA) MIXTURE=$(MIXTURE))"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' '$(subst ','\'',$(strip $(MAKEFILE_LIST)))' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@echo "variables: DATA MIXTURE TOKENIZER SET RUNNER WORKERS RULES CONFIG PROMPT; docs/configuration.md has them all"
 
-setup: $(BIN)/.installed ## a virtual environment in .venv with everything
-$(BIN)/.installed: pyproject.toml constraints.txt
-	$(PYTHON3) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
-	touch $@
+setup:                   ## a virtual environment in .venv with everything
+	@cd $(call quoted,HERE) && { test .venv/bin/.installed -nt pyproject.toml && test .venv/bin/.installed -nt constraints.txt; } || { \
+	  $(call quoted,PYTHON3) -m venv .venv && \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]' && \
+	  touch .venv/bin/.installed; }
 
 prism: setup             ## Beam's Go runner, as a server to test against (needs Go)
-	@test -x $(BIN)/prism || GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+	@cd $(call quoted,HERE) && { test -x .venv/bin/prism || \
+	  GOBIN="$$PWD/.venv/bin" go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0; }
 
 demo: setup              ## everything on the sample crawl and Python's own documentation, with a model at the end
-	@$(MILL) demo $(FLAGS) --prompt "$$PROMPT"
+	@$(MILL) demo $(FLAGS) $(call option,prompt,PROMPT)
 fetch: setup             ## files of Common Crawl into raw/SOURCE: CRAWL=CC-MAIN-2026-42 FILES=4 (or BYTES=2GB), KIND=wet
-	@$(MILL) fetch --crawl "$(CRAWL)" --files "$(FILES)" --bytes "$(BYTES)" --kind "$(KIND)" --to "$(DATA)/raw/$(SOURCE)"
+	@$(MILL) fetch $(call option,data,DATA) $(call option,crawl,CRAWL) $(call option,files,FILES) $(call option,bytes,BYTES) \
+	    $(call option,kind,KIND) $(if $(SOURCE),--to=$(call quoted,DATA)/raw/$(call quoted,SOURCE))
 
 extract: setup           ## raw/ → documents: main text of every page
 	@$(MILL) extract $(FLAGS)
@@ -68,11 +98,14 @@ measure: setup           ## documents → signals: language, quality, personal d
 screen: setup            ## signals → verdicts: the bounds of rules.yaml
 	@$(MILL) screen $(FLAGS)
 what-if: setup           ## what RULES=new.yaml would keep and lose, against the table of verdicts; reads no text
-	@$(MILL) what-if --data $(DATA) --rules $(RULES)
+	@$(call need,RULES,RULES=new.yaml)$(MILL) what-if $(call option,data,DATA) $(call option,rules,RULES)
 background: setup        ## how languages are written, from TEXTS, for measure: NAME=web (TEXTS=curated, or files)
-	@$(MILL) background --data $(DATA) --config $(CONFIG) --name "$(NAME)" --texts "$(TEXTS)"
+	@$(call need,NAME,NAME=web)$(MILL) background $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) \
+	    $(call option,name,NAME) $(call option,texts,TEXTS)
 classifier: setup        ## trains NAME=spam on GOOD=… and BAD=…: datasets, files or folders, WHERE or WHERE:COLUMN=VALUE
-	@$(MILL) classifier --data $(DATA) --config $(CONFIG) --name "$(NAME)" --good "$(GOOD)" --bad "$(BAD)" --held-out $(HELD_OUT) $(ARGS)
+	@$(call need,NAME,NAME=spam GOOD=… BAD=…)$(call need,GOOD,NAME=spam GOOD=… BAD=…)$(call need,BAD,NAME=spam GOOD=… BAD=…)\
+	$(MILL) classifier $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,name,NAME) \
+	    $(call option,good,GOOD) $(call option,bad,BAD) $(call option,held-out,HELD_OUT) $(ARGS)
 dedup: setup             ## → duplicates: copies by record, URL, content and verified similarity
 	@$(MILL) dedup $(FLAGS)
 curate: setup            ## → curated: kept texts, edited and cut into pieces
@@ -86,67 +119,70 @@ pack: setup              ## tokens + MIXTURE → blocks
 train: setup             ## trains the bundled model on the blocks
 	@$(MILL) train $(FLAGS) $(TRAIN_ARGS)
 sample: setup            ## a continuation of PROMPT by the trained model
-	@$(MILL) sample --data $(DATA) --mixture $(MIXTURE) --prompt "$$PROMPT"
+	@$(MILL) sample $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,prompt,PROMPT) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
-	@$(MILL) report --data $(DATA) --mixture $(MIXTURE)
+	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 all: setup               ## raw/ to a trained model, and the report
 	@$(MILL) all $(FLAGS) $(TRAIN_ARGS)
 
 why: setup               ## a page's whole story, from raw record to block: URL=… (or ID=…)
-	@$(MILL) why --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) $(if $(TOKENIZER),--tokenizer $(TOKENIZER)) -- "$$PAGE"
+	@$(MILL) why $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \
+	    $(call option,set,SET) $(call option,tokenizer,TOKENIZER) -- $(call quoted,PAGE)
 trace: setup             ## the pages in a block: MIXTURE=… BLOCK=n (SPLIT=validation for one that is held out)
-	@$(MILL) trace --data $(DATA) --mixture $(MIXTURE) --split $(SPLIT) -- $(BLOCK)
+	@$(MILL) trace $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,split,SPLIT) -- $(call quoted,BLOCK)
 where: setup             ## the parts and blocks that hold a page or a host: URL=… or HOST=…
-	@$(MILL) where --data $(DATA) --mixture $(MIXTURE) -- "$$PAGE"
+	@$(MILL) where $(call option,data,DATA) $(call option,mixture,MIXTURE) -- $(call quoted,PAGE)
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
 	@$(MILL) takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
-	@$(MILL) duplicates --data $(DATA)
+	@$(MILL) duplicates $(call option,data,DATA)
 twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)
-	@$(MILL) twins --data $(DATA) -- "$$PAGE"
+	@$(MILL) twins $(call option,data,DATA) -- $(call quoted,PAGE)
 dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.jsonl (or .parquet)
-	@$(MILL) dedup-only $(INPUT) --to $(OUTPUT) $(if $(WORKERS),--workers $(WORKERS))
+	@$(call need,INPUT,INPUT=in.jsonl OUTPUT=out.jsonl)$(call need,OUTPUT,INPUT=in.jsonl OUTPUT=out.jsonl)\
+	$(MILL) dedup-only $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) \
+	    $(call option,workers,WORKERS) $(ARGS) -- $(call quoted,INPUT)
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
-	@$(MILL) plan --data $(DATA) --config $(CONFIG) --rules $(RULES) --mixture $(MIXTURE) --runner $(RUNNER) \
-	    $(if $(WORKERS),--workers $(WORKERS)) $(if $(STORED),--stored $(STORED)) $(ARGS)
+	@$(MILL) plan $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \
+	    $(call option,set,SET) $(call option,runner,RUNNER) $(call option,workers,WORKERS) $(call option,stored,STORED) $(ARGS)
 
 cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini-cluster), to try RUNNER=flink (needs a JDK and Maven)
-	@$(BIN)/python -m cluster start --hosts $(HOSTS) $(ARGS)
+	@cd $(call quoted,HERE) && .venv/bin/python -m cluster start $(call option,hosts,HOSTS) $(ARGS)
 cluster-stop:            ## ends what `make cluster` started
-	@$(BIN)/python -m cluster stop $(ARGS)
+	@cd $(call quoted,HERE) && .venv/bin/python -m cluster stop $(ARGS)
 
 check: lint              ## lint, types and the quick tests: a minute and a half at most
-	$(BIN)/python -m pytest -n 2 -m "not slow and not cluster"
+	cd $(call quoted,HERE) && .venv/bin/python -m pytest -n 2 -m "not slow and not cluster"
 test: setup              ## every test but those that need a cluster
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not cluster"
+	cd $(call quoted,HERE) && .venv/bin/python -m pytest -n 2 --dist worksteal -m "not cluster"
 test-wheel: setup        ## the wheel of this tree in an environment and a folder of its own
-	tests/wheel.sh
+	cd $(call quoted,HERE) && tests/wheel.sh
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
-	$(BIN)/python -m pytest -m cluster tests/engines/test_cluster.py
+	cd $(call quoted,HERE) && .venv/bin/python -m pytest -m cluster tests/engines/test_cluster.py
 pins: setup              ## writes what tests hold output to anew, from a run on the sample crawl: look at the diff
-	$(BIN)/python -m tests.pins
-	$(BIN)/python -m benchmarks.measurements
-	$(BIN)/python -m docs.datasets
-	$(BIN)/python -m textmill.cli.reference > docs/commands.md
-	$(BIN)/python benchmarks/quote.py
+	cd $(call quoted,HERE) && .venv/bin/python -m tests.pins
+	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.measurements
+	cd $(call quoted,HERE) && .venv/bin/python -m docs.datasets
+	cd $(call quoted,HERE) && .venv/bin/python -m textmill.cli.reference > docs/commands.md
+	cd $(call quoted,HERE) && .venv/bin/python benchmarks/quote.py
 lint: setup              ## ruff and mypy
-	$(BIN)/ruff check . && $(BIN)/mypy
+	cd $(call quoted,HERE) && .venv/bin/ruff check . && .venv/bin/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
 	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
-	$(if $(RAW),$(BIN)/python -m benchmarks.signature_speed --raw $(RAW))
-	$(if $(RAW),$(BIN)/python -m benchmarks.dedup_truth --raw $(RAW) --data $(DATA)/bench-truth)
-	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(RAW) --data $(DATA)/bench)
-	$(if $(RAW),$(BIN)/python -m benchmarks.language --shared $(RAW) --documents $(DATA)/bench)
-	$(if $(RAW),$(BIN)/python -m benchmarks.screening --shared $(RAW) --data $(DATA)/bench-screening)
-	$(if $(RAW),$(BIN)/python -m benchmarks.classifier --shared $(RAW))
-	$(if $(RAW),$(BIN)/python -m benchmarks.screening_speed --documents $(DATA)/bench --work $(DATA)/bench-screening-speed)
-	$(if $(RAW),$(BIN)/python -m benchmarks.takedown --raw $(RAW) --data $(DATA)/bench-takedown --host httpd.apache.org)
-	$(if $(RAW),$(BIN)/python -m benchmarks.extract_quality --crawl $(RAW)/crawl)
-	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(RAW)/crawl)
-	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(RAW)/crawl --data $(DATA)/bench-speed)
-	$(if $(RAW),$(BIN)/python -m benchmarks.extract_memory --crawl $(RAW)/crawl --data $(DATA)/bench-memory)
+	$(if $(RAW),$(BIN)/python -m benchmarks.signature_speed --raw $(call quoted,RAW))
+	$(if $(RAW),$(BIN)/python -m benchmarks.dedup_truth --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench-truth)
+	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench)
+	$(if $(RAW),$(BIN)/python -m benchmarks.language --shared $(call quoted,RAW) --documents $(call quoted,DATA)/bench)
+	$(if $(RAW),$(BIN)/python -m benchmarks.screening --shared $(call quoted,RAW) --data $(call quoted,DATA)/bench-screening)
+	$(if $(RAW),$(BIN)/python -m benchmarks.classifier --shared $(call quoted,RAW))
+	$(if $(RAW),$(BIN)/python -m benchmarks.screening_speed --documents $(call quoted,DATA)/bench --work $(call quoted,DATA)/bench-screening-speed)
+	$(if $(RAW),$(BIN)/python -m benchmarks.takedown --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench-takedown --host httpd.apache.org)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_quality --crawl $(call quoted,RAW)/crawl)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(call quoted,RAW)/crawl)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-speed)
+	$(if $(RAW),$(BIN)/python -m benchmarks.extract_memory --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-memory)
 clean:                   ## caches and build files; never data/
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
-	find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +
+	cd $(call quoted,HERE) && rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	cd $(call quoted,HERE) && find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from textmill.base.progress import watched
+from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.attempt import attempt
 from textmill.pipelines.contract.parts import (
     MANIFEST,
@@ -39,6 +40,31 @@ def refuse_stale(stage: Stage, context: RunContext, current: set[str] | None = N
         current.add(upstream.name)
 
 
+def up_to_date(stage: Stage, context: RunContext, if_missing: bool = False) -> str | None:
+    """The summary line where there is nothing to do, from the manifest, a listing and the counts; None where there is.
+
+    Upstream has to be up to date. With `if_missing`, a complete dataset is enough, though its input may have changed since.
+    StageError where the run that made it failed (`Stage.failure`) and would fail again.
+    """
+    dataset = context.data / stage.dataset(context.config)
+    if not (manifest := Manifest.read(dataset)):
+        return None
+    current = manifest.input_digest == stage.input_digest(context)
+    if if_missing:
+        changed = "" if current else "; its input has changed since it was made"
+        return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
+    listing = {entry.path: entry.size for entry in dataset.entries()}
+    if not current or not _whole(manifest, listing):
+        return None
+    if listing.keys() - {MANIFEST, STATS, RUN, *manifest.receipts, *(p.path for p in (*manifest.parts, *manifest.rejected))}:
+        clean(stage, context, read_receipts(dataset, list(manifest.receipts)))
+    counts = read_counts(dataset)
+    if failure := stage.failure(counts, context):
+        raise StageError(f"{failure} (all else is written: {stage.summary(counts)})")
+    remarks = "".join(f"; {remark}" for remark in stage.remarks(context))
+    return f"{stage.name}: up to date, {counts['kept']:,} kept in {len(manifest.parts)} parts{remarks}"
+
+
 def bring_up_to_date(stage: Stage, context: RunContext, if_missing: bool = False, current: set[str] | None = None) -> str:
     """Make the stage's dataset complete and current; the summary line. StageError says what stopped it.
 
@@ -46,18 +72,16 @@ def bring_up_to_date(stage: Stage, context: RunContext, if_missing: bool = False
     whose datasets are taken as they are.
     """
     start = time.monotonic()
-    dataset = context.data / stage.dataset(context.config)
-    if if_missing and (manifest := Manifest.read(dataset)):
-        changed = "" if manifest.input_digest == stage.input_digest(context) else "; its input has changed since it was made"
-        return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
-    refuse_stale(stage, context, current)
-    digest, manifest = stage.input_digest(context), Manifest.read(dataset)
+    if problems := list(stage.problems(context.config)):
+        raise SettingsError(problems)
+    if not if_missing:
+        refuse_stale(stage, context, current)
+    if line := up_to_date(stage, context, if_missing):
+        return line
+    if if_missing:
+        refuse_stale(stage, context, current)
+    dataset, digest = context.data / stage.dataset(context.config), stage.input_digest(context)
     listing = {entry.path: entry.size for entry in dataset.entries()}
-    if manifest and manifest.input_digest == digest and _whole(manifest, listing):
-        clean(stage, context, read_receipts(dataset, list(manifest.receipts)))
-        remarks = "".join(f"; {remark}" for remark in stage.remarks(context))
-        kept = read_counts(dataset)["kept"]
-        return f"{stage.name}: up to date, {kept:,} kept in {len(manifest.parts)} parts{remarks}"
     if stage.uses_workers:
         context.engine.preflight(stage, context)
     prepared = stage.prepare(context)

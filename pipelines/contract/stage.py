@@ -94,6 +94,10 @@ class Stage(Generic[Settings, Tools, Prepared]):
         """How and by which schema a task writes."""
         raise NotImplementedError
 
+    def problems(self, config: Configuration) -> Iterator[str]:
+        """A sentence for each value that does not go with another; asked before anything of a run begins."""
+        yield from ()
+
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         """Name → sha256 of every model or table it uses besides parts."""
         return {}

@@ -68,6 +68,22 @@ class Folder:
         root = self._place[1]
         return f"{root}/{name}" if name else root
 
+    def check(self) -> None:
+        """StageError where the store does not answer, found out soon, or has no such bucket. A local folder may come later."""
+        filesystem, path = open_filesystem(self.uri, attempts=2)
+        if isinstance(filesystem, fs.LocalFileSystem):
+            return
+        bucket = path.partition("/")[0]
+        try:
+            found = filesystem.get_file_info(bucket).type
+        except OSError as error:
+            if busy(error) or "ACCESS_DENIED" in str(error):    # it is there: the work will wait, or tell
+                return
+            raise StageError(f"the store of {self.uri} does not answer ({unreachable(error) or error}); check its address "
+                             "(AWS_ENDPOINT_URL), your credentials and the network") from None
+        if found == fs.FileType.NotFound:
+            raise StageError(f"{self.uri}: there is no bucket {bucket}; check its name, or make it")
+
     def entries(self, under: str = "", recursive: bool = True) -> list[StoredFile]:
         """The files below `under` (dangling links too), sorted by path relative to this folder."""
         filesystem, root = self._place

@@ -49,7 +49,7 @@ class ExtractSettings:
     blocklists: tuple[str, ...] = ()
     """Files under blocklists/: a page is refused by the first that lists its URL."""
     max_quarantined: float = 0.01
-    """Share of records that may be unreadable before a run ends with exit 1."""
+    """Share of records that may be unreadable before a run ends with exit 1; ten may, if they are at most a tenth."""
 
     renamed: ClassVar = {
         "record_bytes": "max_record_bytes", "page_bytes": "max_page_bytes", "ratio": "max_inflation", "nodes": "max_nodes",

@@ -29,6 +29,8 @@ from textmill.pipelines.extract.splits import Split, plan_splits
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
 
+SOME = 10       # unreadable records that a small input may have, if they are at most a tenth of it: a share says little there
+
 
 class ExtractTools(NamedTuple):
     """Resources that a worker process opens once."""
@@ -107,7 +109,7 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
 
     def failure(self, counts: Counts, context: RunContext) -> str | None:
         bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
-        if bad <= bound * counts["read"]:
+        if bad <= max(bound * counts["read"], min(SOME, counts["read"] / 10)):
             return None
         return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
                 f"{context.data.uri}/documents/_rejected, or raise extract.max_quarantined")

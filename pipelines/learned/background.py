@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textmill.base.strict import parse, read_yaml
+from textmill.base.names import name_problem
+from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import Texts, parse_texts
 from textmill.pipelines.measure.background import (
@@ -169,9 +170,10 @@ def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) ->
     return len(content)
 
 
-def make_background(data: Folder, config: str, name: str, given: str) -> str:
-    """Count and write DATA/background/NAME.parquet; the summary line. `config` is a settings file, `given` names the texts."""
-    settings = parse(Settings, read_yaml(config), config)
+def make_background(data: Folder, settings: Settings, name: str, given: str) -> str:
+    """Count and write DATA/background/NAME.parquet; the summary line. `given` names the texts."""
+    if problem := name_problem("the table's name", name):
+        raise SettingsError([problem])
     texts = parse_texts(given, settings.extract.text_columns)
     table, languages = build(texts, data, open_tools(replace(settings.measure, background=None, classifier=None)))
     size = write(table, {"languages": languages, "texts": given, "made_from": texts.fingerprint(data)}, data, name)

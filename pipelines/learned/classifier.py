@@ -14,26 +14,29 @@ The metrics it prints are of held-out texts: texts are split by hash, near copie
 same side (pipelines/learned/split.py). Its score is calibrated on texts of its own side: see `calibration`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.base.names import name_problem
+from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.learned.fit import Report, make
 from textmill.pipelines.measure.classifier import folder_of
-from textmill.pipelines.settings import Settings
 
 FEW = 100                   # held-out texts of a side, below which the metrics are unreliable
 
 
-def make_classifier(data: Folder, config: str, name: str, good: str, bad: str, labels: str | None, held_out: float) -> str:
+def make_classifier(data: Folder, columns: Sequence[str], name: str, good: str, bad: str, labels: str | None,
+                    held_out: float) -> str:
     """Train a classifier and write DATA/classifiers/NAME/; a summary line with its held-out metrics.
 
-    `config` is a settings file; `good` and `bad` select the positive and negative examples, and `labels` is a file of their
-    labels. SettingsError or StageError where an input is invalid."""
+    `good` and `bad` select the positive and negative examples, whose text is in the first of `columns` that a row has;
+    `labels` is a file of their labels. SettingsError or StageError where an input is invalid."""
     if not 0 < held_out < 1:
         raise SettingsError([f"--held-out: must lie between 0 and 1, is {held_out}"])
-    columns = parse(Settings, read_yaml(config), config).extract.text_columns
+    if problem := name_problem("the classifier's name", name):
+        raise SettingsError([problem])
     if labels and not Path(labels).is_file():
         raise SettingsError([f"--labels: there is no file {labels}; check the path"])
     report = make(parse_texts(good, columns, labels), parse_texts(bad, columns, labels), data, name, held_out)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from textmill.base.names import name_problem
 from textmill.pipelines.measure.personal.presidio import missing
 
 
@@ -42,5 +43,8 @@ class MeasureSettings:
         if self.presidio_models and not self.presidio_entities:
             yield "presidio_entities is empty, so nothing would be found; name PERSON, or leave presidio_models empty"
         yield from missing(self.presidio_models)
+        for what in ("background", "classifier"):
+            if (name := getattr(self, what)) is not None and (problem := name_problem(what, name)):
+                yield problem
         if self.min_language_letters < 0:
             yield f"min_language_letters: must be 0 or more, is {self.min_language_letters}"

@@ -1,11 +1,14 @@
 """Index of documents for packing: ids and counts of token rows, never tokens. Also the validation split."""
 
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.pack.mixture import Mixture, MixtureError, entry_of, selects
+from textmill.pipelines.pack.mixture import Entry, Mixture, MixtureError, entry_of, selects
+
+MOST_LISTED = 20    # values in a sentence
 
 # Columns of a token row for planning; `part` and `row` locate its tokens.
 INDEX = pa.schema([("id", pa.binary(16)), ("piece", pa.int32()), ("pieces", pa.int32()), ("token_count", pa.int32()),
@@ -85,7 +88,7 @@ class Documents:
         self.length = np.diff(self.offset[self.row])
 
 
-def check(mixture: Mixture, documents: Documents, held: np.ndarray) -> None:
+def check(mixture: Mixture, documents: Documents, held: np.ndarray, present: Mapping[str, Collection[str]]) -> None:
     """MixtureError naming every entry that selects nothing or cannot fill its budget, and validation without documents."""
     problems, possible = [], []
     for number, (name, entry) in enumerate(mixture.entries.items()):
@@ -93,7 +96,8 @@ def check(mixture: Mixture, documents: Documents, held: np.ndarray) -> None:
         has = int((documents.length * documents.weight)[mine & ~held].sum())
         needs = round(entry.share * mixture.tokens)
         if not mine.any():
-            problems.append(f"entry {name} selects nothing: no token row has {selects(entry)}; change its `where`")
+            problems.append(f"entry {name} selects nothing: no token row has {selects(entry)}; change its `where`"
+                            + _listed(present, entry))
         elif not has:
             problems.append(f"entry {name} has only documents held out for validation; give it more text")
         elif needs > has * entry.repeat:
@@ -107,3 +111,13 @@ def check(mixture: Mixture, documents: Documents, held: np.ndarray) -> None:
                         "raise it, or set it to 0")
     if problems:
         raise MixtureError("\n".join(problems))
+
+
+def _listed(present: Mapping[str, Collection[str]], entry: Entry) -> str:
+    """The values that there are of the columns that an entry asks for."""
+    columns = []
+    for column in entry.where:
+        if values := sorted(present.get(column, ())):
+            more = f" and {len(values) - MOST_LISTED} more" if len(values) > MOST_LISTED else ""
+            columns.append(f"{column}: {', '.join(values[:MOST_LISTED])}{more}")
+    return f" (there is {'; '.join(columns)})" if columns else ""

@@ -21,7 +21,9 @@ Nothing here depends on the parts, their order or the number of workers: rows ar
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -61,18 +63,20 @@ class SplitLayout:
     packed: tuple[Packed, ...]
 
 
-def plan_blocks(indexed: pa.Table, mixture: Mixture) -> tuple[SplitLayout, SplitLayout]:
+def plan_blocks(indexed: pa.Table, mixture: Mixture,
+                present: Mapping[str, Collection[str]] = MappingProxyType({})) -> tuple[SplitLayout, SplitLayout]:
     """The blocks for training and for validation, from the INDEX of all token rows in any order.
 
     Validation is packed once over, up to `validation` × `tokens` in the same shares but at least a block of every
-    entry that has a document held out. Raises MixtureError, with every problem at once, where an entry selects
-    nothing or too little, nothing is held out though `validation` asks for it, or a document's pieces are not all there.
+    entry that has a document held out. `present` has the values of each column, for a message. Raises MixtureError, with
+    every problem at once, where an entry selects nothing or too little, nothing is held out though `validation` asks for
+    it, or a document's pieces are not all there.
     """
     documents = Documents(indexed)
     hexed = documents.ids.tobytes().hex()
     ids = [hexed[at : at + 32] for at in range(0, len(hexed), 32)]
     held = np.fromiter((held_out(id, mixture.validation) for id in ids), bool, len(ids))
-    check(mixture, documents, held)
+    check(mixture, documents, held, present)
     plans = []
     once = np.ones_like(documents.weight)
     for chosen, tokens, repeats, weights in (

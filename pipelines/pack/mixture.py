@@ -1,10 +1,10 @@
 """Mixtures: which token rows go into the blocks, in which shares. Parsed strictly: every problem is reported at once."""
 
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.base.errors import TextmillError
-from textmill.base.strict import parse, read_yaml
+from textmill.base.names import name_problem
+from textmill.base.strict import changed, parse, read_yaml
 
 COLUMNS = ("source", "language")        # of tokens, which `where` may ask for
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class MixtureError(TextmillError):
@@ -88,8 +88,8 @@ class Mixture:
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be."""
         for key, name in (("name", self.name), ("tokenizer", self.tokenizer), *(("entry", e) for e in self.entries)):
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                yield f"{key} {name!r} cannot be a file name; use letters, digits, '.', '_' and '-'"
+            if problem := name_problem(key, name):
+                yield problem
         if self.tokens < self.block:
             yield f"tokens is {self.tokens}, less than one block; give at least {self.block}"
         if not 0 <= self.seed < 1 << 64:
@@ -103,9 +103,9 @@ class Mixture:
             yield f"the shares of the entries are {shares} = {total:.10g}; change them so that they add up to 1"
 
 
-def read_mixture(path: str | Path) -> Mixture:
-    """The recipe in a YAML file; SettingsError (textmill.base.strict) with every problem found."""
-    return parse(Mixture, read_yaml(path), str(path))
+def read_mixture(path: str | Path, changes: Mapping[str, Any] = MappingProxyType({})) -> Mixture:
+    """The recipe in a YAML file with `changes` made; SettingsError (textmill.base.strict) with every problem found."""
+    return parse(Mixture, changed(read_yaml(path), changes), str(path))
 
 
 def entry_of(mixture: Mixture, rows: pa.RecordBatch | pa.Table) -> pa.Array:

@@ -17,12 +17,12 @@ from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
 from textmill.pipelines.contract.parts import MANIFEST, SCHEMA, Counts, Part, Receipt, to_json
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.pack.documents import INDEX, index
 from textmill.pipelines.pack.fill import blocks_schema, fill
 from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
-from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.pack.mixture import COLUMNS, Mixture
 from textmill.pipelines.pack.settings import PackSettings
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
@@ -72,6 +72,12 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                  "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256}
         return ArrowStream(blocks_schema(settings.mixture.block, tools.dtype).with_metadata(facts))
 
+    def problems(self, config: Configuration) -> Iterator[str]:
+        recipe, tokenizer = config[Mixture], config[TokenizerName].name
+        if recipe.tokenizer != tokenizer:
+            yield (f"the mixture {recipe.name} names the tokenizer {recipe.tokenizer}, not {tokenizer}; leave --tokenizer out, "
+                   "or change the recipe")
+
     def input_digest(self, context: RunContext) -> str:
         """Known without a layout: the recipe and all token parts."""
         return fingerprint(self.base(context), *(part.sha256 for part in manifest_of(TOKENIZE, context).parts))
@@ -79,9 +85,6 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def prepare(self, context: RunContext) -> Layout:
         """Lays out the blocks, unless an interrupted run already did."""
         settings, digest = self.settings(context.config), self.input_digest(context)
-        if settings.mixture.tokenizer != settings.tokenizer:
-            raise StageError(f"the mixture {settings.mixture.name} names the tokenizer {settings.mixture.tokenizer}, not "
-                             f"{settings.tokenizer}; leave --tokenizer out, or change the recipe")
         work = context.data / self.dataset(context.config) / WORK / digest
         if not work.exists("layout.json"):
             encoder = Encoder(tokenizer_json(context.data, settings.tokenizer))
@@ -127,9 +130,15 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
 
 def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: PackInputs, encoder: Encoder) -> None:
     """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
-    indexed = pa.Table.from_batches(
-        (index(batch, settings.mixture, number) for number, part in enumerate(parts) for batch in _whole(tokens, part)), INDEX)
-    layouts = plan_blocks(indexed, settings.mixture)
+    present: dict[str, set[str]] = {column: set() for column in COLUMNS}
+    indexes = []
+    for number, part in enumerate(parts):
+        for batch in _whole(tokens, part):
+            indexes.append(index(batch, settings.mixture, number))
+            for column, values in present.items():
+                values.update(batch[column].unique().drop_null().to_pylist())
+    indexed = pa.Table.from_batches(indexes, INDEX)
+    layouts = plan_blocks(indexed, settings.mixture, present)
     rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * encoder.dtype.itemsize))
     shards = {}
     for split, layout in zip(SPLITS, layouts, strict=True):

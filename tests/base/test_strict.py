@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import pytest
+import yaml
 
-from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.base.strict import SettingsError, changed, parse, parse_changes, read_yaml
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,38 @@ def test_an_old_name_is_taken_with_one_sentence():
         assert parse(Renamed, {"nodes": 5}, "s") == Renamed(5)
     with pytest.raises(SettingsError, match="'nodes' is now called 'max_nodes', and both are given"):
         parse(Renamed, {"nodes": 5, "max_nodes": 6}, "s")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    count: int = 0
+    rate: float = 0.0
+    most: int | None = None
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("count: 500k", Numbers(count=500_000)), ("count: 1.5M", Numbers(count=1_500_000)), ("count: 2B", Numbers(count=2_000_000_000)),
+    ("count: 64MiB", Numbers(count=64 << 20)), ("count: 2 GB", Numbers(count=2_000_000_000)), ("count: 1e5", Numbers(count=100_000)),
+    ("count: '1_000'", Numbers(count=1000)), ("rate: 1e-3", Numbers(rate=0.001)), ("rate: 5E2", Numbers(rate=500.0)),
+    ("most: 3k", Numbers(most=3000)), ("most: null", Numbers())])
+def test_numbers_as_people_write_them(text, expected):
+    assert parse(Numbers, yaml.safe_load(text), "f") == expected
+
+
+@pytest.mark.parametrize("text", ["count: 1.5", "count: 1e-3", "count: 5 apples", "count: k", "count: '0x10'", "count: 1e999999999", f"count: '{'9' * 5000}'", "count: '١٢'", "rate: fast",
+                                  "count: 1kk", "count: .inf"])
+def test_what_is_no_such_number_is_refused(text):
+    with pytest.raises(SettingsError, match=r"f\.\w+: must be a (whole )?number, is "):
+        parse(Numbers, yaml.safe_load(text), "f")
+
+
+def test_changes_from_a_command_line():
+    changes = parse_changes(["a.b=16384", "a.c.d=[x, 1]", "e=null", "a.f=b=c"])
+    assert changes == {"a.b": 16384, "a.c.d": ["x", 1], "e": None, "a.f": "b=c"}
+    settings = {"a": {"b": 1, "z": 2}, "e": {"g": 1}}
+    assert changed(settings, changes) == {"a": {"b": 16384, "z": 2, "c": {"d": ["x", 1]}, "f": "b=c"}, "e": None}
+    assert settings == {"a": {"b": 1, "z": 2}, "e": {"g": 1}}
+    with pytest.raises(SettingsError) as error:
+        parse_changes(["a", "a..b=1", "=1", "a=["])
+    assert [problem.partition(";")[0] for problem in error.value.problems] == [
+        f"--set {change!r} is no change" for change in ("a", "a..b=1", "=1", "a=[")]

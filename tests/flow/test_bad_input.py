@@ -1,5 +1,6 @@
 """Bad input gets a clear sentence and exit 1, and loses nothing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,9 @@ import subprocess
 import pytest
 
 from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, put_sample, run
+from tests.command_line import refused as said
+from tests.servers import free_port, s3, s3_environment
+from textmill.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -96,3 +100,66 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_goes_on(milled, tmp_path, wo
         assert {p: h for p, h in hashes(small).items() if p.startswith("documents/")} == documents
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_tokenizer_that_is_not_the_recipes_is_refused_before_any_work(tmp_path, capsys):
+    put_sample(tmp_path / "data")
+    arguments = ["--data", str(tmp_path / "data"), "--mixture", str(MIXTURE), "--tokenizer", "other"]
+    for word in ("pack", "train", "all"):
+        assert said(capsys, word, *arguments) == (f"{word}: the mixture mixture names the tokenizer test-1k, not other; leave "
+                                                  "--tokenizer out, or change the recipe")
+    assert not (tmp_path / "data/documents").exists()
+
+
+def test_what_there_is_instead_of_what_an_entry_selects(milled, tmp_path):
+    shutil.copytree(milled[0], tmp_path / "data")
+    (tmp_path / "m.yaml").write_text(MIXTURE.read_text().replace("[ru, zh, ja, ar]", "[xx]"))
+    ran = run("pack", tmp_path / "data", 1, "--mixture", str(tmp_path / "m.yaml"))
+    refused(ran, "no token row has source=sample, language=xx; change its `where` (there is source: sample; language: ar, de, en, es, fr, ")
+
+
+def test_a_missing_bucket_and_a_store_that_is_away_are_told_soon(tmp_path, monkeypatch, capsys):
+    with s3(tmp_path) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        for word in (["extract"], ["report"], ["duplicates"], ["why", "x"]):
+            assert said(capsys, *word, "--data", "s3://nowhere/data") == (
+                f"{word[0]}: s3://nowhere/data: there is no bucket nowhere; check its name, or make it")
+        assert said(capsys, "extract", "--data", "s3://mill/data").startswith("extract: nothing to read in s3://mill/data/raw; ")
+
+
+@pytest.mark.parametrize("arguments", [
+    ["report"], ["why", "x"], ["trace", "0"], ["where", "x"], ["duplicates"], ["twins", "x"], ["what-if", "--rules", str(ROOT / "rules.yaml")],
+    ["plan"], ["takedown"], ["background", "--name", "a"], ["classifier", "--name", "a", "--good", "b", "--bad", "c"], ["extract"],
+    ["pack"], ["all"]], ids=lambda arguments: arguments[0])
+def test_a_store_that_is_away_is_told_soon(arguments, monkeypatch, capsys):
+    for name, value in s3_environment("127.0.0.1", free_port()).items():
+        monkeypatch.setenv(name, value)
+    assert said(capsys, *arguments, "--data", "s3://mill/data").startswith(
+        f"{arguments[0]}: the store of s3://mill/data does not answer (AWS Error NETWORK_CONNECTION")
+
+
+def test_the_sample_alone_ends_well_and_a_folder_of_broken_files_does_not(tmp_path, capsys):
+    put_sample(tmp_path / "data")
+    for _ in range(2):          # and when it is up to date
+        assert main(["extract", "--data", str(tmp_path / "data"), "--workers", "1"]) == 0
+    assert "4 quarantined" in capsys.readouterr().out
+    broken = tmp_path / "broken/raw/web"
+    broken.mkdir(parents=True)
+    (broken / "a.jsonl").write_text('{"text": "a text of its own"}\n' * 8 + "{\n" * 2)
+    for _ in range(2):
+        assert said(capsys, "extract", "--data", str(tmp_path / "broken"), "--workers", "1").startswith(
+            "extract: 2 of 10 records could not be read, more than max_quarantined")
+    assert main(["extract", "--data", str(tmp_path / "broken"), "--workers", "1", "--set", "extract.max_quarantined=0.2"]) == 0
+
+
+def test_one_section_and_a_change_are_enough(tmp_path, capsys):
+    put_sample(tmp_path / "data")
+    (tmp_path / "s.yaml").write_text("extract: {part_bytes: 64MB}\n")
+    arguments = ["extract", "--data", str(tmp_path / "data"), "--config", str(tmp_path / "s.yaml"), "--workers", "1"]
+    assert main([*arguments, "--set", "extract.split_bytes=8MiB", "--set", "mixture.tokens=1M"]) == 0
+    made = json.loads((tmp_path / "data/documents/_manifest.json").read_text())["made_from"]["settings"]
+    assert (made["part_bytes"], made["split_bytes"], made["max_nodes"]) == (64_000_000, 8 << 20, 60_000)
+    assert said(capsys, *arguments, "--set", "extract.split_byte=1").startswith(
+        f"extract: {tmp_path / 's.yaml'} with --set.extract: unknown key 'split_byte'; did you mean 'split_bytes'?")
+    assert "blocks and checkpoints are found by the name" in said(capsys, *arguments, "--set", "mixture.name=x")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,17 +16,13 @@ from tests.command_line import MIXTURE, SETTINGS, put_sample
 from tests.paths import ROOT
 from textmill.cli import MILL, SECTIONS, main, reference
 from textmill.cli.begin import demo_steps
-from textmill.cli.flow import LINES, upstream
+from textmill.cli.flow import LINES
 from textmill.cli.options import RUN_NAMES, SHIPPED
 from textmill.tokenizer.bpe import PATTERNS
 from textmill.tokenizer.training import TokenizerSettings
 
 pytestmark = pytest.mark.slow
 
-MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-TARGETS = re.findall(r"^([a-z-]+):.*\n\t@\$\(MILL\) ", MAKEFILE, re.MULTILINE)
-GIVEN = {"URL": "https://a.example/", "NAME": "n", "GOOD": "g", "BAD": "b", "INPUT": "in.jsonl", "OUTPUT": "out.jsonl",
-         "CRAWL": "CC-MAIN-2026-42", "FILES": "1", "WORKERS": "2", "TOKENIZER": "t", "STORED": "1TB", "CARRY_OUT": "yes"}
 
 
 def textmill(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
@@ -78,30 +73,21 @@ def test_the_page_of_commands_is_current():
     assert (ROOT / "docs/commands.md").read_text("utf-8") == "\n".join(reference.page()).rstrip() + "\n"
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_make_target_is_a_word_with_options_that_it_has(target):
-    values = GIVEN | {"RULES": str(ROOT / "rules.yaml")}
-    ran = subprocess.run(["make", "-n", target, *(f"{name}={value}" for name, value in values.items())], capture_output=True,
-                         text=True, cwd=ROOT, check=True)
-    (line,) = [line for line in ran.stdout.replace("\\\n", " ").splitlines() if line.startswith(".venv/bin/textmill ")]
-    step = shlex.split(line)[1:]
-    assert step[0] == target
-    context = parsed(step)
-    if "workers" in context.params:
-        assert context.params["workers"] == 2
+def test_a_word_up_to_date_is_one_light_process(milled, monkeypatch, capsys):
+    """No stage that is asked for nothing is started or imported: no Beam, no extractor, no torch."""
+    def none(_: object) -> None:
+        raise AssertionError("a process was started")
 
-
-def test_make_has_a_target_for_every_word_but_what_needs_no_folder():
-    assert set(MILL.commands) - set(TARGETS) == {"init", "python-docs", "export", "train-tokenizer", "pool"}
-
-
-def test_what_comes_before_a_word():
-    given = dict.fromkeys(RUN_NAMES) | {"data": "d", "runner_option": ("--a=b", "--c=d")}
-    steps = list(upstream("pack", given))
-    assert [step[0] for step in steps] == ["extract", "measure", "screen", "dedup", "curate", "tokenizer", "tokenize"]
-    assert all(step[1] == "--alone" and step[-3:] == ["--data=d", "--runner-option=--a=b", "--runner-option=--c=d"] for step in steps)
-    assert [step[0] for step in steps if "--if-missing" in step] == ["tokenizer"]
-    assert [step[0] for step in upstream("tokenizer", given)] == list(LINES)[:5] and not list(upstream("extract", given))
+    monkeypatch.setattr("textmill.cli.flow.run_steps", none)
+    arguments = ["pack", "--data", str(milled[0]), "--config", str(SETTINGS), "--mixture", str(MIXTURE), "--workers", "1"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in said] == list(LINES)[:8]
+    assert all("up to date" in line or line == "tokenizer: tokenizers/test-1k is there" for line in said), said
+    code = ("import sys; from textmill.cli import main; main(sys.argv[1:]); "
+            "print([name for name in ('apache_beam', 'trafilatura', 'torch', 'datasketch') if name in sys.modules])")
+    ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout.splitlines()[-1] == "[]", ran
 
 
 def test_the_demo_is_made_of_words_and_options_that_exist(tmp_path):

@@ -1,22 +1,27 @@
 """Strict settings: YAML becomes dataclasses, or one error that names every problem with its cure.
 
 Unknown keys, missing keys, wrong types and values that a class refuses are all reported at once; nothing is
-adjusted in silence. A class states its own bounds in `problems()`, a method that yields one sentence each, and in
-`renamed` what keys were called before: such a key is accepted with a FutureWarning.
+adjusted in silence. A number may be written as people do: 500k, 64MiB, 1e-3. A class states its own bounds in
+`problems()`, a method that yields one sentence each, and in `renamed` what keys were called before: such a key is accepted
+with a FutureWarning.
 """
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
 from textmill.base.errors import TextmillError
 
 T = TypeVar("T")
+_NUMBER = re.compile(r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?")
+_POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}      # of 1000, or of 1024 as in MiB; B alone is a billion
 
 
 class SettingsError(TextmillError):
@@ -56,6 +61,39 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return loaded
 
 
+def parse_changes(given: Sequence[str]) -> dict[str, Any]:
+    """Changes to settings as a command line gives them, `section.key=VALUE` with VALUE in YAML, by their keys.
+
+    SettingsError for one that is not of this form.
+    """
+    import yaml
+
+    changes, problems = {}, []
+    for change in given:
+        keys, equals, value = change.partition("=")
+        try:
+            if not equals or not all(keys.split(".")):
+                raise ValueError
+            changes[keys.strip()] = yaml.safe_load(value)
+        except (ValueError, yaml.YAMLError):
+            problems.append(f"--set {change!r} is no change; give section.key=value, such as tokenizer.vocab_size=16384")
+    if problems:
+        raise SettingsError(problems)
+    return changes
+
+
+def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with each change made: a dot in its key leads into a section, which is made where there is none."""
+    result = dict(settings)
+    for key, value in changes.items():
+        first, dot, rest = key.partition(".")
+        if dot:
+            section = result.get(first)
+            value = changed(section if isinstance(section, Mapping) else {}, {rest: value})
+        result[first] = value
+    return result
+
+
 def parse(cls: type[T], value: Mapping[str, Any], where: str) -> T:
     """`cls` from a mapping; `where` (file and section) begins every problem. Raises SettingsError with all of them."""
     problems: list[str] = []
@@ -93,6 +131,8 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         return {key: _convert(arguments[1], item, f"{where}.{key}", problems) for key, item in value.items()}
     if kind is Any:
         return value
+    if kind in (int, float) and isinstance(value, str):         # YAML 1.1 reads 1e-3 and 500k as text
+        value = _number(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = origin or kind
@@ -137,6 +177,15 @@ def _with_new_names(value: Mapping[str, Any], renamed: Mapping[str, str], where:
             warnings.warn(f"{where}: {old!r} is now called {new!r}; rename it, the next version will not know it",
                           FutureWarning, stacklevel=2)
     return {renamed.get(key, key): content for key, content in value.items()}
+
+
+def _number(text: str) -> int | float | str:
+    """The number that the text is, whole where it is; the text itself where it is none."""
+    if not (match := _NUMBER.fullmatch(text.strip())):
+        return text
+    digits, prefix, binary, billion = match.groups()
+    number = Fraction(digits.replace("_", "")) * (10**9 if billion else (1024 if binary else 1000) ** _POWERS.get(prefix, 0))
+    return int(number) if number.denominator == 1 else float(number)
 
 
 def _name(kind: Any) -> str:

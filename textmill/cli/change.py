@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, RUN, run_context, with_options
+from textmill.cli.options import CONFIG, DATA, RUN, SET, data_folder, run_context, with_options
 
 
 @click.command("takedown", short_help="removes what takedown.txt lists from everything")
@@ -22,13 +22,14 @@ def takedown(carry_out: bool, **given: Any) -> Iterable[str]:
 @click.option("--name", required=True, help="what it is called in settings.yaml")
 @click.option("--texts", default="curated", show_default=True, metavar="WHERE[:COLUMN=VALUE]",
               help="a dataset of the data folder, a file or a folder")
-@with_options(DATA, CONFIG)
-def background(name: str, texts: str, data: str, config: str) -> str:
+@with_options(DATA, CONFIG, SET)
+def background(name: str, texts: str, data: str, config: str, set: tuple[str, ...]) -> str:
     """Count how each language is usually written, on texts that are trusted: a table for measure, chosen by its name."""
-    from textmill.pipelines.contract.storage import Folder
+    from textmill.base.strict import parse_changes
     from textmill.pipelines.learned.background import make_background
+    from textmill.pipelines.settings import read_settings
 
-    return make_background(Folder(data), config, name, texts)
+    return make_background(data_folder(data), read_settings(config, parse_changes(set)), name, texts)
 
 
 @click.command("classifier", short_help="learns good from bad texts, for classifier_score")
@@ -40,13 +41,16 @@ def background(name: str, texts: str, data: str, config: str) -> str:
               help="rows with file and offset of a document's record, and its COLUMNs")
 @click.option("--held-out", type=float, default=0.2, show_default=True, metavar="SHARE",
               help="of the texts, to report on and never to train on")
-@with_options(DATA, CONFIG)
-def classifier(name: str, good: str, bad: str, labels: str | None, held_out: float, data: str, config: str) -> str:
+@with_options(DATA, CONFIG, SET)
+def classifier(name: str, good: str, bad: str, labels: str | None, held_out: float, data: str, config: str,
+               set: tuple[str, ...]) -> str:
     """Train a text classifier on positive and negative examples, for the measurement `classifier_score`."""
-    from textmill.pipelines.contract.storage import Folder
+    from textmill.base.strict import parse_changes
     from textmill.pipelines.learned.classifier import make_classifier
+    from textmill.pipelines.settings import read_settings
 
-    return make_classifier(Folder(data), config, name, good, bad, labels, held_out)
+    columns = read_settings(config, parse_changes(set)).extract.text_columns
+    return make_classifier(data_folder(data), columns, name, good, bad, labels, held_out)
 
 
 TAKEDOWN, BACKGROUND, CLASSIFIER = takedown, background, classifier

@@ -1,6 +1,7 @@
 """Errors as sentences: the one place where what stops a word becomes what a user reads, and the exit status."""
 
 import contextlib
+import difflib
 import errno
 import os
 import sys
@@ -19,25 +20,33 @@ AGAIN = "run the same command again: what is finished is kept"
 
 
 @contextlib.contextmanager
-def sentences(context: click.Context) -> Iterator[None]:
-    """Around a word: print what stopped it, a sentence a line, and exit. What is not known here passes: it is a bug."""
+def sentences(context: click.Context, step: str | None = None) -> Iterator[None]:
+    """Around a word, or a step of it: print what stopped it, a sentence a line, and exit. What is not known here is a bug."""
+    def stop(message: str, status: int = 1, at_once: bool = False) -> NoReturn:
+        fail(_name(context, step), message, status, at_once)
+
     warnings.showwarning = _warning
     try:
         yield
     except TextmillError as error:
-        fail(context, str(error), at_once=error.ends_process)
+        stop(str(error), at_once=error.ends_process)
     except ModuleNotFoundError as error:
         package = (error.name or "textmill").partition(".")[0]
         if package == "textmill":
             raise
-        extra = EXTRAS.get(context.invoked_subcommand or "", "pipelines")
-        fail(context, f"needs the {extra} extra ({package} is not installed): pip install 'textmill[{extra}]'")
+        extra = EXTRAS.get(_name(context, step), "pipelines")
+        stop(f"needs the {extra} extra ({package} is not installed): pip install 'textmill[{extra}]'")
     except OSError as error:
         if not (sentence := os_sentence(error)):
             raise
-        fail(context, sentence)
+        stop(sentence)
     except KeyboardInterrupt:
-        fail(context, "stopped; what is finished is kept, run the same command to go on", 130, at_once=True)
+        stop("stopped; what is finished is kept, run the same command to go on", 130, at_once=True)
+
+
+def _name(context: click.Context, step: str | None) -> str:
+    """The name of a step, or of the word that the command's context came to."""
+    return step or context.find_root().invoked_subcommand or "textmill"
 
 
 def _warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None,
@@ -46,10 +55,10 @@ def _warning(message: Warning | str, category: type[Warning], filename: str, lin
     print(message, file=sys.stderr, flush=True)
 
 
-def fail(context: click.Context, message: str, status: int = 1, at_once: bool = False) -> NoReturn:
-    """Print the message, each line after the word's name, and exit; `at_once` where threads would keep the process alive."""
+def fail(name: str, message: str, status: int = 1, at_once: bool = False) -> NoReturn:
+    """Print the message, each line after the name, and exit; `at_once` where threads would keep the process alive."""
     for line in message.splitlines():
-        print(f"{context.invoked_subcommand}: {line}", file=sys.stderr, flush=True)
+        print(f"{name}: {line}", file=sys.stderr, flush=True)
     if at_once:
         os._exit(status)
     raise click.exceptions.Exit(status)
@@ -75,7 +84,8 @@ def usage_sentence(error: click.UsageError) -> str:
     where = error.ctx.command_path if error.ctx else "textmill"
     message = " ".join(error.format_message().split()).rstrip(".")
     if isinstance(error, click.NoSuchOption):
-        near = f"; did you mean {' or '.join(sorted(error.possibilities))}?" if error.possibilities else ""
+        close = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1)
+        near = f"; did you mean {close[0]}?" if close else ""
         message = f"there is no option {error.option_name}{near}"
     cure = "" if message.endswith("?") else f"; `{where} --help` lists what there is"
     return f"{where.removeprefix('textmill ')}: {message[:1].lower()}{message[1:]}{cure}"

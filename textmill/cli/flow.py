@@ -1,18 +1,24 @@
 """The words of the flow: a word for each stage, `train`, and `all`.
 
-A word brings everything before it up to date, then itself: receipts in the data folder decide what there is to do. With
---alone it does its own work only, and refuses input that is stale.
+A word brings everything before it up to date, then itself: receipts in the data folder decide what there is to do. What is up
+to date is seen in this process; a stage with work to do gets one of its own, whose memory is free again. With --alone a word
+does its own work only, and refuses input that is stale.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from textmill.base.terminal import show
+from textmill.cli.errors import sentences
 from textmill.cli.options import DEVICE, PATH, RUN, RUN_NAMES, flags, of_mixture, run_context, with_options
 from textmill.cli.steps import run_steps
+
+if TYPE_CHECKING:
+    from textmill.pipelines.contract.stage import RunContext
 
 LINES = {
     "extract": "raw/ → documents: the main text of every page",
@@ -26,27 +32,48 @@ LINES = {
     "train": "trains the bundled model on the blocks",
 }
 ALONE = click.option("--alone", is_flag=True, help="only this stage; input that is stale is refused")
+CHECKED = click.option("--checked", is_flag=True, hidden=True, help="with --alone: upstream has just been looked at")
 IF_MISSING = click.option("--if-missing", is_flag=True, help="leave a tokenizer as it is where there is one")
 
 
-def upstream(word: str, given: Mapping[str, Any]) -> Iterator[list[str]]:
-    """The steps before a word of the flow. A tokenizer is trained where there is none: another gives other tokens."""
-    for stage in takewhile(lambda stage: stage != word, LINES):
-        yield [stage, "--alone", *(["--if-missing"] if stage == "tokenizer" else []), *flags(given)]
+def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, set[str]]":
+    """Bring every stage before a word of the flow up to date; the run's context, and these stages.
+
+    A tokenizer is trained where there is none: another gives other tokens. SettingsError where a value does not go with
+    another, before anything is done.
+    """
+    from textmill.base.strict import SettingsError
+    from textmill.pipelines.contract.run import up_to_date
+    from textmill.pipelines.flow import STAGES
+
+    context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
+    if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
+        raise SettingsError(problems)
+    for name in stages:
+        is_tokenizer = name == "tokenizer"
+        with sentences(click.get_current_context(), name):
+            line = up_to_date(STAGES[name], context, if_missing=is_tokenizer)
+        if line:
+            show([line])
+        else:
+            run_steps([[name, "--alone", "--checked", *(["--if-missing"] if is_tokenizer else []), *flags(given)]])
+    return context, set(stages)
 
 
 def stage_word(name: str) -> click.Command:
     """The word for a stage of the pipelines."""
     @click.command(name, short_help=LINES[name],
                    help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
-    @with_options(*RUN, ALONE, *([IF_MISSING] if name == "tokenizer" else []))
-    def run(alone: bool, if_missing: bool = False, **given: Any) -> str:
-        if not alone:
-            run_steps(upstream(name, given))
+    @with_options(*RUN, ALONE, CHECKED, *([IF_MISSING] if name == "tokenizer" else []))
+    def run(alone: bool, checked: bool, if_missing: bool = False, **given: Any) -> str:
+        if alone:
+            context, current = run_context(given), set(LINES) if checked else set()
+        else:
+            context, current = bring_upstream(name, given)
         from textmill.pipelines.contract.run import bring_up_to_date
         from textmill.pipelines.flow import STAGES
 
-        return bring_up_to_date(STAGES[name], run_context(given), if_missing=if_missing)
+        return bring_up_to_date(STAGES[name], context, if_missing, current)
 
     return run
 
@@ -76,21 +103,29 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     if not blocks:
         blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
         if not alone:
-            run_steps(upstream("train", given))
+            bring_upstream("train", given)
     # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more
     # with every update. Few are met again, so keeping 32 costs no time (measured).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-    from textmill.base.strict import SettingsError, parse, read_yaml
+    from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.training.pretrain import pretrain
     from textmill.model.training.settings import TrainSettings
 
-    settings = settings or str(given["config"])
-    section = read_yaml(settings).get("train")
-    if section is None:
-        raise SettingsError([f"{settings}: there is no section `train`; add it, or name another file with --settings"])
-    train_settings = parse(TrainSettings, section, f"{settings}: train")
-    return pretrain(blocks, run or "", train_settings, choose_device(device), replace)
+    section, where = train_section(settings or str(given["config"]), given["set"])
+    return pretrain(blocks, run or "", parse(TrainSettings, section, where), choose_device(device), replace)
+
+
+def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
+    """The section `train` of a settings file, changed by --set, and how its problems begin. All else is not looked at."""
+    from textmill.base.strict import SettingsError, changed, parse_changes, read_yaml
+
+    changes = {key: value for key, value in parse_changes(given).items() if key.startswith("train.")}
+    section = changed(read_yaml(path), changes).get("train", {})
+    where = f"{path}{' with --set' if changes else ''}: train"
+    if not isinstance(section, Mapping):
+        raise SettingsError([f"{where}: must be a mapping of keys to values, is {section!r}"])
+    return section, where
 
 
 @click.command("all", short_help="raw/ to a trained model, and the report")
@@ -98,7 +133,8 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
 def everything(replace: bool, **given: Any) -> None:
     """Bring everything up to date: every stage, the trained model and the report."""
     training = [*flags(given, *RUN_NAMES, "run", "settings", "device"), *(["--replace"] if replace else [])]
-    run_steps([*upstream("train", given), ["train", "--alone", *training], ["report", *flags(given, "data", "mixture")]])
+    bring_upstream("train", given)
+    run_steps([["train", "--alone", *training], ["report", *flags(given, "data", "mixture")]])
 
 
 TRAIN, ALL = train, everything

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, MIXTURE, RULES, RUNNER, TOKENIZER, WORKERS, with_options
+from textmill.cli.options import CONFIG, DATA, MIXTURE, RULES, RUNNER, SET, TOKENIZER, WORKERS, data_folder, with_options
 
 
 class Page(click.ParamType):
@@ -28,24 +28,25 @@ PAGE = click.argument("page", type=Page())
 @with_options(DATA, MIXTURE)
 def report(data: str, mixture: str) -> str:
     """Write DATA/report/index.html: what came in, what was kept and why, and what a model learned from it."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.pack.mixture import read_mixture
     from textmill.pipelines.report.page import publish
 
-    return publish(Folder(data), read_mixture(mixture))
+    return publish(data_folder(data), read_mixture(mixture))
 
 
 @click.command("why", short_help="a page's history, from raw record to block")
-@with_options(PAGE, DATA, CONFIG, RULES, MIXTURE, TOKENIZER)
-def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: str | None) -> Iterable[str]:
+@with_options(PAGE, DATA, CONFIG, RULES, MIXTURE, TOKENIZER, SET)
+def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: str | None,
+        set: tuple[str, ...]) -> Iterable[str]:
     """Show the history of PAGE (a URL, an id, a record id or a host), from the record in a raw file to the blocks it is in."""
+    from textmill.base.strict import parse_changes
     from textmill.pipelines.contract.stage import RunContext
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.engines.engine import BeamEngine
     from textmill.pipelines.ledger import why as ledger
     from textmill.pipelines.settings import read_config
 
-    return ledger.why(RunContext(Folder(data), read_config(config, rules, mixture, tokenizer), BeamEngine()), page)
+    configuration = read_config(config, rules, mixture, tokenizer, parse_changes(set))
+    return ledger.why(RunContext(data_folder(data), configuration, BeamEngine()), page)
 
 
 @click.command("trace", short_help="the pages in a block")
@@ -54,41 +55,37 @@ def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: 
 @click.option("--split", type=click.Choice(["train", "validation"]), default="train", show_default=True, help="which blocks")
 def trace(block: int, data: str, mixture: str, split: str) -> Iterable[str]:
     """List the pages in BLOCK, a number in training order, from 0."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.ledger import trace as ledger
     from textmill.pipelines.pack.mixture import read_mixture
 
-    return ledger.trace(Folder(data), read_mixture(mixture).name, split, block)
+    return ledger.trace(data_folder(data), read_mixture(mixture).name, split, block)
 
 
 @click.command("where", short_help="the parts and blocks that contain a page or a host")
 @with_options(PAGE, DATA, MIXTURE)
 def where(page: str, data: str, mixture: str) -> Iterable[str]:
     """List the parts and blocks that contain PAGE, a URL, an id, a record id or a host."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.ledger import trace as ledger
 
-    return ledger.where(Folder(data), page)
+    return ledger.where(data_folder(data), page)
 
 
 @click.command("duplicates", short_help="what dedup found: clusters, and shares of copies")
 @DATA
 def duplicates(data: str) -> Iterable[str]:
     """Print what dedup found: totals, clusters by size, the largest, and shares of copies by source, language and host."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.report import duplicates_text
 
-    return duplicates_text.lines(Folder(data))
+    return duplicates_text.lines(data_folder(data))
 
 
 @click.command("twins", short_help="a page and its copies side by side")
 @with_options(PAGE, DATA)
 def twins(page: str, data: str) -> Iterable[str]:
     """Show PAGE, a URL or an id, beside its copies: what was kept, what was removed, and every word in which they differ."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.ledger.twins import pairs
 
-    return pairs.twins(Folder(data), page, sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    return pairs.twins(data_folder(data), page, sys.stdout.isatty() and "NO_COLOR" not in os.environ)
 
 
 @click.command("what-if", short_help="effect of another rule table")
@@ -98,28 +95,27 @@ def what_if(rules: str, data: str) -> Iterable[str]:
     """Compare a rule table with the one that `verdicts` was made by, without reading a text.
 
     Documents and words by language, source and rule. Dedup comes later: a document that is gained may still be a copy."""
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.ledger.what_if.lines import what_if as lines
 
-    return lines(Folder(data), rules)
+    return lines(data_folder(data), rules)
 
 
 @click.command("plan", short_help="cost estimate of a run")
-@with_options(DATA, CONFIG, RULES, MIXTURE, RUNNER, WORKERS)
+@with_options(DATA, CONFIG, RULES, MIXTURE, SET, RUNNER, WORKERS)
 @click.option("--stored", metavar="SIZE", help="input size to plan for instead of the size of raw/, such as 100TB")
 @click.option("--memory-gb", type=float, metavar="GB",
               help="of this machine, or of one worker of a cluster  [default: what this machine has, or 4]")
-def plan(data: str, config: str, rules: str, mixture: str, runner: str, workers: int | None, stored: str | None,
-         memory_gb: float | None) -> Iterable[str]:
+def plan(data: str, config: str, rules: str, mixture: str, set: tuple[str, ...], runner: str, workers: int | None,
+         stored: str | None, memory_gb: float | None) -> Iterable[str]:
     """Estimate the cost of a run: documents, CPU hours, storage, shuffled bytes, and memory of one worker."""
-    from textmill.pipelines.contract.storage import Folder
+    from textmill.base.strict import parse_changes
     from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.ledger import cost
     from textmill.pipelines.settings import read_config
 
     engine = BeamEngine(runner, processors() if workers is None else workers)
-    size = cost.stored_bytes(Folder(data), stored)
-    return cost.plan(size, read_config(config, rules, mixture, None), engine, memory_gb).lines()
+    size = cost.stored_bytes(data_folder(data), stored)
+    return cost.plan(size, read_config(config, rules, mixture, None, parse_changes(set)), engine, memory_gb).lines()
 
 
 REPORT, WHY, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN = report, why, trace, where, duplicates, twins, what_if, plan

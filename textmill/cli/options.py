@@ -11,6 +11,7 @@ from textmill.base.errors import TextmillError
 
 if TYPE_CHECKING:
     from textmill.pipelines.contract.stage import RunContext
+    from textmill.pipelines.contract.storage import Folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHIPPED = Path(__file__).parents[1] / "data"
@@ -32,6 +33,9 @@ CONFIG = _configuration("--config", "settings.yaml", "settings of every stage")
 RULES = _configuration("--rules", "rules.yaml", "bounds and policies")
 MIXTURE = _configuration("--mixture", "mixtures/demo.yaml", "the recipe for pack, which names tokenizer, blocks and run")
 TOKENIZER = click.option("--tokenizer", metavar="NAME", help="name under data/tokenizers  [default: the one the mixture names]")
+SET = click.option("--set", multiple=True, metavar="KEY=VALUE",
+                   help="change one setting, such as tokenizer.vocab_size=16384, or one of the recipe, such as "
+                        "mixture.tokens=2M; may be repeated")
 RUNNER = click.option("--runner", default="local", show_default=True, metavar="NAME",
                       help="local (Beam's embedded runner), prism, flink, or a name that Beam knows")
 WORKERS = click.option("--workers", type=int, metavar="N",
@@ -42,8 +46,8 @@ WORKER_POOL = click.option("--worker-pool", metavar="HOST:PORT",
                            help="worker pool, as seen from where the engine runs  [default: localhost:50000 for flink]")
 RUNNER_OPTION = click.option("--runner-option", multiple=True, metavar="--flag=value",
                              help="an option for the Beam runner, as it is; may be repeated")
-RUN = (DATA, CONFIG, RULES, MIXTURE, TOKENIZER, RUNNER, WORKERS, JOB_ENDPOINT, WORKER_POOL, RUNNER_OPTION)
-RUN_NAMES = ("data", "config", "rules", "mixture", "tokenizer", "runner", "workers", "job_endpoint", "worker_pool",
+RUN = (DATA, CONFIG, RULES, MIXTURE, TOKENIZER, SET, RUNNER, WORKERS, JOB_ENDPOINT, WORKER_POOL, RUNNER_OPTION)
+RUN_NAMES = ("data", "config", "rules", "mixture", "tokenizer", "set", "runner", "workers", "job_endpoint", "worker_pool",
              "runner_option")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), default="auto", show_default=True,
                       help="where to compute; auto is the first of cuda, mps, cpu that is there")
@@ -69,9 +73,8 @@ def flags(given: Mapping[str, Any], *names: str) -> list[str]:
 
 def run_context(given: Mapping[str, Any]) -> "RunContext":
     """The data folder, configuration and engine of a run, all of it checked. SettingsError with every problem."""
-    from textmill.base.strict import SettingsError
+    from textmill.base.strict import SettingsError, parse_changes
     from textmill.pipelines.contract.stage import RunContext
-    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.settings import read_config
 
@@ -79,14 +82,24 @@ def run_context(given: Mapping[str, Any]) -> "RunContext":
     engine = BeamEngine(given["runner"], workers, given["job_endpoint"], given["worker_pool"], tuple(given["runner_option"]))
     problems = list(engine.problems())
     try:
-        config = read_config(given["config"], given["rules"], given["mixture"], given["tokenizer"])
+        config = read_config(given["config"], given["rules"], given["mixture"], given["tokenizer"],
+                             parse_changes(given["set"]))
     except SettingsError as error:
         problems += error.problems
     if problems:
         raise SettingsError(problems)
     # A worker elsewhere has another working folder.
     data = given["data"] if engine.is_local or "://" in given["data"] else os.path.abspath(given["data"])
-    return RunContext(Folder(data), config, engine)
+    return RunContext(data_folder(data), config, engine)
+
+
+def data_folder(uri: str) -> "Folder":
+    """The data folder. StageError where it is in a store that does not answer, or has no such bucket."""
+    from textmill.pipelines.contract.storage import Folder
+
+    folder = Folder(uri)
+    folder.check()
+    return folder
 
 
 def of_mixture(folder: str, given: Mapping[str, Any]) -> str:

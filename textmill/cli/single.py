@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from textmill.cli.options import CONFIG, RULES, SHIPPED, WORKERS, with_options
+from textmill.cli.options import CONFIG, RULES, SET, SHIPPED, WORKERS, with_options
 
 FILE = click.Path(path_type=Path)
 
@@ -12,14 +12,16 @@ FILE = click.Path(path_type=Path)
 @click.command("dedup-only", short_help="removes the copies from one file of texts")
 @click.argument("input", type=FILE)
 @click.option("--to", type=FILE, required=True, help="the file to write: .jsonl or .parquet, as the input")
-@with_options(CONFIG, RULES, WORKERS)
-def dedup_only(input: Path, to: Path, config: str, rules: str, workers: int | None) -> str:
+@with_options(CONFIG, RULES, SET, WORKERS)
+def dedup_only(input: Path, to: Path, config: str, rules: str, set: tuple[str, ...], workers: int | None) -> str:
     """Remove the copies from INPUT, a .jsonl (.gz, .zst) or .parquet with a column of text; all other rows are unchanged."""
+    from textmill.base.strict import parse_changes
     from textmill.pipelines.engines.engine import BeamEngine, processors
     from textmill.pipelines.settings import read_config
     from textmill.pipelines.standalone.dedup_file import deduplicate
 
-    read = read_config(config, rules, str(SHIPPED / "mixtures/demo.yaml"), None)        # no mixture is used
+    read = read_config(config, rules, str(SHIPPED / "mixtures/demo.yaml"), None,           # no mixture is used
+                       parse_changes(set))
     return deduplicate(input, to, read, BeamEngine(workers=processors() if workers is None else workers))
 
 
