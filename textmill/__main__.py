@@ -1,6 +1,6 @@
 """The command `textmill`, also as `python -m textmill`.
 
-Before it can say a sentence and after its last one, Ctrl-C ends the process as the system does, without a traceback.
+Before it can say a sentence (`cli.errors.sentences`) and after its last one, Ctrl-C ends the process as the system does.
 """
 
 import signal
@@ -13,11 +13,7 @@ def main() -> int:
     """Run the command by the process's arguments; the exit status."""
     from textmill import cli
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return cli.main()
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return cli.main()
 
 
 if __name__ == "__main__":

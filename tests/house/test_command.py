@@ -300,3 +300,32 @@ def test_a_file_of_the_users_own_goes_before_the_shipped_one(tmp_path):
 def test_what_was_run_as_a_module_in_a_clone_still_runs(module, arguments, said):
     ran = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 1 and ran.stderr.startswith(said) and ran.stderr.count("\n") == 1
+
+
+def wait_until_ours(pid: int) -> None:
+    """Python takes Ctrl-C for itself when it starts, and our first line gives it back to the system."""
+    deadline = time.monotonic() + 2
+    for wanted in (True, False):
+        while time.monotonic() < deadline:
+            status = Path(f"/proc/{pid}/status").read_text()
+            if bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) & 1 << (signal.SIGINT - 1)) == wanted:
+                break
+            time.sleep(0.001)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("arguments", [["extract", "--workers", "1"], ["pack", "--workers", "1"], ["plan", "--stored", "1TB"]])
+def test_ctrl_c_in_the_first_seconds_is_no_traceback(arguments, tmp_path):
+    """While modules are imported, too, of which C code makes errors of another kind. Python's own start is Python's."""
+    put_sample(tmp_path / "data")
+    ends = set()
+    for n in range(24):
+        process = started(arguments, tmp_path)
+        wait_until_ours(process.pid)
+        time.sleep(0.035 * n)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        ends.add(process.returncode)
+        assert "Error" not in err and "Traceback" not in err, err
+        assert process.returncode != 130 or re.search(r"^\w+: stopped; what is finished is kept", err, re.MULTILINE), err
+    assert 130 in ends and ends <= {0, 130, -signal.SIGINT}

@@ -4,9 +4,12 @@ import contextlib
 import difflib
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -16,6 +19,7 @@ from textmill.base.errors import TextmillError
 EXTRAS = {"train": "model", "sample": "model", "export": "model", "train-tokenizer": "tokenizer"}   # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PATHS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+STOPPED = "stopped; what is finished is kept, run the same command to go on"
 AGAIN = "run the same command again: what is finished is kept"
 
 
@@ -25,7 +29,16 @@ def sentences(context: click.Context, step: str | None = None) -> Iterator[None]
     def stop(message: str, status: int = 1, at_once: bool = False) -> NoReturn:
         fail(_name(context, step), message, status, at_once)
 
+    def interrupted(_: int, frame: FrameType | None) -> None:
+        while frame:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):    # C modules turn it into errors of their own
+                stop(STOPPED, 130, at_once=True)
+            frame = frame.f_back
+        raise KeyboardInterrupt
+
     warnings.showwarning = _warning
+    in_main = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, interrupted) if in_main else None
     try:
         yield
     except TextmillError as error:
@@ -41,7 +54,10 @@ def sentences(context: click.Context, step: str | None = None) -> Iterator[None]
             raise
         stop(sentence)
     except KeyboardInterrupt:
-        stop("stopped; what is finished is kept, run the same command to go on", 130, at_once=True)
+        stop(STOPPED, 130, at_once=True)
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, previous)
 
 
 def _name(context: click.Context, step: str | None) -> str:
