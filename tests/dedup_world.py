@@ -16,7 +16,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
 from textmill.pipelines.dedup.clusters import SpanningForest
-from textmill.pipelines.dedup.exact import KEYED, groups_of_two_or_more, keyed_rows, member_rows, resolve
+from textmill.pipelines.dedup.exact import KEYED, exact_kinds, groups_of_two_or_more, keyed_rows, member_rows, resolve
 from textmill.pipelines.dedup.forest import TREE, root_of
 from textmill.pipelines.dedup.keep import CLUSTERED, decisions, duplicates_table
 from textmill.pipelines.dedup.packed import Pass, joined
@@ -61,10 +61,11 @@ def world(seed: int, families: int = 25) -> list[Page]:
         return rng.getrandbits(64)
 
     for _ in range(families):
-        current = {number() for _ in range(rng.randint(20, 120))}
+        current, url = {number() for _ in range(rng.randint(20, 120))}, None
         for _ in range(rng.choice([1, 1, 1, 2, 3, 6, 14])):
             date = None if rng.random() < .2 else f"20{rng.randint(10, 25)}-0{rng.randint(1, 9)}-01T00:00:00Z"
-            url = None if rng.random() < .3 else f"https://site{rng.randint(0, 40)}.example/{rng.randint(0, 3)}"
+            if url is None or rng.random() < .6:    # else the last one's address, captured again
+                url = None if rng.random() < .3 else f"https://site{rng.randint(0, 40)}.example/{rng.randint(0, 3)}"
             pages.append(page(current, number(), url=url, date=date, source=rng.choice(["web", "books", "wiki"]),
                               length=rng.randint(100, 104), kept=rng.random() > .05))
             if rng.random() < .5:       # the next page of the family is a copy of the last one: that makes chains
@@ -91,13 +92,13 @@ def deduplicate(parts: list[list[Page]], settings: DedupSettings, folder: str, p
         for part, rows in zip(parts, members, strict=True):
             for key, packed in keyed_rows(rows, pa.record_batch({"url": pa.array([p.url for p in part], pa.string())}),
                                           pa.array([p.content for p in part], pa.binary(16)),
-                                          np.array([p.kept for p in part], bool), turn, partitions):
+                                          np.array([p.kept for p in part], bool), exact_kinds(settings.kinds), turn, partitions):
                 met[key].append(packed)
         groups += [groups_of_two_or_more(joined(chunks, KEYED)) for chunks in met.values()]
-    removed, named = resolve(np.concatenate(groups), order)
+    removed, named, addressed = resolve(np.concatenate(groups), order, settings.same_address == "newest")
 
-    alive = [np.array([p.kept for p in part], bool) & ~np.isin(rows["ref"], removed["ref"])
-             for part, rows in zip(parts, members, strict=True)]
+    alive = [np.array([p.kept and len(p.shingles) >= settings.min_shingles and "near" in settings.kinds for p in part], bool)
+             & ~np.isin(rows["ref"], removed["ref"]) for part, rows in zip(parts, members, strict=True)]
     lists = defaultdict(list)
     for turn in turns:
         met = defaultdict(list)
@@ -143,6 +144,9 @@ def deduplicate(parts: list[list[Page]], settings: DedupSettings, folder: str, p
     for row, place in enumerate(at):
         if place < len(removed) and removed["ref"][place] == rows["ref"][row]:
             rows["kind"][row], rows["kept"][row] = removed["kind"][place], removed["kept"][place]
+    shared = {ref: (address, older) for ref, address, older in addressed.tolist()}
+    for row, ref in enumerate(rows["ref"].tolist()):
+        rows["address"][row], rows["older"][row] = shared.get(ref, (0, 0))
     decided = decisions(rows, sets, settings.threshold, order, settings.max_all_pairs_cluster)
     tables = []
     for n, part in enumerate(parts):

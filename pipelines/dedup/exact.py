@@ -1,11 +1,13 @@
-"""Exact duplicates: the same record, the same address, the same text.
+"""Exact duplicates: the same record, the same text. And captures of one address, which are copies where their texts are.
 
 Rows of all documents are grouped by key; only groups of two or more go on, and one resolution over those says, kind
-after kind, which document is kept: the newest capture of an address, else the first in the declared order.
+after kind, which document is kept: the first in the declared order, but never an older capture of an address before the
+newest. That an address was captured again removes nothing by itself, unless `same_address` is newest: the comments of a
+thread and the chunks of a book have one address.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +26,11 @@ from textmill.pipelines.dedup.packed import (
     owned,
     run_starts,
 )
-from textmill.pipelines.web.address import canonical_url
+from textmill.pipelines.web.address import canonical_url, is_web_address
 
 KEYED = np.dtype([("kind", "u1"), ("key_high", "<u8"), ("key_low", "<u8"), *MEMBER_FIELDS])
 REMOVED = np.dtype([("ref", "<u8"), ("kept", "<u8"), ("kind", "u1")])
+ADDRESSED = np.dtype([("ref", "<u8"), ("address", "<u8"), ("older", "u1")])    # captured more than once; older: not the newest
 
 
 def member_rows(documents: pa.RecordBatch, lengths: np.ndarray, first_ref: int, priority: Sequence[str]) -> np.ndarray:
@@ -45,14 +48,14 @@ def member_rows(documents: pa.RecordBatch, lengths: np.ndarray, first_ref: int, 
 
 
 def keyed_rows(members: np.ndarray, documents: pa.RecordBatch, content_hashes: pa.Array, kept: np.ndarray,
-               turn: Pass, partitions: int) -> Iterator[tuple[int, bytes]]:
-    """(partition, packed KEYED rows): for each kept document its keys, of all kinds that equal keys prove, of this pass.
+               kinds: Sequence[Kind], turn: Pass, partitions: int) -> Iterator[tuple[int, bytes]]:
+    """(partition, packed KEYED rows): for each kept document its keys of these kinds, of this pass.
 
     `documents` has the columns of `key_columns`, `content_hashes` is fixed_size_binary(16). A document without a key of a
     kind, such as one without an address, has no row of that kind.
     """
-    for lane, low, high in turn.ranges(len(KEYS)):
-        kind = list(KEYS)[lane]
+    for lane, low, high in turn.ranges(len(kinds)):
+        kind = kinds[lane]
         rows, keys = KEYS[kind].of(members, documents, content_hashes)
         chosen = np.zeros(len(rows), bool)
         chosen[owned(keys[:, 0], low, high)] = True
@@ -66,9 +69,9 @@ def keyed_rows(members: np.ndarray, documents: pa.RecordBatch, content_hashes: p
 
 
 def _address_keys(urls: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that have an address, and the BLAKE2b-128 of its canonical form as uint64[n, 2]."""
+    """Rows that have a web address, and the BLAKE2b-128 of its canonical form as uint64[n, 2]. "N/A" is none."""
     given = urls.to_pylist()
-    rows = [row for row, url in enumerate(given) if url]
+    rows = [row for row, url in enumerate(given) if url and is_web_address(url)]
     digests = b"".join(hashlib.blake2b(canonical_url(given[row]).encode("utf-8", "surrogatepass"), digest_size=16).digest()
                        for row in rows)
     return np.array(rows, np.int64), np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
@@ -107,31 +110,55 @@ KEYS: dict[Kind, Key] = {
 }
 
 
+def exact_kinds(names: Collection[str]) -> list[Kind]:
+    """The kinds of these names that have keys, in the order of KINDS."""
+    return [kind for kind in KEYS if kind.name in names]
+
+
 def key_columns() -> list[str]:
     """The columns of `documents` that `member_rows` and all keys need."""
     return list(dict.fromkeys(["id", "date", "source", *(name for key in KEYS.values() for name in key.columns)]))
 
 
-def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(REMOVED, MEMBER): each removed document with the one it is a copy of; and every document named there.
+class Resolved(NamedTuple):
+    """What equal keys say, each sorted by reference."""
 
-    `keyed` are the rows of all groups of two or more, and any others, in any order. Both results are sorted by
-    reference. The kept document of one kind may be removed by a later kind; one removed by an earlier kind takes no part
-    in the later.
-    Needs memory for the rows in groups only.
+    removed: np.ndarray         # REMOVED: each removed document, and the one it is a copy of
+    named: np.ndarray           # MEMBER: every document named there
+    addressed: np.ndarray       # ADDRESSED: documents whose address another has too
+
+
+def resolve(keyed: np.ndarray, order: tuple[str, ...], newest_only: bool = False) -> Resolved:
+    """Which documents are copies by their keys.
+
+    `keyed` are the rows of all groups of two or more, and any others, in any order. The kept document of one kind may be
+    removed by a later kind; one removed by an earlier kind takes no part in the later. With `newest_only`, older captures of
+    an address are removed. Needs memory for the rows in groups only.
     """
     removed = [np.zeros(0, REMOVED)]
     gone = np.zeros(0, np.uint64)
+    addressed = np.zeros(0, ADDRESSED)
     for kind in KEYS:
         rows = keyed[keyed["kind"] == kind.code]
         rows = rows[~np.isin(rows["ref"], gone)]
-        by_date = tuple(name for name in order if name not in ("oldest", "newest"))
-        declared = ("newest", *by_date) if kind.newest_is_kept else order
-        rows = rows[in_order(rows, declared, (rows["key_high"], rows["key_low"]))]
+        keys = (rows["key_high"], rows["key_low"])
+        if kind is URL:
+            declared = ("newest", *(name for name in order if name not in ("oldest", "newest")))
+            rows = rows[in_order(rows, declared, keys)]
+        else:
+            rows = rows[in_order(rows, order, (*keys, older(addressed, rows["ref"])))]
         starts = run_starts(rows["key_high"], rows["key_low"])
         sizes = np.diff(starts, append=len(rows))
         first = np.repeat(starts, sizes)
         goes = first != np.arange(len(rows))
+        if kind is URL:
+            shared = np.repeat(sizes, sizes) > 1
+            addressed = np.zeros(int(shared.sum()), ADDRESSED)
+            addressed["ref"], addressed["address"] = rows["ref"][shared], rows["key_low"][shared]
+            addressed["older"] = (rows["date"] != rows["date"][first])[shared]     # of one date, none is older
+            addressed = np.sort(addressed, order="ref")
+            if not newest_only:
+                continue
         found = np.zeros(int(goes.sum()), REMOVED)
         found["ref"], found["kept"], found["kind"] = rows["ref"][goes], rows["ref"][first[goes]], kind.code
         removed.append(found)
@@ -143,4 +170,23 @@ def resolve(keyed: np.ndarray, order: tuple[str, ...]) -> tuple[np.ndarray, np.n
     members = np.zeros(len(rows), MEMBER)
     for name in MEMBER.names or ():
         members[name] = rows[name]
-    return result, members
+    return Resolved(result, members, addressed)
+
+
+def older(addressed: np.ndarray, refs: np.ndarray) -> np.ndarray:
+    """[len(refs)] 1 where a document is an older capture of its address, else 0."""
+    return _field(addressed, refs, "older")
+
+
+def address(addressed: np.ndarray, refs: np.ndarray) -> np.ndarray:
+    """[len(refs)] a number that captures of one address share, else 0."""
+    return _field(addressed, refs, "address")
+
+
+def _field(addressed: np.ndarray, refs: np.ndarray, name: str) -> np.ndarray:
+    values = np.zeros(len(refs), ADDRESSED[name])
+    if len(addressed):
+        place = addressed["ref"].searchsorted(refs).clip(max=len(addressed) - 1)
+        known = addressed["ref"][place] == refs
+        values[known] = addressed[name][place[known]]
+    return values

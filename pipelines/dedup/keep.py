@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.dedup.jaccard import Jaccards
-from textmill.pipelines.dedup.kinds import EXACT, KINDS, NEAR
+from textmill.pipelines.dedup.kinds import EXACT, KINDS, NEAR, URL
 from textmill.pipelines.dedup.packed import MEMBER_FIELDS, in_order, run_starts, words_to_ids
 from textmill.pipelines.dedup.shingle_sets import ShingleSets
 from textmill.pipelines.dedup.verify import chunks, in_rounds
 
 # A member of a cluster: `kind` 0 takes part in the choice; others were removed earlier as copies of `kept`.
-CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8")])
+CLUSTERED = np.dtype([("root", "<u8"), *MEMBER_FIELDS, ("kind", "u1"), ("kept", "<u8"), ("address", "<u8"), ("older", "u1")])
 DECISION = np.dtype([("ref", "<u8"), ("cluster_high", "<u8"), ("cluster_low", "<u8"), ("kept_high", "<u8"),
                      ("kept_low", "<u8"), ("kind", "u1"), ("similarity", "<f8"), ("cluster_size", "<u4")])
 
@@ -28,12 +28,12 @@ def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order:
               all_pairs: int) -> np.ndarray:
     """DECISION rows of all members of some whole clusters, sorted by reference.
 
-    `similarity` is that with the kept document; NaN where it was never computed: kept documents, older captures of an
-    address, and records stored twice.
+    `similarity` is that with the kept document; NaN where it was never computed: kept documents, records stored twice, and
+    older captures of an address that went whatever their text. An older capture is kept only where no newer one is like it.
     """
     rows = clustered[np.lexsort((-clustered["kind"].astype(np.int8), clustered["ref"]))]
     rows = rows[run_starts(rows["ref"])]
-    rows = rows[in_order(rows, order, (rows["root"],))]
+    rows = rows[in_order(rows, order, (rows["root"], rows["older"]))]
     kept, similarity = _choice(rows, sets, threshold, all_pairs)
     by_ref = np.argsort(rows["ref"])
     earlier = np.flatnonzero(rows["kind"])
@@ -46,6 +46,8 @@ def decisions(clustered: np.ndarray, sets: ShingleSets, threshold: float, order:
                                    np.where(kept[target[earlier]] == target[earlier], 1.0, similarity[target[earlier]]))
     kept = kept[target]
     kinds = np.where(rows["kind"] > 0, rows["kind"], np.where(kept == np.arange(len(rows)), 0, NEAR.code))
+    again = np.isin(kinds, (EXACT.code, NEAR.code)) & (rows["address"] > 0) & (rows["address"] == rows["address"][kept])
+    kinds[again] = URL.code
     starts = run_starts(rows["root"])
     sizes = np.diff(starts, append=len(rows))
     by_id = np.lexsort((rows["id_low"], rows["id_high"], rows["root"]))

@@ -123,6 +123,13 @@ def ids_to_words(ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(text), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
+def within(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Which values occur in an ascending array, in time for the values and not for the array."""
+    if not len(ascending):
+        return np.zeros(len(values), bool)
+    return ascending.take(ascending.searchsorted(values), mode="clip") == values
+
+
 def words_to_ids(high: np.ndarray, low: np.ndarray) -> pa.Array:
     """The inverse of `ids_to_words`: strings."""
     digits = np.stack([high, low], axis=1).astype(">u8").tobytes().hex().encode()
@@ -141,6 +148,7 @@ def in_order(members: np.ndarray, order: tuple[str, ...], first: tuple[np.ndarra
         "longest": -members["length"].astype(np.int64),
         "oldest": np.where(date == NO_DATE, np.iinfo(np.int64).max, date),
         "newest": np.where(date == NO_DATE, np.iinfo(np.int64).max, -np.maximum(date, NO_DATE + 1)),
+        "first": members["ref"],
     }
     keys = [*first, *(columns[name] for name in order), members["id_high"], members["id_low"], members["ref"]]
     return np.lexsort(keys[::-1])

@@ -10,17 +10,27 @@ from textmill.pipelines.contract.stage import Engine
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND
-from textmill.pipelines.dedup.exact import KEYED, KEYS
+from textmill.pipelines.dedup.exact import KEYED, exact_kinds
 from textmill.pipelines.dedup.files import DONE, Grouping, file_name, read_rows
 from textmill.pipelines.dedup.forest import TREE
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION
 from textmill.pipelines.dedup.settings import DedupSettings, memory_for
 from textmill.pipelines.dedup.steps import FOREST_FILE, SearchRun, held_file
-from textmill.pipelines.dedup.transforms import Cluster, Keep, MeetExactly, MeetInBands, Resolve, StoreSets, UniteBuckets
+from textmill.pipelines.dedup.transforms import (
+    Cluster,
+    Common,
+    Keep,
+    MeetExactly,
+    MeetInBands,
+    Resolve,
+    StoreSets,
+    UniteBuckets,
+)
 from textmill.pipelines.dedup.verify import HELD
 
 WORTH_A_WORKER = 5_000      # documents: starting a process for each of seven pipelines takes longer than grouping fewer
 RESULT = "decisions"
+SAMPLE = 20_000             # documents among which common shingles are counted
 STEPS = tuple(step + DONE for step in ("exact", "resolve", "bands", "buckets", "sets", "forest", RESULT))      # as they end
 
 
@@ -51,13 +61,15 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
             _run(engine, elements, transform, workers)
             work.write(step + DONE, b"")
 
-    exact = cut("exact", len(KEYS) * KEYED.itemsize * documents)
+    exact = cut("exact", len(exact_kinds(settings.kinds)) * KEYED.itemsize * documents)
     passes(exact, parts, lambda number: MeetExactly(run, exact, number))
     once("resolve", {"names": [exact.names()]}, Resolve(run, exact))
     bands = cut("bands", settings.banding()[0] * BAND.itemsize * documents)
     passes(bands, parts, lambda number: MeetInBands(run, bands, number))
     distinct = cut("buckets", bands.bytes())
     passes(distinct, bands.names(), lambda number: UniteBuckets(bands, distinct, number))
+    if settings.common is not None:
+        once("common", {"parts": parts}, Common(run, min(1.0, SAMPLE / max(1, documents))))
     once("sets", {"parts": parts, "names": distinct.names()}, StoreSets(run, distinct))
     once("forest", {"names": distinct.names()}, Cluster(run, distinct))
     members = len(read_rows(work, FOREST_FILE, TREE))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 SIGNATURE = 120        # permutations in a stored signature
+COMMON_ROWS = 100       # documents that a shingle may stand in, whatever share they are
 
-Standing = Literal["source", "longest", "oldest", "newest"]
+Standing = Literal["source", "longest", "oldest", "newest", "first"]
+KindName = Literal["record", "url", "exact", "near"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,15 @@ class DedupSettings:
 
     threshold: float = 0.8
     """Exact Jaccard of shingle sets at or above which two documents are duplicates."""
+    kinds: tuple[KindName, ...] = ("record", "url", "exact", "near")
+    """What counts as a copy."""
+    same_address: Literal["similar", "newest"] = "similar"
+    """Older captures of an address go where their text is like a newer one's; or, with newest, whatever their text."""
+    min_shingles: int = 6
+    """Texts of fewer distinct shingles (ten terms have six) are copies of equal texts only."""
+    common: float | None = None
+    """A shingle in more than this share of the documents, and in more than COMMON_ROWS, is part of a template: it does not
+    count when texts are compared. null: every shingle counts."""
     recall: float = 0.99
     """Share of pairs at the threshold that must become candidates: chooses bands and rows."""
     bands: int | None = None
@@ -64,6 +75,14 @@ class DedupSettings:
             yield f"max_rounds: {self.max_rounds} must be at least 1"
         if self.max_all_pairs_cluster < 2:
             yield f"max_all_pairs_cluster: {self.max_all_pairs_cluster} must be at least 2"
+        if len(set(self.kinds)) < len(self.kinds):
+            yield f"kinds: {', '.join(self.kinds)} names one twice; name each at most once"
+        if self.same_address == "newest" and "url" not in self.kinds:
+            yield "same_address: newest needs the kind url; add it to kinds"
+        if self.min_shingles < 1:
+            yield f"min_shingles: {self.min_shingles} must be at least 1"
+        if self.common is not None and not 0 < self.common < 1:
+            yield f"common: {self.common} is a share of the documents, above 0 and below 1"
         if len(set(self.order)) < len(self.order):
             yield f"order: {', '.join(self.order)} names one twice; name each at most once"
         if {"oldest", "newest"} <= set(self.order):

@@ -47,7 +47,7 @@ class Decisions(NamedTuple):
 class Dedup(Stage[DedupSettings, None, list[Decisions]]):
     """The stage that writes `duplicates`: which documents are copies, of which kept document, and how similar."""
 
-    name, version = "dedup", 3
+    name, version = "dedup", 4
     reads = (EXTRACT, MEASURE, SCREEN)
     columns: ClassVar = {"documents": ["id", "source"], "signals": ["language"], "verdicts": ["kept"]}
     libraries = ("regex", "xxhash")

@@ -18,11 +18,25 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.dedup.bands import BAND, band_rows, signature_matrix
 from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates, distinct
-from textmill.pipelines.dedup.exact import KEYED, REMOVED, groups_of_two_or_more, key_columns, keyed_rows, member_rows, resolve
+from textmill.pipelines.dedup.common import common_hashes, packed_sample, without
+from textmill.pipelines.dedup.exact import (
+    ADDRESSED,
+    KEYED,
+    REMOVED,
+    address,
+    exact_kinds,
+    groups_of_two_or_more,
+    key_columns,
+    keyed_rows,
+    member_rows,
+    older,
+    resolve,
+)
 from textmill.pipelines.dedup.files import Grouping, read_rows, rows_of_part, write_rows
 from textmill.pipelines.dedup.forest import TREE, root_of
 from textmill.pipelines.dedup.keep import CLUSTERED, DECISION, decisions
-from textmill.pipelines.dedup.packed import MEMBER, Pass, by_partition, joined, mixed, owned, split
+from textmill.pipelines.dedup.kinds import NEAR
+from textmill.pipelines.dedup.packed import MEMBER, Pass, by_partition, ids_to_words, joined, mixed, owned, split, within
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.shingle_sets import INDEX, ShingleSets, write_sets
 from textmill.pipelines.dedup.verify import HELD, compared, fullest
@@ -32,7 +46,8 @@ from textmill.pipelines.text.words import read_words
 
 OrderedPart = tuple[int, Task]
 Packed = tuple[int, bytes]
-REMOVED_FILE, NAMED_FILE, FOREST_FILE, SETS = "removed", "named", "forest", "sets"
+REMOVED_FILE, NAMED_FILE, ADDRESSED_FILE, FOREST_FILE, COMMON_FILE, SETS = (
+    "removed", "named", "addressed", "forest", "common", "sets")
 HELD_TAG = "held"
 
 
@@ -60,7 +75,8 @@ def _keys(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int)
     for documents, signals, verdicts in _read(run.data, task, {
             "documents": key_columns(), "signals": ["content_hash", "word_count"], "verdicts": ["kept"]}):
         members = member_rows(documents, _lengths(signals), first, run.settings.source_priority)
-        yield from keyed_rows(members, documents, signals["content_hash"], _flags(verdicts), turn, partitions)
+        yield from keyed_rows(members, documents, signals["content_hash"], _flags(verdicts),
+                              exact_kinds(run.settings.kinds), turn, partitions)
         first += documents.num_rows
 
 
@@ -71,15 +87,15 @@ def store_groups(partition: tuple[int, Iterable[bytes]], grouping: Grouping, num
 
 
 def resolve_groups(names: list[str], run: SearchRun, grouping: Grouping) -> None:
-    """Write `removed` and `named`: the exact copies, and every document these rows mention."""
+    """Write `removed`, `named` and `addressed`: the exact copies, what these rows mention, what shares its address."""
     rows = [np.zeros(0, KEYED), *(read_rows(grouping.folder, name, KEYED) for name in names)]
-    removed, named = resolve(np.concatenate(rows), run.settings.order)
-    write_rows(run.work, REMOVED_FILE, removed)
-    write_rows(run.work, NAMED_FILE, named)
+    resolved = resolve(np.concatenate(rows), run.settings.order, run.settings.same_address == "newest")
+    for name, found in zip((REMOVED_FILE, NAMED_FILE, ADDRESSED_FILE), resolved, strict=True):
+        write_rows(run.work, name, found)
 
 
 def bands_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
-    """(partition, packed BAND rows) of the part's documents that are kept, not exact copies, and have words."""
+    """(partition, packed BAND rows) of the part's documents that are kept, not exact copies, and long enough."""
     ordinal, task = part
     return gathered(_bands(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
 
@@ -90,7 +106,9 @@ def _bands(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int
     for signals, verdicts in _read(run.data, task, {"signals": ["minhash", "shingles"], "verdicts": ["kept"]}):
         refs = np.uint64(first) + np.arange(signals.num_rows, dtype=np.uint64)
         first += signals.num_rows
-        left = _flags(verdicts) & (signals["shingles"].to_numpy() > 0) & ~np.isin(refs, removed)
+        left = _flags(verdicts) & (signals["shingles"].to_numpy() >= run.settings.min_shingles) & ~np.isin(refs, removed)
+        if NEAR.name not in run.settings.kinds:
+            left[:] = False
         signatures = signature_matrix(signals["minhash"])[left]
         yield from band_rows(signatures, refs[left], *run.settings.banding(), turn, partitions)
 
@@ -118,17 +136,38 @@ def candidates_of_file(name: str, source: Grouping) -> Iterator[Packed]:
     return candidates(read_rows(source.folder, name, LINK))
 
 
+def common_of_part(part: OrderedPart, run: SearchRun, share: float) -> Iterator[Packed]:
+    """(0, packed shingle hashes) of the documents that the hash of their id chooses as a sample of this share."""
+    ordinal, task = part
+    refs = []
+    first = ordinal << 32
+    for documents, verdicts in _read(run.data, task, {"documents": ["id"], "verdicts": ["kept"]}):
+        chosen = _flags(verdicts) & (mixed(ids_to_words(documents["id"])[:, 1]) < np.uint64(min(share, 1 - 2**-53) * 2**64))
+        refs.append(np.uint64(first) + np.flatnonzero(chosen).astype(np.uint64))
+        first += documents.num_rows
+    for members, _, hashes in _shingled(ordinal, task, np.concatenate(refs), run, np.zeros(0, np.uint64)) if refs else ():
+        yield 0, packed_sample(len(members), hashes)
+
+
+def store_common(met: tuple[int, Iterable[bytes]], run: SearchRun, share: float) -> None:
+    """Store the shingles that do not count, from the samples of all parts."""
+    assert run.settings.common is not None
+    write_rows(run.work, COMMON_FILE, common_hashes(met[1], share, run.settings.common))
+
+
 def store_sets(met: tuple[int, dict[str, Iterable]], run: SearchRun) -> None:
     """Shingles the candidates of one part again, by the function that measured them, and stores their sets."""
     ordinal, columns = met
     refs = np.unique(joined(columns["wanted"], np.dtype("<u8")))
     (task,) = columns["parts"]
     if len(refs):
-        write_sets(run.sets, ordinal, _shingled(ordinal, task, refs, run))
+        common = read_rows(run.work, COMMON_FILE, np.dtype("<u8")) if run.work.exists(COMMON_FILE) else np.zeros(0, np.uint64)
+        write_sets(run.sets, ordinal, _shingled(ordinal, task, refs, run, common))
 
 
-def _shingled(ordinal: int, task: Task, refs: np.ndarray,
-              run: SearchRun) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: SearchRun,
+              common: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(MEMBER rows, offsets, hashes) of these documents of a part: their shingles without the common ones."""
     first = ordinal << 32
     for documents, signals in _read(run.data, task, {
             "documents": ["id", "date", "source", "text"], "signals": ["word_count"]}):
@@ -137,7 +176,7 @@ def _shingled(ordinal: int, task: Task, refs: np.ndarray,
         members = member_rows(documents, _lengths(signals), first, run.settings.source_priority)[rows.to_numpy()]
         texts = documents["text"].take(rows)
         for start, end in slices(texts):
-            yield members[start:end], *shingle_hashes(read_words(texts[start:end].to_pylist()))
+            yield members[start:end], *without(common, *shingle_hashes(read_words(texts[start:end].to_pylist())))
         first += documents.num_rows
 
 
@@ -182,37 +221,32 @@ def members_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, numbe
     """(partition, packed CLUSTERED rows) of the part's documents that are in a cluster, by the cluster's root."""
     ordinal, _ = part
     trees = read_rows(run.work, FOREST_FILE, TREE)
-    named, removed = (rows_of_part(read_rows(run.work, name, dtype), ordinal)
-                      for name, dtype in ((NAMED_FILE, MEMBER), (REMOVED_FILE, REMOVED)))
+    named, removed, addressed = (rows_of_part(read_rows(run.work, name, dtype), ordinal) for name, dtype in (
+        (NAMED_FILE, MEMBER), (REMOVED_FILE, REMOVED), (ADDRESSED_FILE, ADDRESSED)))
     index_file = f"{ordinal:08d}.index"
     index = read_rows(run.sets, index_file, INDEX) if run.sets.exists(index_file) else np.zeros(0, INDEX)
-    rows = clustered_rows(named, removed, index, trees)
+    rows = clustered_rows(named, removed, addressed, index, trees)
     ((_, low, high),) = list(Pass(number, grouping.passes).ranges(1))
     rows = rows[owned(mixed(rows["root"]), low, high)]
     return by_partition(rows, mixed(rows["root"]), grouping.partitions)
 
 
-def clustered_rows(named: np.ndarray, removed: np.ndarray, index: np.ndarray, trees: np.ndarray) -> np.ndarray:
+def clustered_rows(named: np.ndarray, removed: np.ndarray, addressed: np.ndarray, index: np.ndarray,
+                   trees: np.ndarray) -> np.ndarray:
     """CLUSTERED rows of every document in the forest: those that exact copies name, and the verified candidates.
 
-    A document that is both appears twice with equal content. All four are sorted by reference.
+    A document that is both appears twice with equal content. All five are sorted by reference.
     """
-    near = index[_within(trees["ref"], index["ref"])]
+    near = index[within(trees["ref"], index["ref"])]
     rows = np.zeros(len(named) + len(near), CLUSTERED)
     for name in MEMBER.names or ():
         rows[name] = np.concatenate([named[name], near[name]])
     rows["root"] = root_of(trees, rows["ref"])
-    gone = np.flatnonzero(_within(removed["ref"], rows["ref"]))
+    gone = np.flatnonzero(within(removed["ref"], rows["ref"]))
     found = removed[removed["ref"].searchsorted(rows["ref"][gone])]
     rows["kind"][gone], rows["kept"][gone] = found["kind"], found["kept"]
+    rows["address"], rows["older"] = address(addressed, rows["ref"]), older(addressed, rows["ref"])
     return rows
-
-
-def _within(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Which values occur in an ascending array, in time for the values and not for the array."""
-    if not len(ascending):
-        return np.zeros(len(values), bool)
-    return ascending.take(ascending.searchsorted(values), mode="clip") == values
 
 
 def decide(partition: tuple[int, Iterable[bytes]], run: SearchRun) -> Iterator[Packed]:

@@ -67,6 +67,21 @@ class UniteBuckets(beam.PTransform):
             | "Distinct" >> beam.Map(steps.store_distinct, self.grouping, self.number))
 
 
+class Common(beam.PTransform):
+    """parts → the shingles that too many documents have to tell copies by, from a sample of this share."""
+
+    def __init__(self, run: SearchRun, share: float):
+        super().__init__()
+        self.run, self.share = run, share
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        return (
+            parts
+            | "Sample" >> beam.FlatMap(steps.common_of_part, self.run, self.share)
+            | "Meet" >> beam.GroupByKey()
+            | "Common" >> beam.Map(steps.store_common, self.run, self.share))
+
+
 class StoreSets(beam.PTransform):
     """{parts, names of distinct bucket files} → the shingle sets of all candidates, part by part."""
 

@@ -1,8 +1,12 @@
-"""Content hashes, word 5-gram shingles and MinHash signatures: what dedup compares.
+r"""Content hashes, shingles of five terms and MinHash signatures: what dedup compares.
 
-Anyone can make the same signature without this code: split into words as words.py says, lower-case them character by
-character, join each run of five by single spaces, and give the UTF-8 bytes to datasketch 2.0 as
-`MinHash(num_perm=120, seed=1, scheme="affine32", hashfunc=lambda b: xxhash.xxh3_64_intdigest(b) & 0xFFFFFFFF)`.
+A term is a word, a symbol, or a change of indentation. Words alone would make C, C++ and C# one text, and functions that
+differ in an operator or in what a loop encloses; in prose, symbols are rare and lines stand at the margin.
+
+Anyone can make the same signature without this code: take the words as words.py says, each character of `\p{S}` or
+`#%&*/@[\]{}`, and before a line that begins further in than the line before it ⇥, further out ⇤ (empty lines do not count);
+lower-case them character by character, join each run of five by single spaces, and give the UTF-8 bytes to datasketch 2.0
+as `MinHash(num_perm=120, seed=1, scheme="affine32", hashfunc=lambda b: xxhash.xxh3_64_intdigest(b) & 0xFFFFFFFF)`.
 """
 
 import hashlib
@@ -14,10 +18,11 @@ from functools import cache
 import numpy as np
 import xxhash
 
-from textmill.pipelines.text.characters import WORD
+from textmill.pipelines.text.characters import NEWLINE, SYMBOL
 from textmill.pipelines.text.words import Words
 
-SHINGLE = 5             # words, as FineWeb
+SHINGLE = 5             # terms, as FineWeb takes words
+INWARD, OUTWARD = ord("⇥"), ord("⇤")
 PERMUTATIONS = 120
 EMPTY = 0xFFFFFFFF      # every value of the signature of a text without words, as in datasketch
 
@@ -26,23 +31,23 @@ _BLOCK = 1024
 
 
 def content_hashes(texts: Sequence[str]) -> list[bytes]:
-    """BLAKE2b-128 of each text in NFC with white space collapsed and cut at both ends; nothing else is folded."""
-    return [hashlib.blake2b(" ".join(unicodedata.normalize("NFC", text).split()).encode(), digest_size=16).digest()
+    """BLAKE2b-128 of each text in NFC, without white space at both ends, lines ending in LF; nothing else is folded."""
+    return [hashlib.blake2b(unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip().encode(), digest_size=16).digest()
             for text in texts]
 
 
 def shingle_hashes(words: Words) -> tuple[np.ndarray, np.ndarray]:
     """(offsets [D + 1] int64, hashes uint64): the distinct shingles of each text, ascending.
 
-    A text of one to four words is one shingle, a text without words has none. 64 bits, so that Jaccard similarity
+    A text of one to four terms is one shingle, a text without terms has none. 64 bits, so that Jaccard similarity
     counted on these sets is exact: among a million shingles a collision has a probability of 3 in 10^8.
     """
-    written, starts, ends = _written(words)
-    count = words.word_count
+    written, starts, ends, term_offsets = _terms(words)
+    count = np.diff(term_offsets)
     shingles = np.where(count > 0, np.maximum(count - SHINGLE + 1, 1), 0)
     offsets = np.concatenate([[0], np.cumsum(shingles)])
-    first = np.arange(offsets[-1]) + np.repeat(words.word_offsets[:-1] - offsets[:-1], shingles)
-    last = np.minimum(first + SHINGLE, np.repeat(words.word_offsets[1:], shingles)) - 1
+    first = np.arange(offsets[-1]) + np.repeat(term_offsets[:-1] - offsets[:-1], shingles)
+    last = np.minimum(first + SHINGLE, np.repeat(term_offsets[1:], shingles)) - 1
     digest = xxhash.xxh3_64_intdigest
     hashes = np.fromiter((digest(written[start:end]) for start, end
                           in zip(starts[first].tolist(), ends[last].tolist(), strict=True)), np.uint64, len(first))
@@ -84,13 +89,43 @@ def permutations() -> tuple[np.ndarray, np.ndarray]:
     return multipliers[:, None], addends[:, None]
 
 
-def _written(words: Words) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """All words in lower case with one space between them, in UTF-8, and the byte places of each."""
-    letters = np.flatnonzero(words.flags & WORD)
-    number = np.searchsorted(words.word_starts, letters, side="right") - 1
-    spaced = np.full(len(letters) + len(words.word_starts), 0x20, np.uint32)
-    spaced[np.arange(len(letters)) + number] = words.lower[letters]
+def _terms(words: Words) -> tuple[bytes, np.ndarray, np.ndarray, np.ndarray]:
+    """All terms in lower case with one space between them, in UTF-8; the byte places of each; offsets [D + 1] of texts."""
+    symbols = np.flatnonzero(_is_symbol(words))
+    inward, outward = _indented(words)
+    starts = np.concatenate([inward, outward, words.word_starts, symbols])
+    sizes = np.concatenate([np.ones(len(inward) + len(outward), np.int64), words.word_characters,
+                            np.ones(len(symbols), np.int64)])
+    order = np.argsort(starts, kind="stable")           # a change of indentation before what stands at its place
+    starts, sizes = starts[order], sizes[order]
+    places = np.cumsum(sizes + 1) - sizes - 1
+    spaced = np.full(int(sizes.sum()) + len(sizes), 0x20, np.uint32)
+    within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    spaced[np.repeat(places, sizes) + within] = words.lower[np.repeat(starts, sizes) + within]
+    changes = np.empty(len(order), np.int64)
+    changes[order] = places                             # places by term, in the order before sorting
+    spaced[changes[: len(inward)]] = INWARD
+    spaced[changes[len(inward) : len(inward) + len(outward)]] = OUTWARD
     written = spaced.tobytes().decode("utf-32-le").encode()
     ends = np.flatnonzero(np.frombuffer(written, np.uint8) == 0x20)
-    starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
-    return written, starts, ends
+    begins = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+    return written, begins, ends, np.append(np.searchsorted(starts, words.text_starts), len(starts))
+
+
+def _is_symbol(words: Words) -> np.ndarray:
+    """[C] whether a character is a symbol, or punctuation that code is written with."""
+    points = words.code_points
+    return ((words.flags & SYMBOL) != 0) | ((points < len(_CODE)) & _CODE[np.minimum(points, len(_CODE) - 1)])
+
+
+_CODE = np.isin(np.arange(128), [ord(character) for character in "#%&*/@[\\]{}"])
+
+
+def _indented(words: Words) -> tuple[np.ndarray, np.ndarray]:
+    """Starts of the lines that begin further in, and of those further out, than the line before them in their text."""
+    breaks = np.flatnonzero(words.flags & NEWLINE)
+    before = np.searchsorted(breaks, words.line_starts)
+    begins = np.where(before > 0, breaks[before - 1] + 1, 0) if len(breaks) else np.zeros(len(before), np.int64)
+    change = np.diff(words.line_starts - begins, prepend=0)
+    change[words.line_offsets[:-1][words.line_count > 0]] = 0
+    return words.line_starts[change > 0], words.line_starts[change < 0]

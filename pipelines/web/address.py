@@ -39,6 +39,11 @@ def host(url: str | None) -> str | None:
     return ascii_host(name) if name else None
 
 
+def is_web_address(url: str) -> bool:
+    """Whether it is an http or https URL with a host; "N/A", "null", "-" and a bare path are none."""
+    return url[:8].lower().startswith(("http://", "https://")) and host(url) is not None
+
+
 def ascii_host(name: str) -> str | None:
     """A host's name in lower case and ASCII where it can be, without the final dot; None where nothing is left."""
     name = name.lower()

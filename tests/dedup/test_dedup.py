@@ -21,9 +21,27 @@ def answers(tables):
     return Counter(tuple(row.values()) for table in tables for row in table.to_pylist())
 
 
-def standing(p, settings=SETTINGS):
+def standing(p, older=False, settings=SETTINGS):
     rank = settings.source_priority.index(p.source) if p.source in settings.source_priority else 9
-    return rank, -p.length, p.date or "9", p.id
+    return older, rank, -p.length, p.date or "9", p.id
+
+
+def older_captures(pages):
+    """The ids of pages whose address has a newer capture; one without a date is older than one with."""
+    dates = defaultdict(set)
+    for p in pages:
+        if p.url and p.kept:
+            dates[p.url].add(p.date or "")
+    return {p.id for p in pages if p.url and p.kept and (p.date or "") < max(dates[p.url])}
+
+
+def gone_by_text(pages, older):
+    """The ids of pages whose very text another has that stands before them."""
+    texts = defaultdict(dict)
+    for p in pages:
+        if p.kept:
+            texts[p.content][p.id] = p
+    return {p.id for same in texts.values() for p in sorted(same.values(), key=lambda p: standing(p, p.id in older))[1:]}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -31,7 +49,8 @@ def test_every_removal_is_proved_and_no_copy_stands_beside_its_twin(seed, tmp_pa
     pages = world(seed)
     tables, links, _ = deduplicate([pages], SETTINGS, str(tmp_path))
     rows = tables[0].to_pylist()
-    by_id = {}
+    by_id, older = {}, older_captures(pages)
+    gone = gone_by_text(pages, older)
     for p, row in zip(pages, rows, strict=True):
         assert row["id"] == p.id
         if row["kind"] is None:
@@ -48,22 +67,25 @@ def test_every_removal_is_proved_and_no_copy_stands_beside_its_twin(seed, tmp_pa
         assert its_row["kind"] is None and its_row["cluster"] == row["cluster"]     # what is named does stay
         if row["kind"] is None:
             assert row["kept_id"] == p.id and row["similarity"] is None
-        elif row["kind"] in ("exact", "near"):
-            assert row["similarity"] == jaccard(p, stays) >= 0.8
-        else:
+        elif row["kind"] == "record":
             assert row["similarity"] is None
-    assert {len(c) for c in clusters.values()} > {2, 3}
+        else:
+            assert row["similarity"] == jaccard(p, stays) >= 0.8
+            assert (row["kind"] == "url") == (p.url is not None and p.url == stays.url)
+            assert not (stays.id in older and p.url == stays.url and p.id not in older)       # the newest is what stays
+    assert {len(c) for c in clusters.values()} > {2, 3} and older
     for name, members in clusters.items():
         assert name == min(p.id for p, _ in members)
         assert {row["cluster_size"] for _, row in members} == {len(members)}
-        chosen = sorted((p for p, row in members if row["kind"] in (None, "near")), key=standing)
+        left = {p.id: p for p, _ in members if p.id not in gone}
+        chosen = sorted(left.values(), key=lambda p: standing(p, p.id in older))
         kept = []
         for p in chosen:        # the greedy cover, by brute force
             if not any(jaccard(p, k) >= 0.8 for k in kept):
                 kept.append(p)
         assert {p.id for p, row in members if row["kind"] is None} == {p.id for p in kept}
         for p, row in members:
-            if row["kind"] == "near":
+            if p.id not in gone and row["kind"] in ("near", "url"):
                 assert row["kept_id"] == min(kept, key=lambda k: (-jaccard(p, k), k.id)).id
     # pairs that share a bucket small enough to be compared whole are in one cluster exactly when Jaccard says so
     refs = {n: (p, row) for n, (p, row) in enumerate(zip(pages, rows, strict=True))}
@@ -93,7 +115,7 @@ def test_answers_depend_on_neither_order_nor_parts_nor_passes_nor_partitions(see
     assert same == truth
 
 
-def test_record_then_url_then_exact_then_near(tmp_path):
+def captures():
     text = range(1000, 1100)
     old = page(text, 1, url="https://a.example/x", date="2020-01-01T00:00:00Z", length=900)
     new = page(range(100), 2, url="https://A.example/x#top", date="2021-01-01T00:00:00Z", length=10)
@@ -101,19 +123,66 @@ def test_record_then_url_then_exact_then_near(tmp_path):
     near = page([*range(90), 1, *range(500, 505)], 4, length=30)         # 90 of 105 shingles
     alone = page(range(5000, 5050), 5)
     out = page(text, 6, content=old.content, kept=False)
+    return old, new, same, near, alone, out
+
+
+def kinds_of(tables):
+    return [(row["kind"], row["kept_id"], row["similarity"]) for table in tables for row in table.to_pylist()]
+
+
+def test_record_then_url_then_exact_then_near(tmp_path):
+    old, new, same, near, alone, out = captures()
+    parts = [[old, new, new], [same, near, alone, out]]
+    tables, _, _ = deduplicate(parts, DedupSettings(same_address="newest"), str(tmp_path))
+    assert kinds_of(tables) == [
+        ("url", near.id, None), ("exact", near.id, 90 / 105), ("record", near.id, None), ("near", near.id, 90 / 105),
+        (None, near.id, None), (None, None, None), (None, None, None)]
+    members = [row for table in tables for row in table.to_pylist()][:5]
+    assert {row["cluster"] for row in members} == {min(old.id, new.id, same.id, near.id)}
+    assert {row["cluster_size"] for row in members} == {5}
+
+
+def test_captures_of_an_address_are_copies_where_their_texts_are(tmp_path):
+    old, new, same, near, alone, out = captures()
     tables, _, _ = deduplicate([[old, new, new], [same, near, alone, out]], DedupSettings(), str(tmp_path))
-    cluster, size = min(old.id, new.id, same.id, near.id), 5
-    rows = [row for table in tables for row in table.to_pylist()]
-    assert {row.pop("contained_in") for row in rows} == {row.pop("containment") for row in rows} == {None}
-    assert rows == [
-        {"id": old.id, "cluster": cluster, "kept_id": near.id, "kind": "url", "similarity": None, "cluster_size": size},
-        {"id": new.id, "cluster": cluster, "kept_id": near.id, "kind": "exact", "similarity": 90 / 105, "cluster_size": size},
-        {"id": new.id, "cluster": cluster, "kept_id": near.id, "kind": "record", "similarity": None, "cluster_size": size},
-        {"id": same.id, "cluster": cluster, "kept_id": near.id, "kind": "near", "similarity": 90 / 105, "cluster_size": size},
-        {"id": near.id, "cluster": cluster, "kept_id": near.id, "kind": None, "similarity": None, "cluster_size": size},
-        {"id": alone.id, "cluster": None, "kept_id": None, "kind": None, "similarity": None, "cluster_size": None},
-        {"id": out.id, "cluster": None, "kept_id": None, "kind": None, "similarity": None, "cluster_size": None},
-    ]
+    assert kinds_of(tables) == [
+        (None, None, None), ("exact", near.id, 90 / 105), ("record", near.id, None), ("near", near.id, 90 / 105),
+        (None, near.id, None), (None, None, None), (None, None, None)]
+    thread = [page(range(100 * n, 100 * n + 60), n, url="https://a.example/thread") for n in range(5)]
+    again = page([*range(55), *range(900, 905)], 9, url="https://a.example/thread", date="2020-01-01T00:00:00Z", length=9)
+    tables, _, _ = deduplicate([[*thread, again]], DedupSettings(), str(tmp_path / "thread"))      # the shorter, and newer
+    assert kinds_of(tables) == [("url", again.id, 55 / 65), *[(None, None, None)] * 4, (None, again.id, None)]
+
+
+def test_what_is_no_web_address_is_none(tmp_path):
+    for n, url in enumerate(["N/A", "null", "-", "unknown", "/index.html", "example.com", "mailto:a@b.example", "http://", ""]):
+        pages = [page(range(100 * m, 100 * m + 60), m, url=url, date=f"202{m}-01-01T00:00:00Z") for m in range(3)]
+        tables, _, _ = deduplicate([pages], DedupSettings(same_address="newest"), str(tmp_path / str(n)))
+        assert kinds_of(tables) == [(None, None, None)] * 3, url
+
+
+@pytest.mark.parametrize("off", ["record", "url", "exact", "near"])
+def test_a_kind_that_is_switched_off_removes_nothing(off, tmp_path):
+    kinds = tuple(kind for kind in ("record", "url", "exact", "near") if kind != off)
+    pages = world(7)
+    tables, _, _ = deduplicate([pages], DedupSettings(kinds=kinds), str(tmp_path))
+    found = Counter(kind for kind, _, _ in kinds_of(tables))
+    assert off not in found and all(found[kind] for kind in kinds if not (off == "near" and kind == "url")), found
+
+
+def test_texts_shorter_than_min_shingles_are_copies_of_equal_texts_only(tmp_path):
+    short = [page(range(5), n, length=5 - n) for n in range(3)]
+    equal = page(range(5), 9, content=short[0].content, length=1)
+    assert kinds_of(deduplicate([[*short, equal]], DedupSettings(), str(tmp_path / "a"))[0]) == [
+        (None, short[0].id, None), (None, None, None), (None, None, None), ("exact", short[0].id, 1.0)]
+    assert [kind for kind, _, _ in kinds_of(deduplicate([[*short, equal]], DedupSettings(min_shingles=5), str(tmp_path / "b"))[0])] == [
+        None, "near", "near", "exact"]
+
+
+def test_the_first_may_be_what_stays(tmp_path):
+    pages = [page(range(100), n, length=n + 1) for n in range(3)]
+    assert kinds_of(deduplicate([pages], DedupSettings(order=("first",)), str(tmp_path))[0]) == [
+        (None, pages[0].id, None), ("near", pages[0].id, 1.0), ("near", pages[0].id, 1.0)]
 
 
 def test_a_chain_carries_no_stranger_along(tmp_path):

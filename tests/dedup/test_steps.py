@@ -30,11 +30,12 @@ def written_world(seed):
     vocabulary = ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(3000)]
     world = []
     for _ in range(60):
-        words = rng.choices(vocabulary, k=rng.randint(60, 150))
+        words, url = rng.choices(vocabulary, k=rng.randint(60, 150)), None
         for _ in range(rng.choice([1, 1, 2, 5])):
             text = " ".join(words)
             source, date = rng.choice(["web", "books"]), f"2024-0{rng.randint(1, 9)}-01T00:00:00Z"
-            url = f"https://site{rng.randint(0, 60)}.example/" if rng.random() < .8 else None
+            if url is None or rng.random() < .6:
+                url = f"https://site{rng.randint(0, 60)}.example/" if rng.random() < .8 else None
             made = page([], rng.random(), url=url, date=date, source=source, length=len(words),
                         content=content_hashes([text])[0], kept=rng.random() < .9)
             _, hashes = shingle_hashes(read_words([text]))
@@ -106,7 +107,7 @@ def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
         find_copies(BeamEngine(), data, work, tasks, DedupSettings(passes=passes, max_memory_gb=memory))
         found.append(Counter(tuple(row.values()) for table in decided(tasks, pages, work) for row in table.to_pylist()))
     assert found[0] == found[1] == found[2]
-    assert len({row[1] for row in found[0]}) > 20 and any(row[6] for row in found[0])      # clusters, and a contained page
+    assert len({row[1] for row in found[0]}) > 15 and any(row[6] for row in found[0])      # clusters, and a contained page
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path):

@@ -14,6 +14,8 @@ from textmill.pipelines.text.words import read_words
 
 TEXTS = [
     "",
+    "  if (a != b) {\n    x += 1;\n  }\n\n  C++, C# and a<b\nout",
+    "first\n  second\n  third\n\n   \nfourth\n fifth",
     " \n ",
     "... !!!",
     "one",
@@ -29,21 +31,28 @@ TEXTS = [
 ]
 
 
-def slow_words(text: str) -> list[str]:
-    """The definition, character by character, for letters and digits of these texts."""
+def slow_terms(text: str) -> list[str]:
+    """The definition, line by line and character by character, for letters and digits of these texts."""
     nospace = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
-    joined = regex.findall(rf"(?V1)[{nospace}&&\p{{L}}]\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}_]--[{nospace}]]+", text)
-    return ["".join("σ" if c in "Σς" else c.lower()[0] for c in word) for word in joined]
+    term = rf"(?V1)[{nospace}&&\p{{L}}]\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}_]--[{nospace}]]+|[\p{{S}}#%&*/@\[\\\]{{}}]"
+    terms, before = [], None
+    for line in text.split("\n"):
+        if line.strip():
+            indent = len(line) - len(line.lstrip())
+            terms += [] if before in (None, indent) else ["⇥" if indent > before else "⇤"]
+            before = indent
+            terms += ["".join("σ" if c in "Σς" else c.lower()[0] for c in one) for one in regex.findall(term, line)]
+    return terms
 
 
 def slow_shingles(text: str) -> list[bytes]:
-    words = slow_words(text)
-    return [" ".join(words[n:n + 5]).encode() for n in range(max(1, len(words) - 4))] if words else []
+    terms = slow_terms(text)
+    return [" ".join(terms[n:n + 5]).encode() for n in range(max(1, len(terms) - 4))] if terms else []
 
 
 def random_text(seed: int) -> str:
     source = random.Random(seed)
-    alphabet = "aäbcdeéß ğ,.\n\t -ЖжИ水車川กน0123İΣσς🙂"
+    alphabet = "aäbcdeéß ğ,.\n\t -ЖжИ水車川กน0123İΣσς🙂+=<#%&*/@[\\]{}()!\n  "
     return "".join(source.choice(alphabet) for _ in range(source.randrange(400)))
 
 
@@ -81,9 +90,22 @@ def test_jaccard_of_shingle_sets_is_exact():
     assert (len(first & second), len(first | second)) == (3, 5)
 
 
-def test_content_hash_folds_white_space_and_normal_form_only():
-    plain = hashlib.blake2b("Ça tourne bien".encode(), digest_size=16).digest()
-    assert content_hashes(["Ça tourne bien", "  Ça\n\ntourne\u00a0bien ", "C\u0327a tourne bien"]) == [plain] * 3
-    different = content_hashes(["ça tourne bien", "Ça tourne bien.", "Çatournebien", ""])
-    assert len({plain, *different}) == 5
+def test_content_hash_folds_line_ends_and_normal_form_only():
+    plain = hashlib.blake2b("Ça tourne\nbien".encode(), digest_size=16).digest()
+    assert content_hashes(["Ça tourne\nbien", "  Ça tourne\r\nbien \n", "C\u0327a tourne\nbien"]) == [plain] * 3
+    different = content_hashes(["ça tourne\nbien", "Ça tourne\nbien.", "Ça tourne bien", "Ça tourne\n  bien", "Ça  tourne\nbien", ""])
+    assert len({plain, *different}) == 7
     assert content_hashes([""]) == [hashlib.blake2b(b"", digest_size=16).digest()]
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("C", "C++"), ("C", "C#"), ("a<b", "a>b"), ("def f(a, b):\n    return a + b", "def f(a, b):\n    return a * b"),
+    ("for x in y:\n    f(x)\n    g(x)\n", "for x in y:\n    f(x)\ng(x)\n")])
+def test_texts_that_differ_in_what_matters_have_other_shingles(one, other):
+    offsets, hashes = shingle_hashes(read_words([one, other]))
+    assert hashes[:offsets[1]].tolist() != hashes[offsets[1]:].tolist()
+
+
+def test_wider_indentation_is_the_same_program():
+    offsets, hashes = shingle_hashes(read_words(["if a:\n  b\n  if c:\n    d\ne", "if a:\n\tb\n\tif c:\n\t\td\ne"]))
+    assert hashes[:offsets[1]].tolist() == hashes[offsets[1]:].tolist()
