@@ -63,8 +63,9 @@ class Blocks:
             first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
             if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
                 raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
-            starts.append(first + row * self.length)
-            ends.append(last + row * self.length)
+            joined = (first[1:] == last[:-1]) & _continues(spans)
+            starts.append(first[np.append(True, ~joined)[:len(first)]] + row * self.length)
+            ends.append(last[np.append(~joined, True)[:len(last)]] + row * self.length)
         ids = np.stack(tokens).astype(np.int64)
         if ids.max() >= self.vocab_size:
             raise ModelError(f"{self.folder}: token {ids.max()} is outside the vocabulary of {self.vocab_size}; "
@@ -72,6 +73,15 @@ class Blocks:
         targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends))
         return Batch(torch.from_numpy(ids), torch.from_numpy(targets), lengths, tuple(entries),
                      int((targets != NO_TARGET).sum()))
+
+
+def _continues(spans: pa.StructArray) -> np.ndarray:
+    """For each span but the first, whether it is a later piece of the document that the span before it is of.
+
+    Pieces joined are the document's text, so two that touch are one stretch: attention sees across, and the token at the
+    joint has a target."""
+    ids, pieces = spans.field("id").to_numpy(zero_copy_only=False), spans.field("piece").to_numpy()
+    return (ids[1:] == ids[:-1]) & (pieces[1:] > pieces[:-1])
 
 
 class PackedMixture:
