@@ -27,8 +27,11 @@ class Batch:
         return self.tokens.numel()
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on `device`, copied before this returns: the tensors are in pageable memory, which
-        a copy that is still under way would read after it was freed (wrong ids on MPS, pytorch#139550)."""
+        """The same batch with its tensors on `device`, where they are when this returns.
+
+        They come from pageable memory, which a copy still under way would read after it was freed: wrong ids on MPS
+        (pytorch#139550).
+        """
         return Batch(self.tokens.to(device), self.targets.to(device), self.lengths, self.entries, self.target_count)
 
 

@@ -7,6 +7,7 @@ have seen, and further passes go on in the same order. Streams are memory-mapped
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET
+from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET, SHARES
 from textmill.model import ModelError
 from textmill.model.data.batch import Batch, next_tokens
 
@@ -32,6 +33,7 @@ class Blocks:
             raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
         self.length, self.vocab_size = int(first["block"]), int(first["vocab_size"])
         self.end_of_text, self.tokenizer_sha256 = int(first["end_of_text"]), first["tokenizer_sha256"]
+        self.shares = _shares(first)
         self._batches = [batch for _, _, batches in streams for batch in batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
 
@@ -49,6 +51,17 @@ class Blocks:
         stop = len(self) if limit is None else min(limit, len(self))
         for start in range(0, stop, batch):
             yield self.read(range(start, min(start + batch, stop)))
+
+    def documents(self, limit: int | None = None) -> dict[str, int]:
+        """How many documents each entry has in the first `limit` blocks (in all, where None)."""
+        ids: defaultdict[str, set[str]] = defaultdict(set)
+        left = len(self) if limit is None else limit
+        for batch in self._batches:
+            some = batch.slice(0, left)
+            left -= some.num_rows
+            for entry, spans in zip(some.column("entry").to_pylist(), some.column("spans"), strict=True):
+                ids[entry].update(spans.values.field("id").to_pylist())
+        return {entry: len(of_entry) for entry, of_entry in ids.items()}
 
     def read(self, numbers: Sequence[int]) -> Batch:
         """These blocks as one batch."""
@@ -85,7 +98,7 @@ def _continues(spans: pa.StructArray) -> np.ndarray:
 
 
 class PackedMixture:
-    """A `blocks/<mixture>/` folder: blocks to train on, blocks held out, and the tokenizer they were made with."""
+    """A `blocks/<mixture>/` folder: blocks to train on, blocks held out (or none), and the tokenizer they were made with."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -93,6 +106,8 @@ class PackedMixture:
             raise ModelError(f"there is no folder {folder}; pack the mixture, or point --blocks at a copied folder")
         self.tokenizer = self.folder / "tokenizer.json"
         self.train, self.validation = Blocks(self.folder / "train"), Blocks(self.folder / "validation")
+        if not len(self.train):
+            raise ModelError(f"{self.train.folder} holds no blocks; pack more tokens")
         if not self.tokenizer.is_file():
             raise ModelError(f"there is no {self.tokenizer}; copy the whole folder, the tokenizer belongs to it")
         digest = hashlib.sha256(self.tokenizer.read_bytes()).hexdigest()
@@ -115,8 +130,9 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        schema, parts = manifest.get("schema", MANIFEST_SCHEMA), manifest["parts"]
-        rows = sum(int(part["rows"]) for part in parts if (part["path"], part["sha256"]))
+        schema = manifest.get("schema", MANIFEST_SCHEMA)
+        parts = [{"path": str(part["path"]), "rows": int(part["rows"]), "sha256": str(part["sha256"])}
+                 for part in manifest["parts"]]
     except FileNotFoundError:
         raise ModelError(f"there is no {path}: pack writes it last, so let pack finish, or copy the whole folder") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -124,9 +140,8 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
     if schema != MANIFEST_SCHEMA:
         raise ModelError(f"{path} was written in schema {schema}, this version reads {MANIFEST_SCHEMA}; update textmill, "
                          "or pack the mixture with this version")
-    if not rows:
-        cure = "raise the share `validation` of the mixture" if folder.name == "validation" else "pack more tokens"
-        raise ModelError(f"{folder} holds no blocks; {cure}")
+    if not parts:
+        raise ModelError(f"{folder} holds no blocks; pack more tokens")
     return parts
 
 
@@ -161,4 +176,13 @@ def _metadata(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
     missing = [name for name in METADATA if name not in values]
     if missing:
         raise ModelError(f"{path} does not say its {', '.join(missing)}; pack the mixture again")
-    return {name: values[name] for name in METADATA}
+    return {name: values[name] for name in (*METADATA, SHARES) if name in values}
+
+
+def _shares(metadata: dict[str, str]) -> dict[str, float]:
+    """The recipe's share of each entry; empty where blocks were packed before they said so, or say it wrongly."""
+    try:
+        shares = {entry: float(share) for entry, share in json.loads(metadata[SHARES]).items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+    return shares if all(0 < share <= 1 for share in shares.values()) else {}

@@ -33,5 +33,6 @@ METADATA = (
     "end_of_text",          # the id that separates documents and fills padding
     "tokenizer_sha256",     # of tokenizer.json, hex
 )
+SHARES = "shares"           # a further key of newer streams: the recipe's share of each entry, a JSON object
 
 NO_TARGET = -100        # of a position where nothing is to be predicted: torch's default `ignore_index`
