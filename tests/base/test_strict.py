@@ -70,3 +70,18 @@ def test_an_old_name_is_taken_with_one_sentence():
         assert parse(Renamed, {"nodes": 5}, "s") == Renamed(5)
     with pytest.raises(SettingsError, match="'nodes' is now called 'max_nodes', and both are given"):
         parse(Renamed, {"nodes": 5, "max_nodes": 6}, "s")
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("{a: 1}: 2", "a key is a list or a mapping"), ("[a]: 2", "a key is a list or a mapping"), ("? !!binary aGk=\n: 1\n", "unknown key"),
+    ("a: " + "[" * 5000, "too deep"), ("a: 2026-13-45", "not valid YAML"), ("a: 0x" + "f" * 5000, "more than 300 digits"),
+    ("a: " + "9" * 5000, "not valid YAML"), ('a: "\\ud800"', "half a character"), ("a: !!python/name:os.system x", "not valid YAML"),
+    ("a: !!int x", "not valid YAML"), ("a: !!bool x", "not valid YAML"), ("a: !!timestamp x", "not valid YAML")])
+def test_a_strange_value_is_a_sentence_that_names_its_file(tmp_path, text, problem):
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=rf"f\.yaml.*{problem}"):
+        parse(Outer, read_yaml(tmp_path / "f.yaml"), str(tmp_path / "f.yaml"))
+
+
+def test_a_whole_number_that_is_no_float_is_a_problem():
+    assert len(problems({"size": 1, "inner": {"a": {"share": 10**400}}})) == 1

@@ -28,28 +28,53 @@ class SettingsError(TextmillError):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML (or JSON) file; SettingsError where there is no file, bad YAML, a key twice or no mapping."""
+    """The mapping in a YAML (or JSON) file; SettingsError where there is no file, bad YAML, a key twice or no mapping.
+
+    Its texts can be written as UTF-8, and its whole numbers have at most 300 digits.
+    """
     import yaml  # a checkpoint loads on a machine without it
 
     class Loader(yaml.SafeLoader):
         """SafeLoader that refuses a key given twice: YAML would keep the last in silence."""
 
+    def refused(problem: str, node: Any) -> Exception:
+        return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
     def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise refused("a key is a list or a mapping; write one word or number, in quotes if it has brackets", key)
         pairs = [(loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
                  for key, value in node.value]
         if len({key for key, _ in pairs}) < len(pairs):
             twice = next(key for n, (key, _) in enumerate(pairs) if key in [k for k, _ in pairs[:n]])
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} given twice", node.start_mark)
+            raise refused(f"key {twice!r} given twice", node)
         return dict(pairs)
 
+    def whole(loader: Any, node: Any) -> int:
+        value: int = loader.construct_yaml_int(node)
+        if value.bit_length() > 1000:       # Python refuses to print a much longer one
+            raise refused("a number has more than 300 digits", node)
+        return value
+
+    def text(loader: Any, node: Any) -> str:
+        value: str = loader.construct_scalar(node)
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise refused("a text has half a character (a surrogate); write the whole one", node)
+        return value
+
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    Loader.add_constructor("tag:yaml.org,2002:int", whole)
+    Loader.add_constructor("tag:yaml.org,2002:str", text)
     try:
         loaded = yaml.load(Path(path).read_text("utf-8"), Loader=Loader)
     except FileNotFoundError:
         raise SettingsError([f"{path}: there is no such file; check the path"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: cannot be read ({error})"]) from None
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise SettingsError([f"{path}: not valid YAML: lists and mappings lie too deep in each other"]) from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:      # of dates, tags and bases that are none
         raise SettingsError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(loaded, dict):
         raise SettingsError([f"{path}: must be a mapping of keys to values, is {type(loaded).__name__}"])
@@ -93,7 +118,7 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         return {key: _convert(arguments[1], item, f"{where}.{key}", problems) for key, item in value.items()}
     if kind is Any:
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 1024:
         return float(value)
     plain = origin or kind
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
