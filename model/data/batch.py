@@ -1,6 +1,6 @@
 """A batch of blocks, and the targets of next-token prediction.
 
-Guarantee: a target is the next token of the same span, never of another document.
+Guarantee: a target is the next token of the same stretch of one document, never of another document.
 """
 
 from dataclasses import dataclass
@@ -27,20 +27,23 @@ class Batch:
         return self.tokens.numel()
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on `device`."""
-        return Batch(self.tokens.to(device, non_blocking=True), self.targets.to(device, non_blocking=True),
-                     self.lengths, self.entries, self.target_count)
+        """The same batch with its tensors on `device`, where they are when this returns.
+
+        They come from pageable memory, which a copy still under way would read after it was freed: wrong ids on MPS
+        (pytorch#139550).
+        """
+        return Batch(self.tokens.to(device), self.targets.to(device), self.lengths, self.entries, self.target_count)
 
 
 def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
     """Targets (same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
 
-    `tokens` is int64 (blocks, length); span n covers positions [starts[n], ends[n]) of the flattened tokens.
+    `tokens` is int64 (blocks, length); stretch n covers positions [starts[n], ends[n]) of the flattened tokens.
     """
     flat = tokens.ravel()
     change = np.zeros(len(flat) + 1, np.int64)
     np.add.at(change, starts, 1)
-    np.add.at(change, ends - 1, -1)                       # a span's last token has nothing to predict
+    np.add.at(change, ends - 1, -1)                       # a stretch's last token has nothing to predict
     targets = np.where(np.cumsum(change[:-1]) > 0, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
     borders = np.arange(0, len(flat) + 1, tokens.shape[1])
     edges = np.unique(np.concatenate([starts, ends, borders]))

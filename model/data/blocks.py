@@ -7,6 +7,7 @@ have seen, and further passes go on in the same order. Streams are memory-mapped
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET
+from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET, SHARES
 from textmill.model import ModelError
 from textmill.model.data.batch import Batch, next_tokens
 
@@ -32,6 +33,7 @@ class Blocks:
             raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
         self.length, self.vocab_size = int(first["block"]), int(first["vocab_size"])
         self.end_of_text, self.tokenizer_sha256 = int(first["end_of_text"]), first["tokenizer_sha256"]
+        self.shares = _shares(first)
         self._batches = [batch for _, _, batches in streams for batch in batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
 
@@ -50,6 +52,17 @@ class Blocks:
         for start in range(0, stop, batch):
             yield self.read(range(start, min(start + batch, stop)))
 
+    def documents(self, limit: int | None = None) -> dict[str, int]:
+        """How many documents each entry has in the first `limit` blocks (in all, where None)."""
+        ids: defaultdict[str, set[str]] = defaultdict(set)
+        left = len(self) if limit is None else limit
+        for batch in self._batches:
+            some = batch.slice(0, left)
+            left -= some.num_rows
+            for entry, spans in zip(some.column("entry").to_pylist(), some.column("spans"), strict=True):
+                ids[entry].update(spans.values.field("id").to_pylist())
+        return {entry: len(of_entry) for entry, of_entry in ids.items()}
+
     def read(self, numbers: Sequence[int]) -> Batch:
         """These blocks as one batch."""
         tokens, entries, starts, ends = [], [], [], []
@@ -63,8 +76,9 @@ class Blocks:
             first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
             if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
                 raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
-            starts.append(first + row * self.length)
-            ends.append(last + row * self.length)
+            joined = (first[1:] == last[:-1]) & _continues(spans)
+            starts.append(first[np.append(True, ~joined)[:len(first)]] + row * self.length)
+            ends.append(last[np.append(~joined, True)[:len(last)]] + row * self.length)
         ids = np.stack(tokens).astype(np.int64)
         if ids.max() >= self.vocab_size:
             raise ModelError(f"{self.folder}: token {ids.max()} is outside the vocabulary of {self.vocab_size}; "
@@ -74,8 +88,17 @@ class Blocks:
                      int((targets != NO_TARGET).sum()))
 
 
+def _continues(spans: pa.StructArray) -> np.ndarray:
+    """For each span but the first, whether it is a later piece of the document that the span before it is of.
+
+    Pieces joined are the document's text, so two that touch are one stretch: attention sees across, and the token at the
+    joint has a target."""
+    ids, pieces = spans.field("id").to_numpy(zero_copy_only=False), spans.field("piece").to_numpy()
+    return (ids[1:] == ids[:-1]) & (pieces[1:] > pieces[:-1])
+
+
 class PackedMixture:
-    """A `blocks/<mixture>/` folder: blocks to train on, blocks held out, and the tokenizer they were made with."""
+    """A `blocks/<mixture>/` folder: blocks to train on, blocks held out (or none), and the tokenizer they were made with."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -83,6 +106,8 @@ class PackedMixture:
             raise ModelError(f"there is no folder {folder}; pack the mixture, or point --blocks at a copied folder")
         self.tokenizer = self.folder / "tokenizer.json"
         self.train, self.validation = Blocks(self.folder / "train"), Blocks(self.folder / "validation")
+        if not len(self.train):
+            raise ModelError(f"{self.train.folder} holds no blocks; pack more tokens")
         if not self.tokenizer.is_file():
             raise ModelError(f"there is no {self.tokenizer}; copy the whole folder, the tokenizer belongs to it")
         digest = hashlib.sha256(self.tokenizer.read_bytes()).hexdigest()
@@ -105,8 +130,9 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        schema, parts = manifest.get("schema", MANIFEST_SCHEMA), manifest["parts"]
-        rows = sum(int(part["rows"]) for part in parts if (part["path"], part["sha256"]))
+        schema = manifest.get("schema", MANIFEST_SCHEMA)
+        parts = [{"path": str(part["path"]), "rows": int(part["rows"]), "sha256": str(part["sha256"])}
+                 for part in manifest["parts"]]
     except FileNotFoundError:
         raise ModelError(f"there is no {path}: pack writes it last, so let pack finish, or copy the whole folder") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -114,9 +140,8 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
     if schema != MANIFEST_SCHEMA:
         raise ModelError(f"{path} was written in schema {schema}, this version reads {MANIFEST_SCHEMA}; update textmill, "
                          "or pack the mixture with this version")
-    if not rows:
-        cure = "raise the share `validation` of the mixture" if folder.name == "validation" else "pack more tokens"
-        raise ModelError(f"{folder} holds no blocks; {cure}")
+    if not parts:
+        raise ModelError(f"{folder} holds no blocks; pack more tokens")
     return parts
 
 
@@ -151,4 +176,13 @@ def _metadata(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
     missing = [name for name in METADATA if name not in values]
     if missing:
         raise ModelError(f"{path} does not say its {', '.join(missing)}; pack the mixture again")
-    return {name: values[name] for name in METADATA}
+    return {name: values[name] for name in (*METADATA, SHARES) if name in values}
+
+
+def _shares(metadata: dict[str, str]) -> dict[str, float]:
+    """The recipe's share of each entry; empty where blocks were packed before they said so, or say it wrongly."""
+    try:
+        shares = {entry: float(share) for entry, share in json.loads(metadata[SHARES]).items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+    return shares if all(0 < share <= 1 for share in shares.values()) else {}

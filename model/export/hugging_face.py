@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
-from textmill.model.training.checkpoint import latest, load_model
+from textmill.model.training.checkpoint import latest, load_model, save_tensors
 
 TOLERANCE = 1e-4        # largest difference of a logit in float32; measured differences are below 1e-5
 
@@ -30,8 +29,7 @@ def export(run: str | Path, to: str | Path) -> str:
         raise ModelError(f"{to} is there already and not empty; name another folder with --to")
     model = load_model(checkpoint, torch.device("cpu")).eval()
     target.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.contiguous() for name, weight in model.published().items()}, target / "model.safetensors",
-              metadata={"format": "pt"})
+    save_tensors(target / "model.safetensors", model.published(), {"format": "pt"})
     end = model.end_of_text
     for name, value in (("config.json", model.config), ("generation_config.json", {
             "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": True})):

@@ -1,13 +1,21 @@
-"""Checkpoints of a run: safetensors and JSON only, written atomically, and resumed only by the same run.
+"""Checkpoints of a run: safetensors and JSON only, written atomically, every file under a checksum.
 
-A run's folder holds `step-00000120/` (config.json in the form of transformers, model.safetensors, optimizer.safetensors,
-state.json), the tokenizer and log.jsonl. A checkpoint is written under a name of its own and renamed, so a folder named
-`step-…` is complete; the one before it is removed after that.
+A run's folder holds `step-00000120/` (FILES, and SHA256SUMS of them, which `sha256sum -c` checks), the tokenizer and
+log.jsonl. A checkpoint is written under a name of its own and renamed, so a folder named `step-…` is complete; older ones
+than the last few are removed after that. One whose bytes are no longer what was written is named, and the one before it is
+used. Nothing is ever removed that training did not write.
+
+Names and layout of the weights are ours, so the configuration is called decoder.json: transformers, which would fail on
+them, looks for config.json. `export` writes a folder that it opens.
 """
 
+import hashlib
 import json
 import os
+import re
 import shutil
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +24,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
 from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
 from textmill.model.training.settings import RunSettings
+
+CONFIG, WEIGHTS, OPTIMIZER, STATE = FILES = ("decoder.json", "model.safetensors", "optimizer.safetensors", "state.json")
+SUMS = "SHA256SUMS"
+LOG = "log.jsonl"
+_NAME = re.compile(r"step-\d{8}")
 
 
 @dataclass(frozen=True)
@@ -51,44 +65,98 @@ class State:
 
 
 def latest(run: Path) -> Path | None:
-    """The run's checkpoint with the most steps."""
-    return max((path for path in run.glob("step-*") if path.is_dir()), default=None)
+    """The run's undamaged checkpoint with the most steps; None where it has none at all.
+
+    A warning names each damaged one that is passed over. ModelError where all are damaged.
+    """
+    found = _checkpoints(run)[::-1]
+    for checkpoint in found:
+        if not (problem := damage(checkpoint)):
+            return checkpoint
+        if checkpoint == found[-1]:
+            raise _not_resumable(checkpoint, problem)
+        warnings.warn(f"{checkpoint} is damaged ({problem}); the checkpoint before it is used", stacklevel=2)
+    return None
+
+
+def damage(checkpoint: Path) -> str | None:
+    """What of a checkpoint is not as it was written; None where all is."""
+    try:
+        sums = _sums(checkpoint)
+        stored = (checkpoint / SUMS).read_text("ascii")
+    except OSError as error:
+        return f"{Path(error.filename or SUMS).name} cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return f"{SUMS} is not what was written"
+    wrong = [name for name, line in zip(FILES, sums, strict=True) if line not in stored]
+    return None if stored == "".join(sums) else f"{(wrong or [SUMS])[0]} is not what was written"
 
 
 def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimizer]) -> Path:
-    """Write a checkpoint whole, then remove older ones."""
-    final = run / f"step-{state.step:08d}"
-    draft = run / f".draft-{state.step:08d}"
+    """Write a checkpoint whole, then remove all but the last `keep_checkpoints`, and any of more steps: they were damaged."""
+    final, draft = run / f"step-{state.step:08d}", run / f".draft-{state.step:08d}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(_on_host(model.state_dict()), draft / "model.safetensors")
-    save_file(_on_host(state_of(optimizers)), draft / "optimizer.safetensors")
-    _write_json(draft / "config.json", decoder_of(model).config)
-    _write_json(draft / "state.json", state.to_json())
+    _write_json(draft / CONFIG, decoder_of(model).config)
+    _write_json(draft / STATE, state.to_json())
+    save_tensors(draft / WEIGHTS, model.state_dict())
+    save_tensors(draft / OPTIMIZER, state_of(optimizers))
+    (draft / SUMS).write_text("".join(_sums(draft)), "ascii")
     for path in draft.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
-    for path in run.iterdir():
-        if path != final and path.name.startswith(("step-", ".draft-")):
-            shutil.rmtree(path)
+    if final.exists():                      # it was damaged, or holds something of the user's
+        for name in (*FILES, SUMS):
+            (draft / name).replace(final / name)
+        draft.rmdir()
+    else:
+        draft.rename(final)
+    before = [path for path in _checkpoints(run) if path.name <= final.name]
+    for path in _checkpoints(run):
+        if path not in before[-state.settings.keep_checkpoints:]:
+            _remove(path)
+    for path in run.glob(".draft-*"):
+        shutil.rmtree(path)
     return final
 
 
+def remove_run(run: Path) -> None:
+    """Remove what training wrote into a run's folder; what else lies there stays."""
+    for path in _checkpoints(run):
+        _remove(path)
+    for path in run.glob(".draft-*"):
+        shutil.rmtree(path)
+    for name in (LOG, *TOKENIZER_FILES):
+        (run / name).unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file as readable as any file written here: safetensors gives 0600 from version 0.8 on."""
+    path.touch()                            # by the umask
+    mode = path.stat().st_mode
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    path.chmod(mode)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
-    """What state.json says of a run with such settings. ModelError where it is damaged or of another version."""
+    """What state.json says of a run with such settings. ModelError where it is of another kind of run or version."""
     try:
-        return State.from_json(json.loads((checkpoint / "state.json").read_text("utf-8")), settings)
+        return State.from_json(json.loads((checkpoint / STATE).read_text("utf-8")), settings)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
-        raise _not_resumable(checkpoint, error) from None
+        raise _not_resumable(checkpoint, _first_line(error)) from None
 
 
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
     try:
-        model = build(json.loads((checkpoint / "config.json").read_text("utf-8")))
-        model.load_state_dict(load_file(checkpoint / "model.safetensors"))
+        model = build(json.loads((checkpoint / CONFIG).read_text("utf-8")))
+        model.load_state_dict(load_file(checkpoint / WEIGHTS))
     except Exception as error:
         raise ModelError(f"{checkpoint} holds no model that can be read ({_first_line(error)}); train it again") from None
     return model.to(device)
@@ -97,26 +165,47 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
 def resume(checkpoint: Path, model: nn.Module, optimizers: list[NamedOptimizer]) -> None:
     """Put a model and its optimizers where the checkpoint left them."""
     try:
-        model.load_state_dict(load_file(checkpoint / "model.safetensors"))
-        restore(optimizers, load_file(checkpoint / "optimizer.safetensors"))
+        model.load_state_dict(load_file(checkpoint / WEIGHTS))
+        restore(optimizers, load_file(checkpoint / OPTIMIZER))
     except Exception as error:
-        raise _not_resumable(checkpoint, error) from None
+        raise _not_resumable(checkpoint, _first_line(error)) from None
 
 
 def differences(before: State, now: State) -> list[str]:
-    """What keeps a run from being taken up with other settings or sources, in words; empty where nothing does."""
+    """What keeps a run from being taken up with other settings or sources, in words; empty where nothing does.
+
+    More steps make a run longer, and how often it is looked at or saved shapes no weight.
+    """
     was, is_ = asdict(before.settings), asdict(now.settings)
+    free = {"validation_every", "save_every", "keep_checkpoints"}
+    if (now.settings.steps or 0) > (before.settings.steps or 0):
+        free.add("steps")
     changed = [name for name in {**before.sources, **now.sources} if before.sources.get(name) != now.sources.get(name)]
-    return ([f"{name} was {was[name]}, is {is_[name]}" for name in is_ if was[name] != is_[name]]
+    return ([f"{name} was {was[name]}, is {is_[name]}" for name in is_ if was[name] != is_[name] and name not in free]
             + [f"the {name} have changed" for name in changed])
 
 
-def _not_resumable(checkpoint: Path, error: Exception) -> ModelError:
-    return ModelError(f"{checkpoint} cannot be taken up ({_first_line(error)}); remove it, or train into another folder")
+def _checkpoints(run: Path) -> list[Path]:
+    """All checkpoints in a run's folder, oldest first; a folder with none of their files is something else."""
+    return sorted(path for path in run.glob("step-*")
+                  if _NAME.fullmatch(path.name) and any((path / name).is_file() for name in FILES))
 
 
-def _on_host(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def _remove(checkpoint: Path) -> None:
+    """Remove the files of a checkpoint, SHA256SUMS first (half removed it is a damaged one), and the folder if then empty."""
+    for name in (SUMS, *FILES):
+        (checkpoint / name).unlink(missing_ok=True)
+    if not any(checkpoint.iterdir()):
+        checkpoint.rmdir()
+
+
+def _sums(checkpoint: Path) -> list[str]:
+    """The lines of SHA256SUMS, by the bytes of FILES as they are now."""
+    return [f"{sha256_of(checkpoint / name)}  {name}\n" for name in FILES]
+
+
+def _not_resumable(checkpoint: Path, problem: str) -> ModelError:
+    return ModelError(f"{checkpoint} cannot be taken up ({problem}); remove it, or train into another folder")
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

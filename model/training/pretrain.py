@@ -1,35 +1,47 @@
-"""Pretraining: a new model, trained on packed blocks by the next-token loss."""
+"""Pretraining: a new model, or one that starts from another's weights, trained on packed blocks by the next-token loss."""
 
 from pathlib import Path
 
 import torch
 
+from textmill.base.blocks_format import TOKENIZER_FILES
+from textmill.model import ModelError
 from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.decoder import Decoder
 from textmill.model.architecture.shapes import SHAPES
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
+from textmill.model.training.checkpoint import STATE, WEIGHTS, damage, latest, load_model, sha256_of
 from textmill.model.training.loop import next_token_loss
 from textmill.model.training.run import Run
 from textmill.model.training.settings import TrainSettings, in_steps
 from textmill.model.training.validate import Validation, bits_per_byte, token_bytes
 
+TOKENIZER = TOKENIZER_FILES[0]
+
 
 def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, device: torch.device,
-             replace_run: bool = False) -> str:
+             replace_run: bool = False, start: str | Path | None = None) -> str:
     """Train on the folder `blocks` to the end, from the latest checkpoint in `home` where there is one; the summary line.
 
-    ModelError where the blocks are not sound or `home` holds a run of other settings or blocks, unless `replace_run`.
+    A new run begins with the weights in `start`, a checkpoint or a run's folder, where that is given. ModelError where the
+    blocks are not sound, `start` is another shape or read another tokenizer, or `home` holds a run of other settings, blocks
+    or starting weights, unless `replace_run`.
     """
     mixture = PackedMixture(blocks)
     settings, length = in_steps(settings, len(mixture.train)), mixture.train.length
-    run = Run(Path(home), settings, {"blocks": mixture.identity()}, replace_run=replace_run)
+    weights = None if start is None else starting_checkpoint(Path(start), mixture)
+    sources = {"blocks": mixture.identity()} | ({} if weights is None else {"starting weights": sha256_of(weights / WEIGHTS)})
+    run = Run(Path(home), settings, sources, replace_run=replace_run)
     if run.finished:
         return run.summary()
     architecture = ARCHITECTURES[settings.architecture]
     model = build(architecture.configuration(SHAPES[settings.shape], mixture.train.vocab_size, length,
                                              mixture.train.end_of_text))
     model.initialise(settings.seed)
+    if weights is not None:
+        start_from(model, weights)
     model.to(device)
     precision = precision_of(device)
     masking = model.masking(precision, length)
@@ -38,10 +50,46 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     def batches(step: int) -> list[Batch]:
         return mixture.train.step(step, settings.batch, settings.accumulate)
 
+    documents = mixture.validation.documents(settings.validation_blocks)
+
     def validate() -> Validation:
         held_out = mixture.validation.in_order(settings.batch, settings.validation_blocks)
-        return bits_per_byte(model, held_out, masking, sizes, device, precision)
+        return bits_per_byte(model, held_out, masking, sizes, device, precision, mixture.train.shares, documents)
 
     parameters = sum(weight.numel() for weight in model.parameters())
-    about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}")
-    return run.train(model, next_token_loss(masking), batches, validate, about, mixture.folder)
+    about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}"
+             + ("" if weights is None else f", starting from {weights}"))
+    return run.train(model, next_token_loss(masking), batches, validate if len(mixture.validation) else None, about,
+                     mixture.folder)
+
+
+def starting_checkpoint(start: Path, mixture: PackedMixture) -> Path:
+    """The checkpoint to start from: `start` itself, or the latest of that run. ModelError where its ids are not the blocks'."""
+    if (start / STATE).is_file():
+        checkpoint, run = start, start.parent
+        if problem := damage(checkpoint):
+            raise ModelError(f"{checkpoint} is damaged ({problem}); name another checkpoint with --from")
+    else:
+        found, run = latest(start), start
+        if found is None:
+            raise ModelError(f"there is no checkpoint in {start}; name a run's folder or a checkpoint with --from")
+        checkpoint = found
+    tokenizer = next((path for path in (checkpoint / TOKENIZER, run / TOKENIZER) if path.is_file()), None)
+    if tokenizer is None:
+        raise ModelError(f"there is no {run / TOKENIZER}, so its ids may differ from those of {mixture.folder}; copy it there")
+    if sha256_of(tokenizer) != mixture.train.tokenizer_sha256:
+        raise ModelError(f"{checkpoint} was trained with another tokenizer than {mixture.folder} was packed with; "
+                         "pack with the tokenizer of that run")
+    return checkpoint
+
+
+def start_from(model: Decoder, checkpoint: Path) -> None:
+    """Give a new model the weights of a checkpoint. ModelError where that is of another architecture or size.
+
+    The context may be of another length where positions are rotary: then no weight depends on it."""
+    other = load_model(checkpoint, torch.device("cpu"))
+    shapes = [{name: weight.shape for name, weight in each.state_dict().items()} for each in (model, other)]
+    if type(other) is not type(model) or other.heads != model.heads or shapes[0] != shapes[1]:
+        raise ModelError(f"{checkpoint} is a model of another architecture, shape or context than the settings and blocks ask "
+                         "for; set `shape` and `architecture` to those of its run")
+    model.load_state_dict(other.state_dict())

@@ -8,7 +8,8 @@ in the closures of loss and batches.
 
 Guarantees: on a CPU, a run that was killed and started again ends with the same bytes of weights as one that was not, if
 the batches are a function of the step and the weights; a run is taken up only with the settings and the sources it began
-with; a loss that is not a number ends the run, with the last good checkpoint kept.
+with, but for more `steps`, which make it longer: the learning rate then goes on as that length has it. A loss that is not
+a number ends the run, with the last good checkpoint kept.
 """
 
 import json
@@ -26,11 +27,20 @@ from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import decoder_of
 from textmill.model.device import precision_of
-from textmill.model.training.checkpoint import State, differences, latest, load_state, resume, save
+from textmill.model.training.checkpoint import (
+    LOG,
+    State,
+    differences,
+    latest,
+    load_state,
+    remove_run,
+    resume,
+    save,
+)
 from textmill.model.training.loop import B, Batches, Loss, M, Update, train
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.settings import RunSettings, learning_rate
-from textmill.model.training.validate import Validation
+from textmill.model.training.validate import SMALL, Validation
 
 LOG_EVERY = 10          # updates between looks at the loss: each look makes the host wait for the device
 
@@ -39,32 +49,39 @@ class Run:
     """The run in the folder `home`, new or to be gone on with. ModelError where the folder holds another kind of run.
 
     `sources`: what it trains on and the digest of that, such as {"blocks": …}. `verb` begins every line shown, `unit` is
-    that of the validation's figure. `replace_run`: a run of another kind is deleted instead.
+    that of the validation's figure. `replace_run`: a run that cannot be gone on with is deleted instead.
     """
 
     def __init__(self, home: Path, settings: RunSettings, sources: dict[str, str], verb: str = "train",
                  unit: str = "bits per byte", replace_run: bool = False):
         self.home, self.settings, self.verb, self.unit = home, settings, verb, unit
-        self.checkpoint, self.state = latest(home), State(settings, sources)
-        if self.checkpoint is not None:
-            state = load_state(self.checkpoint, type(settings))
-            changes = differences(state, self.state)
-            if not changes:
-                self.state = state
-            elif replace_run:
-                shutil.rmtree(home)
-                self.checkpoint = None
-            else:
-                raise ModelError(f"{home} holds a run of another kind ({'; '.join(changes)}): train into another folder with "
-                                 "--run, or start over with --replace")
+        self.checkpoint: Path | None = None
+        self.state = State(settings, sources)
+        try:
+            self._take_up()
+        except ModelError:
+            if not replace_run:
+                raise
+            remove_run(home)
         self.finished = self.checkpoint is not None and self.state.step == settings.steps
         self._line = StatusLine()
 
-    def train(self, model: M, loss: Loss[M, B], batches: Batches[B], validate: Callable[[], Validation], about: str,
+    def _take_up(self) -> None:
+        """Go on from the latest checkpoint, where there is one. ModelError where it is of another kind of run."""
+        if (checkpoint := latest(self.home)) is None:
+            return
+        state = load_state(checkpoint, type(self.settings))
+        if changes := differences(state, self.state):
+            raise ModelError(f"{self.home} holds a run of another kind ({'; '.join(changes)}): train into another folder with "
+                             "--run, or start over with --replace")
+        self.checkpoint, self.state = checkpoint, replace(state, settings=self.settings)
+
+    def train(self, model: M, loss: Loss[M, B], batches: Batches[B], validate: Callable[[], Validation] | None, about: str,
               tokenizer: Path) -> str:
         """Train `model` (its weights as they are before the first step, on its device) to the end; the summary line.
 
-        `about` says on a line what is trained on what; the tokenizer's files are copied from the folder `tokenizer`.
+        `validate` is None where nothing is held out. `about` says on a line what is trained on what; the tokenizer's files
+        are copied from the folder `tokenizer`.
         """
         settings, device = self.settings, decoder_of(model).device
         precision, optimizers = precision_of(device), OPTIMIZERS[settings.optimizer](model, settings.lr, settings.weight_decay)
@@ -74,22 +91,25 @@ class Run:
         for name in TOKENIZER_FILES:
             if (tokenizer / name).is_file():
                 shutil.copyfile(tokenizer / name, self.home / name)
-        with Log(self.home / "log.jsonl", self.state.step) as log:
+        with Log(self.home / LOG, self.state.step) as log:
             start = f", from step {self.state.step}" if self.state.step else ""
             self._line.print(f"{self.verb}: {about}, {device.type} in {str(precision).removeprefix('torch.')}{start}")
-            if self.state.validation_start is None:
+            if validate is None:
+                self._line.print(f"{self.verb}: nothing is held out for validation, so there are figures of training only")
+            elif self.state.validation_start is None:
                 self._validate(validate, log)
             pending: list[Update] = []                          # updates whose figures are still on the device
             clock = time.monotonic()                            # before the work of the first batch
             for update in train(model, [each.optimizer for each in optimizers], loss, batches, settings, precision,
                                 self.state.step):
                 pending.append(update)
-                validating, saving = self._due(update, settings.validation_every), self._due(update, settings.save_every)
+                validating = validate is not None and self._due(update, settings.validation_every)
+                saving = self._due(update, settings.save_every)
                 if not (validating or saving or update.step % LOG_EVERY == 0 or self._line.due()):
                     continue
                 self._record(pending, log, clock)
                 pending.clear()
-                if validating:
+                if validate is not None and validating:
                     self._validate(validate, log)
                 if saving:
                     self.checkpoint = save(self.home, self.state, model, optimizers)
@@ -99,9 +119,10 @@ class Run:
     def summary(self) -> str:
         """What came of the run, as one line. It has to have been trained to its end."""
         state = self.state
-        return (f"{self.verb}: {'up to date; ' if self.finished else ''}validation {state.validation_start:.4f} → "
-                f"{state.validation_end:.4f} {self.unit}, {state.tokens:,} tokens, {state.tokens / state.seconds:,.0f} tok/s, "
-                f"{state.seconds:.0f} s, checkpoint in {self.checkpoint}")
+        validation = "no validation" if state.validation_start is None or state.validation_end is None else (
+            f"validation {state.validation_start:.4f} → {state.validation_end:.4f} {self.unit}")
+        return (f"{self.verb}: {'up to date; ' if self.finished else ''}{validation}, {state.tokens:,} tokens, "
+                f"{state.tokens / state.seconds:,.0f} tok/s, {state.seconds:.0f} s, checkpoint in {self.checkpoint}")
 
     def _due(self, update: Update, every: int) -> bool:
         return update.step == self.settings.steps or update.step % every == 0
@@ -127,11 +148,18 @@ class Run:
                             f"{state.tokens / state.seconds:,.0f} tok/s, {left:.0f} s left")
 
     def _validate(self, validate: Callable[[], Validation], log: "Log") -> None:
-        value, entries = validate()
-        log.write({"step": self.state.step, "validation": value, "entries": entries})
-        listed = ", ".join(f"{entry} {of_entry:.3f}" for entry, of_entry in entries.items())
+        value, entries, sizes = validate()
+        sized = {"documents": {entry: size.documents for entry, size in sizes.items()},
+                 "bytes": {entry: size.bytes for entry, size in sizes.items()}} if sizes else {}
+        log.write({"step": self.state.step, "validation": value, "entries": entries} | sized)
+        listed = "; ".join(f"{entry} {of_entry:.3f}{f' of {sizes[entry]}' if entry in sizes else ''}"
+                           for entry, of_entry in entries.items())
         self._line.print(f"{self.verb}: step {self.state.step} of {self.settings.steps}, validation {value:.4f} {self.unit}"
                          + (f" ({listed})" if listed else ""))
+        small = [f"{entry} ({size})" for entry, size in sizes.items() if size.bytes < SMALL]
+        if self.state.validation_start is None and small:
+            self._line.print(f"{self.verb}: less than {SMALL // 1000} kB is held out of {', '.join(small)}, too little to "
+                             "compare runs by; raise `validation` or `tokens` of the mixture, or `validation_blocks`")
         first = value if self.state.validation_start is None else self.state.validation_start
         self.state = replace(self.state, validation_start=first, validation_end=value)
 

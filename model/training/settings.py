@@ -45,12 +45,17 @@ class RunSettings:
     """Steps between validations. There is one before the first step and one after the last, too."""
     save_every: int = 40
     """Steps between checkpoints. There is one after the last step, too."""
+    keep_checkpoints: int = 2
+    """The last ones; older ones are removed. Of two, one is left where the other is damaged."""
 
     def problems(self) -> Iterator[str]:
         if (self.steps is None) == (self.epochs is None):
             yield "give either steps or epochs, and null for the other"
-        for name in ("steps", "epochs", "batch", "accumulate", "lr", "clip", "validation_every", "save_every"):
+        for name in ("steps", "epochs", "batch", "accumulate", "lr", "clip", "validation_every", "save_every",
+                     "keep_checkpoints"):
             yield from not_above_zero(name, getattr(self, name))
+        if not 0 <= self.seed < 1 << 63:
+            yield f"seed is {self.seed}; give 0 to {(1 << 63) - 1}"
         if not 0 <= self.decay <= 1:
             yield f"decay: a share of the steps, between 0 and 1, is {self.decay}"
         if self.warmup < 0 or not 0 <= self.weight_decay < math.inf:

@@ -1,4 +1,4 @@
-"""Validation by bits per byte: on held-out blocks, overall and per entry of the mixture.
+"""Validation by bits per byte: on held-out blocks, per entry of the mixture, and overall by the shares of the recipe.
 
 The measure does not depend on the tokenizer: the nats of all targets that stand for text, over ln 2 times the bytes they
 stand for. Bytes are counted from the token itself in tokenizer.json and never by decoding it, which replaces the halves
@@ -8,7 +8,7 @@ of a character and gave others wrong figures (nanochat#693). Special tokens have
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +25,26 @@ _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_LEVEL = frozenset(chr(byte) for byte in _PRINTABLE) | {chr(0x100 + n) for n in range(256 - len(_PRINTABLE))}
 
 
+SMALL = 50_000          # bytes of text: on fewer, a figure is of a few documents and not of their kind
+
+
+class Size(NamedTuple):
+    """The text behind a figure."""
+
+    documents: int
+    bytes: int
+
+    def __str__(self) -> str:
+        digits = 1 if self.bytes < 10_000 else 0
+        return f"{self.documents:,} document{'' if self.documents == 1 else 's'}, {self.bytes / 1000:,.{digits}f} kB"
+
+
 class Validation(NamedTuple):
-    """One look at held-out data: the figure that a run is known by, and what it is for each entry, by name."""
+    """One look at held-out data: the figure that a run is known by; what it is for each entry, and of how much text."""
 
     value: float
     entries: dict[str, float]
+    sizes: dict[str, Size] = {}     # noqa: RUF012   # never written to
 
 
 def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
@@ -53,8 +68,11 @@ def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
 
 @torch.no_grad()
 def bits_per_byte(model: Decoder, batches: Iterable[Batch], masking: Masking, sizes: torch.Tensor, device: torch.device,
-                  precision: torch.dtype) -> Validation:
-    """Overall and per entry (sorted by name); `sizes` from token_bytes."""
+                  precision: torch.dtype, shares: Mapping[str, float] | None = None,
+                  documents: Mapping[str, int] | None = None) -> Validation:
+    """Overall and per entry (sorted by name); `sizes` from token_bytes, `documents` held out of each entry.
+
+    Overall is the mean of the entries, weighed by `shares` (where they do not know an entry: by bytes of text)."""
     nats: Counter[str] = Counter()
     text_bytes: Counter[str] = Counter()
     for batch in batches:
@@ -69,4 +87,6 @@ def bits_per_byte(model: Decoder, batches: Iterable[Batch], masking: Masking, si
     if not text_bytes.total():
         raise ModelError("the validation blocks hold no text to predict; raise the share `validation` of the mixture")
     entries = {entry: nats[entry] / (math.log(2) * text_bytes[entry]) for entry in sorted(text_bytes) if text_bytes[entry]}
-    return Validation(nats.total() / (math.log(2) * text_bytes.total()), entries)
+    weights = shares if shares and shares.keys() >= entries.keys() else text_bytes
+    overall = sum(weights[entry] * entries[entry] for entry in entries) / sum(weights[entry] for entry in entries)
+    return Validation(overall, entries, {entry: Size((documents or {}).get(entry, 0), text_bytes[entry]) for entry in entries})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from textmill.base.names import name_problem
 from textmill.base.strict import changed, parse, read_yaml
 
 COLUMNS = ("source", "language")        # of tokens, which `where` may ask for
+BLOCKS = range(128, 8192 + 1, 128)      # lengths of a block: FlexAttention masks in tiles of 128
 
 
 class MixtureError(TextmillError):
@@ -78,7 +79,7 @@ class Mixture:
     orders the documents."""
 
     name: str
-    block: Literal[2048, 4096, 8192]
+    block: int
     tokens: int
     seed: int
     validation: float
@@ -90,6 +91,8 @@ class Mixture:
         for key, name in (("name", self.name), ("tokenizer", self.tokenizer), *(("entry", e) for e in self.entries)):
             if problem := name_problem(key, name):
                 yield problem
+        if self.block not in BLOCKS:
+            yield f"block is {self.block}; give a multiple of {BLOCKS.step} from {BLOCKS[0]} to {BLOCKS[-1]}"
         if self.tokens < self.block:
             yield f"tokens is {self.tokens}, less than one block; give at least {self.block}"
         if not 0 <= self.seed < 1 << 64:

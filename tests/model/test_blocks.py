@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from textmill.model import ModelError
 from textmill.model.data.blocks import PackedMixture
@@ -87,6 +89,51 @@ def test_a_target_is_the_next_token_of_the_same_span(tmp_path):
     assert batch.targets[1].tolist() == [*range(1, LENGTH), -100]
     assert batch.lengths == (4, 2, 26, LENGTH)
     assert batch.entries == ("web", "web") and batch.target_count == 4 + 31
+
+
+def test_pieces_of_a_document_side_by_side_are_one_stretch(tmp_path):
+    """Pieces 0 and 2 of a document (piece 1 gave no token), then another copy of it, then piece 4 behind a gap."""
+    folder, tokens = tmp_path / "b", list(range(LENGTH))
+    write_mixture(folder, [[(tokens, "web", [(0, LENGTH)])]], [[(tokens, "web", [(0, LENGTH)])]])
+    spans = [("d", 0, 0, 5), ("d", 2, 5, 9), ("d", 0, 9, 12), ("d", 3, 12, 14), ("d", 4, 20, 24), ("e", 5, 24, 27)]
+    rewrite_spans(folder / "train", [{"id": id, "piece": piece, "from": first, "to": last, "start": 0}
+                                     for id, piece, first, last in spans])
+    batch = PackedMixture(folder).train.read([0])
+    assert batch.lengths == (9, 5, 6, 4, 3, 5)
+    without = (8, 13, *range(14, 20), 23, *range(26, LENGTH))
+    assert batch.targets[0].tolist() == [-100 if n in without else n + 1 for n in range(LENGTH)]
+
+
+def rewrite_spans(folder: Path, spans: list[dict]) -> None:
+    """The one block of a split with these spans instead."""
+    path = folder / "1.arrow"
+    with pa.ipc.open_stream(path.read_bytes()) as reader:
+        schema, row = reader.schema, reader.read_all().to_pylist()[0]
+    with pa.ipc.new_stream(str(path), schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_pylist([row | {"spans": spans}], schema))
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    manifest["parts"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "_manifest.json").write_text(json.dumps(manifest))
+
+
+class Copies(TorchDispatchMode):
+    """Notes of every copy between devices whether it may still be under way when the call returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.under_way = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        if function is torch.ops.aten._to_copy.default:
+            self.under_way.append((named or {}).get("non_blocking", False))
+        return function(*arguments, **(named or {}))
+
+
+def test_a_batch_is_on_its_device_when_it_is_handed_over(tmp_path):
+    batch = PackedMixture(small_mixture(tmp_path / "b", blocks=4)).train.read([0])
+    with Copies() as copies:
+        batch.to(torch.device("meta"))
+    assert copies.under_way == [False, False]
 
 
 def test_steps_follow_the_manifest_and_go_round(tmp_path):

@@ -33,7 +33,7 @@ from textmill.model.training.loop import next_token_loss, train
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
-from textmill.model.training.validate import bits_per_byte, token_bytes
+from textmill.model.training.validate import Size, bits_per_byte, token_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def test_a_run_learns_and_says_so(trained):
     assert [line["step"] for line in log if "validation" in line] == list(range(0, 151, 6))
     assert log[0]["entries"].keys() == {"up", "down"}
     assert sorted(path.name for path in (folder / "run").iterdir()) == [
-        "log.jsonl", "step-00000150", "tokenizer.json", "tokenizer_config.json"]
+        "log.jsonl", "step-00000144", "step-00000150", "tokenizer.json", "tokenizer_config.json"]
     assert pretrain(folder / "blocks", folder / "run", replace(SETTINGS, steps=150), CPU).startswith("train: up to date; validation ")
 
 
@@ -92,7 +92,7 @@ def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
     assert 0 < stopped < 24
     again = subprocess.run(command(blocks, tmp_path / "killed", settings), cwd=root, env=ENVIRONMENT, check=True, capture_output=True, text=True)
     assert f"from step {stopped}" in again.stderr
-    for name in ("model.safetensors", "optimizer.safetensors", "config.json"):
+    for name in ("model.safetensors", "optimizer.safetensors", "decoder.json"):
         assert ((tmp_path / "killed" / "step-00000024" / name).read_bytes()
                 == (tmp_path / "whole" / "step-00000024" / name).read_bytes()), name
     steps = [json.loads(line)["step"] for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
@@ -109,8 +109,9 @@ def test_a_run_of_another_kind_is_refused_and_replaced_on_request(tmp_path, caps
         pretrain(blocks, home, SETTINGS, CPU)
     assert pretrain(blocks, home, SETTINGS, CPU, replace_run=True).startswith("train: validation ")
     assert load_state(latest(home), TrainSettings).sources["blocks"] == PackedMixture(blocks).identity()
-    (latest(home) / "state.json").write_text("{}")
-    with pytest.raises(ModelError, match="cannot be taken up"):
+    for checkpoint in home.glob("step-*"):
+        (checkpoint / "state.json").write_text("{}")
+    with pytest.warns(UserWarning, match="step-00000012 is damaged"), pytest.raises(ModelError, match="step-00000006 cannot be taken up"):
         pretrain(blocks, home, SETTINGS, CPU)
 
 
@@ -159,10 +160,11 @@ def test_bits_per_byte_by_hand(tmp_path):
     model = small_model("qwen3")
     torch.nn.init.zeros_(model.lm_head.weight)
     sizes = token_bytes(mixture.tokenizer, 300)
-    overall, entries = bits_per_byte(model, mixture.validation.in_order(4), by_document, sizes, CPU, torch.float32)
+    overall, entries, behind = bits_per_byte(model, mixture.validation.in_order(4), by_document, sizes, CPU, torch.float32)
     assert overall == pytest.approx(math.log2(300), rel=1e-6)
     assert entries == pytest.approx({"down": math.log2(300), "up": math.log2(300)}, rel=1e-6)
-    double, _ = bits_per_byte(model, mixture.validation.in_order(4), by_document, 2 * sizes, CPU, torch.float32)
+    assert behind == {"down": Size(0, 90), "up": Size(0, 90)}
+    double, _, _ = bits_per_byte(model, mixture.validation.in_order(4), by_document, 2 * sizes, CPU, torch.float32)
     assert double == pytest.approx(math.log2(300) / 2, rel=1e-6)
 
 

@@ -36,6 +36,12 @@ def test_a_recipe_is_read(tmp_path):
         "german": Entry({"source": ["crawl", "books"], "language": "de"}, 0.3, 2)})
 
 
+@pytest.mark.parametrize("block", [128, 512, 1024, 8192])
+def test_blocks_are_as_short_as_small_models_want_them(tmp_path, block):
+    (tmp_path / "m.yaml").write_text(GOOD.replace("block: 2048", f"block: {block}"))
+    assert read_mixture(tmp_path / "m.yaml").block == block
+
+
 def test_popular_is_cluster_sizes_and_times(tmp_path):
     (tmp_path / "m.yaml").write_text(GOOD.replace("repeat: 2", "repeat_by_cluster_size: {2: 2, 10: 3}"))
     entry = read_mixture(tmp_path / "m.yaml").entries["german"]
@@ -57,7 +63,8 @@ def test_all_problems_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(("old", "new", "problem"), [
-    ("block: 2048", "block: 2000", "2000 is not one of 2048, 4096, 8192"),
+    ("block: 2048", "block: 2000", "block is 2000; give a multiple of 128 from 128 to 8192"),
+    ("block: 2048", "block: 8320", "block is 8320; give a multiple of 128"), ("block: 2048", "block: 0", "block is 0; give"),
     ("seed: 11", "sed: 11", "unknown key 'sed'; did you mean 'seed'?"),
     ("share: 0.7", "share: .nan", "share is nan"), ("share: 0.7", "share: 0", "share is 0.0"),
     ("share: 0.7", "share: 0.7000001", "1.0000001"),

@@ -115,6 +115,23 @@ def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, siz
     assert packed.empty == packed.blocks * 8 - packed.tokens
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 20), min_size=1, max_size=3), st.sampled_from([None, 2, 10])), min_size=4,
+                max_size=24), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 9))
+def test_the_passes_begun_are_what_was_asked_over_a_pass_rounded_up(drawn, parts, seed):
+    count = len(parts)
+    documents = {n: [[1] * length for length in pieces] for n, (pieces, _) in enumerate(drawn)}
+    world = World(documents, lambda n: str(n % count), cluster_size=lambda n: drawn[n][1])
+    passes = [0] * count
+    for n, (_, size) in enumerate(drawn):
+        passes[n % count] += len(world.sequence(n)) * {None: 1, 2: 2, 10: 4}[size]
+    entries = {f"e{n}": Entry({"source": str(n)}, part / sum(parts), 10**6, {2: 2, 10: 4}) for n, part in enumerate(parts)}
+    mixture = recipe(max(8, 3 * sum(passes)), entries, seed=seed)
+    train, _ = plan_blocks(world.index(mixture), mixture)
+    asked = [round(entry.share * mixture.tokens) for entry in entries.values()]
+    assert [packed.passes for packed in train.packed] == [-(-tokens // one) for tokens, one in zip(asked, passes, strict=True)]
+
+
 def test_popular_documents_are_taken_more_often_in_each_pass():
     documents = {n: [[100 + n] * (3 + n)] for n in range(40)}
     size = {1: 2, 2: 9, 3: 10, 4: 500, 5: 1}

@@ -10,7 +10,8 @@ A row is a block. Its columns:
 - `tokens`: fixed-size list of `block` ids, uint16 up to 65,536 of them in the vocabulary, else uint32;
 - `entry`: the entry of the mixture that its documents belong to, text;
 - `spans`: list of structs of SPAN_FIELDS, in order and without overlap: positions `from` to `to` (excluded) of the block
-  hold piece `piece` of document `id` from its token `start` on. Positions outside all spans are padding.
+  hold piece `piece` of document `id` from its token `start` on. A span that begins where a smaller piece of the same
+  document ends goes on with its text: to attention the two are one. Positions outside all spans are padding.
 
 A document begins and ends with the end-of-text id. Every stream carries the keys of METADATA in its schema's metadata, all
 as text and the same in all streams of a split.
@@ -32,5 +33,6 @@ METADATA = (
     "end_of_text",          # the id that separates documents and fills padding
     "tokenizer_sha256",     # of tokenizer.json, hex
 )
+SHARES = "shares"           # a further key of newer streams: the recipe's share of each entry, a JSON object
 
 NO_TARGET = -100        # of a position where nothing is to be predicted: torch's default `ignore_index`

@@ -8,10 +8,11 @@ TERMINAL_SECONDS, PLAIN_SECONDS = 0.2, 10.0     # between two updates
 
 
 class StatusLine:
-    """Writes to `stream`; asks for a new text only when it is time for one."""
+    """Writes to `stream` (default: what stderr is now); asks for a new text only when it is time for one."""
 
-    def __init__(self, stream: TextIO = sys.stderr):
-        self.stream, self.terminal = stream, stream.isatty()
+    def __init__(self, stream: TextIO | None = None):
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = self.stream.isatty()
         self._next = 0.0
 
     def due(self) -> bool:

@@ -84,7 +84,7 @@ STAGES = [stage_word(name) for name in LINES if name != "train"]
 TRAINING = (
     click.option("--run", type=PATH, help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]"),
     click.option("--settings", type=PATH, help="YAML with a section `train`  [default: what --config names]"),
-    click.option("--replace", is_flag=True, help="delete a run of other settings or blocks found in --run"),
+    click.option("--replace", is_flag=True, help="delete a run of other settings or blocks found in --run; other files stay"),
     DEVICE)
 
 
@@ -93,9 +93,11 @@ TRAINING = (
 @click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: nothing "
               "else is needed or brought up to date  [default: the mixture's]")
 @with_options(*TRAINING)
-def train(blocks: str | None, run: str | None, settings: str | None, replace: bool, device: str, alone: bool,
-          **given: Any) -> str:
-    """Train on packed blocks, or go on where an earlier run stopped.
+@click.option("--from", "start", type=PATH, metavar="FOLDER",
+              help="begin with the weights of this checkpoint, or of the latest one in this run")
+def train(blocks: str | None, run: str | None, settings: str | None, replace: bool, device: str, start: str | None,
+          alone: bool, **given: Any) -> str:
+    """Train on packed blocks, or go on where an earlier run stopped. More steps in the settings make a run longer.
 
     Every stage before it is brought up to date first, unless --blocks names a folder."""
     if blocks and not run:
@@ -113,7 +115,7 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.model.training.settings import TrainSettings
 
     section, where = train_section(settings or str(given["config"]), given["set"])
-    return pretrain(blocks, run or "", parse(TrainSettings, section, where), choose_device(device), replace)
+    return pretrain(blocks, run or "", parse(TrainSettings, section, where), choose_device(device), replace, start)
 
 
 def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
