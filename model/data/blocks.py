@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 
 from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET
+from textmill.base.sealed import unseal
 from textmill.model import ModelError
 from textmill.model.data.batch import Batch, next_tokens
 
@@ -104,7 +105,7 @@ class PackedMixture:
 def _manifest(folder: Path) -> list[dict[str, Any]]:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest = unseal(path.read_bytes())
         schema, parts = manifest.get("schema", MANIFEST_SCHEMA), manifest["parts"]
         rows = sum(int(part["rows"]) for part in parts if (part["path"], part["sha256"]))
     except FileNotFoundError:
