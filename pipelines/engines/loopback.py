@@ -34,6 +34,7 @@ def bind_loopback() -> None:
     from apache_beam.runners.portability.fn_api_runner import worker_handlers
     from apache_beam.runners.worker import worker_pool_main
 
-    for module in (worker_handlers, local_job_service, worker_pool_main):
+    modules: tuple[Any, ...] = (worker_handlers, local_job_service, worker_pool_main)
+    for module in modules:
         if not isinstance(module.grpc, LoopbackGrpc):
             module.grpc = LoopbackGrpc(module.grpc)
