@@ -1,7 +1,6 @@
 """Runs the real command line on the sample crawl, cut into many small parts, and reads what lies there afterwards."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.paths import ROOT
+from textmill.base.sealed import unseal
 from textmill.cli import main
 
 SETTINGS = ROOT / "tests/settings.yaml"        # small splits and parts, four passes of dedup
@@ -63,7 +63,7 @@ def hashes(data: Path) -> dict[str, str]:
 
 
 def manifest(data: Path, dataset: str) -> dict[str, Any]:
-    return json.loads((data / dataset / "_manifest.json").read_text())
+    return unseal((data / dataset / "_manifest.json").read_bytes())
 
 
 def table(data: Path, dataset: str, rejected: bool = False) -> pa.Table:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import torch
 
 from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET, SHARES
+from textmill.base.sealed import unseal
 from textmill.model import ModelError
 from textmill.model.data.batch import Batch, next_tokens
 
@@ -129,7 +130,7 @@ class PackedMixture:
 def _manifest(folder: Path) -> list[dict[str, Any]]:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest = unseal(path.read_bytes())
         schema = manifest.get("schema", MANIFEST_SCHEMA)
         parts = [{"path": str(part["path"]), "rows": int(part["rows"]), "sha256": str(part["sha256"])}
                  for part in manifest["parts"]]

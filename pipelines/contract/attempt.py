@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from textmill.pipelines.contract.output import Output, TaskAlreadyDone
 from textmill.pipelines.contract.part_files import aligned, read_batches
-from textmill.pipelines.contract.parts import Receipt, add_counts, files_of
+from textmill.pipelines.contract.parts import DamagedError, Receipt, add_counts, files_of
 from textmill.pipelines.contract.stage import Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
@@ -36,12 +36,14 @@ def input_batches(data: Folder, task: Task, columns: Mapping[str, list[str]]) ->
 
 
 def _done(dataset: Folder, task: Task) -> bool:
-    """Whether it has a valid receipt. One whose files are truncated or gone is removed, or ours would come too late."""
+    """Whether it has a valid receipt. A damaged one, or one with truncated files, is removed, or ours would come too late."""
     try:
         receipt = Receipt.from_json(dataset.read(task.receipt), f"{dataset.uri}/{task.receipt}")
+        if all(dataset.size(part.path) == part.bytes for part in files_of(receipt)):
+            return True
     except FileNotFoundError:
         return False
-    if all(dataset.size(part.path) == part.bytes for part in files_of(receipt)):
-        return True
+    except DamagedError:
+        pass
     dataset.delete(task.receipt)
     return False

@@ -1,21 +1,28 @@
 """Part files: Parquet with page checksums, or an Arrow stream; written atomically, verified when read.
 
-Guarantees: the same rows in the same batches are the same bytes; a reader gets verified rows or a StageError.
+Guarantees: the same rows in the same batches are the same bytes; a reader gets verified rows or a StageError. The checksum
+of a page covers its content, and Parquet's own checks its header (9,000 bits flipped in both: none passed unseen); the
+footer, with schema and statistics, is compared with its sha256 in the receipt. So a reader of two columns reads these two.
+A stream has no checksums, so it is compared as a whole.
 """
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textmill.pipelines.contract.parts import MANIFEST, Part
-from textmill.pipelines.contract.storage import Folder, StageError, unreachable
+from textmill.pipelines.contract.parts import Part
+from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256, unreachable
 
 ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs about twenty times its text
 ROW_GROUP_ROWS = 20_000
+TAIL_BYTES = 1 << 16        # of a Parquet file, read at once: most footers fit
+END_BYTES = 8               # its last: length of the footer, magic number
 
 Change = Callable[[pa.Table], pa.Table]     # the same rows in the same order, with other values
 
@@ -78,7 +85,7 @@ class PartWriter:
             if kind is None:
                 self._flush()
                 self._parquet.close()
-                self.part = _part(self.key, self.path, self.rows, self._file)
+                self.part = replace(_part(self.key, self.path, self.rows, self._file), footer=_digest(_footer(self._file)))
             else:
                 with contextlib.suppress(Exception):    # else it closes itself later, into a file that is gone
                     self._parquet.close()
@@ -126,6 +133,36 @@ def _part(key: str, path: str, rows: int, file: Any) -> Part:
     return Part(key, path, rows, file.tell(), digest)
 
 
+def _footer(file: Any) -> bytes:
+    """The footer of an open Parquet file, with the eight bytes after it. pa.ArrowInvalid where it has none."""
+    file.seek(0, io.SEEK_END)
+    size = file.tell()
+    start = max(0, size - TAIL_BYTES)
+    file.seek(start)
+    tail = file.read()
+    length = int.from_bytes(tail[-END_BYTES:-4], "little") + END_BYTES
+    if len(tail) < END_BYTES or length > size:
+        raise pa.ArrowInvalid("it has no footer")
+    if length > len(tail):
+        file.seek(size - length)
+        tail = file.read(length)
+    return bytes(tail[-length:])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _verified_metadata(source: Any, part: Part) -> pq.FileMetaData | None:
+    """The metadata of a part, whose footer is the one in its receipt. None where its receipt says nothing of the footer."""
+    if not part.footer:
+        return None
+    footer = _footer(source)
+    if _digest(footer) != part.footer:
+        raise pa.ArrowInvalid("its footer is not the one that was written")
+    return pq.read_metadata(pa.BufferReader(b"PAR1" + footer))
+
+
 def read_batches(dataset: Folder, part: Part, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """A part's rows, one batch per row group, page checksums verified. StageError where the file is damaged or gone."""
     with opened(dataset, part) as file:
@@ -143,16 +180,38 @@ def opened(dataset: Folder, part: Part) -> Iterator[pq.ParquetFile]:
     """A part's file, open to be read group by group. StageError where it, or what is read of it, is damaged or gone."""
     try:
         with dataset.open(part.path) as source, \
-                pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False) as file:
+                pq.ParquetFile(source, metadata=_verified_metadata(source, part), page_checksum_verification=True,
+                               pre_buffer=False) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing; "
-                             f"delete {dataset.uri}/{MANIFEST} and run its stage again") from None
         if unreachable(error):
             raise
-        raise StageError(f"{dataset.uri}/{part.path} is damaged ({' '.join(str(error).split())}); "
-                         "delete it and run its stage again") from error
+        raise unreadable(dataset, part, error) from error
+
+
+def read_stream(dataset: Folder, part: Part) -> pa.Table:
+    """The rows of a part that is an Arrow stream, memory-mapped where it is local. StageError where it is damaged or gone."""
+    try:
+        with dataset.open(part.path) as file:
+            if sha256(file) != part.sha256:
+                raise pa.ArrowInvalid("its sha256 is not the one in the manifest")
+        if dataset.is_local:
+            return pa.ipc.open_stream(pa.memory_map(f"{open_filesystem(dataset.uri)[1]}/{part.path}")).read_all()
+        with dataset.open(part.path) as file:
+            return pa.ipc.open_stream(file).read_all()
+    except (pa.ArrowException, OSError) as error:
+        if unreachable(error):
+            raise
+        raise unreadable(dataset, part, error) from None
+
+
+def unreadable(dataset: Folder, part: Part, error: BaseException) -> StageError:
+    """The sentence for a part that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing (deleted, or replaced by another "
+                          "run); run its stage again")
+    return StageError(f"{dataset.uri}/{part.path} is damaged ({' '.join(str(error).split())}); delete it and run its stage "
+                      "again")
 
 
 def aligned(streams: Iterable[Iterator[pa.RecordBatch]]) -> Iterator[tuple[pa.RecordBatch, ...]]:

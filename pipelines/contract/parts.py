@@ -2,30 +2,46 @@
 
 A part is one file, named `<key>.<fingerprint>.<suffix>` and published whole (`part_files`). Its receipt, written after it,
 holds its sha256 and the counts of every outcome: only a receipt makes a part done. The manifest lists the receipts' parts
-in key order and is written when the stage is complete; readers obey it and nothing else.
+in key order and is written when the stage is complete; readers obey it and nothing else. All of them, and the counts, carry
+a checksum of themselves: what is damaged is never read as another value.
 """
 
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.storage import Folder, StageError
 
-SCHEMA = 1                  # of receipts, manifests and the datasets they describe; a newer one is refused
+SCHEMA = 2                  # of receipts, manifests and the datasets they describe; a newer one is refused
+UNSEALED = 1                # the last schema whose files carry no checksum
 MANIFEST, STATS, RUN = "_manifest.json", "_stats.json", "_run.json"
 
 Counts = dict[str, Any]     # str → int or Counts: added up key by key
 
 
+class DamagedError(StageError):
+    """A state file is not what was written. Its stage writes it anew; for all who only read it, it is a sentence."""
+
+    def __init__(self, where: str, what: str = "damaged"):
+        super().__init__(f"{where} is {what}; run its stage again, which writes it anew")
+        self.where, self.what = where, what
+
+
 @dataclass(frozen=True)
 class Part:
-    """A file of a dataset: key, path relative to the dataset, rows, bytes, sha256 (hex)."""
+    """A file of a dataset: key, path relative to the dataset, rows, bytes, sha256 (hex).
+
+    `footer` is the sha256 of a Parquet file's footer: with the checksums of its pages it covers every byte that a reader of
+    some columns takes. Empty for other files, and where an older version wrote it.
+    """
 
     key: str
     path: str
     rows: int
     bytes: int
     sha256: str
+    footer: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,14 +56,17 @@ class Receipt:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        return to_json({"schema": SCHEMA} | asdict(self))
+        return seal({"schema": SCHEMA} | asdict(self))
 
     @staticmethod
     def from_json(data: bytes, where: str) -> "Receipt":
         loaded = checked(data, where)
-        rejected = loaded["rejected"]
-        return Receipt(loaded["task"], loaded["fingerprint"], tuple(Part(**p) for p in loaded["parts"]),
-                       Part(**rejected) if rejected else None, loaded["counts"], loaded["notes"])
+        try:
+            rejected = loaded["rejected"]
+            return Receipt(loaded["task"], loaded["fingerprint"], tuple(Part(**p) for p in loaded["parts"]),
+                           Part(**rejected) if rejected else None, loaded["counts"], loaded["notes"])
+        except (KeyError, TypeError):       # of a version that wrote no checksum
+            raise DamagedError(where) from None
 
 
 def files_of(receipt: Receipt) -> list[Part]:
@@ -72,42 +91,45 @@ class Manifest:
 
     def to_json(self) -> bytes:
         values = asdict(self)
-        return to_json({"schema": SCHEMA, "wanted": values.pop("input_digest")} | values)
+        return seal({"schema": SCHEMA, "wanted": values.pop("input_digest")} | values)
 
     @staticmethod
     def read(dataset: Folder) -> "Manifest | None":
-        """The manifest of a dataset, or None where there is none. StageError where a newer textmill wrote it."""
+        """The manifest of a dataset, or None where there is none. DamagedError; StageError where a newer textmill wrote it."""
         try:
             data = dataset.read(MANIFEST)
         except FileNotFoundError:
             return None
         loaded = checked(data, f"{dataset.uri}/{MANIFEST}")
-        return Manifest(loaded["stage"], loaded["version"], loaded["wanted"], tuple(Part(**p) for p in loaded["parts"]),
-                        tuple(Part(**p) for p in loaded["rejected"]), tuple(loaded["receipts"]),
-                        loaded["made_from"])
+        try:
+            return Manifest(loaded["stage"], loaded["version"], loaded["wanted"], tuple(Part(**p) for p in loaded["parts"]),
+                            tuple(Part(**p) for p in loaded["rejected"]), tuple(loaded["receipts"]), loaded["made_from"])
+        except (KeyError, TypeError):       # of a version that wrote no checksum
+            raise DamagedError(f"{dataset.uri}/{MANIFEST}") from None
 
 
 def read_counts(dataset: Folder) -> Counts:
-    """`_stats.json` of a complete dataset: the counts of its whole run."""
-    return dict(json.loads(dataset.read(STATS)))
-
-
-def to_json(value: Any) -> bytes:
-    """Canonical JSON: sorted keys, one final newline, so that equal values are equal bytes."""
-    return (json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
+    """`_stats.json` of a complete dataset: the counts of its whole run. DamagedError where it is damaged or missing."""
+    try:
+        return unseal(dataset.read(STATS))
+    except (ValueError, FileNotFoundError):
+        raise DamagedError(f"{dataset.uri}/{STATS}", "missing or damaged") from None
 
 
 def checked(data: bytes, where: str) -> dict[str, Any]:
-    """The JSON object in `data`, if this version of textmill can read it."""
+    """The JSON object in `data`. DamagedError; StageError where a newer textmill wrote it."""
     try:
-        loaded = json.loads(data)
-        schema = loaded["schema"]
+        schema = json.loads(data)["schema"]
+        newer = schema > SCHEMA
     except (ValueError, TypeError, KeyError):
-        raise StageError(f"{where} is damaged; delete it and run its stage again") from None
-    if schema > SCHEMA:
+        raise DamagedError(where) from None
+    if newer:
         raise StageError(f"{where} was written by a newer textmill (schema {schema}, this one reads up to {SCHEMA}); "
                          "install that version, or point --data elsewhere")
-    return loaded
+    try:
+        return unseal(data, required=schema > UNSEALED)
+    except ValueError:
+        raise DamagedError(where) from None
 
 
 def add_counts(total: Counts, more: Counts) -> Counts:

@@ -1,22 +1,26 @@
 """The run of a stage: refuse stale input, prepare, do the tasks without a receipt, check, publish, clean up, report."""
 
+import contextlib
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from textmill.base.progress import watched
+from textmill.base.sealed import seal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.attempt import attempt
+from textmill.pipelines.contract.lock import is_free, locked
 from textmill.pipelines.contract.parts import (
     MANIFEST,
     RUN,
     STATS,
     Counts,
+    DamagedError,
     Manifest,
     Receipt,
     add_counts,
     files_of,
     read_counts,
-    to_json,
 )
 from textmill.pipelines.contract.run_notes import remember
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version, manifest_of
@@ -40,55 +44,98 @@ def refuse_stale(stage: Stage, context: RunContext, current: set[str] | None = N
         current.add(upstream.name)
 
 
-def up_to_date(stage: Stage, context: RunContext, if_missing: bool = False) -> str | None:
-    """The summary line where there is nothing to do, from the manifest, a listing and the counts; None where there is.
-
-    Upstream has to be up to date. With `if_missing`, a complete dataset is enough, though its input may have changed since.
-    StageError where the run that made it failed (`Stage.failure`) and would fail again.
-    """
-    dataset = context.data / stage.dataset(context.config)
-    if not (manifest := Manifest.read(dataset)):
-        return None
-    current = manifest.input_digest == stage.input_digest(context)
-    if if_missing:
-        changed = "" if current else "; its input has changed since it was made"
-        return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
-    listing = {entry.path: entry.size for entry in dataset.entries()}
-    if not current or not _whole(manifest, listing):
-        return None
-    if listing.keys() - {MANIFEST, STATS, RUN, *manifest.receipts, *(p.path for p in (*manifest.parts, *manifest.rejected))}:
-        clean(stage, context, read_receipts(dataset, list(manifest.receipts)))
-    counts = read_counts(dataset)
-    if failure := stage.failure(counts, context):
-        raise StageError(f"{failure} (all else is written: {stage.summary(counts)})")
-    remarks = "".join(f"; {remark}" for remark in stage.remarks(context))
-    return f"{stage.name}: up to date, {counts['kept']:,} kept in {len(manifest.parts)} parts{remarks}"
-
-
 def bring_up_to_date(stage: Stage, context: RunContext, if_missing: bool = False, current: set[str] | None = None) -> str:
     """Make the stage's dataset complete and current; the summary line. StageError says what stopped it.
 
     With `if_missing`, a complete dataset is left as it is, though its input may have changed since. `current` names stages
     whose datasets are taken as they are.
     """
-    start = time.monotonic()
     if problems := list(stage.problems(context.config)):
         raise SettingsError(problems)
-    if not if_missing:
-        refuse_stale(stage, context, current)
-    if line := up_to_date(stage, context, if_missing):
+    dataset = context.data / stage.dataset(context.config)
+    if if_missing and (line := in_place(stage, context, if_missing)):
         return line
-    if if_missing:
+    with contextlib.ExitStack() as locks:
+        for upstream in stage.reads:
+            locks.enter_context(locked(context.data / upstream.dataset(context.config), stage.name, shared=True))
         refuse_stale(stage, context, current)
-    dataset, digest = context.data / stage.dataset(context.config), stage.input_digest(context)
-    listing = {entry.path: entry.size for entry in dataset.entries()}
-    if stage.uses_workers:
-        context.engine.preflight(stage, context)
-    prepared = stage.prepare(context)
-    tasks = stage.tasks(context, prepared)
-    receipts, built = done(stage, context, tasks, listing)
-    counts = add_counts(total(receipts), stage.prepared_counts(prepared))
-    check(stage, tasks, receipts, counts)
+        digest = stage.input_digest(context)
+        if line := up_to_date(stage, context, digest):
+            return line
+        if locks.enter_context(locked(dataset, stage.name)):
+            digest = stage.input_digest(context)        # the other run may have done it
+            if line := up_to_date(stage, context, digest):
+                return line
+        return build(stage, context, digest)
+
+
+def in_place(stage: Stage, context: RunContext, if_missing: bool = False) -> str | None:
+    """The summary line of a dataset that needs nothing, where all that is upstream needs nothing; None for any other.
+
+    With `if_missing`, it needs nothing where it is complete, though its input may have changed since.
+    """
+    dataset = context.data / stage.dataset(context.config)
+    if not dataset.exists(MANIFEST):
+        return None
+    digest = stage.input_digest(context)
+    if not if_missing:
+        return up_to_date(stage, context, digest)
+    manifest = Manifest.read(dataset)
+    changed = "" if manifest and manifest.input_digest == digest else "; its input has changed since it was made"
+    return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
+
+
+def up_to_date(stage: Stage, context: RunContext, digest: str) -> str | None:
+    """The summary line of a dataset that is whole and made from what `digest` is of; None for any other.
+
+    A damaged manifest, receipt or count is as if it had not been written. Further files are put right, and what the manifest
+    does not list is removed, unless another run works there. In an object store, where each would be a request, receipts are
+    not read. StageError where the run that made it failed (`Stage.failure`) and would fail again.
+    """
+    dataset = context.data / stage.dataset(context.config)
+    try:
+        manifest = Manifest.read(dataset)
+        listing = _listing(dataset)
+        if not manifest or manifest.input_digest != digest or not _whole(manifest, listing):
+            return None
+        counts, unlisted = read_counts(dataset), listing.keys() - listed_in(manifest)
+        receipts = read_receipts(dataset, list(manifest.receipts)) if dataset.is_local or unlisted else []
+    except DamagedError as error:
+        _tell_damage(stage, error)
+        return None
+    with contextlib.ExitStack() as locks:
+        if receipts and is_free(dataset, locks):
+            for path, content in stage.extra_files(context, receipts).items():
+                if dataset.size(path) != len(content) or dataset.read(path) != content:
+                    dataset.write(path, content)
+            clean(stage, context, receipts)
+    if failure := stage.failure(counts, context):
+        raise StageError(f"{failure} (all else is written: {stage.summary(counts)})")
+    remarks = "".join(f"; {remark}" for remark in stage.remarks(context))
+    return f"{stage.name}: up to date, {counts['kept']:,} kept in {len(manifest.parts)} parts{remarks}"
+
+
+def listed_in(manifest: Manifest) -> set[str]:
+    """The paths of all files that every dataset of this manifest has."""
+    return {MANIFEST, STATS, RUN, *manifest.receipts, *(part.path for part in (*manifest.parts, *manifest.rejected))}
+
+
+def build(stage: Stage, context: RunContext, digest: str) -> str:
+    """Do the tasks that have no receipt and publish the dataset; the summary line."""
+    start, dataset = time.monotonic(), context.data / stage.dataset(context.config)
+    try:
+        if stage.uses_workers:
+            context.engine.preflight(stage, context)
+        prepared = stage.prepare(context)
+        tasks = stage.tasks(context, prepared)
+        receipts, built = done(stage, context, tasks)
+        counts = add_counts(total(receipts), stage.prepared_counts(prepared))
+        check(stage, tasks, receipts, counts)
+    except Exception as error:
+        # Without locks another run that was faster removes the work files of this one; then the dataset is there.
+        if getattr(error, "ends_process", False) or not (line := up_to_date(stage, context, digest)):
+            raise
+        return line
     publish(stage, context, tasks, receipts, counts, digest)
     remember(dataset, runner=context.engine.runner, workers=context.engine.workers, seconds=round(time.monotonic() - start, 1),
              python_textmill=library_version("textmill"), redone=len(built), tasks=len(tasks))
@@ -100,11 +147,14 @@ def bring_up_to_date(stage: Stage, context: RunContext, if_missing: bool = False
     return f"{stage.name}: {summary}; {parts} parts ({fresh} built, {parts - fresh} reused), {time.monotonic() - start:.1f} s"
 
 
-def done(stage: Stage, context: RunContext, tasks: list[Task], listing: dict[str, int]) -> tuple[list[Receipt], set[str]]:
-    """The receipts of all tasks, in their order, after doing those that have none in `listing`, and the keys of these."""
+def done(stage: Stage, context: RunContext, tasks: list[Task]) -> tuple[list[Receipt], set[str]]:
+    """The receipts of all tasks, in their order, after doing those that have no valid one, and the keys of these."""
     dataset = context.data / stage.dataset(context.config)
-    receipts = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing])
+    listing, damage = _listing(dataset), list[DamagedError]()
+    receipts = {r.task: r for r in read_receipts(dataset, [t.receipt for t in tasks if t.receipt in listing], damage)
                 if all(listing.get(part.path) == part.bytes for part in files_of(r))}
+    for error in damage:
+        _tell_damage(stage, error)
     missing = [task for task in tasks if task.key not in receipts]
     if missing:
         with watched(stage.name, len(missing), lambda: _finished(dataset, missing), every=0.5 if dataset.is_local else 3.0):
@@ -141,7 +191,7 @@ def check(stage: Stage, tasks: list[Task], receipts: list[Receipt], counts: Coun
 def publish(stage: Stage, context: RunContext, tasks: list[Task], receipts: list[Receipt], counts: Counts, digest: str) -> None:
     """Write the counts, the stage's further files, and last the manifest: the dataset is complete."""
     dataset = context.data / stage.dataset(context.config)
-    dataset.write(STATS, to_json(counts))
+    dataset.write(STATS, seal(counts))
     for path, content in stage.extra_files(context, receipts).items():
         dataset.write(path, content)
     dataset.write(MANIFEST, Manifest(
@@ -163,13 +213,19 @@ def clean(stage: Stage, context: RunContext, receipts: list[Receipt]) -> None:
     dataset.delete_empty_folders()
 
 
-def read_receipts(dataset: Folder, paths: list[str]) -> list[Receipt]:
-    """The receipts at these paths, sorted by path."""
-    def read(path: str) -> Receipt:
-        return Receipt.from_json(dataset.read(path), f"{dataset.uri}/{path}")
+def read_receipts(dataset: Folder, paths: list[str], damage: list[DamagedError] | None = None) -> list[Receipt]:
+    """The receipts at these paths, sorted by path. DamagedError, or with `damage` a list of these in place of the receipts."""
+    def read(path: str) -> Receipt | None:
+        try:
+            return Receipt.from_json(dataset.read(path), f"{dataset.uri}/{path}")
+        except DamagedError as error:
+            if damage is None:
+                raise
+            damage.append(error)
+            return None
 
     with ThreadPoolExecutor(8) as pool:     # on an object store each is a request
-        return list(pool.map(read, sorted(paths)))
+        return [receipt for receipt in pool.map(read, sorted(paths)) if receipt]
 
 
 def total(receipts: list[Receipt]) -> Counts:
@@ -178,6 +234,14 @@ def total(receipts: list[Receipt]) -> Counts:
     for receipt in receipts:
         summed = add_counts(summed, receipt.counts)
     return summed
+
+
+def _tell_damage(stage: Stage, error: DamagedError) -> None:
+    print(f"{stage.name}: {error.where} is {error.what}, so it is written anew", file=sys.stderr, flush=True)
+
+
+def _listing(dataset: Folder) -> dict[str, int]:
+    return {entry.path: entry.size for entry in dataset.entries()}
 
 
 def _whole(manifest: Manifest, listing: dict[str, int]) -> bool:

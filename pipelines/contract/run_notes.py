@@ -1,20 +1,20 @@
 """`_run.json`: facts about a run and caches of a stage, in the one file excluded from byte-for-byte reproducibility."""
 
-import json
 from typing import Any
 
-from textmill.pipelines.contract.parts import RUN, to_json
+from textmill.base.sealed import seal, unseal
+from textmill.pipelines.contract.parts import RUN
 from textmill.pipelines.contract.storage import Folder
 
 
 def remember(dataset: Folder, **facts: Any) -> None:
     """Add facts to the notes of a dataset."""
-    dataset.write(RUN, to_json(recall(dataset) | facts))
+    dataset.write(RUN, seal(recall(dataset) | facts))
 
 
 def recall(dataset: Folder) -> dict[str, Any]:
     """The notes of a dataset; empty where there are none, or none that can be read."""
     try:
-        return dict(json.loads(dataset.read(RUN)))
+        return unseal(dataset.read(RUN))
     except (FileNotFoundError, ValueError):
         return {}

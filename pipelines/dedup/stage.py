@@ -5,7 +5,6 @@ part, aligned with documents. A part whose decisions did not change is not writt
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from textmill.base.progress import watched
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
-from textmill.pipelines.contract.parts import STATS, Counts, add_counts
+from textmill.pipelines.contract.parts import Counts, add_counts, read_counts
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count, tally
@@ -95,7 +94,7 @@ class Dedup(Stage[DedupSettings, None, list[Decisions]]):
         settings = self.settings(context.config)
         print(f"dedup: {recall_line(*settings.banding())}", file=sys.stderr, flush=True)
         if documents >= LARGE:
-            signals = json.loads((context.data / MEASURE.dataset(context.config)).read(STATS))
+            signals = read_counts(context.data / MEASURE.dataset(context.config))
             words = sum(one.get("words", 0) for one in signals.get("language", {}).values()) / documents
             memory = memory_for(settings, context.engine.spills)
             said = estimate_line(documents, words, settings, memory, context.engine.workers)

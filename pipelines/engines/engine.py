@@ -20,6 +20,7 @@ from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import StageError, unreachable
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.engines.job_service import answers, service_problem
+from textmill.pipelines.engines.loopback import bind_loopback
 from textmill.pipelines.engines.quiet import quiet
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class BeamEngine:
         from apache_beam.options.pipeline_options import PipelineOptions
 
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)   # failures are raised, and reported once
+        bind_loopback()
         workers = min(self.workers, parallel)
         runner: Any = "PortableRunner" if self.runner in DEFAULT_ENDPOINTS else self.runner
         if self.is_local:

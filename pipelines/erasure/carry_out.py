@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.lock import locked
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import MANIFEST, Manifest
 from textmill.pipelines.contract.row_groups import row_groups
@@ -46,10 +47,13 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     mark_tokenizers(data, [row.taken.id or "" for row in pending])
     held = held_in_blocks(data, ids_in_blocks(resolution, memory))
     for one in held:
-        empty_blocks(data, one)
+        with locked(data / f"blocks/{one.mixture}", "takedown"):
+            empty_blocks(data, one)
     for mixture in datasets_under(data, "blocks"):
-        clean_blocks(data, mixture)
-    written = empty_documents(context, memory)
+        with locked(data / f"blocks/{mixture}", "takedown"):
+            clean_blocks(data, mixture)
+    with locked(data / EXTRACT.dataset(context.config), "takedown"):
+        written = empty_documents(context, memory)
     yield f"documents: {len(pending):,} emptied, parts rewritten: {written:,}"
     for stage in FOLLOWING:
         if Manifest.read(data / stage.dataset(context.config)):

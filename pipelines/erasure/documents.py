@@ -9,8 +9,9 @@ from functools import partial
 
 import pyarrow as pa
 
+from textmill.base.sealed import seal
 from textmill.pipelines.contract.part_files import PartWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, Part, Receipt, add_counts, to_json
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, Part, Receipt, add_counts
 from textmill.pipelines.contract.run import clean, read_receipts, total
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
@@ -39,7 +40,7 @@ def empty_documents(context: RunContext, memory: Memory) -> int:
             written += len(receipts[task].parts)
     listed = [receipts[task] for task in sorted(receipts)]
     if written:
-        dataset.write(STATS, to_json(total(listed)))
+        dataset.write(STATS, seal(total(listed)))
         dataset.write(MANIFEST, Manifest(
             manifest.stage, manifest.version, fingerprint(*((one.task, one.fingerprint) for one in listed)),
             tuple(part for one in listed for part in one.parts), tuple(one.rejected for one in listed if one.rejected),

@@ -110,7 +110,7 @@ class Search:
         try:
             with data.open(path) as file:
                 if path.endswith(".parquet"):
-                    with pq.ParquetFile(file, pre_buffer=False) as parquet:
+                    with pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False) as parquet:
                         decoder = _decoder(data, path)
                         for group in range(parquet.num_row_groups):
                             yield _content(parquet.read_row_group(group, use_threads=False), decoder)

@@ -8,7 +8,6 @@ selects it, and it is never rebuilt automatically. Guarantees the same bytes fro
 texts, by the hash of their content, is not counted: on these the mean bits per character of the language are measured.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.base.names import name_problem
+from textmill.base.sealed import seal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import Texts, parse_texts
@@ -162,7 +162,7 @@ def _rows(tables: Mapping[str, Table]) -> pa.Table:
 
 def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) -> int:
     """Write the file atomically; its size in bytes. `facts` go into its metadata and are its claim to be a background table."""
-    told = json.dumps({"version": VERSION, **facts}, sort_keys=True)
+    told = seal({"version": VERSION, "rows": table.num_rows, **facts})
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({"background": told}), sink, compression="zstd", write_page_checksum=True)
     content = sink.getvalue().to_pybytes()

@@ -1,7 +1,6 @@
 """Supervised fastText training on one side of the split, calibrated by cross-fitting, evaluated on the other side."""
 
 import hashlib
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import fasttext
 import numpy as np
 
+from textmill.base.sealed import seal
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import Texts
 from textmill.pipelines.learned.scores import calibration, calibration_error, precision_at_recall, roc_auc
@@ -115,6 +115,6 @@ def write(model: Any, report: Report, facts: dict[str, Any], data: Folder, name:
         "trained": report.trained, "held_out_texts": report.held_out, "left_out": report.left_out, "roc_auc": report.auc,
         "precision_at_95_recall_of_good": report.precision, "calibration_error": report.calibration_error}
     data.write(f"{folder_of(name)}/{MODEL}", content)
-    data.write(f"{folder_of(name)}/{FACTS}", (json.dumps(told, sort_keys=True, indent=1) + "\n").encode())
+    data.write(f"{folder_of(name)}/{FACTS}", seal(told))
 
 

@@ -7,7 +7,6 @@ shorter grams at 0.4 a step (Brants et al. 2007, "stupid backoff"). Languages wi
 documents no such measurement.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from textmill.base.sealed import unseal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.measure.language import UNDETERMINED, written_in
@@ -64,16 +64,18 @@ def background_bytes(data: Folder, name: str) -> bytes:
 
 def background_facts(data: Folder, name: str) -> dict[str, Any]:
     """The metadata of the file: `texts`, `made_from` (their fingerprint), `languages`. SettingsError without a file."""
-    return dict(json.loads(pq.read_schema(pa.BufferReader(background_bytes(data, name))).metadata[b"background"]))
+    return unseal(pq.read_schema(pa.BufferReader(background_bytes(data, name))).metadata[b"background"])
 
 
 def read_background(data: Folder, name: str) -> Background:
     """The tables by language. SettingsError where the file is missing or not a background table."""
     try:
-        rows = pq.read_table(pa.BufferReader(background_bytes(data, name)))
-        facts = json.loads((rows.schema.metadata or {})[b"background"])
+        rows = pq.read_table(pa.BufferReader(background_bytes(data, name)), page_checksum_verification=True)
+        facts = unseal((rows.schema.metadata or {})[b"background"])
         if facts["version"] != VERSION:
             raise ValueError(f"version {facts['version']}, this textmill reads {VERSION}")
+        if not rows.schema.remove_metadata().equals(SCHEMA) or rows.num_rows != facts.get("rows", rows.num_rows):
+            raise ValueError("its footer is damaged")
         return {language: Table(*_column(rows, language, "term"), *_column(rows, language, "gram"), told["bits"])
                 for language, told in facts["languages"].items()}
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:

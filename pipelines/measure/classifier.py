@@ -6,7 +6,6 @@ overconfident; it is calibrated by a logistic curve fitted on texts that the mod
 """
 
 import hashlib
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import fasttext
 import numpy as np
 
+from textmill.base.sealed import unseal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.text.words import Words
@@ -88,7 +88,7 @@ def facts_bytes(data: Folder, name: str) -> bytes:
 def read_classifier(data: Folder, name: str) -> Classifier:
     """The classifier of this name. SettingsError where there is none, or its files do not belong together."""
     try:
-        facts = json.loads(facts_bytes(data, name))
+        facts = unseal(facts_bytes(data, name))
         if facts["version"] != VERSION:
             raise ValueError(f"version {facts['version']}, this textmill reads {VERSION}")
         model = data.read(f"{folder_of(name)}/{MODEL}")

@@ -1,8 +1,8 @@
 """Staleness of background tables and classifiers, which are never rebuilt automatically."""
 
-import json
 from collections.abc import Iterator, Sequence
 
+from textmill.base.sealed import unseal
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.measure.background import background_facts
@@ -31,6 +31,6 @@ def _named(settings: MeasureSettings, data: Folder) -> Iterator[tuple[str, str, 
         facts = background_facts(data, settings.background)
         yield "background table", settings.background, [(facts["texts"], facts["made_from"])], None
     if settings.classifier:
-        facts = json.loads(facts_bytes(data, settings.classifier))
+        facts = unseal(facts_bytes(data, settings.classifier))
         yield ("classifier", settings.classifier, list(zip((facts["good"], facts["bad"]), facts["made_from"], strict=True)),
                facts["labels"])

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from textmill.base.blocks_format import FORMAT, SPLITS, TOKENIZER_FILES
+from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SPLITS, TOKENIZER_FILES
+from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, SCHEMA, Counts, Part, Receipt, to_json
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
@@ -24,11 +25,11 @@ from textmill.pipelines.pack.fill import blocks_schema, fill
 from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
 from textmill.pipelines.pack.mixture import COLUMNS, Mixture
 from textmill.pipelines.pack.settings import PackSettings
-from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_json
+from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_file, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
-WORK = "_work"                          # the layout's rows, a file a shard, and last its account
+WORK, LAYOUT = "_work", "layout.json"    # the rows of the layout, a file a shard, and last its account
 INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
 
 
@@ -86,11 +87,13 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         """Lays out the blocks, unless an interrupted run already did."""
         settings, digest = self.settings(context.config), self.input_digest(context)
         work = context.data / self.dataset(context.config) / WORK / digest
-        if not work.exists("layout.json"):
+        try:
+            layout = unseal(work.read(LAYOUT))
+        except (FileNotFoundError, ValueError):
             encoder = Encoder(tokenizer_json(context.data, settings.tokenizer))
             tokens = context.data / TOKENIZE.dataset(context.config)
             lay_out(work, tokens, manifest_of(TOKENIZE, context).parts, settings, encoder)
-        layout = json.loads(work.read("layout.json"))
+            layout = unseal(work.read(LAYOUT))
         return Layout(work.uri, layout["shards"], layout["counts"])
 
     def tasks(self, context: RunContext, prepared: Layout) -> list[Task]:
@@ -117,8 +120,8 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
 
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
         """A manifest for each folder of blocks, in training order, and the tokenizer: a copied folder is enough to train."""
-        tokenizer = context.data / f"tokenizers/{self.settings(context.config).tokenizer}"
-        files = {name: tokenizer.read(name) for name in TOKENIZER_FILES}
+        tokenizer = self.settings(context.config).tokenizer
+        files = {name: tokenizer_file(context.data, tokenizer, name) for name in TOKENIZER_FILES}
         return files | split_manifests(receipts)
 
     def summary(self, counts: Counts) -> str:
@@ -147,7 +150,7 @@ def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: Pac
             with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
                 for batch in layout.blocks.slice(number * rows, rows).to_batches():
                     stream.write(batch)
-    work.write("layout.json", to_json({"shards": shards, "counts": account(layouts, indexed, parts, encoder)}))
+    work.write(LAYOUT, seal({"shards": shards, "counts": account(layouts, indexed, parts, encoder)}))
 
 
 def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: tuple[Part, ...], encoder: Encoder) -> Counts:
@@ -184,7 +187,7 @@ def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
     for split in SPLITS:
         parts = [part for receipt in receipts for part in receipt.parts if part.path.startswith(f"{split}/")]
         listed = [to_plain(part) | {"path": part.path.removeprefix(f"{split}/")} for part in parts]
-        files[f"{split}/{MANIFEST}"] = to_json({"schema": SCHEMA, "parts": listed})
+        files[f"{split}/{MANIFEST}"] = seal({"schema": MANIFEST_SCHEMA, "parts": listed})
     return files
 
 

@@ -1,13 +1,12 @@
 """Reading of a data folder's datasets for the report: complete, of one run, one row group of named columns at a time."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from textmill.pipelines.contract.part_files import aligned, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest
+from textmill.pipelines.contract.parts import Counts, Manifest, read_counts
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.pack.mixture import Mixture
 
@@ -89,12 +88,7 @@ def _open(folder: Folder) -> StoredDataset | None:
     manifest = Manifest.read(folder)
     if manifest is None:
         return None
-    try:
-        counts = json.loads(folder.read(STATS))
-    except (FileNotFoundError, ValueError):
-        raise StageError(f"{folder.uri}/{STATS} is missing or damaged; delete {folder.uri}/{MANIFEST} and run "
-                         f"`textmill {manifest.stage}` again") from None
-    return StoredDataset(folder, manifest, counts)
+    return StoredDataset(folder, manifest, read_counts(folder))
 
 
 def _check(found: dict[str, StoredDataset | None]) -> None:

@@ -8,7 +8,6 @@ itself damaged is refused: its rows could not all be copied.
 import dataclasses
 import gzip
 import io
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ import zstandard
 
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.part_files import read_batches
-from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.parts import Manifest, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
@@ -76,7 +75,7 @@ def alone(config: Configuration) -> Configuration:
 
 def refuse_damage(source: Path, work: Path) -> None:
     """StageError where the file is truncated or damaged: nothing is written, rather than part of its rows."""
-    bad = json.loads((work / "documents/_stats.json").read_bytes()).get("quarantined", {})
+    bad = read_counts(Folder(str(work / "documents"))).get("quarantined", {})
     if told := [rule for rule in DAMAGE if rule in bad]:
         shutil.rmtree(work)
         raise StageError(f"{source} is {' and '.join(told)}: its rows could not all be copied; get the file again")

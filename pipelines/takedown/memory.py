@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
-from textmill.pipelines.contract.parts import checked, to_json
+from textmill.base.sealed import seal
+from textmill.pipelines.contract.parts import SCHEMA, checked
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.takedown.entries import TakedownEntry, read_entries
 
@@ -64,7 +65,7 @@ class Memory:
         return {task: tuple(sorted(found)) for task, found in sorted(keys.items())}
 
     def to_json(self) -> bytes:
-        return to_json({"schema": 1} | asdict(self))
+        return seal({"schema": SCHEMA} | asdict(self))
 
 
 def read_memory(data: Folder) -> Memory:

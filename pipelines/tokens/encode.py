@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
-from textmill.pipelines.contract.parts import Counts, add_counts
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, add_counts
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.tally import tally
@@ -80,11 +80,23 @@ def tokens_schema(vocab_size: int) -> pa.Schema:
 
 
 def tokenizer_json(data: Folder, name: str) -> str:
-    """The text of a tokenizer's file; StageError where there is none of that name."""
+    """The text of a tokenizer's file; StageError where there is none of that name, or it is damaged."""
+    return tokenizer_file(data, name, "tokenizer.json").decode()
+
+
+def tokenizer_file(data: Folder, name: str, file: str) -> bytes:
+    """A file of a tokenizer, compared with its manifest where it has one: a tokenizer put there by hand has none."""
+    folder = data / f"tokenizers/{name}"
     try:
-        return (data / f"tokenizers/{name}").read("tokenizer.json").decode()
+        content = folder.read(file)
     except FileNotFoundError:
         raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `textmill tokenizer`") from None
+    manifest = Manifest.read(folder)
+    written = {part.path: part.sha256 for part in manifest.parts} if manifest else {}
+    if hashlib.sha256(content).hexdigest() != written.get(file, hashlib.sha256(content).hexdigest()):
+        raise StageError(f"{folder.uri}/{file} is damaged, or was changed by hand; delete it and run `textmill tokenizer`, or "
+                         f"delete {folder.uri}/{MANIFEST} to keep it")
+    return content
 
 
 TOKENIZE = Tokenize()

@@ -6,7 +6,6 @@ was noted is not fetched again. The download and its checks are in `textmill.pip
 """
 
 import contextlib
-import fcntl
 import gzip
 import os
 import re
@@ -20,6 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from textmill.base.progress import watched
+from textmill.pipelines.contract.lock import holder, try_lock
 from textmill.pipelines.contract.storage import StageError, full_disk
 from textmill.pipelines.web.client import Patience, Web, WebError
 from textmill.pipelines.web.download import Download, ask_for, begun, download, fault_of, read_sums
@@ -179,11 +179,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StageError(f"{folder} cannot be made ({error.strerror}); give another folder") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StageError(f"another fetch into {folder} is running; wait for it or stop it") from None
-    try:
+        if not try_lock(descriptor):
+            raise StageError(f"another fetch into {folder} is running{holder(descriptor)}; wait for it or stop it")
         yield
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ import pytest
 from tests.paths import ROOT
 from tests.small_stages import NUMBERS, SQUARES, run_context
 from textmill.pipelines.contract.part_files import PartWriter, aligned, read_batches
-from textmill.pipelines.contract.parts import Part
+from textmill.pipelines.contract.parts import Part, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task
@@ -36,7 +36,7 @@ def test_runs_both_ways_out_and_balances(tmp_path):
     said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     assert said.startswith("numbers: 7 words, 5 kept, 2 rejected (digits 2); 4 parts (4 built, 0 reused), ")
     assert rows(tmp_path, "numbers") == [{"number": n} for n in (1, 2, 3, 4, 5)]
-    assert json.loads((tmp_path / "numbers/_stats.json").read_text()) == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
+    assert read_counts(Folder(str(tmp_path / "numbers"))) == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
     rejected = json.loads((tmp_path / "numbers/_manifest.json").read_text())["rejected"]
     assert [pq.read_table(tmp_path / "numbers" / p["path"]).to_pylist() for p in rejected] == [
         [{"rule": "digits", "value": "x"}], [], [], [{"rule": "digits", "value": "y"}]]
@@ -156,7 +156,7 @@ def test_a_newer_schema_is_refused(tmp_path):
     here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
     manifest = tmp_path / "numbers/_manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))
+    manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 3'))
     with pytest.raises(StageError, match="written by a newer textmill"):
         bring_up_to_date(NUMBERS, here)
 

@@ -74,7 +74,7 @@ def test_a_dataset_of_a_newer_schema(milled, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(milled[0], data)
     manifest = data / "signals/_manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 2'))
+    manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 3'))
     refused(run("screen", data), "written by a newer textmill", "signals/_manifest.json")
 
 

@@ -19,6 +19,7 @@ from tests import servers
 from tests.command_line import manifest, table
 from tests.paths import ROOT
 from textmill.api.dataset import _answering
+from textmill.base.sealed import seal
 from textmill.pipelines.contract.storage import Folder
 
 torch.set_num_threads(1)
@@ -168,7 +169,7 @@ def test_texts_by_a_model(data):
 
 def edit(folder: Path, **values) -> Path:
     loaded = json.loads((folder / "_manifest.json").read_text())
-    (folder / "_manifest.json").write_text(json.dumps(loaded | values))
+    (folder / "_manifest.json").write_bytes(seal(loaded | values))
     return folder
 
 
@@ -205,8 +206,8 @@ def test_damage_is_a_sentence(data, tmp_path):
     assert "is damaged" in sentence(opened.to_table)
     first.unlink()
     assert "listed in the manifest but missing" in sentence(textmill.open_dataset(copied).to_table)
-    assert "was written by a newer textmill (schema 2" in sentence(textmill.open_dataset, edit(copied, schema=2))
-    assert "is damaged; delete it" in sentence(textmill.open_dataset, edit(copied, schema=1, parts=[{"key": "x"}]))
+    assert "was written by a newer textmill (schema 3" in sentence(textmill.open_dataset, edit(copied, schema=3))
+    assert "is damaged; run its stage again" in sentence(textmill.open_dataset, edit(copied, schema=1, parts=[{"key": "x"}]))
     blocks = shutil.copytree(data / "blocks/demo/train", tmp_path / "train")
     stream = blocks / textmill.open_dataset(blocks).manifest["parts"][0]["path"]
     damage(stream, stream.stat().st_size // 2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import MIXTURE, ROOT, SETTINGS, refused, table
+from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder, StageError
@@ -88,7 +89,7 @@ def test_before_the_later_stages_have_run(milled, tmp_path):
     path = tmp_path / "verdicts/_manifest.json"
     listed = json.loads(path.read_text())
     listed["parts"] = listed["parts"][:1]
-    path.write_text(json.dumps(listed))
+    path.write_bytes(seal(listed))
     said = " ".join(" ".join(why(context(tmp_path), PAGES["kept-with-edits"])).split())
     assert "screen verdicts was made from other documents than lie there now; run `textmill screen` dedup not yet" in said
 

@@ -12,9 +12,10 @@ import pytest
 
 from tests.command_line import refused
 from tests.paths import ROOT
+from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, to_json
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
@@ -64,7 +65,7 @@ def put(data: Folder, name: str, stage: str, parts: dict[str, pa.RecordBatch], c
         with PartWriter(folder, "0", "_rejected/0.f.parquet", rejected.schema) as writer:
             writer.write(rejected)
         aside.append(writer.part)
-    folder.write(STATS, to_json(counts))
+    folder.write(STATS, seal(counts))
     folder.write(MANIFEST, Manifest(stage, 1, "w", tuple(made), tuple(aside), (), {"settings": settings}).to_json())
 
 
@@ -415,11 +416,11 @@ def test_a_folder_without_datasets_and_datasets_of_two_runs_are_refused(tmp_path
     with pytest.raises(StageError, match="signals was made from other documents than lie there now; run `textmill measure`"):
         open_datasets(data, MIXTURE)
     data = world(tmp_path)
-    data.write("tokens/tok/_stats.json", to_json({"read": 4, "kept": 4, "tokens": 1}))
+    data.write("tokens/tok/_stats.json", seal({"read": 4, "kept": 4, "tokens": 1}))
     with pytest.raises(StageError, match="tokens/tok was made from other curated than lie there now; run `textmill tokenize`"):
         open_datasets(data, MIXTURE)
     data.write("tokens/tok/_stats.json", b"{")
-    with pytest.raises(StageError, match=r"missing or damaged; delete .* and run `textmill tokenize` again"):
+    with pytest.raises(StageError, match=r"tokens/tok/_stats.json is missing or damaged; run its stage again"):
         open_datasets(data, MIXTURE)
 
 

@@ -278,7 +278,9 @@ def test_killed_midway_and_run_again_asks_for_the_rest_only(server, tmp_path):
         assert killed.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     second = subprocess.run(command(server, tmp_path), cwd=ROOT, capture_output=True, text=True)
-    assert (second.returncode, second.stderr) == (1, f"fetch: another fetch into {tmp_path} is running; wait for it or stop it\n")
+    since = re.sub(r"since \d\d:\d\d", "since then", second.stderr)
+    assert (second.returncode, since) == (1, f"fetch: another fetch into {tmp_path} is running (process {killed.pid}, since then); "
+                                             "wait for it or stop it\n")
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     server.go_on.set()

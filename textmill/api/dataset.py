@@ -55,7 +55,7 @@ def open_dataset(path: str | Path) -> "Dataset":
     try:
         return Dataset(folder, manifest, tuple(Part(**part) for part in manifest["parts"]))
     except (KeyError, TypeError):
-        raise DatasetError(f"{folder.uri}/{MANIFEST} is damaged; delete it and run its stage again") from None
+        raise DatasetError(f"{folder.uri}/{MANIFEST} is damaged; run its stage again, which writes it anew") from None
 
 
 class Dataset:
@@ -119,6 +119,9 @@ class Dataset:
 
         if self._streams:
             return arrow_dataset.dataset(self.to_table())
+        for part in self._parts:
+            with _answering(self._folder), opened(self._folder, part):
+                pass                    # its footer is the one that was written
         filesystem, root = open_filesystem(self.uri)
         checking = arrow_dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
         return arrow_dataset.dataset([f"{root}/{part.path}" for part in self._parts], self.schema, filesystem=filesystem,

@@ -2,8 +2,8 @@
 
 A folder `blocks/<mixture>/` holds a folder for each of SPLITS, and TOKENIZER_FILES: a copy of it is all that training
 needs. A split is Arrow IPC streams, uncompressed so that they can be memory-mapped, and MANIFEST, a JSON object
-`{"schema": 1, "parts": [{"key", "path", "rows", "bytes", "sha256"}, …]}` that lists the streams in training order and is
-written last: what it does not name is no part of the dataset.
+`{"schema": 1, "parts": [{"key", "path", "rows", "bytes", "sha256"}, …], "checksum"}` that lists the streams in training order
+and is written last: what it does not name is no part of the dataset. Its checksum (`sealed.py`) may be absent.
 
 A row is a block. Its columns:
 

@@ -43,7 +43,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     another, before anything is done.
     """
     from textmill.base.strict import SettingsError
-    from textmill.pipelines.contract.run import up_to_date
+    from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
     context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
@@ -52,7 +52,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     for name in stages:
         is_tokenizer = name == "tokenizer"
         with sentences(click.get_current_context(), name):
-            line = up_to_date(STAGES[name], context, if_missing=is_tokenizer)
+            line = in_place(STAGES[name], context, if_missing=is_tokenizer)
         if line:
             show([line])
         else:
