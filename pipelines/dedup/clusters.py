@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 
-from textmill.pipelines.dedup.forest import TREE, forest
-from textmill.pipelines.dedup.packed import joined
+from textmill.pipelines.dedup.forest import merged
 
 COMPACT_BYTES = 16 << 20        # edges gathered before they are merged into the forest
 
@@ -23,23 +22,18 @@ class SpanningForest(beam.CombineFn):
         return self._compacted([*accumulator, edges])
 
     def merge_accumulators(self, accumulators: Iterable[list[bytes]]) -> list[bytes]:
-        merged: list[bytes] = []
+        together: list[bytes] = []
         for accumulator in accumulators:
-            merged = self._compacted(merged + accumulator)
-        return merged
+            together = self._compacted(together + accumulator)
+        return together
 
     def extract_output(self, accumulator: list[bytes]) -> bytes:
-        return _merged(accumulator)
+        return merged(accumulator)
 
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
-        return [_merged(accumulator)]
+        return [merged(accumulator)]
 
     def _compacted(self, pieces: list[bytes]) -> list[bytes]:
         """The first piece may be a forest; it is merged again only when as much again has accumulated."""
         gathered = sum(map(len, pieces[1:]))
-        return [_merged(pieces)] if gathered > max(COMPACT_BYTES, len(pieces[0]) if pieces else 0) else pieces
-
-
-def _merged(pieces: list[bytes]) -> bytes:
-    edges = joined(pieces, TREE)
-    return forest(edges["ref"], edges["root"]).tobytes()
+        return [merged(pieces)] if gathered > max(COMPACT_BYTES, len(pieces[0]) if pieces else 0) else pieces

@@ -4,7 +4,11 @@ The same edges give the same forest however they were distributed, because it do
 about.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
+
+from textmill.pipelines.dedup.packed import joined
 
 TREE = np.dtype([("ref", "<u8"), ("root", "<u8")])
 
@@ -38,3 +42,9 @@ def forest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def root_of(trees: np.ndarray, refs: np.ndarray) -> np.ndarray:
     """The component of each reference, all of which must be in the forest."""
     return trees["root"][trees["ref"].searchsorted(refs)]
+
+
+def merged(pieces: Iterable[bytes]) -> bytes:
+    """The packed forest over packed edges or forests (TREE rows)."""
+    edges = joined(pieces, TREE)
+    return forest(edges["ref"], edges["root"]).tobytes()

@@ -6,12 +6,10 @@ A part comes as (ordinal, task); a partition as (number, chunks of packed rows).
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from apache_beam.pvalue import TaggedOutput
 
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.contract.storage import Folder
@@ -48,7 +46,6 @@ OrderedPart = tuple[int, Task]
 Packed = tuple[int, bytes]
 REMOVED_FILE, NAMED_FILE, ADDRESSED_FILE, FOREST_FILE, COMMON_FILE, SETS = (
     "removed", "named", "addressed", "forest", "common", "sets")
-HELD_TAG = "held"
 
 
 @dataclass(frozen=True)
@@ -180,13 +177,12 @@ def _shingled(ordinal: int, task: Task, refs: np.ndarray, run: SearchRun,
         first += documents.num_rows
 
 
-def compare_file(name: str, source: Grouping, run: SearchRun) -> Iterator[Any]:
-    """Packed TREE rows: the verified pairs of the buckets in one file. Tagged HELD_TAG: (part ordinal, packed HELD rows)."""
+def compare_file(name: str, source: Grouping, run: SearchRun) -> tuple[bytes, list[Packed]]:
+    """The verified pairs of the buckets in one file: packed TREE rows, and (part ordinal, packed HELD rows)."""
     edges, held = compared(read_rows(source.folder, name, LINK), ShingleSets(run.sets), run.settings)
-    yield _trees(edges["a"], edges["b"])
     held = fullest(held)
-    for ordinal, rows in split(held, (held["ref"] >> np.uint64(32)).astype(np.int64)):
-        yield TaggedOutput(HELD_TAG, (ordinal, rows.tobytes()))
+    by_part = split(held, (held["ref"] >> np.uint64(32)).astype(np.int64))
+    return _trees(edges["a"], edges["b"]), [(ordinal, rows.tobytes()) for ordinal, rows in by_part]
 
 
 def store_held(part: tuple[int, Iterable[bytes]], run: SearchRun) -> None:

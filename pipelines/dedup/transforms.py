@@ -1,14 +1,60 @@
-"""The steps of dedup as Beam transforms, connected by files; only packed rows go through a GroupByKey.
+"""The steps of dedup on an engine, as Beam transforms, connected by files; only packed rows go through a GroupByKey.
 
 `parts` are (ordinal, task) pairs, `names` the files of an earlier grouping. A transform that groups does one pass.
 """
 
-import apache_beam as beam
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+
+from textmill.pipelines.contract.stage import Engine
 from textmill.pipelines.dedup import steps
 from textmill.pipelines.dedup.clusters import SpanningForest
 from textmill.pipelines.dedup.files import Grouping
-from textmill.pipelines.dedup.steps import SearchRun
+from textmill.pipelines.dedup.steps import OrderedPart, SearchRun
+
+HELD = "held"
+
+
+class OnEngine:
+    """Every step as a pipeline of its own, of at most so many workers; `here.Here` does the same without an engine."""
+
+    def __init__(self, run: SearchRun, engine: Engine, workers: int):
+        self.run, self.engine, self.workers = run, engine, workers
+
+    def meet_exactly(self, parts: Sequence[OrderedPart], grouping: Grouping, number: int) -> None:
+        self._do({"parts": parts}, MeetExactly(self.run, grouping, number))
+
+    def resolve(self, grouping: Grouping) -> None:
+        self._do({"names": [grouping.names()]}, Resolve(self.run, grouping))
+
+    def meet_in_bands(self, parts: Sequence[OrderedPart], grouping: Grouping, number: int) -> None:
+        self._do({"parts": parts}, MeetInBands(self.run, grouping, number))
+
+    def unite_buckets(self, source: Grouping, grouping: Grouping, number: int) -> None:
+        self._do({"names": source.names()}, UniteBuckets(source, grouping, number))
+
+    def count_common(self, parts: Sequence[OrderedPart], share: float) -> None:
+        self._do({"parts": parts}, Common(self.run, share))
+
+    def store_sets(self, parts: Sequence[OrderedPart], source: Grouping) -> None:
+        self._do({"parts": parts, "names": source.names()}, StoreSets(self.run, source))
+
+    def cluster(self, source: Grouping) -> None:
+        self._do({"names": source.names()}, Cluster(self.run, source))
+
+    def keep(self, parts: Sequence[OrderedPart], grouping: Grouping, number: int) -> None:
+        self._do({"parts": parts}, Keep(self.run, grouping, number))
+
+    def _do(self, elements: dict[str, Sequence[Any]], transform: beam.PTransform) -> None:
+        def build(pipeline: beam.Pipeline) -> Any:
+            dealt = {name: pipeline | f"Create {name}" >> beam.Create(given) | f"Deal {name}" >> beam.Reshuffle()
+                     for name, given in elements.items()}
+            return (dealt if len(dealt) > 1 else next(iter(dealt.values()))) | transform
+
+        self.engine.run(build, parallel=min(self.workers, max(map(len, elements.values()))))
 
 
 class _Pass(beam.PTransform):
@@ -105,8 +151,7 @@ class Cluster(beam.PTransform):
         self.run, self.source = run, source
 
     def expand(self, names: beam.PCollection) -> beam.PCollection:
-        near, held = names | "Verify" >> beam.FlatMap(steps.compare_file, self.source, self.run).with_outputs(
-            steps.HELD_TAG, main="near")
+        near, held = names | "Verify" >> beam.FlatMap(_compare_file, self.source, self.run).with_outputs(HELD, main="near")
         _ = held | "ByPart" >> beam.GroupByKey() | "Contained" >> beam.Map(steps.store_held, self.run)
         exact = names.pipeline | "Exact" >> beam.Create([self.run]) | "Copies" >> beam.Map(steps.exact_edges)
         return (
@@ -114,6 +159,13 @@ class Cluster(beam.PTransform):
             | "Edges" >> beam.Flatten()
             | "Forest" >> beam.CombineGlobally(SpanningForest())
             | "Store" >> beam.Map(steps.store_forest, self.run))
+
+
+def _compare_file(name: str, source: Grouping, run: SearchRun) -> Iterator[Any]:
+    trees, held = steps.compare_file(name, source, run)
+    yield trees
+    for packed in held:
+        yield TaggedOutput(HELD, packed)
 
 
 class Keep(_Pass):

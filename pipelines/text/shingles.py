@@ -10,7 +10,6 @@ as `MinHash(num_perm=120, seed=1, scheme="affine32", hashfunc=lambda b: xxhash.x
 """
 
 import hashlib
-import itertools
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -51,9 +50,12 @@ def shingle_hashes(words: Words) -> tuple[np.ndarray, np.ndarray]:
     digest = xxhash.xxh3_64_intdigest
     hashes = np.fromiter((digest(written[start:end]) for start, end
                           in zip(starts[first].tolist(), ends[last].tolist(), strict=True)), np.uint64, len(first))
-    distinct = [np.unique(hashes[start:end]) for start, end in itertools.pairwise(offsets)]
-    sizes = np.fromiter(map(len, distinct), np.int64, len(distinct))
-    return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate([*distinct, np.zeros(0, np.uint64)])
+    number = np.repeat(np.arange(len(shingles)), shingles)
+    order = np.lexsort((hashes, number))
+    hashes = hashes[order]                          # `number` is in order already
+    new = np.ones(len(hashes), bool)
+    new[1:] = (hashes[1:] != hashes[:-1]) | (number[1:] != number[:-1])
+    return np.concatenate([[0], np.cumsum(new)])[offsets], hashes[new]
 
 
 def minhash(offsets: np.ndarray, hashes: np.ndarray) -> np.ndarray:
@@ -69,11 +71,15 @@ def minhash(offsets: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     values ^= values >> np.uint32(16)
     multipliers, addends = permutations()
     signatures = np.full((len(offsets) - 1, PERMUTATIONS), EMPTY, np.uint32)
-    for signature, start, end in zip(signatures, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        for at in range(start, end, _BLOCK):
-            permuted = multipliers * values[at:min(at + _BLOCK, end)]
-            permuted += addends
-            np.minimum(signature, permuted.min(axis=1), out=signature)
+    filled = np.flatnonzero(np.diff(offsets))
+    starts, ends = offsets[filled], offsets[filled + 1]
+    for at in range(0, len(values), _BLOCK):        # a block has the end of one text, whole ones, the beginning of another
+        first, last = np.searchsorted(ends, at, side="right"), np.searchsorted(starts, at + _BLOCK)
+        permuted = multipliers * values[at:at + _BLOCK]
+        permuted += addends
+        smallest = np.minimum.reduceat(permuted, np.maximum(starts[first:last] - at, 0), axis=1)
+        some = filled[first:last]
+        signatures[some] = np.minimum(signatures[some], smallest.T)
     return signatures
 
 

@@ -85,8 +85,16 @@ def small_row_groups(monkeypatch):
     monkeypatch.setattr("textmill.pipelines.contract.part_files.ROW_GROUP_ROWS", 5)
 
 
+@pytest.fixture(params=["on an engine", "here"])
+def place(request, monkeypatch):
+    """Where the steps run: so few documents would not be given to an engine."""
+    if request.param == "on an engine":
+        monkeypatch.setattr("textmill.pipelines.dedup.search.FEW", 0)
+
+
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(("parts", "passes"), [(8, 4), (3, None)])
-def test_beam_decides_as_the_plain_functions_do(parts, passes, tmp_path):
+def test_the_steps_decide_as_their_functions_do(parts, passes, tmp_path):
     data, tasks, pages = stored(written_world(1), parts, tmp_path / "data")
     settings = DedupSettings(source_priority=("books",), passes=passes)
     find_copies(BeamEngine(), data, Folder(str(tmp_path / "work")), tasks, settings)
@@ -97,6 +105,7 @@ def test_beam_decides_as_the_plain_functions_do(parts, passes, tmp_path):
     assert {kind: kinds.count(kind) > 3 for kind in ("url", "exact", "near", None)} == dict.fromkeys(("url", "exact", "near", None), True)
 
 
+@pytest.mark.usefixtures("place")
 def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
     world = written_world(5)
     found = []
@@ -110,7 +119,8 @@ def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
     assert len({row[1] for row in found[0]}) > 15 and any(row[6] for row in found[0])      # clusters, and a contained page
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path):
+def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("textmill.pipelines.dedup.search.FEW", 0)
     data, tasks, pages = stored(written_world(2), 3, tmp_path / "data")
     settings = DedupSettings(passes=2)
 
@@ -152,6 +162,7 @@ def test_nothing_at_all(tmp_path):
 
 def test_two_workers_decide_as_one(tmp_path, monkeypatch):
     monkeypatch.setattr("textmill.pipelines.dedup.search.WORTH_A_WORKER", 10)
+    monkeypatch.setattr("textmill.pipelines.dedup.search.FEW", 0)
     data, tasks, pages = stored(written_world(4), 4, tmp_path / "data")
     found = []
     for workers in (1, 2):

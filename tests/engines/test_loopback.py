@@ -1,12 +1,16 @@
 """No port of a local run can be reached from another host: every listening socket of its processes is on loopback."""
 
+import contextlib
 import ipaddress
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 
@@ -14,6 +18,7 @@ from tests import servers
 from tests.contract.test_stage import LINES
 from tests.small_stages import NUMBERS, run_context
 from textmill.pipelines.contract.run import bring_up_to_date
+from textmill.pipelines.engines.loopback import LoopbackGrpc
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +85,23 @@ def test_a_worker_pool_listens_on_loopback_unless_it_is_told(tmp_path):
         mine = [found for child in psutil.Process().children(recursive=True) for found in listening(child)]
         assert port in {number for _, number in mine}
         refuse_open(mine)
+
+
+def test_no_port_is_shared_with_a_server_of_another_process():
+    """gRPC shares ports unless it is told not to, and `localhost` is two addresses: one may be another run's."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = LoopbackGrpc(grpc).server(ThreadPoolExecutor(1))
+        with contextlib.suppress(RuntimeError):         # no ::1 here
+            server.add_insecure_port(f"[::]:{port}")
+        server.start()
+        try:
+            for _ in range(50):                         # shared, the kernel would deal them out
+                with socket.create_connection(("127.0.0.1", port)):
+                    taken.settimeout(5)
+                    taken.accept()[0].close()
+        finally:
+            server.stop(None)

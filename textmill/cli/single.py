@@ -1,28 +1,59 @@
 """The words that do one thing and need no data folder."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, RULES, SET, SHIPPED, WORKERS, with_options
+from textmill.cli.options import CONFIG, PATH, SET, WORKERS, with_options
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command("dedup-only", short_help="removes the copies from one file of texts")
-@click.argument("input", type=FILE)
-@click.option("--to", type=FILE, required=True, help="the file to write: .jsonl or .parquet, as the input")
-@with_options(CONFIG, RULES, SET, WORKERS)
-def dedup_only(input: Path, to: Path, config: str, rules: str, set: tuple[str, ...], workers: int | None) -> str:
-    """Remove the copies from INPUT, a .jsonl (.gz, .zst) or .parquet with a column of text; all other rows are unchanged."""
-    from textmill.base.strict import parse_changes
-    from textmill.pipelines.engines.engine import BeamEngine, processors
-    from textmill.pipelines.settings import read_config
-    from textmill.pipelines.standalone.dedup_file import deduplicate
+@click.command("dedup-only", short_help="removes the copies from files of rows")
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|-…")
+@click.option("--to", required=True, metavar="FILE|FOLDER|-", help="where the rows that stay go: a file for one file (packed "
+              "where its name ends in .gz or .zst), else a folder")
+@click.option("--against", multiple=True, metavar="FILE|FOLDER",
+              help="rows like one of these go too; they are not written; may be repeated")
+@click.option("--index", type=PATH, metavar="FOLDER", help="keep what is known of --against here, for the next time")
+@click.option("--text-column", multiple=True, metavar="COLUMN",
+              help="where the text is, or a path such as meta.text; several are compared together  [default: the usual ones]")
+@click.option("--threshold", type=float, metavar="SHARE", help="of shingles in common, from which on rows are near copies")
+@click.option("--exact-only", is_flag=True, help="only equal texts are copies")
+@click.option("--keep", type=click.Choice(["first", "longest", "newest", "oldest"]), default="first", show_default=True,
+              help="which of several copies stays")
+@click.option("--common", type=float, metavar="SHARE", help="text that more than this share of the rows have does not count")
+@click.option("--removed", type=PATH, metavar="FILE", help="JSONL of what was removed: place, kind, and the row kept for it")
+@click.option("--overwrite", is_flag=True, help="replace files that are there")
+@with_options(CONFIG, SET, WORKERS)
+def dedup_only(inputs: tuple[str, ...], to: str, against: tuple[str, ...], index: str | None, text_column: tuple[str, ...],
+               threshold: float | None, exact_only: bool, keep: Any, common: float | None, removed: str | None, overwrite: bool,
+               config: str, set: tuple[str, ...], workers: int | None) -> str | None:
+    """Remove the copies from files of rows: .jsonl, .csv, .tsv (plain, .gz, .zst) and .parquet.
 
-    read = read_config(config, rules, str(SHIPPED / "mixtures/demo.yaml"), None,           # no mixture is used
-                       parse_changes(set))
-    return deduplicate(input, to, read, BeamEngine(workers=processors() if workers is None else workers))
+    All other rows are unchanged, byte for byte in text. Rows are compared over all the files; what is removed of which kind is
+    said, and --removed writes it down."""
+    from dataclasses import replace
+
+    from textmill.base.strict import SettingsError, parse_changes
+    from textmill.pipelines.engines.engine import BeamEngine, processors
+    from textmill.pipelines.settings import read_settings
+    from textmill.pipelines.standalone.dedup_rows.run import Request, deduplicate
+
+    settings = read_settings(config, parse_changes(set)).dedup
+    settings = replace(settings, order=(keep,) if keep == "first" else (keep, "first"), source_priority=(),
+                       threshold=settings.threshold if threshold is None else threshold,
+                       common=settings.common if common is None else common,
+                       kinds=("exact",) if exact_only else settings.kinds)
+    if problems := list(settings.problems()):
+        raise SettingsError([f"--{problem}" for problem in problems])
+    request = Request(inputs, to, against, index, text_column, removed, overwrite)
+    said = deduplicate(request, settings, BeamEngine(workers=processors() if workers is None else workers))
+    if to == "-":
+        click.echo(said, err=True)
+        return None
+    return said
 
 
 @click.command("train-tokenizer", short_help="text files to a folder with tokenizer.json")

@@ -32,14 +32,11 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
     A line of more than `most` bytes is skipped. A truncated or damaged compressed stream yields, after its
     last whole line, one Line with rule truncated or damaged.
     """
-    size = file.seek(0, 2)
     file.seek(0)
     magic = file.read(4)
     compressed = magic.startswith(GZIP) or magic == FRAME
     position = max(start - 1, 0)
-    file.seek(0 if compressed else position)
-    inflated = _gunzipped(file) if magic.startswith(GZIP) else _unzstd(file, window_bound(size))
-    chunks = inflated if compressed else iter(lambda: file.read(CHUNK), b"")
+    chunks = inflated(file, 0 if compressed else position)
     buffer, offset = bytearray(), 0 if compressed else position
     skipping = not compressed and start > 0     # the line that contains start - 1 is the neighbour's
     too_large: int | None = None                # where a line over the limit began
@@ -77,6 +74,23 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
         yield Line(too_large, None, "too_large")
     elif buffer and not skipping:
         yield Line(offset, bytes(buffer))
+
+
+def inflated(file: Any, start: int = 0) -> Iterator[bytes | tuple[str, str]]:
+    """The bytes of a plain, gzip or zstd file, some MiB at most at a time; plain ones from `start` on.
+
+    For a truncated or damaged stream, last a rule and the problem."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(GZIP):
+        yield from _gunzipped(file)
+    elif magic == FRAME:
+        yield from _unzstd(file, window_bound(size))
+    else:
+        file.seek(start)
+        yield from iter(lambda: file.read(CHUNK), b"")
 
 
 def _gunzipped(file: Any) -> Iterator[bytes | tuple[str, str]]:

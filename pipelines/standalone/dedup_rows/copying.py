@@ -1,0 +1,73 @@
+"""Copies of files of rows without some of their rows: every other line, row group, type and codec as it came."""
+
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.standalone.dedup_rows.files import Table, raw_rows
+
+LEVEL = 6                       # of gzip; its header has no name and no time, so equal rows are equal bytes
+
+
+def copy_rows(table: Table, target: str, removed: set[int]) -> int:
+    """Write the file's rows, without those at the places in `removed`, to a path or URI; how many rows were left out."""
+    folder, _, name = target.rpartition("/")
+    with table.open() as file, Folder(folder or ("/" if target.startswith("/") else ".")).new_file(name) as sink:
+        if table.kind == "parquet":
+            return _copy_parquet(file, sink, removed)
+        with _packed(sink, name) as plain:
+            return copy_text(table, file, plain, removed)
+
+
+def copy_text(table: Table, file: Any, sink: BinaryIO, removed: set[int]) -> int:
+    """As `copy_rows`, for text, into an open file."""
+    out = 0
+    for place, raw in raw_rows(table, file):
+        if place in removed:
+            out += 1
+        else:
+            sink.write(raw)
+    return out
+
+
+@contextmanager
+def _packed(sink: BinaryIO, name: str) -> Iterator[Any]:
+    with ExitStack() as stack:
+        if name.endswith(".gz"):
+            yield stack.enter_context(gzip.GzipFile("", "wb", LEVEL, sink, mtime=0))
+        elif name.endswith(".zst"):
+            writer = stack.enter_context(zstandard.ZstdCompressor(3).stream_writer(sink, closefd=False))
+            yield stack.enter_context(io.BufferedWriter(writer, 1 << 20))       # type: ignore[type-var]
+        else:
+            yield sink
+
+
+def _copy_parquet(file: Any, sink: Any, removed: set[int]) -> int:
+    parquet = pq.ParquetFile(file, page_checksum_verification=True)
+    schema, metadata = parquet.schema_arrow, parquet.metadata
+    codecs: str | dict[str, str] = "none"
+    if metadata.num_row_groups:
+        group = metadata.row_group(0)
+        columns = [group.column(n) for n in range(group.num_columns)]
+        codecs = {column.path_in_schema: column.compression.replace("UNCOMPRESSED", "NONE") for column in columns}
+    if views := [field for field in schema if pa.types.is_string_view(field.type) or pa.types.is_binary_view(field.type)]:
+        for one in views:           # Arrow reads them and does not write them
+            plain = pa.string() if pa.types.is_string_view(one.type) else pa.binary()
+            schema = schema.set(schema.get_field_index(one.name), one.with_type(plain))
+    first = out = 0
+    with pq.ParquetWriter(sink, schema, compression=codecs, write_page_checksum=True) as writer:
+        for number in range(metadata.num_row_groups):
+            table = parquet.read_row_group(number).cast(schema)
+            stays = [place not in removed for place in range(first, first + table.num_rows)]
+            first, out = first + table.num_rows, out + stays.count(False)
+            kept = table if all(stays) else table.filter(pa.array(stays))
+            if kept.num_rows:
+                writer.write_table(kept, row_group_size=kept.num_rows)
+    return out
