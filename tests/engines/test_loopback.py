@@ -2,7 +2,6 @@
 
 import contextlib
 import ipaddress
-import socket
 import subprocess
 import sys
 import time
@@ -87,21 +86,17 @@ def test_a_worker_pool_listens_on_loopback_unless_it_is_told(tmp_path):
         refuse_open(mine)
 
 
-def test_no_port_is_shared_with_a_server_of_another_process():
+def test_no_port_is_shared_with_a_server_of_another_run():
     """gRPC shares ports unless it is told not to, and `localhost` is two addresses: one may be another run's."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        server = LoopbackGrpc(grpc).server(ThreadPoolExecutor(1))
+    other, ours = grpc.server(ThreadPoolExecutor(1)), LoopbackGrpc(grpc).server(ThreadPoolExecutor(1))
+    port = other.add_insecure_port("127.0.0.1:0")
+    other.start()
+    try:
         with contextlib.suppress(RuntimeError):         # no ::1 here
-            server.add_insecure_port(f"[::]:{port}")
-        server.start()
-        try:
-            for _ in range(50):                         # shared, the kernel would deal them out
-                with socket.create_connection(("127.0.0.1", port)):
-                    taken.settimeout(5)
-                    taken.accept()[0].close()
-        finally:
-            server.stop(None)
+            ours.add_insecure_port(f"[::]:{port}")
+            ours.start()
+        there = [address for address, at in listening(psutil.Process()) if at == port and "127.0.0.1" in address]
+        assert len(there) == 1
+    finally:
+        ours.stop(None)
+        other.stop(None)
