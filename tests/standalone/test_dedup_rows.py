@@ -96,13 +96,13 @@ def test_columns_types_codecs_and_row_groups_of_parquet_stay(tmp_path, capsys):
     assert kept.schema.equals(before.schema_arrow, check_metadata=True)
     assert kept.to_pylist() == [row for row, kind in given if kind is None]
     codecs = [[file.metadata.row_group(0).column(n).compression for n in range(6)] for file in (before, after)]
-    assert codecs[0] == codecs[1] and set(codecs[0]) == {"UNCOMPRESSED", "ZSTD", "GZIP", "SNAPPY"}
+    assert codecs[0] == codecs[1] and set(codecs[0]) == {"UNCOMPRESSED", "ZSTD", "GZIP"}
     assert [after.metadata.row_group(n).num_rows for n in range(3)] == [2, 3, 4]
 
 
 def test_string_views_and_columns_python_cannot_hold(tmp_path):
     table = pa.table({"text": pa.array([prose(1), prose(1), prose(2)], pa.string_view()),
-                      "timestamp": pa.array([1, 2, 3], pa.timestamp("ns")), "gone": pa.array([2**62] * 3, pa.timestamp("s"))})
+                      "timestamp": pa.array([1, 2, 3], pa.timestamp("ns")), "gone": pa.array([2**62] * 3, pa.timestamp("us"))})
     pq.write_table(table, tmp_path / "in.parquet")
     assert dedup(tmp_path / "in.parquet", "--to", tmp_path / "out.parquet") == 0
     assert pq.read_table(tmp_path / "out.parquet")["text"].to_pylist() == [prose(1), prose(2)]
@@ -142,7 +142,7 @@ def test_texts_where_people_keep_them(tmp_path, capsys):
             ({"text": "", "content": prose(1)}, {"text": "", "content": prose(2)}), ({"TEXT": prose(1)}, {"TEXT": prose(2)})]):
         (tmp_path / f"{n}.jsonl").write_bytes(jsonl([first, second, first]))
     assert dedup(tmp_path, "--to", tmp_path / "out") == 0
-    assert "0 copies removed" not in (said := capsys.readouterr().out) and "6 files" not in said
+    assert "18 rows, 10 copies removed (exact 8, near 2), 8 written" in capsys.readouterr().out
     assert [len(left(tmp_path / f"out/{n}.jsonl")) for n in range(4)] == [2, 2, 2, 2]
 
 

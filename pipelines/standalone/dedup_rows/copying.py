@@ -2,8 +2,9 @@
 
 import gzip
 import io
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -18,12 +19,24 @@ LEVEL = 6                       # of gzip; its header has no name and no time, s
 
 def copy_rows(table: Table, target: str, removed: set[int]) -> int:
     """Write the file's rows, without those at the places in `removed`, to a path or URI; how many rows were left out."""
-    folder, _, name = target.rpartition("/")
-    with table.open() as file, Folder(folder or ("/" if target.startswith("/") else ".")).new_file(name) as sink:
+    with table.open() as file, new_file(target) as sink:
         if table.kind == "parquet":
             return _copy_parquet(file, sink, removed)
-        with _packed(sink, name) as plain:
+        with _packed(sink, target) as plain:
             return copy_text(table, file, plain, removed)
+
+
+@contextmanager
+def new_file(target: str) -> Iterator[BinaryIO]:
+    """A file to write at a path or URI; it is there when the block ends well, and only then."""
+    folder, _, name = target.rpartition("/")
+    folder = folder or ("/" if target.startswith("/") else ".")
+    try:
+        with Folder(folder).new_file(name) as file:
+            yield file
+    finally:
+        with suppress(OSError):         # what was written to first; a user's folder is not ours to leave things in
+            os.rmdir(f"{folder}/_tmp")
 
 
 def copy_text(table: Table, file: Any, sink: BinaryIO, removed: set[int]) -> int:

@@ -24,7 +24,7 @@ from textmill.pipelines.dedup.kinds import KINDS
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.engines.quiet import quiet
-from textmill.pipelines.standalone.dedup_rows.copying import copy_rows, copy_text
+from textmill.pipelines.standalone.dedup_rows.copying import copy_rows, copy_text, new_file
 from textmill.pipelines.standalone.dedup_rows.files import Table, tables
 from textmill.pipelines.standalone.dedup_rows.indexing import AGAINST, GIVEN, NO_TEXT, Index, index_table, key_of
 from textmill.pipelines.standalone.dedup_rows.template import template_line
@@ -172,8 +172,7 @@ def _write_removed(target: str, copies: Sequence[Copies], all_tables: Sequence[T
                        "kept_file": names[id_[:16]], "kept_place": int(id_[16:], 16)}
                 yield (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
 
-    folder, _, name = target.rpartition("/")
-    with Folder(folder or ("/" if target.startswith("/") else ".")).new_file(name) as sink:
+    with new_file(target) as sink:
         sink.writelines(lines())
 
 
