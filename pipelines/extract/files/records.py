@@ -15,7 +15,7 @@ from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import capture_date
 from textmill.pipelines.web.address import given_url
 
-HEAD_BYTES = 1 << 16        # of headers, with CRLF at the end of each line: FastWARC reads no more
+HEAD_BYTES = 32_000         # of headers, with CRLF at the end of each line: FastWARC reads 32 KiB at most
 _LINE_END = re.compile(rb"(?<!\r)\r*+\n")      # begins nowhere within a run of \r, or a run would be walked for each of them
 _BLANK_LINE = re.compile(rb"\n\r*+\n")
 _INTERIM = re.compile(rb"HTTP/[\d.]+[ \t]+1\d\d\b")
@@ -64,7 +64,7 @@ class RecordHead(NamedTuple):
 def parse_headers(lines: bytes) -> Headers:
     """The headers of a head that begins with a status or version line. HeadError where they are longer than HEAD_BYTES."""
     spelled = _LINE_END.sub(b"\r\n", lines[:HEAD_BYTES + 1])         # FastWARC sees no lines that end with LF alone
-    if len(lines) > HEAD_BYTES or len(spelled) > HEAD_BYTES - 2:
+    if len(lines) > HEAD_BYTES or len(spelled) > HEAD_BYTES:
         raise HeadError(f"the headers are longer than {HEAD_BYTES:,} bytes, or have no end")
     head = HeaderMap()
     head.parse(io.BytesIO(spelled), True)
