@@ -44,7 +44,7 @@ def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) ->
 
 def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Document:
     assert not isinstance(answer, Refusal)
-    (decoded, page), (head, headers) = answer, (origin.head, origin.headers)
+    (decoded, page), (head, headers) = answer[:2], (origin.head, origin.headers)
     legal = page.legal
     robots = {found for value in headers.all("x-robots-tag") for found in directives(value)} | set(legal.robots)
     reserved = [*headers.all("tdm-reservation"), *([] if legal.tdm_reservation is None else [legal.tdm_reservation])]

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import regex
 
+from tests.pages import payload
 from tests.paths import ROOT
 from textmill.pipelines import extract
 from textmill.pipelines.extract.files.lines import read_lines
-from textmill.pipelines.extract.files.records import HeadError, Headers, Response, http_response, payload, record_head
-from textmill.pipelines.extract.outcome import no_page
+from textmill.pipelines.extract.files.records import HeadError, Headers, Response, http_response, record_head
 from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.kind import no_page
 from textmill.pipelines.extract.pages.source import markup
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.web import address
@@ -28,7 +29,7 @@ from textmill.pipelines.web import address
 MEGABYTE = 1 << 20
 SECONDS = 5         # of CPU for a megabyte; what is quadratic takes hours
 # Patterns that are given so many characters at most, however much there is; those of `patterns` read a library's XPaths, not pages.
-BOUNDED = {"charset._META": 4096, "charset._COMMENT": 4096, "outcome._XML_NO_PAGE": 1024, "outcome._HTML_START": 4096,
+BOUNDED = {"charset._META": 4096, "charset._COMMENT": 4096, "kind._XML_NO_PAGE": 1024, "kind._HTML_START": 4096,
            "blocklists._COMMENT": 1 << 16, "blocklists._HOSTS_FILE": 1 << 16, "blocklists._ANCHOR": 1 << 16, "blocklists._HOST": 254}
 NO_PAGES = "textmill.pipelines.extract.pages.patterns"
 
