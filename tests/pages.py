@@ -10,8 +10,9 @@ from tests.paths import ROOT, SHARED
 from textmill.pipelines.extract.files.codings import payload as undone
 from textmill.pipelines.extract.files.records import Response, codings
 from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.job import Answer, Job
 from textmill.pipelines.extract.pages.read_page import read_page
-from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from textmill.pipelines.extract.files.records import Headers, RecordHead
+from textmill.pipelines.extract.pages.job import Answer
 from textmill.pipelines.extract.pages.legal import directives, reservation
 from textmill.pipelines.extract.pages.page import published
-from textmill.pipelines.extract.pages.reader_process import Answer, failed
+from textmill.pipelines.extract.pages.reader_process import failed
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, document_id
 from textmill.pipelines.web.address import domain, host

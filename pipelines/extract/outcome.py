@@ -27,9 +27,10 @@ from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_column
 from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
+from textmill.pipelines.extract.pages.job import StoredBody
 from textmill.pipelines.extract.pages.kind import TEXT_TYPES
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import StoredBody, failed, text_answer
+from textmill.pipelines.extract.pages.reader_process import failed, text_answer
 from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, capture_date

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.documents import Origin, finished
+from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Answer, Job, OpenedBody, StoredBody
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected
 

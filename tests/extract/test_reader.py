@@ -19,10 +19,11 @@ from tests.command_line import ROOT
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.outcome import extract_split
+from textmill.pipelines.extract.pages.job import Job
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split

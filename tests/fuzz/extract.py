@@ -22,11 +22,12 @@ from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.files.records import HeadError, http_response
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.job import Answer, Job
 from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
 from textmill.pipelines.extract.rows import batches
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split, plan_splits

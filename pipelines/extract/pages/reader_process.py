@@ -22,10 +22,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from textmill.pipelines.extract.files.codings import payload, payload_digest
 from textmill.pipelines.extract.pages.charset import Decoded, decode
+from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody
 from textmill.pipelines.extract.pages.kind import is_text, no_page
 from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
@@ -33,32 +34,6 @@ from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
-
-class StoredBody(NamedTuple):
-    """A body as it was sent, with its codings in the order they are undone, and the codec that its HTTP header names.
-
-    `content_type` is in lower case, "" for none, and None for what is text whatever it begins with.
-    """
-
-    body: bytes
-    codings: tuple[str, ...]
-    content_type: str | None
-    charset: str | None
-
-
-class OpenedBody(NamedTuple):
-    """The answer to a StoredBody that is a page or a text: as that of a page, with digest and size of its payload."""
-
-    decoded: Decoded
-    page: Page
-    digest: str
-    size: int
-
-
-# A page's HTML, and where it is bytes the codec that its HTTP header names; or a body that may be one.
-Job = tuple[bytes | str, str | None] | StoredBody
-# How a page was decoded (without the text), and the parsed page.
-Answer = tuple[Decoded, Page] | OpenedBody | Refusal
 Read = Callable[[str, ExtractSettings], Page | Refusal]
 
 OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
