@@ -23,7 +23,7 @@ from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.read_page import oversized_source
 from textmill.pipelines.extract.rows import batches
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.extract.splits import plan_splits
+from textmill.pipelines.extract.splits import RawFilesError, plan_splits
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -64,6 +64,12 @@ def test_what_python_has_no_value_for_is_text():
     assert (found["text"], json.loads(found["extra"])) == ("A ferry.", {
         "instant": "1970-01-01 00:00:00.000000001", "zone": "1970-01-01 00:00:01.000000", "time": "00:00:00.000000001", "lasts": "1 ns",
         "day": "29349-01-26", "inside": {"at": ["1970-01-01 00:00:00.000000001"]}, "bad": "\ufffda", "whole": "1970-01-01T00:00:00.000001"})
+
+
+def test_a_column_whose_name_is_not_utf_8_is_a_sentence():
+    data = parquet(text=["A ferry."], colour=["red"]).replace(b"colour", b"co\xffour")
+    with pytest.raises(RawFilesError, match=r"raw/mine/a.parquet cannot be opened \(UnicodeDecodeError\); repair the file"):
+        written("a.parquet", data)
 
 
 def test_text_that_parquet_stores_as_bytes_is_read_as_utf_8():

@@ -18,6 +18,8 @@ import regex
 from tests.pages import payload
 from tests.paths import ROOT
 from textmill.pipelines import extract
+from textmill.pipelines.extract.files.archive import read_records
+from textmill.pipelines.extract.files.framing import Limits
 from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.records import HeadError, Headers, Response, http_response, record_head
 from textmill.pipelines.extract.pages.charset import decode, http_charset
@@ -212,3 +214,9 @@ def test_a_body_of_a_thousand_gzip_members_is_a_bomb():
     assert payload(Response(200, coded, gzip.compress(b"page", mtime=0) + ZERO * 998), 100) == b"page"
     assert payload(Response(200, coded, gzip.compress(b"page", mtime=0) + ZERO * 1000), 100) == Refusal(
         "bomb", ">1000", "1000", "gzip members of one body")
+
+
+@pytest.mark.slow
+def test_a_megabyte_of_records_without_an_end_to_their_headers_is_walked_once():
+    stored = b"WARC/1.0\n" * (MEGABYTE // 9)
+    assert seconds(lambda: sum(1 for _ in read_records(io.BytesIO(stored), "f", 0, len(stored), Limits(MEGABYTE, 500), [])), SECONDS) < SECONDS
