@@ -7,9 +7,13 @@ from pathlib import Path
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from tests.paths import ROOT, SHARED
+from textmill.pipelines.extract.files.codings import payload as undone
+from textmill.pipelines.extract.files.records import Response, codings
 from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.job import Answer, Job
 from textmill.pipelines.extract.pages.read_page import read_page
-from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
+from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
 SAMPLE = ROOT / "sample" / "raw" / "web"
@@ -34,6 +38,11 @@ def pages(path: Path) -> Iterator[str]:
             body = record.reader.read()
             if "html" in kind and body.strip():
                 yield decode(body, http_charset(kind)).text
+
+
+def payload(response: Response, most: int) -> bytes | Refusal:
+    """The body of a response without its codings."""
+    return undone(response.body, codings(response), most)
 
 
 class InProcess:

@@ -225,15 +225,30 @@ class _Patient:
 
 
 def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFile]:
-    """Follows links to folders. A dangling link is listed, so that opening it fails instead of going unnoticed."""
-    for where, folders, names in os.walk(folder, followlinks=True):
+    """Follows links to folders. A dangling link is listed, so that opening it fails instead of going unnoticed.
+
+    StageError where a folder cannot be listed, or a link leads to a folder that it lies in, which would never end.
+    """
+    def unlistable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise StageError(f"{error.filename} cannot be listed ({error.strerror}); make it readable, or take it out")
+
+    above: dict[str, tuple[str, ...]] = {}      # of a folder still to come: where it and those it lies in really are
+    for where, folders, names in os.walk(folder, followlinks=True, onerror=unlistable):
         if not recursive:
             folders.clear()
+        line = above.pop(where, None) or (os.path.realpath(where),)
+        for name in folders:
+            path = os.path.join(where, name)
+            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(line[-1], name)
+            if any(one == real or one.startswith(real.rstrip(os.sep) + os.sep) for one in line):
+                raise StageError(f"{path} is a link to a folder that it lies in; take it out")
+            above[path] = (*line, real)
         for name in names:
             path = os.path.join(where, name)
             try:
                 found = os.stat(path)
-            except FileNotFoundError:
+            except OSError:
                 if not os.path.islink(path):
                     continue        # gone since it was listed
                 found = os.lstat(path)

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from textmill.pipelines.extract.files.records import Headers, RecordHead
+from textmill.pipelines.extract.pages.job import Answer
 from textmill.pipelines.extract.pages.legal import directives, reservation
 from textmill.pipelines.extract.pages.page import published
-from textmill.pipelines.extract.pages.reader_process import Answer, failed
+from textmill.pipelines.extract.pages.reader_process import failed
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, document_id
 from textmill.pipelines.web.address import domain, host
@@ -44,7 +45,7 @@ def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) ->
 
 def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Document:
     assert not isinstance(answer, Refusal)
-    (decoded, page), (head, headers) = answer, (origin.head, origin.headers)
+    (decoded, page), (head, headers) = answer[:2], (origin.head, origin.headers)
     legal = page.legal
     robots = {found for value in headers.all("x-robots-tag") for found in directives(value)} | set(legal.robots)
     reserved = [*headers.all("tdm-reservation"), *([] if legal.tdm_reservation is None else [legal.tdm_reservation])]

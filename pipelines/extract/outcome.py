@@ -1,11 +1,9 @@
 """The outcome of each record of a split: a `Document`, or a `Rejected` with its rule. Never an exception.
 
-Cheap tests come first: record type, status, content type, URL and size are checked before anything is decoded or
-parsed.
+Cheap tests come first: record type, status, content type and URL are checked before anything is decoded or parsed. What is
+done to a body, its codings undone and its kind found out, is done by the process that reads pages, under its deadline.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
 from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.files.framing import Framed
 from textmill.pipelines.extract.files.lines import plain_error
 from textmill.pipelines.extract.files.records import (
@@ -20,39 +19,30 @@ from textmill.pipelines.extract.files.records import (
     Headers,
     RecordHead,
     Response,
+    codings,
     http_response,
-    payload,
     record_head,
 )
 from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_column
-from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset, utf8
-from textmill.pipelines.extract.pages.legal import Legal
-from textmill.pipelines.extract.pages.page import Page
+from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
+from textmill.pipelines.extract.pages.job import StoredBody
+from textmill.pipelines.extract.pages.kind import TEXT_TYPES
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import failed, undecodable
-from textmill.pipelines.extract.pages.text import clean_text, encodable
+from textmill.pipelines.extract.pages.reader_process import failed, text_answer
+from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
+from textmill.pipelines.extract.rows import Document, Rejected, capture_date
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split
 from textmill.pipelines.extract.waiting import Row, Waiting, rows_in_order
 from textmill.pipelines.web.address import given_url
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
-TEXT_TYPES = frozenset({"text/plain", "text/markdown"})
 UNTYPED = frozenset({"", "application/octet-stream", "unknown/unknown", "content/unknown", "*/*", "unk", "no-type"})
 _NO_PAGES = ("dns:", "whois:")          # what crawlers store as responses beside pages
 FULL_STATUS = frozenset({200, 203})     # the statuses of a complete page
-
-_BINARY = re.compile(rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|BZh|7z\xbc\xaf|Rar!|RIFF|OggS|ID3|\x7fELF|wOF[F2]|"
-                     rb"\x00\x00\x01\x00|\xd0\xcf\x11\xe0|FWS|CWS|MZ\x90")
-# Atomic and possessive: a comment ends at its first -->, and there is one way to read what comes before the element.
-_XML_NO_PAGE = re.compile(rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?>.*?-->)\s*+|<!doctype(?!\s+html)[^>]*+>\s*+)*+"
-                          rb"<(?:rss|feed|urlset|sitemapindex|rdf:rdf|svg|opml)\b", re.I | re.S)
-_HTML_START = re.compile(r"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+"
-                         r"<(?:!doctype\s++html|html|head|body)\b", re.I | re.S)
 
 
 def extract_split(split: Split, open_file: Callable[[str], Any], settings: ExtractSettings, reader: Reader,
@@ -170,66 +160,27 @@ class _Records:
             return Refusal("content_type", kind)
         if listed := blocked(head.url, self.blocklists):
             return listed
-        body = payload(response, self.settings.max_page_bytes)
-        if isinstance(body, Refusal):
-            return body
-        if not body.strip():
-            return Refusal("empty", detail="the body is empty")
-        if seen := no_page(body):
-            return Refusal("content_type", f"{kind or 'none'} ({seen})")
-        charset, origin = http_charset(declared), origin._replace(headers=response.headers)
-        if kind in TEXT_TYPES and not _HTML_START.match(body[:4096].decode("latin-1")):
-            return self._plain(origin, body, charset)
-        return self._page(origin, body, charset)
+        stored = StoredBody(response.body, codings(response), kind, http_charset(declared))
+        return Waiting(origin._replace(headers=response.headers), stored, payload_digest(response.body), len(response.body))
 
     def _page(self, origin: Origin, html: bytes | str, charset: str | None) -> Waiting:
         """A page of HTML; where it came as text, `html` is that."""
         body = html if isinstance(html, bytes) else html.encode("utf-8", "replace")
         return Waiting(origin, (html, charset), payload_digest(body), len(body))
 
-    def _plain(self, origin: Origin, body: bytes, charset: str | None) -> Document | Rejected:
+    def _plain(self, origin: Origin, body: bytes, charset: str | None) -> Waiting:
         """A body without markup."""
-        decoded = decode(body, charset)
-        refused = undecodable(decoded, self.settings) or _said(clean_text(decoded.text))
-        answer = refused if isinstance(refused, Refusal) else (decoded._replace(text=""), refused)
-        return finished(origin, answer, payload_digest(body), len(body))
+        return Waiting(origin, StoredBody(body, (), None, charset), payload_digest(body), len(body))
 
     def _text(self, origin: Origin, text: str | bytes) -> Document | Rejected:
         """A record that is already text; as bytes it is in UTF-8."""
         body = text.encode("utf-8", "replace") if isinstance(text, str) else text
         decoded = Decoded(text, "utf-8", "given", 0) if isinstance(text, str) else utf8(text, "given")
-        said = undecodable(decoded, self.settings) or _said(clean_text(decoded.text))
-        answer = said if isinstance(said, Refusal) else (decoded._replace(text=""), said)
-        return finished(origin, answer, payload_digest(body), len(body))
+        return finished(origin, text_answer(decoded, self.settings), payload_digest(body), len(body))
 
 
 def _as_text(value: str | bytes) -> str:
     return encodable(value) if isinstance(value, str) else value.decode("utf-8", "replace")
-
-
-def _said(text: str) -> Page | Refusal:
-    """The page of a text without markup."""
-    if not text.strip():
-        return Refusal("empty", detail="the text is empty")
-    return Page(text, None, None, (), Legal(), None, None, None, None)
-
-
-def no_page(body: bytes) -> str | None:
-    """The type of a body by its first bytes, where that is neither HTML nor text, whatever its label; None for a page."""
-    start = body.lstrip()[:1024]
-    if _BINARY.match(body):
-        return "binary"
-    if b"\0" in start[:64] and not body.startswith((b"\xff\xfe", b"\xfe\xff")) and b"<\0" not in start and b"\0<" not in start:
-        return "binary"
-    if _XML_NO_PAGE.match(start):
-        return "xml"
-    if start.startswith((b"{", b"[")) and body.rstrip().endswith((b"}", b"]")):
-        try:
-            json.loads(body)
-        except (ValueError, RecursionError):
-            return None
-        return "json"
-    return None
 
 
 def _text(value: int | None) -> str | None:

@@ -150,11 +150,6 @@ def document_id(source: str, record_id: str | None, url: str | None, date: str |
     return blake2b(spelled.encode(), digest_size=16).hexdigest()
 
 
-def payload_digest(payload: bytes) -> str:
-    """32 hex digits: BLAKE2b-128 of a payload with its transfer and content codings undone."""
-    return blake2b(payload, digest_size=16).hexdigest()
-
-
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$")
 
 

@@ -62,7 +62,7 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
                 continue
             is_small = 4 * file.size < split_bytes
             ranges = format.cut(file, open_file, file.size + 1 if is_small else split_bytes)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:       # ValueError: names of columns that are not UTF-8
             problems.append(f"{place} cannot be opened ({type(error).__name__}); repair the file or move it away")
             continue
         parts = [Range(file.path, file.sha256, start, end) for start, end in ranges]

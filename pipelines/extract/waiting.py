@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.documents import Origin, finished
+from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Answer, Job
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected
 
@@ -15,8 +15,14 @@ _ROWS = 1024                        # that may wait behind a page
 _REMEMBERED = 16 << 20              # characters of text kept for equal pages further on
 
 
+Key = tuple[Any, ...]
+
+
 class Waiting(NamedTuple):
-    """A record whose page is still to be parsed; equal `key`s are equal pages. `size` in bytes."""
+    """A record whose page is still to be parsed; equal `key`s are equal pages.
+
+    `digest` and `size` in bytes are of the page; of a body as it was sent they are of that, and the answer has the page's.
+    """
 
     origin: Origin
     job: Job
@@ -24,7 +30,9 @@ class Waiting(NamedTuple):
     size: int
 
     @property
-    def key(self) -> tuple[str, str | None]:
+    def key(self) -> Key:
+        if isinstance(self.job, StoredBody):
+            return self.digest, *self.job[1:]
         html, charset = self.job
         return self.digest, "given" if isinstance(html, str) else charset
 
@@ -36,10 +44,10 @@ class _Remembered:
     """Cache of the last parsed pages, limited to `_REMEMBERED` characters of text."""
 
     def __init__(self) -> None:
-        self.answers: OrderedDict[tuple[str, str | None], Answer] = OrderedDict()
+        self.answers: OrderedDict[Key, Answer] = OrderedDict()
         self.held = 0
 
-    def add(self, key: tuple[str, str | None], answer: Answer) -> None:
+    def add(self, key: Key, answer: Answer) -> None:
         self.answers[key] = answer
         self.held += _characters(answer)
         while self.held > _REMEMBERED:
@@ -50,11 +58,11 @@ def rows_in_order(records: Iterable[Row], reader: Reader) -> Iterator[Document |
     """A row for each record, in order."""
     remembered = _Remembered()
     batch: list[Row] = []
-    jobs: dict[tuple[str, str | None], Job] = {}
+    jobs: dict[Key, Job] = {}
     size = 0
     for record in records:
         if isinstance(record, Waiting) and record.key in remembered.answers:
-            record = finished(record.origin, remembered.answers[record.key], record.digest, record.size)
+            record = _row(record, remembered.answers[record.key])
         elif isinstance(record, Waiting):
             jobs.setdefault(record.key, record.job)
             size += record.size         # of equal pages too: each is kept until the batch is parsed
@@ -65,14 +73,19 @@ def rows_in_order(records: Iterable[Row], reader: Reader) -> Iterator[Document |
     yield from _read(batch, jobs, reader, remembered)
 
 
-def _read(batch: list[Row], jobs: dict[tuple[str, str | None], Job], reader: Reader,
+def _read(batch: list[Row], jobs: dict[Key, Job], reader: Reader,
           remembered: _Remembered) -> Iterator[Document | Rejected]:
     answers = dict(zip(jobs, reader.read(list(jobs.values())), strict=True))
     for record in batch:
-        yield (finished(record.origin, answers[record.key], record.digest, record.size) if isinstance(record, Waiting)
-               else record)
+        yield _row(record, answers[record.key]) if isinstance(record, Waiting) else record
     for key, answer in answers.items():
         remembered.add(key, answer)
+
+
+def _row(record: Waiting, answer: Answer) -> Document | Rejected:
+    if isinstance(answer, OpenedBody):
+        return finished(record.origin, answer, answer.digest, answer.size)
+    return finished(record.origin, answer, record.digest, record.size)
 
 
 def _characters(answer: Answer) -> int:

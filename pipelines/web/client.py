@@ -6,12 +6,15 @@ server is tried again after a wait that doubles, or that the server asks for. Wh
 
 import random
 import re
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -21,6 +24,7 @@ from textmill.pipelines.contract.storage import StageError
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})       # worth another try; any other status is an answer
 CURES = {401: "it wants a login; get the file otherwise", 404: "correct the address", 410: "correct the address",
          403: "it is not public, or too much was asked for and the server wants a pause (Common Crawl: a day)"}
+_REDIRECTS = 10
 TIMEOUT = (10, 60)                                          # seconds to connect, and between two packets
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)$")
 _SYSTEM_SAYS = re.compile(r"\[Errno -?\d+\] ([^')\"]+)")
@@ -98,8 +102,7 @@ class Web:
         """A response whose status is in `accept`, its body unread; close it. WebError for any other answer."""
         while True:
             try:
-                response = self.session.request(method, address, headers=headers, stream=True, timeout=TIMEOUT,
-                                                allow_redirects=True)
+                response = self._follow(method, address, headers)
             except ValueError:
                 raise WebError(f"{address} is not a web address; correct it") from None
             except requests.RequestException as error:
@@ -115,13 +118,33 @@ class Web:
                 raise WebError(f"{address} cannot be fetched (HTTP {status}); {cure}", status)
             tries.failed(f"is not served just now (HTTP {status})", asked_pause(response))
 
-    def read(self, address: str) -> bytes:
-        """A whole small file."""
+    def _follow(self, method: str, address: str, headers: dict[str, str] | None) -> requests.Response:
+        """The response behind redirects, each of them checked before it is followed (`redirect_fault`)."""
+        asked = address
+        for _ in range(_REDIRECTS):
+            response = self.session.request(method, asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+            target = self.session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            before, asked = asked, urljoin(asked, target)
+            if fault := redirect_fault(address, before, asked):
+                raise WebError(f"{address} redirects to {asked[:200]}, {fault}; list the address it should lead to, or "
+                               "download the file")
+        raise WebError(f"{address} redirects more than {_REDIRECTS} times; look at it in a browser")
+
+    def read(self, address: str, most: int = 1 << 26) -> bytes:
+        """A whole small file; WebError where it has more than `most` bytes."""
         tries = self.tries(address)
         while True:
             with self.ask("GET", address, (200,), tries) as response:
+                found = bytearray()
                 try:
-                    return b"".join(body(response))
+                    for chunk in body(response):
+                        found += chunk
+                        if len(found) > most:
+                            raise WebError(f"{address} has more than {most:,} bytes, too many for a list; look at it")
+                    return bytes(found)
                 except DroppedError as error:
                     tries.failed(str(error))
 
@@ -143,6 +166,34 @@ class Web:
             if 0 < len(found) <= end - start:
                 return found
             tries.failed("gave other bytes than were asked for")
+
+
+def redirect_fault(address: str, before: str, target: str) -> str | None:
+    """Why a redirect on the way from `address` is not followed; None for one that is.
+
+    A server outside must not have this machine ask others in its network, or itself: only an address that names such a host
+    leads there. Not from https to http, and to no other scheme.
+    """
+    asked, comes_from = urlsplit(target), urlsplit(before)
+    if asked.scheme not in ("http", "https") or (comes_from.scheme, asked.scheme) == ("https", "http"):
+        return "another scheme"
+    if asked.hostname and asked.hostname != urlsplit(address).hostname and not _is_public(asked.hostname):
+        return "a host of a private network or of this machine"
+    return None
+
+
+def _is_public(name: str) -> bool:
+    """Whether all addresses of a host are of the public network; a name that cannot be looked up is nobody's address."""
+    try:
+        found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(name, None)}
+    except (OSError, UnicodeError):
+        return True
+    return all(_reached(ip_address(one)).is_global for one in found)
+
+
+def _reached(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one stands for, where it does."""
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def asked_pause(response: requests.Response) -> float:

@@ -7,6 +7,7 @@ was noted is not fetched again. The download and its checks are in `textmill.pip
 
 import contextlib
 import gzip
+import io
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from textmill.pipelines.web.client import Patience, Web, WebError
 from textmill.pipelines.web.download import Download, ask_for, begun, download, fault_of, read_sums
 
 MB = 10**6
+_LISTING = 256 << 20        # bytes; that of a crawl of 100,000 files has 14 MB
 KINDS = ("warc", "wet")
 _CRAWL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[0-9]+)*")       # CC-MAIN-2026-42, CC-NEWS/2026/10
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=-]*[A-Za-z0-9]")
@@ -94,7 +96,11 @@ def listing(web: Web, order: Wanted) -> list[str]:
     """The paths of all files of the crawl, in the order of their hash; StageError where there is no such list."""
     address = f"{order.base}/crawl-data/{order.crawl}/{order.kind}.paths.gz"
     try:
-        lines = gzip.decompress(web.read(address)).decode().split("\n")
+        with gzip.open(io.BytesIO(web.read(address))) as file:
+            stored = file.read(_LISTING + 1)
+        if len(stored) > _LISTING:
+            raise StageError(f"{address} inflates to more than {_LISTING >> 20} MiB, too much for a list; look at --from")
+        lines = stored.decode().split("\n")
     except WebError as error:
         if error.status in (403, 404):
             raise StageError(f"there is no list of {order.kind} files of {order.crawl} (HTTP {error.status} for {address}); "

@@ -10,9 +10,10 @@ import brotli
 import pytest
 import zstandard
 
+from tests.pages import payload
 from textmill.pipelines.extract.files.archive import read_records
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.records import Headers, Response, http_response, payload, record_head
+from textmill.pipelines.extract.files.records import Headers, Response, http_response, record_head
 from textmill.pipelines.extract.refusal import Refusal
 
 LIMITS = Limits(1 << 20, 500)

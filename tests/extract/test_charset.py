@@ -86,9 +86,10 @@ def test_manuals_in_legacy_charsets_lose_nothing():
         pytest.skip("the development data (a folder shared beside the checkout) is not here")
     import pyarrow.parquet as pq
 
+    from tests.pages import payload
     from textmill.pipelines.extract.files.archive import read_records
     from textmill.pipelines.extract.files.framing import Limits
-    from textmill.pipelines.extract.files.records import http_response, payload, record_head
+    from textmill.pipelines.extract.files.records import http_response, record_head
     true = dict(zip(*pq.read_table(crawl / "gold.parquet", columns=["record_id", "charset"]).to_pydict().values(), strict=True))
     path = crawl / "manuals-httpd.warc.gz"
     pages = lost = right = 0

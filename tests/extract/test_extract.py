@@ -19,7 +19,8 @@ from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.arc import read_arc
 from textmill.pipelines.extract.formats.rows import canonical_json
-from textmill.pipelines.extract.outcome import extract_split, no_page
+from textmill.pipelines.extract.outcome import extract_split
+from textmill.pipelines.extract.pages.kind import no_page
 from textmill.pipelines.extract.pages.page import Page, published
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.text import clean_text

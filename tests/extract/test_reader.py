@@ -1,6 +1,7 @@
 """Pages that hang, crash, eat memory and lie about it: each costs its own answer, and the pages around it have their texts."""
 
 import ctypes
+import io
 import os
 import re
 import resource
@@ -16,12 +17,16 @@ from lxml import html as lxml_html
 
 from tests.command_line import ROOT
 from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.extract.files.raw_file import Range
+from textmill.pipelines.extract.outcome import extract_split
+from textmill.pipelines.extract.pages.job import Job
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.splits import Split
 
 pytestmark = pytest.mark.slow
 
@@ -311,3 +316,16 @@ def _when_there(path: Path) -> int:
     while not path.exists() or not path.read_text():
         time.sleep(0.01)
     return int(path.read_text())
+
+
+def test_a_record_whose_codings_take_too_long_is_named_and_the_one_after_it_is_read():
+    body = b"1\r\nx\r\n" * 3_000_000 + b"0\r\n\r\n"
+    heads = (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+    stored = b"".join(b"\r\n".join([b"WARC/1.0", b"WARC-Type: response", b"WARC-Target-URI: http://a.example/%d" % n,
+                                    b"Content-Length: %d" % len(block), b"", block, b"", b""])
+                      for n, block in enumerate((heads[0] + body, heads[1] + SAYINGS[0].encode())))
+    split = Split("s", "web", "warc", (Range("web/a.warc", "", 0, len(stored)),))
+    with Reader(LIMITS, 0.2, 512) as reader:
+        slow, sound = extract_split(split, lambda _: io.BytesIO(stored), LIMITS, reader)
+    assert (slow.rule, slow.url, slow.offset, slow.outcome) == ("deadline", "http://a.example/0", 0, "quarantined")
+    assert (sound.url, sound.text) == ("http://a.example/1", SAYINGS[0])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.pages import InProcess
 from textmill.pipelines.extract.documents import Origin
-from textmill.pipelines.extract.rows import payload_digest
+from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.waiting import Waiting, rows_in_order
 

@@ -12,21 +12,22 @@ import pyarrow.parquet as pq
 import zstandard
 
 from tests.fuzz.target import Target
-from tests.pages import sample_pages
+from tests.pages import payload, sample_pages
 from tests.paths import ROOT
 from textmill.pipelines.contract.named_files import ContentError
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.blocklists import read_blocklist
 from textmill.pipelines.extract.files.raw import read_lists
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.files.records import HeadError, http_response, payload
+from textmill.pipelines.extract.files.records import HeadError, http_response
 from textmill.pipelines.extract.outcome import extract_split
-from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset
+from textmill.pipelines.extract.pages.charset import decode, http_charset
+from textmill.pipelines.extract.pages.job import Answer, Job
 from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import Answer, Job, read_html
+from textmill.pipelines.extract.pages.reader_process import read_html
 from textmill.pipelines.extract.rows import batches
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split, plan_splits
@@ -43,14 +44,14 @@ PAGE = b"<!doctype html><html lang=en><head><title>Quay</title></head><body><p>T
 
 
 class OneAnswer(Reader):
-    """Answers every page alike, at once: reading pages is a target of its own."""
+    """Undoes the codings of every body, and answers every page alike: reading pages is a target of its own."""
 
     def __init__(self) -> None:
         super().__init__(LIMITS, 1, 64)
 
     def read(self, pages: Sequence[Job]) -> Iterator[Answer]:
         page = Page("The ferry leaves at seven.", "Quay", "en", ("2025-01-02",), Legal(robots=("noai",)), 0, 0, 0, 22)
-        return (((Decoded("", "utf-8", "detected", 0), page)) for _ in pages)
+        return (read_html(job, LIMITS, lambda html, limits: page) for job in pages)
 
 
 def file(name: str) -> Callable[[bytes], object]:

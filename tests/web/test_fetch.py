@@ -17,7 +17,7 @@ import pytest
 from tests.command_line import ROOT
 from tests.file_server import FileServer, serving
 from textmill.pipelines.contract.storage import StageError
-from textmill.pipelines.web.client import Patience, Web, WebError
+from textmill.pipelines.web.client import Patience, Web, WebError, redirect_fault
 from textmill.pipelines.web.common_crawl import Wanted, fetch, parse_bytes, wanted
 
 CRAWL = "CC-MAIN-2026-42"
@@ -139,6 +139,32 @@ def test_a_pause_that_is_asked_for_is_kept(server, monkeypatch):
     server.faults[f"/{FIRST}"] = [("status", 503, {"Retry-After": "17"}), ("status", 503, {}), ("status", 503, {"Retry-After": "soon"})]
     assert Web(Patience(first=2.0)).read(f"{server.address}/{FIRST}") == CONTENT[FIRST]
     assert slept[0] == 17 and 2 <= slept[1] <= 4 and 4 <= slept[2] <= 8
+
+
+def test_a_redirect_leads_to_no_other_scheme_and_into_no_private_network(server):
+    away = server.address.replace("127.0.0.1", "localhost")
+    server.files |= {"/a": b"", "/b": b""}
+    for target, fault in ((f"{away}/b", "private network"), ("file:///etc/passwd", "another scheme"), ("ftp://a.example/", "another scheme"),
+                          ("http://169.254.169.254/latest/meta-data/", "private network"), ("http://[::ffff:10.0.0.1]/", "private network"),
+                          ("http://2130706433/", "private network"), ("/a", "more than 10 times")):
+        server.faults["/a"] = [("status", 302, {"Location": target})] * 11
+        with pytest.raises(WebError, match=f"/a redirects.*{fault}"):
+            Web(IMPATIENT).read(f"{server.address}/a")
+    assert "/b" not in {one.path for one in server.log}
+    server.files["/there"] = b"it"
+    server.faults["/a"] = [("status", 301, {"Location": "/there"})]
+    assert Web(IMPATIENT).read(f"{server.address}/a") == b"it", "the host that the address itself names"
+
+
+def test_a_redirect_from_https_to_http_is_none():
+    assert redirect_fault("https://a.example/", "https://a.example/", "http://a.example/") == "another scheme"
+    assert redirect_fault("http://a.example/", "http://a.example/", "https://a.example/") is None
+
+
+def test_a_list_that_is_too_long_is_not_taken_in(server):
+    server.files["/long"] = bytes(5000)
+    with pytest.raises(WebError, match="more than 4,999 bytes"):
+        Web(IMPATIENT).read(f"{server.address}/long", 4999)
 
 
 def test_nobody_there():

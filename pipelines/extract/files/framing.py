@@ -12,9 +12,9 @@ from textmill.pipelines.extract.files.streams import CHUNK, Flow, Member, Zstd
 BOMB_FROM = 16 << 20    # inflated bytes before the ratio counts: blank pages compress a thousandfold and harm nobody
 START = re.compile(rb"WARC/\d\.\d+[ \t\r]*\n")
 _NEXT_START = re.compile(rb"\nWARC/\d\.\d+[ \t\r]*\n")
-_HEADER_BYTES = 1 << 16          # as many as are read of them (records.HEAD_BYTES)
+_HEADER_BYTES = 1 << 16          # more than is read of them (records.HEAD_BYTES)
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d+)[ \t\r]*\n", re.I)
-_BLANK_LINE = re.compile(rb"\n\r*+\n")
+_HEAD_END = re.compile(rb"\n(?:\r*+\n|(WARC/\d\.\d+[ \t\r]*+\n))")     # a blank line, or another record's first
 
 
 class Framed(NamedTuple):
@@ -77,10 +77,10 @@ def _cut(flow: Flow, offset: int, limits: Limits) -> tuple[Framed, int]:
     """The record at the head of the flow's buffer, and how many bytes of the flow it takes."""
     head_end = _head_end(flow)
     if head_end is None:
-        head = bytes(flow.buffer[:1 << 12])
-        if flow.broken:
-            return Framed(offset, None, head, rule=flow.broken[0], detail=flow.broken[1]), len(flow.buffer)
         after = _next_start(flow, 5, limits.record_bytes)
+        head = bytes(flow.buffer[:min(after or 1 << 12, 1 << 12)])
+        if flow.broken and after is None:
+            return Framed(offset, None, head, rule=flow.broken[0], detail=flow.broken[1]), len(flow.buffer)
         rule, detail = ("bad_record", "the record's headers have no end") if after or isinstance(flow, Member) else (
             "truncated", "the file ends inside a record's headers")
         return Framed(offset, None, head, rule=rule, detail=detail), after or len(flow.buffer)
@@ -148,11 +148,11 @@ def _bomb(flow: Flow, offset: int, head: bytes, limits: Limits) -> Framed | None
 
 
 def _head_end(flow: Flow) -> int | None:
-    """Where the headers end, the empty line included; None where there is no empty line."""
+    """Where the headers end, the empty line included; None where there is no empty line before the next record."""
     for wanted in (1 << 12, _HEADER_BYTES):
         flow.fill(wanted)
-        if found := _BLANK_LINE.search(flow.buffer, 0, wanted):
-            return found.end()
+        if found := _HEAD_END.search(flow.buffer, 0, wanted):
+            return None if found[1] else found.end()
     return None
 
 

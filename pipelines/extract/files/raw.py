@@ -5,26 +5,30 @@ a file of the list's source; its address is its path, in `documents` too. All pr
 """
 
 import contextlib
-import gzip
 import os
 import re
-import zlib
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from pyarrow import fs
 
 from textmill.base.progress import watched
 from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
+from textmill.pipelines.extract.files.deflate import GZIP
+from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.web.client import Web
 
 _MOST_PROBLEMS = 20     # a dead server would otherwise be tried for each of its files
+_LONGEST_ADDRESS, _LONGEST_LIST = 1 << 14, 1 << 30      # bytes, inflated
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
 _IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
 _LIST = re.compile(r"\.paths(\.gz)?$", re.I)
 # What would be written into `documents`, where a secret must not be: user:password@, and addresses that are signed.
 _SECRET = re.compile(r"://[^/]*@|[?&]([\w-]*signature|sig)=", re.I)
@@ -81,7 +85,9 @@ def look(raw: Folder) -> list[Found]:
     entries = [entry for entry in raw.entries() if not _IGNORED.search(entry.path)]
     if not entries:
         raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data")
-    problems: list[str] = []
+    problems = [problem for entry in entries if (problem := entry_fault(raw, entry.path))]
+    if problems:
+        raise StageError("\n".join(problems[:_MOST_PROBLEMS]))
     lists = [entry.path for entry in entries if _LIST.search(entry.path)]
     here = [Found(e.path, None, e.size, e.modified) for e in entries if not _LIST.search(e.path)]
     listed = read_lists(raw, lists, problems)
@@ -102,6 +108,29 @@ def look(raw: Folder) -> list[Found]:
     if not found:
         raise StageError(f"the lists in {raw.uri} name no file; put an address a line into {lists[0]}, or take it out of raw/")
     return [file for file in found if file]
+
+
+def entry_fault(raw: Folder, path: str) -> str | None:
+    """The problem of what lies under raw/ that reading would not come to see, with its cure; None for a file or a dead link."""
+    shown = f"{raw.uri}/{path}"
+    if not is_text(path):
+        return f"{shown.encode('utf-8', 'backslashreplace').decode()} has a name that is not UTF-8; rename it"
+    if not raw.is_local:
+        return None
+    try:
+        mode = os.stat(shown).st_mode
+    except OSError:
+        return None
+    return None if stat.S_ISREG(mode) else f"{shown} is no file but a pipe, a socket or a device; take it out of raw/"
+
+
+def is_text(path: str) -> bool:
+    """Whether a path can be written as UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found]:
@@ -131,6 +160,8 @@ def read_lists(raw: Folder, lists: list[str], problems: list[str]) -> list[Found
 
 def address_fault(address: str, raw: Folder) -> str | None:
     """The problem of an address, with its cure; None for a valid one."""
+    if _CONTROL.search(address):
+        return "contains a character that no address has; correct it"
     if not is_elsewhere(address):
         return ("is not an address; begin it with https://, s3://, gs:// or /, for Common Crawl's own lists with "
                 "https://data.commoncrawl.org/")
@@ -161,25 +192,29 @@ def look_at(raw: Folder, file: Found) -> Found:
         if info.type != fs.FileType.File:
             raise FileNotFoundError("there is no such file")
         filesystem.open_input_file(path).close()
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         raise StageError(f"{address} cannot be opened ({reason(error)}); correct the list under raw/{file.source}/, "
                          "or give access to the file") from None
     return file._replace(size=info.size, modified=info.mtime_ns or 0)
 
 
 def _lines(raw: Folder, path: str, problems: list[str]) -> Iterator[tuple[int, str]]:
-    """Number and address of each line of a list that is neither blank nor a comment."""
+    """Number and address of each line of a list that is neither blank nor a comment; a list is never in memory whole."""
     try:
-        content = raw.read(path)
-        if path.lower().endswith(".gz"):
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, ValueError, zlib.error):
+        with raw.open(path) as file:
+            if path.lower().endswith(".gz") and file.read(2) != GZIP:
+                raise ValueError("not gzipped")
+            for number, line in enumerate(read_lines(file, 0, _LONGEST_LIST, _LONGEST_ADDRESS), 1):
+                if line.offset >= _LONGEST_LIST:
+                    problems.append(f"raw/{path} is longer than {_LONGEST_LIST >> 30} GiB; cut it into several lists")
+                    return
+                if line.data is None:
+                    raise ValueError(line.rule)
+                address = line.data.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                if address and not address.startswith("#"):
+                    yield number, address
+    except (OSError, ValueError):
         problems.append(f"raw/{path} cannot be read as a list of addresses; give one in UTF-8, plain or gzipped")
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        if (address := line.strip()) and not address.startswith("#"):
-            yield number, address
 
 
 def _shown(address: str) -> str:

@@ -107,6 +107,6 @@ class RemoteBlocks(io.RawIOBase):
                 raise StageError(self.failure)
 
 
-def reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """The message of the system or a library, in one line."""
-    return error.strerror or " ".join(str(error).split())
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -34,7 +34,7 @@ _ATTRIBUTES_FROM = 1 << 17      # characters of a page that can hold enough of t
 _DATE_METAS = ("article:published_time", "og:published_time", "datepublished", "date", "dc.date", "dc.date.issued",
                "dcterms.date", "dcterms.created", "dcterms.issued", "pubdate", "publishdate", "publish_date", "sailthru.date",
                "parsely-pub-date", "citation_publication_date", "article.published")
-_REDIRECT = re.compile(r"\s*0*(\.0*)?\s*[;,]\s*url\s*=", re.I)
+_REDIRECT = re.compile(r"\s*+0*+(\.0*+)?+\s*+[;,]\s*+url\s*+=", re.I)
 _SAYS_SOMETHING = 250   # characters: trafilatura's own bound (min_extracted_size) for a text it accepts
 
 

@@ -25,7 +25,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from textmill.pipelines.contract.storage import StageError
-from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, Answer, Job, still_seconds
+from textmill.pipelines.extract.pages.job import Answer, Job
+from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, still_seconds
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 

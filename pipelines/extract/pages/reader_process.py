@@ -24,14 +24,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from textmill.pipelines.extract.files.codings import payload, payload_digest
 from textmill.pipelines.extract.pages.charset import Decoded, decode
+from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody
+from textmill.pipelines.extract.pages.kind import is_text, no_page
+from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
-Job = tuple[bytes | str, str | None]        # a page's HTML; where it is bytes, the codec that its HTTP header names
-Answer = tuple[Decoded, Page] | Refusal     # how it was decoded (without the text), and the parsed page
 Read = Callable[[str, ExtractSettings], Page | Refusal]
 
 OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
@@ -44,6 +46,8 @@ _REQUESTS, _PRINTED, _SAID = 0, 1, 2    # what the parent opened as stdin, stdou
 
 def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
     """The result of one page; any exception but MemoryError becomes its `extractor_error`."""
+    if isinstance(job, StoredBody):
+        return read_body(job, limits, read)
     html, charset = job
     try:
         decoded = Decoded(clean_text(html), "utf-8", "given", 0) if isinstance(html, str) else decode(html, charset)
@@ -53,6 +57,37 @@ def read_html(job: Job, limits: ExtractSettings, read: Read) -> Answer:
     except BaseException as error:      # RecursionError and SystemExit too: one page may fail
         return failed(error)
     return page if isinstance(page, Refusal) else (decoded._replace(text=""), page)
+
+
+def read_body(job: StoredBody, limits: ExtractSettings, read: Read) -> Answer:
+    """The result of a body: its codings undone, its kind found out, then read as a page or as text."""
+    try:
+        body = payload(job.body, job.codings, limits.max_page_bytes) if job.content_type is not None else job.body
+        if isinstance(body, Refusal):
+            return body
+        if job.content_type is not None and not body.strip():
+            return Refusal("empty", detail="the body is empty")
+        if job.content_type is not None and (seen := no_page(body)):
+            return Refusal("content_type", f"{job.content_type or 'none'} ({seen})")
+        if job.content_type is None or is_text(body, job.content_type):
+            answer = text_answer(decode(body, job.charset), limits)
+        else:
+            answer = read_html((body, job.charset), limits, read)
+        return answer if isinstance(answer, Refusal) else OpenedBody(answer[0], answer[1], payload_digest(body), len(body))
+    except MemoryError:
+        raise
+    except BaseException as error:      # as of a page
+        return failed(error)
+
+
+def text_answer(decoded: Decoded, limits: ExtractSettings) -> Answer:
+    """The result of a text without markup."""
+    text = clean_text(decoded.text)
+    if refused := undecodable(decoded, limits):
+        return refused
+    if not text.strip():
+        return Refusal("empty", detail="the text is empty")
+    return decoded._replace(text=""), Page(text, None, None, (), Legal(), None, None, None, None)
 
 
 def undecodable(decoded: Decoded, limits: ExtractSettings) -> Refusal | None:
