@@ -8,6 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
@@ -80,11 +81,16 @@ def tokens_schema(vocab_size: int) -> pa.Schema:
 
 
 def tokenizer_json(data: Folder, name: str) -> str:
-    """The text of a tokenizer's file; StageError where there is none of that name."""
+    """The text of a tokenizer's file; StageError where there is none of that name, or its configuration is not beside it."""
+    folder, (file, config) = data / f"tokenizers/{name}", TOKENIZER_FILES
     try:
-        return (data / f"tokenizers/{name}").read("tokenizer.json").decode()
+        text = folder.read(file).decode()
     except FileNotFoundError:
         raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `textmill tokenizer`") from None
+    if not folder.exists(config):           # blocks carry both
+        raise StageError(f"there is no {config} in {folder.uri}; copy the one that belongs to it there, or write one with "
+                         '{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    return text
 
 
 TOKENIZE = Tokenize()
