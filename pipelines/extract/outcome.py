@@ -15,16 +15,24 @@ from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.framing import Framed
 from textmill.pipelines.extract.files.lines import plain_error
-from textmill.pipelines.extract.files.records import Headers, RecordHead, Response, http_response, payload, record_head
+from textmill.pipelines.extract.files.records import (
+    HeadError,
+    Headers,
+    RecordHead,
+    Response,
+    http_response,
+    payload,
+    record_head,
+)
 from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_column
-from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset
+from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset, utf8
 from textmill.pipelines.extract.pages.legal import Legal
 from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.pages.reader_process import failed, undecodable
-from textmill.pipelines.extract.pages.text import clean_text
+from textmill.pipelines.extract.pages.text import clean_text, encodable
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, capture_date, payload_digest
 from textmill.pipelines.extract.settings import ExtractSettings
@@ -35,13 +43,16 @@ from textmill.pipelines.web.address import given_url
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})
 UNTYPED = frozenset({"", "application/octet-stream", "unknown/unknown", "content/unknown", "*/*", "unk", "no-type"})
+_NO_PAGES = ("dns:", "whois:")          # what crawlers store as responses beside pages
 FULL_STATUS = frozenset({200, 203})     # the statuses of a complete page
 
 _BINARY = re.compile(rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|BZh|7z\xbc\xaf|Rar!|RIFF|OggS|ID3|\x7fELF|wOF[F2]|"
                      rb"\x00\x00\x01\x00|\xd0\xcf\x11\xe0|FWS|CWS|MZ\x90")
-_XML_NO_PAGE = re.compile(rb"\s*(<\?xml[^>]*>)?\s*(<\?[^>]*>\s*|<!--.*?-->\s*|<!doctype(?!\s+html)[^>]*>\s*)*"
-                          rb"<(rss|feed|urlset|sitemapindex|rdf:rdf|svg|opml)\b", re.I | re.S)
-_HTML_START = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+# Atomic and possessive: a comment ends at its first -->, and there is one way to read what comes before the element.
+_XML_NO_PAGE = re.compile(rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?>.*?-->)\s*+|<!doctype(?!\s+html)[^>]*+>\s*+)*+"
+                          rb"<(?:rss|feed|urlset|sitemapindex|rdf:rdf|svg|opml)\b", re.I | re.S)
+_HTML_START = re.compile(r"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+"
+                         r"<(?:!doctype\s++html|html|head|body)\b", re.I | re.S)
 
 
 def extract_split(split: Split, open_file: Callable[[str], Any], settings: ExtractSettings, reader: Reader,
@@ -93,14 +104,16 @@ class _Records:
         try:
             origin = origin._replace(head=record_head(framed.head)) if framed.head else origin
             made = self._record(framed, origin, wet)
+        except HeadError as error:
+            made = Refusal("bad_record", detail=str(error))
         except Exception as error:      # one record may fail, the run goes on
             made = failed(error)
         return finished(origin, made) if isinstance(made, Refusal) else made
 
     def given(self, row: Given, path: str) -> Row:
         """One JSONL or Parquet row."""
-        columns = row.columns
-        found = {ours: find_column(columns, names) for ours, names in RECOGNISED.items()}
+        found = {ours: find_column(row.columns, names) for ours, names in RECOGNISED.items()}
+        columns = row.columns | {name: _as_text(row.columns[name]) for name in found.values() if name}
         says = {ours: columns[name] if name else None for ours, name in found.items()}
         number = columns.get("id")
         if says["record_id"] is None and isinstance(number, int) and not isinstance(number, bool):
@@ -111,7 +124,8 @@ class _Records:
         try:
             date = capture_date(says["date"])
             held = {"id": says["record_id"], "url": url, "date": date, "title": says["title"], "language": says["language"]}
-            origin = origin._replace(head=origin.head._replace(date=date), extra=extra_columns(row, held))
+            extra = extra_columns(row._replace(columns=columns), held)
+            origin = origin._replace(head=origin.head._replace(date=date), extra=extra)
             if listed := blocked(url, self.blocklists):
                 return finished(origin, listed)
             if row.text is not None:
@@ -142,6 +156,8 @@ class _Records:
             return blocked(head.url, self.blocklists) or self._plain(origin, framed.block, "utf-8")
         if head.type not in ("response", "resource"):
             return Refusal("record_type", head.type)
+        if head.type == "response" and (head.url or "").lower().startswith(_NO_PAGES):
+            return Refusal("record_type", head.type, detail="an answer of another protocol than the web's")
         if head.type == "resource" and not (head.url or "").lower().startswith(("http://", "https://")):
             return Refusal("record_type", head.type, detail="a resource that has no web address")
         response = http_response(framed.block) if head.type == "response" else Response(
@@ -178,11 +194,17 @@ class _Records:
         answer = refused if isinstance(refused, Refusal) else (decoded._replace(text=""), refused)
         return finished(origin, answer, payload_digest(body), len(body))
 
-    def _text(self, origin: Origin, text: str) -> Document | Rejected:
-        """A record that is already text."""
-        body, said = text.encode("utf-8", "replace"), _said(clean_text(text))
-        answer = said if isinstance(said, Refusal) else (Decoded("", "utf-8", "given", 0), said)
+    def _text(self, origin: Origin, text: str | bytes) -> Document | Rejected:
+        """A record that is already text; as bytes it is in UTF-8."""
+        body = text.encode("utf-8", "replace") if isinstance(text, str) else text
+        decoded = Decoded(text, "utf-8", "given", 0) if isinstance(text, str) else utf8(text, "given")
+        said = undecodable(decoded, self.settings) or _said(clean_text(decoded.text))
+        answer = said if isinstance(said, Refusal) else (decoded._replace(text=""), said)
         return finished(origin, answer, payload_digest(body), len(body))
+
+
+def _as_text(value: str | bytes) -> str:
+    return encodable(value) if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 def _said(text: str) -> Page | Refusal:

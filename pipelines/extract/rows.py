@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import QUARANTINED
 
 DOCUMENTS = pa.schema([
@@ -64,6 +65,9 @@ REJECTED = pa.schema([
     pa.field("bound", pa.string()),
     pa.field("detail", pa.string()),
 ])
+
+_BATCH_CHARACTERS = 1 << 26
+
 
 @dataclass(slots=True)
 class Document:
@@ -127,8 +131,17 @@ class Rejected:
 def to_batch(rows: Iterable[Document] | Iterable[Rejected], schema: pa.Schema) -> pa.RecordBatch:
     """The rows as one batch of `schema` (DOCUMENTS or REJECTED)."""
     listed: list[Any] = list(rows)
-    return pa.record_batch([pa.array([getattr(row, field.name) for row in listed], field.type) for field in schema],
+    return pa.record_batch([_column([getattr(row, field.name) for row in listed], field.type) for field in schema],
                            schema=schema)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow column. What UTF-8 cannot encode ends no run, wherever in a row it came from."""
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([encodable(value) if isinstance(value, str) else [encodable(one) for one in value]
+                         if isinstance(value, list) else value for value in values], kind)
 
 
 def document_id(source: str, record_id: str | None, url: str | None, date: str | None, digest: str) -> str:
@@ -162,16 +175,20 @@ def capture_date(value: str | None) -> str | None:
 def batches(rows: Iterable[Document | Rejected], size: int = 1024) -> Iterator[pa.RecordBatch]:
     """The rows in order as record batches: documents and rejected rows each in batches of their own, at most `size` rows.
 
+    A batch ends with the document that brings it to 64 Mi characters of text: all of it is in memory.
+
     A batch of rejected rows may come after documents that lay behind them in the file; the order of each is kept.
     """
     documents: list[Document] = []
     rejected: list[Rejected] = []
+    held = 0
     for row in rows:
         if isinstance(row, Document):
             documents.append(row)
-            if len(documents) == size:
+            held += len(row.text) + len(row.extra or "")
+            if len(documents) == size or held >= _BATCH_CHARACTERS:
                 yield to_batch(documents, DOCUMENTS)
-                documents = []
+                documents, held = [], 0
         else:
             rejected.append(row)
             if len(rejected) == size:

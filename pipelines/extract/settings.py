@@ -20,6 +20,8 @@ class ExtractSettings:
     """A record, line or file that is larger is rejected as too_large."""
     max_page_bytes: int = 32 * MIB
     """Of an HTML body after its transfer and content codings are undone."""
+    max_row_values: int = 1_000_000
+    """JSONL: values in a row, lists and objects included; each takes up to 250 bytes of memory, however short it is."""
     max_inflation: int = 500
     """Inflated over stored bytes of a record over 16 MiB; a page of script state reached 216."""
     max_nodes: int = 60_000
@@ -58,9 +60,9 @@ class ExtractSettings:
         "memory_mb": "max_page_memory_mb", "replaced": "max_replaced_share"}
 
     def problems(self) -> Iterator[str]:
-        for name in ("part_bytes", "split_bytes", "max_record_bytes", "max_page_bytes", "max_inflation", "max_nodes",
-                     "max_depth", "max_nesting", "max_row_cells", "max_tag_attributes", "max_attributes", "max_links",
-                     "max_page_seconds"):
+        for name in ("part_bytes", "split_bytes", "max_record_bytes", "max_page_bytes", "max_row_values", "max_inflation",
+                     "max_nodes", "max_depth", "max_nesting", "max_row_cells", "max_tag_attributes", "max_attributes",
+                     "max_links", "max_page_seconds"):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}; give a number of at least 1"
         if self.max_page_memory_mb < 64:

@@ -17,6 +17,7 @@ REASONS = {
     "out_of_memory": "took too much memory to parse", "redirect": "only redirects to another page",
     "too_nested": "more nesting than the limit", "too_many_nodes": "more tags than the limit",
     "too_many_cells": "a table row with more cells than the limit", "too_many_links": "more links than the limit",
+    "too_many_values": "a row with more values than the limit",
     "too_many_attributes": "more attributes than the limit", "url_blocked": "its URL is on a blocklist",
     "takedown": "listed in takedown.txt", "personal_data": "more findings than the policy allows",
     "evaluation": "contains an item of an evaluation set"}

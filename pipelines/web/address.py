@@ -14,6 +14,7 @@ TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|ycli
                       r"phpsessid|jsessionid|aspsessionid\w*)$", re.IGNORECASE)
 # Names of sessions that are also names of stories: `article.php?sid=6475`. A session is long and random.
 SESSION = re.compile(r"(?:sid|sessionid|session_id)=[0-9a-z]{16,}$", re.IGNORECASE)
+_NAME_CHARACTERS, _LABEL_CHARACTERS = 254, 63       # RFC 1035, 2.3.4; the final dot included
 _DOT = re.compile("[.\u3002\uff0e\uff61]")           # what ends a label (RFC 3490, 3.1)
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 _SESSION_PATH = re.compile(r";jsessionid=[^/?#;]*", re.IGNORECASE)
@@ -40,7 +41,12 @@ def host(url: str | None) -> str | None:
 
 
 def ascii_host(name: str) -> str | None:
-    """A host's name in lower case and ASCII where it can be, without the final dot; None where nothing is left."""
+    """A host's name in lower case and ASCII where it can be, without the final dot.
+
+    None where nothing is left, or more than a name can have: lists are searched for each domain that a host lies in.
+    """
+    if len(name) > _NAME_CHARACTERS:
+        return None
     name = name.lower()
     if not name.isascii():
         with contextlib.suppress(UnicodeError):     # not registrable, but the name that was given
@@ -124,6 +130,8 @@ def _suffixes() -> PublicSuffixList:
 
 
 def _ascii_label(label: str) -> str:
+    if len(label) > _LABEL_CHARACTERS:      # before it is spelled: that takes the square of its length
+        raise UnicodeError("label too long")
     if _KEPT_AS_GIVEN.search(label):
         return f"xn--{label.encode('punycode').decode()}"
     return label.encode("idna").decode()

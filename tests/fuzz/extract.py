@@ -19,7 +19,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.blocklists import read_blocklist
 from textmill.pipelines.extract.files.raw import read_lists
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.files.records import http_response, payload
+from textmill.pipelines.extract.files.records import HeadError, http_response, payload
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.charset import Decoded, decode, http_charset
 from textmill.pipelines.extract.pages.legal import Legal
@@ -58,7 +58,10 @@ def file(name: str) -> Callable[[bytes], object]:
     def parse(data: bytes) -> object:
         splits = plan_splits([RawFile(f"fuzz/{name}", len(data), "")], lambda _: io.BytesIO(data), LIMITS)
         rows = (row for split in splits for row in extract_split(split, lambda _: io.BytesIO(data), LIMITS, OneAnswer()))
-        return [batch.validate(full=True) for batch in batches(rows)]
+        written = list(batches(rows))
+        for batch in written:
+            batch.validate(full=True)
+        return written
 
     return parse
 
@@ -190,7 +193,7 @@ TARGETS = {
     "arc": Target(arcs, file("f.arc"), words=HEADERS),
     "gzip": Target(archives, file("f.warc.gz"), words=HEADERS, wrap=lambda data: gzip.compress(data, 1, mtime=0)),
     "zstd": Target(archives, file("f.warc.zst"), words=HEADERS, wrap=lambda data: zstandard.ZstdCompressor(level=1).compress(data)),
-    "http": Target(responses, http, (OSError,), words=HEADERS),
+    "http": Target(responses, http, (HeadError,), words=HEADERS),
     "html": Target(html_seeds, lambda data: read_html((data, None), LIMITS, read_page), words=HTML, seconds=10),
     "jsonl": Target(lines, file("f.jsonl"), words=JSON),
     "jsonl.gz": Target(lines, file("f.jsonl.gz"), words=JSON, wrap=lambda data: gzip.compress(data, 1, mtime=0)),

@@ -75,7 +75,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise SettingsError([f"{path}: cannot be read ({error})"]) from None
     except RecursionError:
         raise SettingsError([f"{path}: not valid YAML: lists and mappings lie too deep in each other"]) from None
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:      # of dates, tags and bases that are none
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:     # of dates and tags that are none
         raise SettingsError([f"{path}: not valid YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(loaded, dict):
         raise SettingsError([f"{path}: must be a mapping of keys to values, is {type(loaded).__name__}"])

@@ -10,7 +10,8 @@ from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.files.framing import START, Framed, Limits, records
-from textmill.pipelines.extract.files.streams import CHUNK, ZSTD, ZSTD_DICTIONARY, Flow, Member, Stored, Zstd
+from textmill.pipelines.extract.files.streams import CHUNK, ZSTD_DICTIONARY, Flow, Member, Stored, Zstd
+from textmill.pipelines.extract.files.zstd import FRAME
 
 _CANDIDATE = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|WARC/\d\.\d+[ \t\r]*\n")
 
@@ -36,7 +37,7 @@ def read_records(file: Any, path: str, start: int, end: int, limits: Limits, end
     inflated bytes from the member's start.
     """
     stored = Stored(file, start)
-    if start == 0 and stored.at(0, 4) in (ZSTD, ZSTD_DICTIONARY):
+    if start == 0 and stored.at(0, 4) in (FRAME, ZSTD_DICTIONARY):
         yield from _zstd(stored, limits)
         ends.append(Ends(path, start, end, 0, stored.size))
         return

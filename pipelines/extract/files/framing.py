@@ -12,9 +12,9 @@ from textmill.pipelines.extract.files.streams import CHUNK, Flow, Member, Zstd
 BOMB_FROM = 16 << 20    # inflated bytes before the ratio counts: blank pages compress a thousandfold and harm nobody
 START = re.compile(rb"WARC/\d\.\d+[ \t\r]*\n")
 _NEXT_START = re.compile(rb"\nWARC/\d\.\d+[ \t\r]*\n")
-_HEADER_BYTES = 1 << 18
+_HEADER_BYTES = 1 << 16          # as many as are read of them (records.HEAD_BYTES)
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d+)[ \t\r]*\n", re.I)
-_BLANK_LINE = re.compile(rb"\n\r*\n")
+_BLANK_LINE = re.compile(rb"\n\r*+\n")
 
 
 class Framed(NamedTuple):

@@ -3,13 +3,18 @@
 Offsets: a line's first byte in the inflated file.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import zstandard
 
+from textmill.pipelines.extract.files.deflate import GZIP, Deflate
+from textmill.pipelines.extract.files.zstd import FRAME, STEP, Frame, window_bound
+
 CHUNK = 1 << 20
+_PADDING = re.compile(rb"\0+")
 
 
 class Line(NamedTuple):
@@ -27,12 +32,14 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
     A line of more than `most` bytes is skipped. A truncated or damaged compressed stream yields, after its
     last whole line, one Line with rule truncated or damaged.
     """
+    size = file.seek(0, 2)
     file.seek(0)
     magic = file.read(4)
-    compressed = magic[:2] == b"\x1f\x8b" or magic == b"\x28\xb5\x2f\xfd"
+    compressed = magic.startswith(GZIP) or magic == FRAME
     position = max(start - 1, 0)
     file.seek(0 if compressed else position)
-    chunks = _inflated(file, magic) if compressed else iter(lambda: file.read(CHUNK), b"")
+    inflated = _gunzipped(file) if magic.startswith(GZIP) else _unzstd(file, window_bound(size))
+    chunks = inflated if compressed else iter(lambda: file.read(CHUNK), b"")
     buffer, offset = bytearray(), 0 if compressed else position
     skipping = not compressed and start > 0     # the line that contains start - 1 is the neighbour's
     too_large: int | None = None                # where a line over the limit began
@@ -41,9 +48,9 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
         if isinstance(chunk, tuple):
             stopped = chunk
             break
+        searched, begin = len(buffer), 0        # a long line is searched once
         buffer += chunk
-        begin = 0
-        while (newline := buffer.find(b"\n", begin)) >= 0:
+        while (newline := buffer.find(b"\n", max(begin, searched))) >= 0:
             at = offset + begin
             if too_large is not None or newline - begin > most:
                 yield Line(at if too_large is None else too_large, None, "too_large")
@@ -51,7 +58,9 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
             elif not skipping:
                 if not compressed and at >= end:
                     return
-                yield Line(at, bytes(buffer[begin:newline]))
+                with memoryview(buffer) as view:
+                    line = bytes(view[begin:newline])
+                yield Line(at, line)
             skipping = False
             begin = newline + 1
         del buffer[:begin]
@@ -70,30 +79,47 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
         yield Line(offset, bytes(buffer))
 
 
-def _inflated(file: Any, magic: bytes) -> Iterator[bytes | tuple[str, str]]:
-    """The inflated bytes in chunks; for a truncated or damaged stream, last a rule and the problem."""
-    gzip = magic[:2] == b"\x1f\x8b"
-    stream: Any = None
-    rest = b""
-    while taken := rest or file.read(CHUNK):
-        rest = b""
+def _gunzipped(file: Any) -> Iterator[bytes | tuple[str, str]]:
+    """The inflated bytes, 4 MiB at most at a time; for a truncated or damaged stream, last a rule and the problem."""
+    member: Deflate | None = None
+    while chunk := file.read(CHUNK):
+        stored, at = memoryview(chunk), 0
+        while at < len(stored):
+            if member is None and not stored[at]:
+                at = _PADDING.match(stored, at).end()           # type: ignore[union-attr]      # what begins with a zero
+                continue
+            try:
+                member = member or Deflate()
+                out, taken = member.feed(stored, at, 4 * CHUNK)
+            except zlib.error as error:
+                yield "damaged", plain_error(error)
+                return
+            if out:
+                yield out
+            at += taken
+            if member.eof:
+                member = None
+    if member is not None:
+        yield "truncated", "the compressed stream breaks off; what follows the last whole line is lost"
+
+
+def _unzstd(file: Any, window: int) -> Iterator[bytes | tuple[str, str]]:
+    """As `_gunzipped`, a block of 128 KiB at most at a time."""
+    frame: Frame | None = None
+    while True:
         try:
-            if stream is None:
-                if gzip and not taken.strip(b"\0"):
-                    continue                        # padding after the last member
-                stream = zlib.decompressobj(31) if gzip else zstandard.ZstdDecompressor().decompressobj()
-            if gzip:
-                yield stream.decompress(taken, 4 * CHUNK)
-                while stream.unconsumed_tail and not stream.eof:
-                    yield stream.decompress(stream.unconsumed_tail, 4 * CHUNK)
-            else:
-                yield stream.decompress(taken)
-        except (zlib.error, zstandard.ZstdError) as error:
+            frame = frame or Frame(window)
+            taken = file.read(min(frame.wanted, STEP))
+            if not taken:
+                break
+            if out := frame.feed(taken):
+                yield out
+        except zstandard.ZstdError as error:
             yield "damaged", plain_error(error)
             return
-        if stream.eof:
-            rest, stream = stream.unused_data, None
-    if stream is not None:
+        if frame.eof:
+            frame = None
+    if frame.begun:
         yield "truncated", "the compressed stream breaks off; what follows the last whole line is lost"
 
 

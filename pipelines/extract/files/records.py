@@ -9,14 +9,25 @@ import brotli
 import zstandard
 from fastwarc.warc import HeaderMap
 
+from textmill.pipelines.extract.files.deflate import GZIP, Deflate
+from textmill.pipelines.extract.files.zstd import FRAME, Frame
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import capture_date
 from textmill.pipelines.web.address import given_url
 
-_LINE_END = re.compile(rb"\r*\n")
+HEAD_BYTES = 1 << 16        # of headers, with CRLF at the end of each line: FastWARC reads no more
+_LINE_END = re.compile(rb"(?<!\r)\r*+\n")      # begins nowhere within a run of \r, or a run would be walked for each of them
+_BLANK_LINE = re.compile(rb"\n\r*+\n")
+_INTERIM = re.compile(rb"HTTP/[\d.]+[ \t]+1\d\d\b")
+_MEMBERS = 1_000            # of a gzipped body; servers send one
 _STATUS = re.compile(rb"HTTP/[\d.]+[ \t]+(\d{3})")
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:[ \t]")
-_CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_CHUNK_SIZE = re.compile(rb"\s{0,64}([0-9A-Fa-f]{1,8})[ \t]{0,64}(?:;[^\r\n]{0,4096})?\r?\n")
+_CHUNK_END = re.compile(rb"\r?\n")
+
+
+class HeadError(ValueError):
+    """Headers that cannot be read as such, in words."""
 
 
 class Headers:
@@ -51,9 +62,12 @@ class RecordHead(NamedTuple):
 
 
 def parse_headers(lines: bytes) -> Headers:
-    """The headers of a head that begins with a status or version line."""
+    """The headers of a head that begins with a status or version line. HeadError where they are longer than HEAD_BYTES."""
+    spelled = _LINE_END.sub(b"\r\n", lines[:HEAD_BYTES + 1])         # FastWARC sees no lines that end with LF alone
+    if len(lines) > HEAD_BYTES or len(spelled) > HEAD_BYTES - 2:
+        raise HeadError(f"the headers are longer than {HEAD_BYTES:,} bytes, or have no end")
     head = HeaderMap()
-    head.parse(io.BytesIO(_LINE_END.sub(b"\r\n", lines)), True)      # FastWARC sees no lines that end with LF alone
+    head.parse(io.BytesIO(spelled), True)
     return Headers(head.to_tuples())
 
 
@@ -66,13 +80,18 @@ def record_head(head: bytes) -> RecordHead:
 
 
 def http_response(block: bytes) -> Response:
-    """The response in a record's block; a block without status line or without any header is taken as it is."""
+    """The response in a record's block; a block without status line or without any header is taken as it is.
+
+    An interim response (100 Continue) before the response is passed over. HeadError as `parse_headers`.
+    """
+    while _INTERIM.match(block) and block.startswith(b"HTTP/", end := _head_end(block)):
+        block = block[end:]
     if block.startswith(b"HTTP/"):
-        end = _blank_line(block)
+        end = _head_end(block)
         status = _STATUS.match(block)
         return Response(int(status[1]) if status else None, parse_headers(block[:end]), block[end:])
     if _HEADER_LINE.match(block):
-        end = _blank_line(block)
+        end = _head_end(block)
         return Response(None, parse_headers(b"HTTP/1.1 200\r\n" + block[:end]), block[end:])
     return Response(None, Headers(), block)
 
@@ -89,21 +108,21 @@ def payload(response: Response, most: int) -> bytes | Refusal:
         if isinstance(unchunked, Refusal):
             return unchunked
         body = unchunked
-    for value in reversed(response.headers.all("content-encoding")):
-        for coding in reversed(value.lower().split(",")):
-            decoded = _decode(body, coding.strip(), most)
-            if isinstance(decoded, Refusal):
-                return decoded
-            body = decoded
+    codings = [coding.strip() for value in response.headers.all("content-encoding") for coding in value.lower().split(",")]
+    for coding in reversed(codings):
+        decoded = _decode(body, coding, most)
+        if isinstance(decoded, Refusal):
+            return decoded
+        body = decoded
     if len(body) > most:
         return Refusal("too_large", str(len(body)), str(most))
     return body
 
 
-def _blank_line(block: bytes) -> int:
-    """Where the header ends, the empty line included; the whole block where it has none."""
-    ends = [at + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (at := block.find(mark)) >= 0]
-    return min(ends, default=len(block))
+def _head_end(block: bytes) -> int:
+    """Where the headers end, the empty line included; the whole block where that is nowhere near. Lines end as each likes."""
+    found = _BLANK_LINE.search(block, 0, HEAD_BYTES)
+    return found.end() if found else len(block)
 
 
 def _unchunk(body: bytes) -> bytes | Refusal:
@@ -121,7 +140,7 @@ def _unchunk(body: bytes) -> bytes | Refusal:
         if len(parts[-1]) < size:
             return Refusal("truncated", detail="the body ends inside a chunk")
         position += size
-        ended = re.compile(rb"\r?\n").match(body, position)
+        ended = _CHUNK_END.match(body, position)
         if not ended and position < len(body):
             return Refusal("damaged", detail="a chunk is not as long as it says")
         position = ended.end() if ended else position
@@ -131,7 +150,7 @@ def _unchunk(body: bytes) -> bytes | Refusal:
 
 def _decode(body: bytes, coding: str, most: int) -> bytes | Refusal:
     """The body without one content coding; as it is where it is not in that coding from its first bytes on."""
-    if coding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b"):
+    if coding in ("gzip", "x-gzip") and body.startswith(GZIP):
         return _inflate(body, 31, most)
     if coding == "deflate" and body:
         zlib_header = body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0
@@ -139,25 +158,29 @@ def _decode(body: bytes, coding: str, most: int) -> bytes | Refusal:
         return body if plain else _inflate(body, 15 if zlib_header else -15, most)
     if coding == "br" and body.lstrip()[:1] != b"<":
         return _unbrotli(body, most)
-    if coding == "zstd" and body.startswith(b"\x28\xb5\x2f\xfd"):
+    if coding == "zstd" and body.startswith(FRAME):
         return _unzstd(body, most)
     return body
 
 
 def _inflate(body: bytes, window: int, most: int) -> bytes | Refusal:
-    out, rest = b"", body
-    while rest:
-        member = zlib.decompressobj(window)
+    out, at = bytearray(), 0
+    for _ in range(_MEMBERS):
+        member, whole = Deflate(window), len(out)
         try:
-            out += member.decompress(rest, most + 1 - len(out))
+            while not member.eof and at < len(body) and len(out) <= most:
+                inflated, taken = member.feed(body, at, most + 1 - len(out))
+                out += inflated
+                at += taken
         except zlib.error as error:
-            return out if out else Refusal("damaged", detail=f"Content-Encoding: {error}")
+            return bytes(out[:whole]) if whole else Refusal("damaged", detail=f"Content-Encoding: {error}")
         if len(out) > most:
             return Refusal("bomb", f">{most}", str(most), "the body inflates beyond the limit")
         if not member.eof:
             return Refusal("truncated", detail="the compressed body breaks off")
-        rest = member.unused_data if window == 31 and member.unused_data.startswith(b"\x1f\x8b") else b""
-    return out
+        if window != 31 or not body.startswith(GZIP, at):
+            return bytes(out)
+    return Refusal("bomb", f">{_MEMBERS}", str(_MEMBERS), "gzip members of one body")
 
 
 def _unbrotli(body: bytes, most: int) -> bytes | Refusal:
@@ -176,16 +199,16 @@ def _unbrotli(body: bytes, most: int) -> bytes | Refusal:
 def _unzstd(body: bytes, most: int) -> bytes | Refusal:
     out, position = bytearray(), 0
     while position < len(body):
-        frame = zstandard.ZstdDecompressor().decompressobj()
+        frame = Frame()
         try:
             while position < len(body) and not frame.eof and len(out) <= most:
-                out += frame.decompress(body[position:position + (1 << 11)])    # 4 bytes may stand for 128 KiB
-                position += 1 << 11
+                taken = body[position:position + frame.wanted]
+                out += frame.feed(taken)
+                position += len(taken)
         except zstandard.ZstdError:
             return Refusal("damaged", detail="Content-Encoding: the zstd stream is not valid")
         if len(out) > most:
             return Refusal("bomb", f">{most}", str(most), "the body inflates beyond the limit")
         if not frame.eof:
             return Refusal("truncated", detail="the compressed body breaks off")
-        position = min(position, len(body)) - len(frame.unused_data)
     return bytes(out)

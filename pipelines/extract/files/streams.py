@@ -4,14 +4,19 @@ A gzip member is complete only where zlib has verified its checksum and length; 
 Stored bytes are read in chunks of 1 MiB, so a range of a remote object costs few requests.
 """
 
+import contextlib
 import zlib
 from typing import Any
 
 import zstandard
 
+from textmill.pipelines.extract.files.deflate import Deflate
+from textmill.pipelines.extract.files.zstd import FRAME, STEP, Frame, window_bound
+
 CHUNK = 1 << 20
-ZSTD, ZSTD_DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"    # first bytes of a frame, and of a dictionary's
+ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"      # first bytes of the frame that holds a dictionary
 _DICTIONARY_BYTES = 64 << 20
+_SALVAGED = 1 << 16         # bytes of a damaged member that are looked at again
 
 
 class Stored:
@@ -74,38 +79,36 @@ class Member(Flow):
 
     def __init__(self, stored: Stored, start: int):
         super().__init__(stored, start)
-        self.zlib = zlib.decompressobj(31)
+        self.member = Deflate()
         self.produced = 0
 
     def more(self, wanted: int) -> None:
-        step = 1 << 16
-        taken = self.stored.at(self.position, step)
-        if not taken:
+        stored = self.stored.at(self.position, STEP)
+        if not stored:
             self.ended, self.broken = True, ("truncated", "the file ends inside a gzip member")
             return
         try:
-            out = self.zlib.decompress(taken, max(wanted, step))
+            out, taken = self.member.feed(stored, 0, max(wanted, STEP))
         except zlib.error as error:
             self.ended, self.broken = True, ("damaged", f"gzip: {error}")
-            if not self.produced:
-                self.buffer += _salvaged(taken)
+            if self.produced < _SALVAGED and not self.dropped:
+                self.buffer[:] = _salvaged(self.stored.at(self.start, self.position - self.start + len(stored)))
             return
-        # At its end zlib may report the rest of the input as unconsumed and as unused, both.
-        self.position += len(taken) - len(self.zlib.unused_data if self.zlib.eof else self.zlib.unconsumed_tail)
+        self.position += taken
         self.buffer += out
         self.produced += len(out)
-        self.ended = self.zlib.eof
+        self.ended = self.member.eof
 
 
 def _salvaged(stored: bytes) -> bytes:
     """What can be inflated of a damaged member before the damage: enough to name the damaged record."""
-    out, inflate = b"", zlib.decompressobj(31)
-    try:
+    out, inflate = bytearray(), zlib.decompressobj(31)
+    with contextlib.suppress(zlib.error):
         for start in range(0, len(stored), 64):
-            out += inflate.decompress(stored[start:start + 64])
-    except zlib.error:
-        pass
-    return out
+            out += inflate.decompress(stored[start:start + 64], _SALVAGED)
+            if len(out) >= _SALVAGED:
+                break
+    return bytes(out)
 
 
 class Zstd(Flow):
@@ -117,35 +120,31 @@ class Zstd(Flow):
     def __init__(self, stored: Stored, start: int):
         super().__init__(stored, start)
         self.produced = 0
-        self.frame: Any = None
+        self.frame: Frame | None = None
         self.frame_start = start        # where the frame being read begins, for the row that reports its damage
         self.dictionary: Any = None
         if stored.at(start, 4) == ZSTD_DICTIONARY:
             self._read_dictionary()
 
     def more(self, wanted: int) -> None:
-        # A block of 4 bytes may stand for 128 KiB of one letter, so little is taken at a time.
-        taken = self.stored.at(self.position, 1 << 11)
-        if not taken:
-            self.ended = True
-            if self.frame is not None:
-                self.broken = ("truncated", "the file ends inside a zstd frame")
-            return
         try:
             if self.frame is None:
-                self.frame, self.frame_start = self._decompressor().decompressobj(), self.position
-            out = self.frame.decompress(taken)
+                self.frame, self.frame_start = Frame(window_bound(self.stored.size), self.dictionary), self.position
+            taken = self.stored.at(self.position, min(self.frame.wanted, STEP))
+            if not taken:
+                self.ended = True
+                if self.frame.begun:
+                    self.broken = ("truncated", "the file ends inside a zstd frame")
+                return
+            out = self.frame.feed(taken)
         except zstandard.ZstdError as error:
             self._fail(str(error))
             return
         self.buffer += out
         self.produced += len(out)
-        self.position += len(taken) - (len(self.frame.unused_data) if self.frame.eof else 0)
+        self.position += len(taken)
         if self.frame.eof:
             self.frame = None
-
-    def _decompressor(self) -> zstandard.ZstdDecompressor:
-        return zstandard.ZstdDecompressor(dict_data=self.dictionary) if self.dictionary else zstandard.ZstdDecompressor()
 
     def _read_dictionary(self) -> None:
         size = int.from_bytes(self.stored.at(self.start + 4, 4), "little")
@@ -155,10 +154,10 @@ class Zstd(Flow):
         if len(frame) < size:
             return self._fail("the file ends inside its dictionary")
         try:
-            if frame.startswith(ZSTD):
+            if frame.startswith(FRAME):
                 frame = zstandard.ZstdDecompressor().stream_reader(frame).read(_DICTIONARY_BYTES)
             self.dictionary = zstandard.ZstdCompressionDict(frame)
-            self._decompressor().decompressobj()        # raised here for an invalid dictionary
+            Frame(dictionary=self.dictionary)           # raised here for an invalid dictionary
         except zstandard.ZstdError as error:
             return self._fail(f"the dictionary cannot be used: {error}")
         self.position = self.start + 8 + size

@@ -13,6 +13,9 @@ from textmill.pipelines.extract.formats.rows import Given, broken_off, given_row
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.S)
+_BEFORE_VALUES = (b",", b"[", b"{")     # each stands before a value or an empty list or object
+
 
 def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
     """The rows of the lines that begin in the range; blank lines are no rows."""
@@ -22,6 +25,10 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
             yield Rejected(part.path, line.offset, line.rule or "damaged", bound=bound, detail=line.detail)
             continue
         if not line.data.strip():
+            continue
+        if (count := values(line.data, limits.max_row_values)) > limits.max_row_values:
+            yield Rejected(part.path, line.offset, "too_many_values", length=len(line.data), value=str(count),
+                           bound=str(limits.max_row_values))
             continue
         try:
             row = json.loads(line.data)
@@ -33,6 +40,15 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
                            detail=f"the line is a {type(row).__name__}, not an object")
             continue
         yield given_row(part.path, line.offset, len(line.data), row, limits)
+
+
+def values(line: bytes, most: int) -> int:
+    """Values in a line of JSON; where no more than `most` are possible, a number of that size."""
+    count = sum(line.count(mark) for mark in _BEFORE_VALUES)
+    if count <= most:
+        return count
+    bare = _STRING.sub(b"", line)       # text has commas too
+    return sum(bare.count(mark) for mark in _BEFORE_VALUES)
 
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:

@@ -1,6 +1,7 @@
 """Parquet: one document per row, read row group by row group with page checksums verified."""
 
 import bisect
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,8 @@ from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
 _ROWS = 256     # decoded at once: pages may be large
+# What Arrow raises for values that Python has no type for, or no time zone.
+_NO_VALUE = (ValueError, OverflowError, TypeError, LookupError, NotImplementedError, pa.ArrowException)
 
 
 def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
@@ -27,13 +30,68 @@ def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Gi
         done = 0
         try:
             for batch in opened.iter_batches(batch_size=_ROWS, row_groups=[group]):
-                for row in batch.to_pylist():
+                for row in rows_of(batch):
                     yield given_row(part.path, first + done, None, row, limits)
                     done += 1
         except (OSError, pa.ArrowException) as error:
             yield Rejected(part.path, first + done, "damaged", detail=f"row group {group}, {rows - done} rows lost: "
                                                                       f"{type(error).__name__}")
         first += rows
+
+
+def rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The rows of a batch. What Python has no value for is text: it costs no row."""
+    columns = [values(column) for column in batch.columns]
+    return (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def values(column: pa.Array) -> list[Any]:
+    """The Python values of a column, the same with pandas installed and without."""
+    if getattr(column.type, "unit", None) == "ns":
+        with contextlib.suppress(pa.ArrowException):
+            column = column.cast(_microseconds(column.type))        # refused where that would lose anything
+    if not _nanoseconds(column.type):
+        with contextlib.suppress(*_NO_VALUE):
+            return list(column.to_pylist())
+    return [_value(scalar) for scalar in column]
+
+
+def _microseconds(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")
+
+
+def _nanoseconds(kind: pa.DataType) -> bool:
+    """Whether values have nanoseconds, or may have them inside: Python has no type for them, pandas has."""
+    inside = (kind.field(number).type for number in range(kind.num_fields))
+    return getattr(kind, "unit", None) == "ns" or any(map(_nanoseconds, inside))
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """A scalar's value; a text where Python has none: nanoseconds, years after 9999, unknown zones, bytes that are no UTF-8."""
+    kind = scalar.type
+    if not scalar.is_valid:
+        return None
+    if isinstance(scalar, pa.StructScalar):
+        return {kind.field(number).name: _value(scalar[number]) for number in range(kind.num_fields)}
+    if isinstance(scalar, pa.MapScalar):
+        return [[_value(entry["key"]), _value(entry["value"])] for entry in scalar.values]
+    if isinstance(scalar, pa.ListScalar):
+        return [_value(item) for item in scalar.values]
+    if not _nanoseconds(kind):
+        with contextlib.suppress(*_NO_VALUE):
+            return scalar.as_py()
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
+    if pa.types.is_timestamp(kind):
+        kind = pa.timestamp(kind.unit)      # without its zone, which may be unknown: the instant, in UTC
+        scalar = pa.scalar(scalar.value, pa.int64()).cast(kind)
+    with contextlib.suppress(*_NO_VALUE):
+        if pa.types.is_duration(kind):
+            return f"{scalar.value} {kind.unit}"
+        return str(scalar.cast(pa.string()).as_py())
+    return f"a value of {kind}"
 
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from resiliparse.parse.encoding import detect_encoding
 
+from textmill.pipelines.extract.pages.source import markup
+
 # Labels of the WHATWG Encoding Standard (section 4.2) by the Python codec that decodes them as browsers do.
 _LABELS = {
     "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8 utf8mb4",
@@ -57,14 +59,15 @@ _LABELS = {
 CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels.split()}
 _MULTIBYTE = frozenset({"gb18030", "big5hkscs", "euc-jp", "cp932", "cp949"})
 
-_META = re.compile(rb"""<meta\b[^>]*?\bcharset\s*=\s*["']?\s*([\w.:-]+)|<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""", re.I)
+_META = re.compile(rb"""<meta\b[^>]*?\bcharset\s*+=\s*+["']?\s*+([\w.:-]+)|<\?xml\b[^>]*?\bencoding\s*+=\s*+["']([\w.:-]+)""",
+                   re.I)
 _COMMENT = re.compile(rb"<!--.*?-->", re.S)
-_MARKUP = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.I | re.S)
+_TAG = re.compile("<[^<>]*>")           # up to the next tag at most, so that `<` without end costs nothing
 # Letters frequent only in text of that charset: their minimum share of the characters beyond ASCII.
 _KANA = re.compile("[ぁ-ヿ]")
 _EAST_ASIAN = (("cp949", re.compile("[가-힣]"), 0.8), ("euc-jp", _KANA, 0.2), ("cp932", _KANA, 0.2))
 _UKRAINIAN = re.compile("[ЄІЇҐєіїґ]")      # 7 % of the letters of Ukrainian text (measured)
-_HTTP = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)
+_HTTP = re.compile(r"""charset\s*+=\s*+["']?\s*+([\w.:-]+)""", re.I)
 _PRESCAN = 4096     # the standard reads 1,024 bytes; pages put it later, and a wrong hit costs nothing as bytes must fit it
 _DETECT = 131_072   # bytes of text that detection reads
 
@@ -121,7 +124,7 @@ def decode(payload: bytes, http: str | None) -> Decoded:
 
 def detected_charset(payload: bytes) -> str:
     """The codec of bytes that are not UTF-8, from the text between the tags."""
-    text = _MARKUP.sub(b" ", payload[:4 * _DETECT])[:_DETECT]
+    text = _TAG.sub(" ", markup(payload[:4 * _DETECT].decode("latin-1")))[:_DETECT].encode("latin-1")
     named = CODECS.get((detect_encoding(text) or "").lower(), "utf-8")
     if named == "koi8-r":       # resiliparse has only one KOI8; in the other, box-drawing characters are letters of Ukrainian
         others = _UKRAINIAN.findall(text.decode("koi8-u", "replace"))
@@ -134,6 +137,11 @@ def detected_charset(payload: bytes) -> str:
         if len(letters.findall("".join(decoded))) > share * len(decoded):
             return codec
     return "cp1252"
+
+
+def utf8(payload: bytes, where: str) -> Decoded:
+    """The text of bytes that are in UTF-8 by what `where` names."""
+    return _replacing(payload, "utf-8", where)
 
 
 def _replacing(payload: bytes, codec: str, where: str) -> Decoded:

@@ -16,6 +16,7 @@ from trafilatura.settings import Extractor
 from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
 from textmill.pipelines.extract.pages.page import Page, days
 from textmill.pipelines.extract.pages.patterns import remember_patterns
+from textmill.pipelines.extract.pages.source import markup
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse, visible
 from textmill.pipelines.extract.refusal import Refusal
@@ -67,6 +68,11 @@ def oversized_source(html: str, limits: ExtractSettings) -> Refusal | None:
     """The limit that a page breaks before it is parsed: of its size, its tags, their attributes, its links."""
     if len(html) > limits.max_page_bytes:
         return Refusal("too_large", str(len(html)), str(limits.max_page_bytes))
+    # What scripts contain often looks like tags, and no parser reads it as such: it is taken out where it would matter.
+    return _oversized(html, limits) and _oversized(markup(html), limits)
+
+
+def _oversized(html: str, limits: ExtractSettings) -> Refusal | None:
     tags = len(_START_TAG.findall(html))
     if tags > limits.max_nodes:
         return Refusal("too_many_nodes", str(tags), str(limits.max_nodes))

@@ -17,8 +17,13 @@ def clean_text(text: str) -> str:
         return text.replace("\0", "")
     if "\0" in text:
         text = text.replace("\0", "")
+    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", encodable(text)))
+
+
+def encodable(text: str) -> str:
+    """Text that UTF-8 can encode: a lone surrogate becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return unicodedata.normalize("NFC", _MARKS.sub("\\g<0>\u034f", text))
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
