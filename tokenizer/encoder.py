@@ -36,7 +36,11 @@ class Encoder:
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text."""
         self.sha256 = hashlib.sha256(tokenizer_json.encode()).hexdigest()
         self.bytes = token_bytes(tokenizer_json)
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        except Exception as error:                              # the library raises bare Exception
+            raise TokenizerError(f"this tokenizer.json cannot be read ({' '.join(str(error).split())}); copy it again, or "
+                                 "train one") from None
         self._tokenizer.encode_special_tokens = True
         end = self._tokenizer.token_to_id(END_OF_TEXT)
         if end is None:
@@ -53,6 +57,8 @@ class Encoder:
             return cls(path.read_text("utf-8"))
         except FileNotFoundError:
             raise TokenizerError(f"{path}: there is no such file; train one with `python -m tokenizer train`") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenizerError(f"{path}: cannot be read ({error}); copy it again, or train one") from None
 
     def encode(self, texts: pa.StringArray | pa.LargeStringArray) -> pa.ListArray:
         """The ids of every text, list<uint16> or list<uint32> by `dtype`; a null is kept.

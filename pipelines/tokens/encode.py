@@ -87,6 +87,8 @@ def tokenizer_json(data: Folder, name: str) -> str:
         text = folder.read(file).decode()
     except FileNotFoundError:
         raise StageError(f"there is no tokenizer {name!r} in {data.uri}/tokenizers; run `textmill tokenizer`") from None
+    except UnicodeDecodeError as error:
+        raise StageError(f"{file} in {folder.uri} cannot be read ({error}); copy it again, or train one") from None
     if not folder.exists(config):           # blocks carry both
         raise StageError(f"there is no {config} in {folder.uri}; copy the one that belongs to it there, or write one with "
                          '{"tokenizer_class": "PreTrainedTokenizerFast"}')
