@@ -10,19 +10,20 @@ from tokenizers import Tokenizer
 
 from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.model import ModelError
+from textmill.tokenizer.bpe import TokenizerError
+from textmill.tokenizer.encoder import read_tokenizer
 
 
 def open_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
     """The tokenizer in a run's folder. ModelError where there is none, or one of other than `vocab_size` ids."""
     path = folder / TOKENIZER_FILES[0]
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:                                  # the library raises bare Exception
+        tokenizer = read_tokenizer(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, TokenizerError) as error:
         raise ModelError(f"{path} cannot be read ({error}); copy it from the blocks") from None
     if tokenizer.get_vocab_size() != vocab_size:
         raise ModelError(f"{path} has {tokenizer.get_vocab_size():,} tokens and the model {vocab_size:,}; "
                          "copy the one of the blocks that the model was trained on")
-    tokenizer.encode_special_tokens = True
     return tokenizer
 
 

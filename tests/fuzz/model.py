@@ -22,7 +22,19 @@ from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import Shape
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import document_ids, open_tokenizer
-from textmill.model.training.checkpoint import CONFIG, FILES, STATE, SUMS, WEIGHTS, State, latest, load_model, load_state, save
+from textmill.model.training.checkpoint import (
+    CONFIG,
+    FILES,
+    STATE,
+    SUMS,
+    WEIGHTS,
+    State,
+    latest,
+    load_model,
+    load_state,
+    save,
+    sha256_of,
+)
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import token_bytes
@@ -76,28 +88,32 @@ def blocks() -> Path:
     return small_mixture(Path(mkdtemp()) / "blocks", blocks=4)
 
 
+@cache
+def blocks_to_change() -> tuple[Path, dict]:
+    folder = small_mixture(Path(mkdtemp()) / "blocks", blocks=4)
+    return folder, json.loads((folder / "train/_manifest.json").read_text())
+
+
 def stream(data: bytes) -> None:
     """A stream of two blocks beside a sound one."""
-    def changed(folder: Path) -> None:
-        path = folder / "train/2.arrow"
-        path.write_bytes(data)
-        manifest = json.loads((folder / "train/_manifest.json").read_text())
-        manifest["parts"][0]["sha256"] = hashlib.sha256(data).hexdigest()
-        (folder / "train/_manifest.json").write_text(json.dumps(manifest))
-
-    opened_blocks(changed)
+    folder, manifest = blocks_to_change()
+    (folder / "train/2.arrow").write_bytes(data)
+    manifest["parts"][0]["sha256"] = hashlib.sha256(data).hexdigest()
+    (folder / "train/_manifest.json").write_text(json.dumps(manifest))
+    read_all(folder)
 
 
-def opened_blocks(change: Callable[[Path], object]) -> None:
-    with TemporaryDirectory() as home:
-        folder = Path(home, "blocks")
-        shutil.copytree(blocks(), folder)
-        change(folder)
-        mixture = PackedMixture(folder)
-        for split in (mixture.train, mixture.validation):
-            split.documents()
-            for batch in split.in_order(2):
-                assert sum(batch.lengths) == batch.tokens.numel()
+def listing(data: bytes) -> None:
+    (blocks_to_change()[0] / "train/_manifest.json").write_bytes(data)
+    read_all(blocks_to_change()[0])
+
+
+def read_all(folder: Path) -> None:
+    mixture = PackedMixture(folder)
+    for split in (mixture.train, mixture.validation):
+        split.documents()
+        for batch in split.in_order(2):
+            assert sum(batch.lengths) == batch.tokens.numel()
 
 
 @cache
@@ -111,23 +127,23 @@ def checkpoint(architecture: str = "qwen3") -> Path:
 def part_of_checkpoint(name: str) -> Callable[[bytes], None]:
     """A checkpoint in which this file is the input."""
     def parse(data: bytes) -> None:
-        with TemporaryDirectory() as home:
-            copy = Path(home, checkpoint().name)
-            shutil.copytree(checkpoint(), copy)
-            (copy / name).write_bytes(data)
-            (copy / SUMS).write_text("".join(f"{hashlib.sha256((copy / file).read_bytes()).hexdigest()}  {file}\n" for file in FILES))
-            assert latest(Path(home)) == copy
-            each(lambda: load_state(copy, TrainSettings), lambda: load_model(copy, torch.device("cpu")))
+        copy = copied_checkpoint(name)
+        (copy / name).write_bytes(data)
+        (copy / SUMS).write_text("".join(f"{sha256_of(copy / file)}  {file}\n" for file in FILES))
+        assert latest(copy.parent) == copy
+        each(lambda: load_state(copy, TrainSettings), lambda: load_model(copy, torch.device("cpu")))
 
     return parse
 
 
 def sums(data: bytes) -> None:
-    with TemporaryDirectory() as home:
-        copy = Path(home, checkpoint().name)
-        shutil.copytree(checkpoint(), copy)
-        (copy / SUMS).write_bytes(data)
-        latest(Path(home))
+    (copied_checkpoint(SUMS) / SUMS).write_bytes(data)
+    latest(copied_checkpoint(SUMS).parent)
+
+
+@cache
+def copied_checkpoint(name: str) -> Path:
+    return Path(shutil.copytree(checkpoint(), Path(mkdtemp()) / checkpoint().name))
 
 
 def of_both(name: str) -> Callable[[], list[bytes]]:
@@ -138,7 +154,7 @@ TARGETS = {
     "tokenizer.json": Target(tokenizers, tokenizer, words=(*JSON, b'"special": true', b'"normalizer"', b'"merges"', b'"vocab"', b'"added_tokens"')),
     "blocks": Target(lambda: [(blocks() / "train/2.arrow").read_bytes()], stream, words=SCHEMA),
     "blocks-manifest": Target(lambda: [(blocks() / "train/_manifest.json").read_bytes()], words=(*JSON, b'"rows"', b'"parts"', b'"path"', b"../"),
-                              parse=lambda data: opened_blocks(lambda folder: (folder / "train/_manifest.json").write_bytes(data))),
+                              parse=listing),
     "checkpoint-state": Target(of_both(STATE), part_of_checkpoint(STATE), words=JSON),
     "checkpoint-decoder": Target(of_both(CONFIG), part_of_checkpoint(CONFIG), words=(*JSON, b'"gpt2"', b'"qwen3"', b'"sinusoidal"', b'"learned"')),
     "checkpoint-weights": Target(of_both(WEIGHTS), part_of_checkpoint(WEIGHTS), words=(*JSON, b'"dtype"', b'"F32"', b'"BF16"', b'"data_offsets"', b'"shape"')),
