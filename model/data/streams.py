@@ -73,7 +73,7 @@ def open_stream(folder: Path, part: dict[str, Any]) -> Stream:
             batches = [batch.select(COLUMNS) for batch in reader]
         for batch in batches:
             batch.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:       # the last: of names in the schema
         raise ModelError(f"{path} is not an Arrow stream ({' '.join(str(error).split())}); pack the mixture again") from None
     if any(_nulls(column) for batch in batches for column in batch.columns):
         raise ModelError(f"{path} lacks values of its blocks (it has nulls); pack the mixture again")
