@@ -98,9 +98,14 @@ def token_bytes(path_or_json: str | Path) -> list[bytes]:
     ends inside a character decodes to U+FFFD. Raises TokenizerError where the file is no byte-level BPE.
     """
     read = _read(path_or_json)
-    special = {token["id"]: token["content"] for token in read.get("added_tokens", [])}
-    ids: dict[int, str] = {**{number: token for token, number in read["model"]["vocab"].items()}, **special}
-    if sorted(ids) != list(range(len(ids))):
+    try:
+        special = {token["id"]: token["content"] for token in read.get("added_tokens", [])}
+        ids: dict[int, str] = {**{number: token for token, number in read["model"]["vocab"].items()}, **special}
+        gaps = sorted(ids) != list(range(len(ids)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TokenizerError(f"this tokenizer.json has no vocabulary that can be read ({error!r}); copy it again, or train "
+                             "one") from None
+    if gaps:
         raise TokenizerError("the ids of this tokenizer have gaps; it was damaged or made by something else")
     try:
         return [b"" if number in special else bytes(_byte_of_character[c] for c in ids[number])
@@ -115,8 +120,9 @@ def _read(path_or_json: str | Path) -> dict[str, Any]:
         read = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
     except FileNotFoundError:
         raise TokenizerError(f"{given}: there is no such file; give the path of a tokenizer.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TokenizerError(f"{given[:80]}: cannot be read as tokenizer.json ({error})") from None
-    if not isinstance(read, dict) or (read.get("model") or {}).get("type") != "BPE":
+    model = read.get("model") if isinstance(read, dict) else None
+    if not isinstance(model, dict) or model.get("type") != "BPE":
         raise TokenizerError("this tokenizer.json has no BPE; train one with `python -m tokenizer train`")
     return read

@@ -26,6 +26,19 @@ from textmill.tokenizer.bpe import END_OF_TEXT, LARGEST_UINT16_VOCABULARY, Token
 _CHARACTER_IS_WORD = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 
 
+def read_tokenizer(tokenizer_json: str) -> Tokenizer:
+    """Any tokenizer of Hugging Face's from the text of its file, taking every text as ordinary text; TokenizerError."""
+    try:
+        tokenizer = Tokenizer.from_str(tokenizer_json)
+    except BaseException as error:      # the library raises bare Exception, and panics past it
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(f"tokenizer.json cannot be read ({' '.join(str(error).split())}); copy it again, or train it "
+                             "again") from None
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
 class Encoder:
     """A loaded tokenizer.
 
@@ -36,8 +49,7 @@ class Encoder:
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text."""
         self.sha256 = hashlib.sha256(tokenizer_json.encode()).hexdigest()
         self.bytes = token_bytes(tokenizer_json)
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer = read_tokenizer(tokenizer_json)
         end = self._tokenizer.token_to_id(END_OF_TEXT)
         if end is None:
             raise TokenizerError(f"this tokenizer has no {END_OF_TEXT}; add it to special_tokens and train again")
@@ -53,6 +65,8 @@ class Encoder:
             return cls(path.read_text("utf-8"))
         except FileNotFoundError:
             raise TokenizerError(f"{path}: there is no such file; train one with `python -m tokenizer train`") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenizerError(f"{path}: cannot be read ({error}); copy it again, or train one") from None
 
     def encode(self, texts: pa.StringArray | pa.LargeStringArray) -> pa.ListArray:
         """The ids of every text, list<uint16> or list<uint32> by `dtype`; a null is kept.

@@ -14,8 +14,13 @@ ARCHITECTURES: dict[str, type[Decoder]] = {"qwen3": Qwen3, "gpt2": GPT2, "gpt2-s
 
 
 def build(config: dict[str, Any]) -> Decoder:
-    """An untrained decoder of this `config.json`. ModelError where it is of no architecture known here."""
+    """An untrained decoder of this `config.json`. ModelError where it is of no architecture known here, or too large."""
     known = [architecture for architecture in ARCHITECTURES.values() if architecture.SIGNATURE.items() <= config.items()]
     if known:       # the most particular one: a variant's signature may hold all of the plain one's
-        return max(known, key=lambda architecture: len(architecture.SIGNATURE))(config)
+        architecture = max(known, key=lambda architecture: len(architecture.SIGNATURE))
+        bounds = {architecture.LAYERS: 512, architecture.CONTEXT: 1 << 17}
+        for key, value in config.items():
+            if isinstance(value, int) and value > bounds.get(key, 1 << 24):
+                raise ModelError(f"{key} is {value}, and at most {bounds.get(key, 1 << 24)} can be; copy the checkpoint again")
+        return architecture(config)
     raise ModelError(f"the model type {config.get('model_type')!r} is not one of {', '.join(ARCHITECTURES)}; update textmill")

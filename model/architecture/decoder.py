@@ -26,6 +26,8 @@ class Decoder(nn.Module):
     """A decoder-only transformer of the configuration `config`, in the form of transformers."""
 
     SIGNATURE: ClassVar[dict[str, str]]         # the entries of its `config` that no other architecture has
+    LAYERS: ClassVar[str]                       # the key of its `config` for how many layers there are
+    CONTEXT: ClassVar[str]                      # and for the positions that it reads at most
     RESIDUAL: ClassVar[tuple[str, ...]]         # suffixes of the matrices whose output is added to the residual stream
 
     def __init__(self, config: dict[str, Any]):

@@ -21,6 +21,7 @@ class GPT2(Decoder):
     """Radford et al. 2019. Of a Shape it leaves `kv_heads`, `mlp` and `tied` unread: they are fixed."""
 
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "gpt2", "positions": "learned"}
+    LAYERS, CONTEXT = "n_layer", "n_positions"
     RESIDUAL = ("c_proj.weight",)
 
     @classmethod

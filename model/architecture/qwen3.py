@@ -22,6 +22,7 @@ class Qwen3(Decoder):
     """Yang et al. 2025, "Qwen3 Technical Report", dense."""
 
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "qwen3"}
+    LAYERS, CONTEXT = "num_hidden_layers", "max_position_embeddings"
     RESIDUAL = ("o_proj.weight", "down_proj.weight")
 
     rotary: torch.Tensor

@@ -10,16 +10,15 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, NO_TARGET, SHARES
-from textmill.base.sealed import unseal
+from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
 from textmill.model.data.batch import Batch, next_tokens
+from textmill.model.data.streams import open_stream, read_manifest
 
 
 class Blocks:
@@ -27,15 +26,14 @@ class Blocks:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.parts = _manifest(folder)
-        streams = [_stream(folder, part) for part in self.parts]
-        first, *rest = [_metadata(path, metadata) for path, metadata, _ in streams]
-        if any(other != first for other in rest):
+        self.parts = read_manifest(folder)
+        streams = [open_stream(folder, part) for part in self.parts]
+        facts = streams[0].facts
+        if any(stream.facts != facts for stream in streams):
             raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
-        self.length, self.vocab_size = int(first["block"]), int(first["vocab_size"])
-        self.end_of_text, self.tokenizer_sha256 = int(first["end_of_text"]), first["tokenizer_sha256"]
-        self.shares = _shares(first)
-        self._batches = [batch for _, _, batches in streams for batch in batches]
+        self.length, self.vocab_size, self.end_of_text = facts.length, facts.vocab_size, facts.end_of_text
+        self.tokenizer_sha256, self.shares = facts.tokenizer_sha256, facts.shares
+        self._batches = [batch for stream in streams for batch in stream.batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
 
     def __len__(self) -> int:
@@ -125,65 +123,3 @@ class PackedMixture:
         listed = [[split.tokenizer_sha256, [[part["path"], part["rows"], part["sha256"]] for part in split.parts]]
                   for split in (self.train, self.validation)]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-
-
-def _manifest(folder: Path) -> list[dict[str, Any]]:
-    path = folder / MANIFEST
-    try:
-        manifest = unseal(path.read_bytes())
-        schema = manifest.get("schema", MANIFEST_SCHEMA)
-        parts = [{"path": str(part["path"]), "rows": int(part["rows"]), "sha256": str(part["sha256"])}
-                 for part in manifest["parts"]]
-    except FileNotFoundError:
-        raise ModelError(f"there is no {path}: pack writes it last, so let pack finish, or copy the whole folder") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is not a manifest of blocks ({error!r}); pack the mixture again") from None
-    if schema != MANIFEST_SCHEMA:
-        raise ModelError(f"{path} was written in schema {schema}, this version reads {MANIFEST_SCHEMA}; update textmill, "
-                         "or pack the mixture with this version")
-    if not parts:
-        raise ModelError(f"{folder} holds no blocks; pack more tokens")
-    return parts
-
-
-def _stream(folder: Path, part: dict[str, Any]) -> tuple[Path, dict[bytes, bytes], list[pa.RecordBatch]]:
-    """Path, schema metadata and record batches (views of the mapped file) of one part whose bytes were found right."""
-    path = folder / part["path"]
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path} is named in the manifest and cannot be read ({error.strerror}); "
-                         "copy the folder again, or pack again") from None
-    if digest != part["sha256"]:
-        raise ModelError(f"{path} is damaged: its sha256 is not the one in the manifest; copy it again, or pack again")
-    try:
-        with pa.ipc.open_stream(pa.memory_map(str(path))) as reader:
-            metadata, batches = dict(reader.schema.metadata or {}), list(reader)
-    except pa.ArrowInvalid as error:
-        raise ModelError(f"{path} is not an Arrow stream ({error}); pack the mixture again") from None
-    rows = sum(batch.num_rows for batch in batches)
-    if rows != part["rows"]:
-        raise ModelError(f"{path} holds {rows} blocks, the manifest says {part['rows']}; copy it again, or pack again")
-    return path, metadata, batches
-
-
-def _metadata(path: Path, metadata: dict[bytes, bytes]) -> dict[str, str]:
-    """A stream's METADATA, complete and in the format that we read."""
-    values = {key.decode(): value.decode() for key, value in metadata.items()}
-    if values.get("schema", FORMAT) != FORMAT:
-        raise ModelError(f"{path} has block format {values['schema']}, this version reads {FORMAT}; update textmill, "
-                         "or pack the mixture with this version")
-    missing = [name for name in METADATA if name not in values]
-    if missing:
-        raise ModelError(f"{path} does not say its {', '.join(missing)}; pack the mixture again")
-    return {name: values[name] for name in (*METADATA, SHARES) if name in values}
-
-
-def _shares(metadata: dict[str, str]) -> dict[str, float]:
-    """The recipe's share of each entry; empty where blocks were packed before they said so, or say it wrongly."""
-    try:
-        shares = {entry: float(share) for entry, share in json.loads(metadata[SHARES]).items()}
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
-    return shares if all(0 < share <= 1 for share in shares.values()) else {}

@@ -1,6 +1,7 @@
 """A trained model with its tokenizer, and continuations of a prompt by it.
 
-Guarantee: the same model, prompt, settings and seed give the same text.
+Guarantees: the same model, prompt, settings and seed give the same text; a prompt is text throughout, and all that the
+model says is shown: it ends at end-of-text or any other special token.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer
 
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
+from textmill.model.data.tokenizer import document_ids, open_tokenizer, special_ids
 from textmill.model.generation.decode import decode
 from textmill.model.generation.sampling import SamplingSettings
 from textmill.model.training.checkpoint import latest, load_model
@@ -31,17 +33,14 @@ class LanguageModel:
         if checkpoint is None:
             raise ModelError(f"there is no checkpoint in {run}; train first, or name another folder with --run")
         decoder = load_model(checkpoint, device).eval()
-        try:
-            tokenizer = Tokenizer.from_file(str(Path(run) / "tokenizer.json"))
-        except Exception as error:                              # the library raises bare Exception
-            raise ModelError(f"{run}/tokenizer.json cannot be read ({error}); copy it from the blocks") from None
-        return LanguageModel(decoder, tokenizer, checkpoint)
+        return LanguageModel(decoder, open_tokenizer(Path(run), decoder.vocab_size), checkpoint)
 
     def continuations(self, prompt: str, count: int, tokens: int, settings: SamplingSettings) -> list[str]:
         """`count` texts that begin with the prompt, each of at most `tokens` tokens more. ModelError where that cannot be."""
         check(count, tokens, settings)
-        ids = [self.decoder.end_of_text, *self.tokenizer.encode(prompt, add_special_tokens=False).ids]
-        return [self.tokenizer.decode(ids[1:] + row) for row in decode(self.decoder, ids, count, tokens, settings)]
+        ids = document_ids(self.tokenizer, prompt, self.decoder.end_of_text)
+        rows = decode(self.decoder, ids, count, tokens, settings, special_ids(self.tokenizer))
+        return [self.tokenizer.decode(ids[1:] + row, skip_special_tokens=False) for row in rows]
 
 
 def sample(run: str | Path, prompt: str, count: int, tokens: int, settings: SamplingSettings,

@@ -155,8 +155,13 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
     try:
-        model = build(json.loads((checkpoint / CONFIG).read_text("utf-8")))
-        model.load_state_dict(load_file(checkpoint / WEIGHTS))
+        config, weights = json.loads((checkpoint / CONFIG).read_text("utf-8")), load_file(checkpoint / WEIGHTS)
+        with torch.device("meta"):          # without memory, however large the configuration says that it is
+            shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
+        if shapes != {name: weight.shape for name, weight in weights.items()}:
+            raise ValueError(f"its weights are not those of its {CONFIG}")
+        model = build(config)
+        model.load_state_dict(weights)
     except Exception as error:
         raise ModelError(f"{checkpoint} holds no model that can be read ({_first_line(error)}); train it again") from None
     return model.to(device)

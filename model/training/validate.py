@@ -25,6 +25,7 @@ _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 BYTE_LEVEL = frozenset(chr(byte) for byte in _PRINTABLE) | {chr(0x100 + n) for n in range(256 - len(_PRINTABLE))}
 
 
+LARGEST = 1 << 24       # ids of a tokenizer
 SMALL = 50_000          # bytes of text: on fewer, a figure is of a few documents and not of their kind
 
 
@@ -52,14 +53,17 @@ def token_bytes(tokenizer: Path, vocab_size: int) -> torch.Tensor:
     try:
         loaded = json.loads(tokenizer.read_text("utf-8"))
         vocabulary, added = loaded["model"]["vocab"], loaded["added_tokens"]
-        sizes = [0] * max(vocab_size, 1 + max([*vocabulary.values(), *(token["id"] for token in added)]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        numbers = [*vocabulary.values(), *(token["id"] for token in added)]
+        if wrong := [number for number in numbers if type(number) is not int or not 0 <= number < LARGEST]:
+            raise ValueError(f"{wrong[0]!r} is no id")
+        sizes = [0] * max(vocab_size, 1 + max(numbers))
+        for token, number in vocabulary.items():
+            sizes[number] = len(token)                  # one character of the alphabet is one byte
+        special = {token["id"] for token in added}
+        for token in added:
+            sizes[token["id"]] = 0 if token["special"] else len(token["content"].encode())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{tokenizer} is not a tokenizer of Hugging Face's form ({error!r}); make it again") from None
-    for token, number in vocabulary.items():
-        sizes[number] = len(token)                      # one character of the alphabet is one byte
-    special = {token["id"] for token in added}
-    for token in added:
-        sizes[token["id"]] = 0 if token["special"] else len(token["content"].encode())
     strange = next((token for token, n in vocabulary.items() if n not in special and not BYTE_LEVEL.issuperset(token)), None)
     if strange is not None:
         raise ModelError(f"{tokenizer} is not byte-level (token {strange!r}); blocks need a byte-level tokenizer")

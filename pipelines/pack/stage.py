@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SPLITS, TOKENIZER_FILES
+from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS, TOKENIZER_FILES
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
@@ -20,6 +21,8 @@ from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
+from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.pack import near_copies
 from textmill.pipelines.pack.documents import INDEX, index
 from textmill.pipelines.pack.fill import blocks_schema, fill
 from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
@@ -59,8 +62,8 @@ class Shard(NamedTuple):
 class Pack(Stage[PackInputs, Encoder, Layout]):
     """The stage that writes `blocks/<mixture>`: tokens of the mixture's documents, packed into blocks of one length."""
 
-    name, version, unit = "pack", 1, "texts"
-    reads = (TOKENIZE,)
+    name, version, unit = "pack", 2, "texts"
+    reads = (TOKENIZE, DEDUP)
 
     def dataset(self, config: Configuration) -> str:
         return f"blocks/{config[Mixture].name}"
@@ -70,7 +73,8 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
 
     def output_format(self, tools: Encoder, settings: PackInputs) -> ArrowStream:
         facts = {"schema": FORMAT, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
-                 "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256}
+                 "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256,
+                 SHARES: json.dumps({name: entry.share for name, entry in settings.mixture.entries.items()})}
         return ArrowStream(blocks_schema(settings.mixture.block, tools.dtype).with_metadata(facts))
 
     def problems(self, config: Configuration) -> Iterator[str]:
@@ -80,8 +84,9 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                    "or change the recipe")
 
     def input_digest(self, context: RunContext) -> str:
-        """Known without a layout: the recipe and all token parts."""
-        return fingerprint(self.base(context), *(part.sha256 for part in manifest_of(TOKENIZE, context).parts))
+        """Known without a layout: the recipe, all token parts, and what dedup says of their documents."""
+        parts = (part for stage in self.reads for part in manifest_of(stage, context).parts)
+        return fingerprint(self.base(context), *(part.sha256 for part in parts))
 
     def prepare(self, context: RunContext) -> Layout:
         """Lays out the blocks, unless an interrupted run already did."""
@@ -92,7 +97,8 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         except (FileNotFoundError, ValueError):
             encoder = Encoder(tokenizer_json(context.data, settings.tokenizer))
             tokens = context.data / TOKENIZE.dataset(context.config)
-            lay_out(work, tokens, manifest_of(TOKENIZE, context).parts, settings, encoder)
+            related = related_documents(context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts)
+            lay_out(work, tokens, manifest_of(TOKENIZE, context).parts, settings, encoder, related)
             layout = unseal(work.read(LAYOUT))
         return Layout(work.uri, layout["shards"], layout["counts"])
 
@@ -126,12 +132,16 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
 
     def summary(self, counts: Counts) -> str:
         train, validation = (counts[split] for split in SPLITS)
+        copies = validation["near_copies"]
+        remark = f" ({copies:,} of its documents {'is' if copies == 1 else 'are'} like one to train on)" if copies else ""
         return (f"{counts['read']:,} texts, {counts['kept']:,} packed; "
                 f"{train['tokens']:,} tokens in {train['blocks']:,} blocks to train on, "
-                f"{validation['tokens']:,} in {validation['blocks']:,} held out, {_padding(train):.2%} of positions empty")
+                f"{validation['tokens']:,} in {validation['blocks']:,} held out{remark}, "
+                f"{_padding(train):.2%} of positions empty")
 
 
-def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: PackInputs, encoder: Encoder) -> None:
+def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: PackInputs, encoder: Encoder,
+            related: pa.Table) -> None:
     """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
     present: dict[str, set[str]] = {column: set() for column in COLUMNS}
     indexes = []
@@ -150,11 +160,19 @@ def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: Pac
             with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
                 for batch in layout.blocks.slice(number * rows, rows).to_batches():
                     stream.write(batch)
-    work.write(LAYOUT, seal({"shards": shards, "counts": account(layouts, indexed, parts, encoder)}))
+    work.write(LAYOUT, seal({"shards": shards, "counts": account(layouts, indexed, parts, encoder, related)}))
 
 
-def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: tuple[Part, ...], encoder: Encoder) -> Counts:
-    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for."""
+def related_documents(duplicates: Folder, parts: tuple[Part, ...]) -> pa.Table:
+    """`near_copies.COLUMNS` of the documents that are in a cluster or contained in another."""
+    batches = [batch.filter(pc.or_(pc.is_valid(batch["cluster"]), pc.is_valid(batch["contained_in"])))
+               for part in parts for batch in read_batches(duplicates, part, near_copies.COLUMNS)]
+    return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in near_copies.COLUMNS]))
+
+
+def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: tuple[Part, ...], encoder: Encoder,
+            related: pa.Table) -> Counts:
+    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out."""
     spans = [layout.blocks["spans"].combine_chunks().flatten() for layout in layouts]
     rows = [np.asarray(s.field("part")).astype(np.int64) << 32 | np.asarray(s.field("row")) for s in spans]
     read, kept = sum(part.rows for part in parts), len(np.unique(np.concatenate(rows)))
@@ -165,6 +183,8 @@ def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: 
                              "passes": p.passes, "cut": p.cut} for p in layout.packed}
         counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
         counts[split]["entries"] = entries
+    trained, held = (pa.array([id.hex() for id in s.field("id").unique().to_pylist()], pa.string()) for s in spans)
+    counts["validation"]["near_copies"] = near_copies.both_sides(related, held, trained)
     return dict(json.loads(json.dumps(counts)))     # plain ints
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, add_counts
@@ -80,8 +81,16 @@ def tokens_schema(vocab_size: int) -> pa.Schema:
 
 
 def tokenizer_json(data: Folder, name: str) -> str:
-    """The text of a tokenizer's file; StageError where there is none of that name, or it is damaged."""
-    return tokenizer_file(data, name, "tokenizer.json").decode()
+    """The text of a tokenizer's file; StageError where there is none of that name, or it is damaged or without the other."""
+    (file, config), folder = TOKENIZER_FILES, data / f"tokenizers/{name}"
+    try:
+        text = tokenizer_file(data, name, file).decode()
+    except UnicodeDecodeError as error:
+        raise StageError(f"{file} in {folder.uri} cannot be read ({error}); copy it again, or train one") from None
+    if not folder.exists(config):           # blocks carry both
+        raise StageError(f"there is no {config} in {folder.uri}; copy the one that belongs to it there, or write one with "
+                         '{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    return text
 
 
 def tokenizer_file(data: Folder, name: str, file: str) -> bytes:

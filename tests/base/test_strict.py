@@ -121,3 +121,27 @@ def test_a_strange_value_is_a_sentence_that_names_its_file(tmp_path, text, probl
 
 def test_a_whole_number_that_is_no_float_is_a_problem():
     assert len(problems({"size": 1, "inner": {"a": {"share": 10**400}}})) == 1
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("size: 1e5", "must be a whole number, is '1e5'; write 100000"), ("size: 1.0e+5", "must be a whole number, is 100000.0; write 100000"),
+    ("size: 1.5", "must be a whole number, is 1.5"), ("size: 1e99", "must be a whole number, is '1e99'"),
+    ("rate: 1e-3", "must be a number, is '1e-3', which YAML reads as text; write 1.0e-3"),
+    ("rate: 2.5E5", "must be a number, is '2.5E5', which YAML reads as text; write 2.5e+5"),
+    ("rate: '5'", "must be a number, is '5', which YAML reads as text; write 5 without quotes"), ("rate: nan", "must be a number, is 'nan'"),
+    ("rate: 1e999", "must be a number, is '1e999'"), ("rate: fast", "must be a number, is 'fast'")])
+def test_a_number_that_yaml_takes_for_text_comes_with_how_to_write_it(tmp_path, text, problem):
+    @dataclass(frozen=True)
+    class Numbers:
+        size: int | None = None
+        rate: float | None = None
+
+    path = tmp_path / "f.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as error:
+        parse(Numbers, read_yaml(path), "f")
+    key = text.partition(":")[0]
+    assert error.value.problems == [f"f.{key}: {problem}"]
+    path.write_text(text.partition(":")[0] + ": " + problem.rpartition("write ")[2].removesuffix(" without quotes"))
+    if "; write" in problem:
+        parse(Numbers, read_yaml(path), "f")

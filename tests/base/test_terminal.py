@@ -1,5 +1,6 @@
 """What is printed to be read: all of it, or as much as the reader wants."""
 
+import os
 import subprocess
 import sys
 
@@ -18,3 +19,10 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert process.stdout.readline() == "0\n"
     process.stdout.close()
     assert (process.wait(60), process.stderr.read()) == (0, "")
+
+
+def test_a_character_that_the_output_has_no_bytes_for_is_shown_as_its_escape():
+    code = "from textmill.base.terminal import show; show(['a \\u6c34 \\udcff'])"
+    for encoding, shown in (("ascii", rb"a \u6c34 \udcff"), ("utf-8", b"a \xe6\xb0\xb4 \\udcff")):
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": encoding})
+        assert (ran.returncode, ran.stdout.rstrip()) == (0, shown), ran.stderr

@@ -189,6 +189,34 @@ def test_a_folder_that_is_not_sound_is_refused(tmp_path, damage, sentence):
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
+FACTS = {"schema": "1", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
+COLUMNS = {"tokens": pa.array([[1] * LENGTH], pa.list_(pa.uint16(), LENGTH)), "entry": pa.array(["web"]),
+           "spans": pa.array([[{"id": "d", "piece": 0, "from": 0, "to": LENGTH, "start": 0}]], SPANS)}
+
+
+@pytest.mark.parametrize(("columns", "facts", "sentence"), [
+    ({"tokens": pa.array([[1] * LENGTH], pa.list_(pa.float32(), LENGTH))}, {}, "not in the format of blocks: tokens are fixed_size_list<"),
+    ({"tokens": pa.array([[1] * LENGTH], pa.list_(pa.uint16()))}, {}, "not in the format of blocks: tokens are list<"),
+    ({"spans": pa.array([[1]])}, {}, "not in the format of blocks: spans are list<"),
+    ({"entry": pa.array([7])}, {}, "not in the format of blocks: entry is int64"),
+    ({"entry": None}, {}, "it has 0 columns entry"),
+    ({"tokens": pa.array([None], pa.list_(pa.uint16(), LENGTH))}, {}, "it has nulls"),
+    ({"spans": pa.array([[{"id": None, "piece": 0, "from": 0, "to": 1, "start": 0}]], SPANS)}, {}, "it has nulls"),
+    ({}, {"block": "x"}, "says of itself what is no number"), ({}, {"end_of_text": "300"}, "end_of_text 300, which cannot be"),
+    ({}, {"block": "16"}, "tokens are fixed_size_list<")])
+def test_a_strangers_stream_is_refused_in_words(tmp_path, columns, facts, sentence):
+    """Its checksum fits; without the check these were tracebacks, or ended the process."""
+    folder = small_mixture(tmp_path / "b", blocks=4)
+    table = pa.table({name: column for name, column in (COLUMNS | columns).items() if column is not None})
+    with pa.ipc.new_stream(str(folder / "train/2.arrow"), table.schema.with_metadata(FACTS | facts)) as writer:
+        writer.write_table(table)
+    digest = hashlib.sha256((folder / "train/2.arrow").read_bytes()).hexdigest()
+    edit_manifest(folder, lambda manifest: manifest.update(parts=[{"path": "2.arrow", "rows": 1, "sha256": digest}]))
+    with pytest.raises(ModelError) as error:
+        PackedMixture(folder)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
 def test_another_block_format_and_bad_spans_are_refused(tmp_path):
     folder = small_mixture(tmp_path / "b", blocks=4)
     facts = {"schema": "2", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}

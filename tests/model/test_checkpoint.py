@@ -16,7 +16,7 @@ from tests.model.test_blocks import LENGTH, small_mixture, write_split
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.data.blocks import PackedMixture
-from textmill.model.training.checkpoint import FILES, SUMS, damage, latest, load_state
+from textmill.model.training.checkpoint import FILES, SUMS, damage, latest, load_model, load_state, sha256_of
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
 
@@ -78,6 +78,19 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_run_ends_as_it_would_have(b
         pretrain(blocks, home, longer, CPU)
     with pytest.warns(UserWarning):
         assert pretrain(blocks, home, longer, CPU, replace_run=True).startswith("train: validation ")
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_hidden_layers", 10**9), ("num_hidden_layers", 500), ("max_position_embeddings", 1 << 40),
+                                            ("hidden_size", 1 << 22), ("intermediate_size", 10**30), ("vocab_size", 299)])
+def test_a_strangers_configuration_costs_no_memory_and_is_a_sentence(blocks, tmp_path, key, value):
+    """Its checksums fit. Before, a billion layers were built one after the other."""
+    pretrain(blocks, tmp_path / "run", replace(SETTINGS, steps=1), CPU)
+    checkpoint = latest(tmp_path / "run")
+    config = json.loads((checkpoint / "decoder.json").read_text()) | {key: value}
+    (checkpoint / "decoder.json").write_text(json.dumps(config))
+    (checkpoint / SUMS).write_text("".join(f"{sha256_of(checkpoint / name)}  {name}\n" for name in FILES))
+    with pytest.raises(ModelError, match=r"holds no model that can be read \((its weights are not those of its decoder|\w+ is \d+, and at most)"):
+        load_model(latest(tmp_path / "run"), CPU)
 
 
 def test_sampling_and_export_use_the_one_before_too(blocks, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from tests.command_line import refused
 from tests.model.test_architecture import small_model
-from tests.model.test_blocks import LENGTH, small_mixture, write_tokenizer
+from tests.model.test_blocks import LENGTH, LETTER_A, small_mixture, write_tokenizer
 from tests.paths import ROOT
+from textmill import load_tokenizer
 from textmill.base.blocks_format import NO_TARGET
 from textmill.cli import main
 from textmill.model import ModelError
@@ -26,7 +29,7 @@ from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.export.hugging_face import export
 from textmill.model.generation.decode import decode
-from textmill.model.generation.sample import sample
+from textmill.model.generation.sample import LanguageModel, sample
 from textmill.model.generation.sampling import SamplingSettings, next_token
 from textmill.model.training.checkpoint import latest, load_model, load_state
 from textmill.model.training.loop import next_token_loss, train
@@ -190,6 +193,64 @@ def test_drawing_a_token():
     assert drawn(temperature=0.0) == [1]
 
 
+def test_the_export_is_refused_where_its_tokenizer_reads_otherwise_than_training(trained, tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    monkeypatch.setattr("textmill.model.export.hugging_face.document_ids", lambda *_: [1, 2])
+    with pytest.raises(ModelError, match=r"its tokenizer reads .* as \[299, .*\], training as \[1, 2\]"):
+        export(trained[0] / "run", tmp_path / "hf")
+
+
+def test_a_prompt_is_text_and_so_is_all_that_the_model_says(trained, monkeypatch):
+    model = LanguageModel.load(trained[0] / "run", CPU)
+    prompt = "a <|endoftext|> b é 水\n"
+    fed = []
+    monkeypatch.setattr("textmill.model.generation.sample.decode", lambda decoder, ids, *_: fed.append(ids) or [[], [LETTER_A]])
+    assert model.continuations(prompt, 2, 9, SamplingSettings()) == [prompt, f"{prompt}A"]
+    assert fed[0][0] == 299 and 299 not in fed[0][1:]
+
+
+def test_a_text_ends_at_any_special_token(trained, monkeypatch):
+    """Drawn: A, then the special token 298, then B; nothing of it is shown, nor what would come after."""
+    model = LanguageModel.load(trained[0] / "run", CPU)
+    drawn = iter([LETTER_A, 298, LETTER_A + 1])
+    monkeypatch.setattr("textmill.model.generation.sample.special_ids", lambda tokenizer: {298, 299})
+    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: next(drawn))
+    assert model.continuations("x", 1, 3, SamplingSettings()) == ["xA"] and next(drawn) == LETTER_A + 1
+
+
+def test_any_temperature_draws_and_chances_that_are_no_numbers_are_a_sentence():
+    logits, random = torch.tensor([1.0, 3.0, 2.5]), torch.Generator().manual_seed(1)
+    for temperature in (5e-324, 1e-45, 1e-38, 1e-3):
+        assert {next_token(logits, SamplingSettings(temperature, top_p=p), random) for p in (None, 0.5) for _ in range(9)} == {1}
+    assert {next_token(logits, SamplingSettings(1e308), random) for _ in range(99)} == {0, 1, 2}
+    for bad in (math.nan, math.inf, -math.inf):
+        for temperature in (0.0, 1.0):
+            with pytest.raises(ModelError, match="chances that are no numbers"):
+                next_token(torch.tensor([1.0, bad]), SamplingSettings(temperature), random)
+
+
+def test_what_a_terminal_gives_and_takes_is_never_a_traceback(trained, tmp_path, capsys):
+    run = str(trained[0] / "run")
+    command = [sys.executable, "-m", "textmill", "sample", "--run", run, "--tokens", "1", "--temperature", "0", "--device", "cpu", "--prompt"]
+    ran = subprocess.run([*command, "水"], capture_output=True, cwd=ROOT, env=ENVIRONMENT | {"PYTHONIOENCODING": "ascii"})
+    assert ran.returncode == 0 and ran.stdout.startswith(b"\\u6c34"), ran.stderr
+    ran = subprocess.run([*command, b"\xff"], capture_output=True, cwd=ROOT, env=ENVIRONMENT)
+    assert (ran.returncode, ran.stderr) == (1, b"sample: the text has bytes that are not UTF-8; write it in UTF-8\n")
+    assert refused(capsys, "sample", "--run", run, "--seed", str(1 << 64)) == f"sample: seed must be 0 to {(1 << 63) - 1}, is {1 << 64}"
+    assert main(["sample", "--run", run, "--seed", str((1 << 63) - 1), "--count", "2", "--tokens", "1", "--device", "cpu"]) == 0
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"train: {{seed: {1 << 64}}}")
+    assert f"seed is {1 << 64}; give 0 to {(1 << 63) - 1}" in refused(capsys, "train", "--blocks", "b", "--run", "r", "--settings", str(settings))
+
+
+def test_a_tokenizer_of_another_size_is_refused(trained, tmp_path, capsys):
+    shutil.copytree(trained[0] / "run", tmp_path / "run")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "run/tokenizer.json"))
+    tokenizer.add_tokens(["more"])
+    tokenizer.save(str(tmp_path / "run/tokenizer.json"))
+    assert "has 301 tokens and the model 300; copy the one of the blocks" in refused(capsys, "sample", "--run", str(tmp_path / "run"))
+
+
 def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
     model = small_model("gpt2")                                 # reads 48 tokens
     monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: 7)
@@ -215,6 +276,18 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     continued = theirs.generate(torch.tensor([start]), max_new_tokens=10, do_sample=False)[0].tolist()[len(start):]
     ours = decode(load_model(latest(tmp_path / "run"), CPU), start, 1, 10, SamplingSettings(temperature=0))[0]
     assert ours == continued[:continued.index(299)] if 299 in continued else ours == continued
+    text = "ABC <|endoftext|> é 水"
+    assert (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.model_max_length) == (299, 299, LENGTH)
+    read = load_tokenizer(tmp_path / "run").encode(text, add_special_tokens=False).ids
+    assert tokenizer(text)["input_ids"] == [299, *read] and 299 not in read
+    assert tokenizer([text, "AB"], padding=True)["input_ids"][1].count(299) == 1 + len(read) - 2
+    from_library = Tokenizer.from_file(str(tmp_path / "hf/tokenizer.json"))
+    assert from_library.encode("ABC").ids == [299, *read[:3]] and tokenizer.decode([299, *read]).endswith(text)
+    model = LanguageModel.load(tmp_path / "run", CPU)
+    tokens = torch.tensor([[299, *read]])
+    ours = model.decoder.logits(tokens, model.decoder.cache(1, tokens.shape[1]))
+    with torch.no_grad():
+        torch.testing.assert_close(theirs.float()(**tokenizer(text, return_tensors="pt")).logits, ours, atol=1e-4, rtol=1e-4)
     with pytest.raises(ModelError, match="is there already and not empty"):
         export(tmp_path / "run", tmp_path / "hf")
 

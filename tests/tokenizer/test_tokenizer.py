@@ -118,6 +118,19 @@ def test_compression_is_told_per_language():
         ("en", 2, 12, 12, 3, 1.0, 4.0), ("ja", 1, 9, 9, 3, 1.0, 3.0), ("und", 1, 3, 3, 0, 1.0, None)]
 
 
+@pytest.mark.parametrize("damage", [
+    lambda read: read["model"].update(continuing_subword_prefix="###"), lambda read: read["added_tokens"][0].pop("content"),
+    lambda read: read["model"].update(vocab=[1]), lambda read: read["added_tokens"][0].update(id="x"),
+    lambda read: read["pre_tokenizer"]["pretokenizers"][0]["pattern"].update(Regex="\\x{ffffffffff}"), lambda read: read.update(model="BPE")])
+def test_a_damaged_tokenizer_is_a_sentence_even_where_the_library_panics(damage):
+    read = json.loads(TRAINED)
+    damage(read)
+    with pytest.raises(TokenizerError):
+        Encoder(json.dumps(read))
+    with pytest.raises(TokenizerError):
+        Encoder("[" * 100_000)
+
+
 def test_token_bytes_refuses_what_is_no_byte_level_bpe(tmp_path):
     for content, problem in (("{}", "has no BPE"), ('{"model": {"type": "BPE", "vocab": {"▁a": 0}}}', "not a byte-level BPE"),
                              ('{"model": {"type": "BPE", "vocab": {"a": 1}}}', "have gaps")):

@@ -7,6 +7,8 @@ from tokenizers import Tokenizer
 from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.base.errors import TextmillError
 from textmill.pipelines.contract.storage import Folder
+from textmill.tokenizer.bpe import TokenizerError
+from textmill.tokenizer.encoder import read_tokenizer
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
@@ -24,11 +26,10 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     name = TOKENIZER_FILES[0]
     uri = str(path).removesuffix(f"/{name}")
     try:
-        tokenizer = Tokenizer.from_str(Folder(uri).read(name).decode())
+        return read_tokenizer(Folder(uri).read(name).decode())
     except (FileNotFoundError, NotADirectoryError):
         raise TextmillError(f"there is no {name} in {uri}; check the path, or train one with `textmill tokenizer`") from None
-    except Exception as error:                                  # the library raises bare Exception
-        raise TextmillError(f"{uri}/{name} cannot be read ({' '.join(str(error).split())}); copy it again, or train it "
-                            "again") from None
-    tokenizer.encode_special_tokens = True
-    return tokenizer
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextmillError(f"{uri}/{name} cannot be read ({error}); copy it again, or train it again") from None
+    except TokenizerError as error:
+        raise TextmillError(f"{uri}: {error}") from None

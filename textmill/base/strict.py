@@ -8,6 +8,7 @@ with a FutureWarning.
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -162,9 +163,24 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         return float(value)
     plain = origin or kind
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
-        problems.append(f"{where}: must be {_name(kind)}, is {value!r}")
+        problems.append(f"{where}: must be {_name(kind)}, is {value!r}{_as_number(kind, value)}")
         return None
     return value
+
+
+def _as_number(kind: Any, value: Any) -> str:
+    """How to write a number that YAML 1.1 read as something else: without a point or an exponent's sign it is text."""
+    try:
+        number = float(value) if isinstance(value, str | float) else math.nan
+    except ValueError:
+        return ""
+    if kind is int and number.is_integer() and abs(number) < 1e18:
+        return f"; write {int(number)}"
+    if kind is not float or not math.isfinite(number):
+        return ""
+    mantissa, e, exponent = value.strip().lower().partition("e")
+    written = f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+}" if e else f"{mantissa} without quotes"
+    return f", which YAML reads as text; write {written}"
 
 
 def _dataclass(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
