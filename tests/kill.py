@@ -120,7 +120,8 @@ def disturb(arguments: Sequence[str], how: str, after: float, draw: random.Rando
     except psutil.TimeoutExpired:
         pass
     below = driver.children(recursive=True)
-    victim = draw.choice(sorted(below, key=lambda process: process.pid)) if below and how in ("worker", "memory") else driver
+    workers = [process for process in below if "textmill.pipelines.engines.worker" in " ".join(command_line(process))] or below
+    victim = draw.choice(sorted(workers, key=lambda process: process.pid)) if workers and how in ("worker", "memory") else driver
     with contextlib.suppress(psutil.NoSuchProcess):         # a child that has ended by itself since
         if how == "memory":
             most = victim.memory_info().vms + draw.randrange(1, 32 << 20)
@@ -143,8 +144,15 @@ def disturb(arguments: Sequence[str], how: str, after: float, draw: random.Rando
     if how == "stop":
         assert driver.returncode == 0, said
     elif driver.returncode > 0:
+        assert how != "worker" or workers == below or "worker process died" in said, said
         assert said.strip(), "it failed without a word"
     return said.strip().splitlines()[-1] if said.strip() else f"exit {driver.returncode}"
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 def refuse_half_files(data: Path) -> None:

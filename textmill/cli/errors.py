@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from textmill.base.errors import TextmillError
+from textmill.base.errors import TextmillError, out_of_memory
 
 EXTRAS = {"train": "model", "sample": "model", "export": "model", "train-tokenizer": "tokenizer"}   # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,6 +36,10 @@ def sentences(context: click.Context) -> Iterator[None]:
         if not (sentence := os_sentence(error)):
             raise
         fail(context, sentence)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not out_of_memory(error):
+            raise
+        fail(context, f"the system gave no more memory; free some and {AGAIN}", at_once=True)
     except KeyboardInterrupt:
         fail(context, "stopped; what is finished is kept, run the same command to go on", 130, at_once=True)
 
@@ -57,6 +61,8 @@ def fail(context: click.Context, message: str, status: int = 1, at_once: bool = 
 
 def os_sentence(error: OSError) -> str | None:
     """A full disk, a path that cannot be used, a store that does not answer; None for anything else."""
+    if error.errno == errno.ENOMEM:
+        return f"the system gave no more memory; free some and {AGAIN}"
     if error.errno in FULL:
         return f"no space left on the disk{f' of {error.filename}' if error.filename else ''}; free some and {AGAIN}"
     if "pyarrow" in sys.modules:
