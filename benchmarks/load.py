@@ -24,8 +24,8 @@ from benchmarks.extract_memory import RESULTS, peaks
 from textmill.pipelines.contract.parts import read_counts
 from textmill.pipelines.contract.storage import Folder
 
-WORDS = ["the", "mill", "stands", "by", "a", "river", "and", "grinds", "grain", "for", "every", "village", "with", "sacks", "of",
-         "flour", "before", "winter", "comes", "again"]
+WORDS = ["the", "mill", "stands", "by", "a", "river", "and", "grinds", "grain", "for", "every", "village", "with", "sacks",
+         "of", "flour", "before", "winter", "comes", "again"]
 HEADERS = "| load | stored MB | seconds | MB a second | largest process, MB | records read | kept | rejected | quarantined |"
 
 

@@ -14,10 +14,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 from tests.command_line import DATASETS, ROOT, STAGES, command, hashes, put_sample, run_all
 from tests.kill import before, finished
+from tests.paths import record
 
 INPUTS = {"extract": "raw", "measure": "documents", "screen": "signals", "dedup": "verdicts", "curate": "duplicates",
           "tokenizer": "curated", "tokenize": "curated", "pack": "tokens/test-1k"}
@@ -144,13 +146,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stage", choices=STAGES, action="append")
     parser.add_argument("--keep-going", action="store_true", help="print what broke, and try the next")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/hostile-folders.md")
     given = parser.parse_args()
     if os.geteuid():
         parser.error("needs root, to mount a small tmpfs")
     with tempfile.TemporaryDirectory() as folder:
         whole = put_sample(Path(folder) / "whole")
         run_all(whole, 2)
-        print("| stage | trouble | what it says |\n|---|---|---|")
+        lines = ["| stage | trouble | what it says |", "|---|---|---|"]
         for stage in given.stage or STAGES:
             scratch = Path(folder) / stage
             scratch.mkdir()
@@ -166,7 +169,10 @@ def main() -> None:
                         raise
                     said = f"BROKEN: {error}"
                     shutil.rmtree(scratch / "data", ignore_errors=True)
-                print(f"| {stage} | {(trouble.__doc__ or '').rstrip('.').lower()} | {said} |", flush=True)
+                lines.append(f"| {stage} | {(trouble.__doc__ or '').rstrip('.').lower()} | {said} |")
+                print(lines[-1], flush=True)
+    if given.record:
+        record("hostile-folders.md", [*lines, "", f"Two workers, {date.today()}."])
 
 
 if __name__ == "__main__":
