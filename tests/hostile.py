@@ -171,8 +171,8 @@ def main() -> None:
                     shutil.rmtree(scratch / "data", ignore_errors=True)
                 lines.append(f"| {stage} | {(trouble.__doc__ or '').rstrip('.').lower()} | {said} |")
                 print(lines[-1], flush=True)
-    if given.record:
-        record("hostile-folders.md", [*lines, "", f"Two workers, {date.today()}."])
+                if given.record:
+                    record("hostile-folders.md", [*lines, "", f"Two workers, {date.today()}."])
 
 
 if __name__ == "__main__":

@@ -226,8 +226,8 @@ def main() -> None:
                     print(f"  {name}: {outcome}", file=sys.stderr, flush=True)
             lines.append(f"| {name} | {' | '.join(str(counted[how]) for how in hows)} |")
             print(lines[-1], flush=True)
-    if given.record:
-        record("kills.md", [*lines, "", f"Seed {given.seed}, two workers, stopped for {given.pause:g} s, {date.today()}."])
+            if given.record:
+                record("kills.md", [*lines, "", f"Seed {given.seed}, two workers, stopped for {given.pause:g} s, {date.today()}."])
 
 
 if __name__ == "__main__":
