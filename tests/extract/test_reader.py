@@ -311,3 +311,13 @@ def _when_there(path: Path) -> int:
     while not path.exists() or not path.read_text():
         time.sleep(0.01)
     return int(path.read_text())
+
+
+def test_a_limit_of_memory_from_outside_is_refused_for_pages_would_be_read_wrong_under_it():
+    code = ("import resource\nfrom textmill.pipelines.extract.pages.reader import Reader\n"
+            "from textmill.pipelines.extract.settings import ExtractSettings\nfrom textmill.pipelines.contract.storage import StageError\n"
+            "from tests.extract.test_reader import do\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+            "try: print(list(Reader(ExtractSettings(), 5, 4000).read(do('page'))))\nexcept StageError as error: print(error)\n")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert "could not be started (the limit of its address space, `ulimit -v`, is 3,072 MiB and has to be " in ran.stdout, ran
