@@ -12,11 +12,12 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.command_line import MIXTURE, SETTINGS, put_sample, run_all
-from tests.paths import ROOT
+from tests.paths import ROOT, record
 from textmill.api.blocks import load_blocks
 from textmill.api.dataset import open_dataset
 from textmill.base.errors import TextmillError
@@ -170,16 +171,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reruns", type=int, default=4, help="of them followed by a rerun (default: %(default)s)")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/damage.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole = put_sample(Path(folder) / "whole")
         run_all(whole)
-        print("| file | damages | read as before | named | rerun: repaired | rerun: named, and repaired once deleted |")
-        print("|---|---|---|---|---|---|")
+        lines = ["| file | damages | read as before | named | reruns | repaired at once | named, and repaired once deleted |",
+                 "|---|---:|---:|---:|---:|---:|---:|"]
         for name in given.kind or KINDS:
             found = campaign(whole, Path(folder), name, given.each, given.seed, given.reruns)
-            print(f"| {name} | {given.each} | {found['same']} | {found['named']} | {found['repaired by a rerun']} | "
-                  f"{found['named until deleted']} |", flush=True)
+            lines.append(f"| {name} | {given.each} | {found['same']} | {found['named']} | {given.reruns} | "
+                         f"{found['repaired by a rerun']} | {found['named until deleted']} |")
+            print(lines[-1], flush=True)
+    if given.record:
+        record("damage.md", [*lines, "", f"Seed {given.seed}, {date.today()}."])
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ import psutil
 
 from tests.command_line import DATASETS, MIXTURE, ROOT, SETTINGS, STAGES, command, hashes, put_sample, run_all
 from tests.file_server import serving
+from tests.paths import record
 from textmill.base.sealed import unseal
 
 HOWS = ("kill", "worker", "term", "stop", "memory")
@@ -120,7 +122,8 @@ def disturb(arguments: Sequence[str], how: str, after: float, draw: random.Rando
     except psutil.TimeoutExpired:
         pass
     below = driver.children(recursive=True)
-    victim = draw.choice(sorted(below, key=lambda process: process.pid)) if below and how in ("worker", "memory") else driver
+    workers = [process for process in below if "textmill.pipelines.engines.worker" in " ".join(command_line(process))] or below
+    victim = draw.choice(sorted(workers, key=lambda process: process.pid)) if workers and how in ("worker", "memory") else driver
     with contextlib.suppress(psutil.NoSuchProcess):         # a child that has ended by itself since
         if how == "memory":
             most = victim.memory_info().vms + draw.randrange(1, 32 << 20)
@@ -143,8 +146,15 @@ def disturb(arguments: Sequence[str], how: str, after: float, draw: random.Rando
     if how == "stop":
         assert driver.returncode == 0, said
     elif driver.returncode > 0:
+        assert how != "worker" or workers == below or "worker process died" in said, said
         assert said.strip(), "it failed without a word"
     return said.strip().splitlines()[-1] if said.strip() else f"exit {driver.returncode}"
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 def refuse_half_files(data: Path) -> None:
@@ -197,6 +207,7 @@ def main() -> None:
     parser.add_argument("--how", choices=HOWS, action="append", help="only this way; may be repeated (default: all in turn)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause", type=float, default=60, help="seconds that a stopped process stands still (default: %(default)s)")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/results/kills.md")
     parser.add_argument("--verbose", action="store_true", help="say how each process ended")
     given = parser.parse_args()
     hows = given.how or HOWS
@@ -205,7 +216,7 @@ def main() -> None:
             parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(found)}")
         whole = put_sample(Path(folder) / "whole")
         run_all(whole, 2)
-        print(f"| stage or tool | {' | '.join(hows)} |\n|---|{'---|' * len(hows)}")
+        lines = [f"| stage or tool | {' | '.join(hows)} |", f"|---|{'---:|' * len(hows)}"]
         for name in given.stage or found:
             counted = Counter[str]()
             each = [hows[number % len(hows)] for number in range(given.kills)]
@@ -213,7 +224,10 @@ def main() -> None:
                 counted[outcome.split()[0]] += 1
                 if given.verbose:
                     print(f"  {name}: {outcome}", file=sys.stderr, flush=True)
-            print(f"| {name} | {' | '.join(str(counted[how]) for how in hows)} |", flush=True)
+            lines.append(f"| {name} | {' | '.join(str(counted[how]) for how in hows)} |")
+            print(lines[-1], flush=True)
+            if given.record:
+                record("kills.md", [*lines, "", f"Seed {given.seed}, two workers, stopped for {given.pause:g} s, {date.today()}."])
 
 
 if __name__ == "__main__":

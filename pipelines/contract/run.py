@@ -131,6 +131,7 @@ def build(stage: Stage, context: RunContext, digest: str) -> str:
         receipts, built = done(stage, context, tasks)
         counts = add_counts(total(receipts), stage.prepared_counts(prepared))
         check(stage, tasks, receipts, counts)
+        refuse_changed(stage, context, digest, [task.receipt for task in tasks if task.key in built])
     except Exception as error:
         # Without locks another run that was faster removes the work files of this one; then the dataset is there.
         if getattr(error, "ends_process", False) or not (line := up_to_date(stage, context, digest)):
@@ -186,6 +187,18 @@ def check(stage: Stage, tasks: list[Task], receipts: list[Receipt], counts: Coun
             raise StageError(f"{key} does not balance: {fault}; this is a bug of {stage.name}, please report it")
     if contradictions := list(stage.contradictions(receipts)):
         raise StageError("\n".join(contradictions))
+
+
+def refuse_changed(stage: Stage, context: RunContext, digest: str, built: list[str]) -> None:
+    """StageError where the input is another than `digest` is of: tasks may have read what their fingerprints do not name.
+
+    The receipts in `built` are then removed: with the old input back, they would prove what is not so.
+    """
+    if built and stage.input_digest(context) != digest:
+        dataset = context.data / stage.dataset(context.config)
+        for receipt in built:
+            dataset.delete(receipt)
+        raise StageError(f"the input of {stage.name} changed while it was read; run the same command again")
 
 
 def publish(stage: Stage, context: RunContext, tasks: list[Task], receipts: list[Receipt], counts: Counts, digest: str) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
 import re
 import tempfile
 import time
@@ -127,6 +128,17 @@ class Folder:
                     with contextlib.suppress(OSError):
                         os.rmdir(folder)
 
+    def delete_leftovers(self) -> None:
+        """Remove temporary files that processes of this host left when they were killed; those of living ones stay."""
+        if not self.is_local:
+            return
+        for entry in self.entries("_tmp", recursive=False):
+            host, _, rest = entry.path.removeprefix("_tmp/").rpartition(".")[0].rpartition(".")
+            if host == platform.node() and rest.isdecimal() and not _is_alive(int(rest)):
+                self.delete(entry.path)
+        with contextlib.suppress(OSError):
+            os.rmdir(self._path("_tmp"))
+
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[BinaryIO]:
         """A local temporary file to write; it becomes `name` when the block ends well, and vanishes when it fails."""
@@ -138,7 +150,7 @@ class Folder:
             if folder:
                 os.makedirs(folder, exist_ok=True)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=folder)
+            descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f"{platform.node()}.{os.getpid()}.")
             try:
                 with os.fdopen(descriptor, "w+b") as file:
                     yield file
@@ -253,6 +265,16 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFi
                     continue        # gone since it was listed
                 found = os.lstat(path)
             yield StoredFile(os.path.relpath(path, root).replace(os.sep, "/"), found.st_size, found.st_mtime_ns)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:             # of another user
+        pass
+    return True
 
 
 def _put(temporary: str, filesystem: fs.FileSystem, target: str) -> None:

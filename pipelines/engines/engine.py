@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textmill.base.errors import out_of_memory
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import StageError, unreachable
 from textmill.pipelines.contract.task import Task
@@ -32,6 +33,7 @@ A_WEEK = 7 * 24 * 3600      # seconds: where a service has one id for job and pr
 SENTENCE = re.compile(r"(?:StageError|SettingsError|MixtureError|TokenizerError): (.+?)(?= \[while running|\\n|\n|$)")
 PREFIX = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 NO_SPACE = re.compile(r"\[Errno (?:28|122)\]")
+VANISHED = re.compile(r"\[[Ee]rrno 2\][^']*'([^']+)'")
 NO_SLOTS = re.compile(r"NoResourceAvailableException|TimeoutException: Timeout has occurred: \d")    # Flink's, and its cause
 GRPC = "StatusRuntimeException: "                   # Java's, between an engine and its workers
 NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError: (?=Can't get attribute))"
@@ -40,6 +42,12 @@ NOT_THERE = re.compile(r"(?:(?:ModuleNotFoundError|ImportError): |AttributeError
 
 class WorkerDiedError(StageError):
     """A local worker process died. The embedded runner cannot continue: this process has to end."""
+
+    ends_process = True
+
+
+class OutOfMemoryError(StageError):
+    """Memory or a thread was refused. Threads of the embedded runner may never end: this process has to."""
 
     ends_process = True
 
@@ -163,10 +171,14 @@ class BeamEngine:
             return type(error)(text.split(" [while running")[0])
         if found := SENTENCE.search(text):
             return StageError(found[1].strip().rstrip("'\""))
+        if out_of_memory(error):
+            return OutOfMemoryError(f"the system gave no more memory; give fewer --workers, or free some, and {AGAIN}")
         if NO_SPACE.search(text):
             return StageError(f"no space left on the disk; free some and {AGAIN}")
         if said := store_sentence(error):
             return StageError(said)
+        if found := VANISHED.search(text):
+            return StageError(f"{found[1]} is gone; was the data folder moved or emptied? Put it back, and {AGAIN}")
         if self.is_local or isinstance(error, (KeyboardInterrupt, TimeoutError)):
             return error
         if found := NOT_THERE.search(text):

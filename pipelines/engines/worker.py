@@ -23,7 +23,12 @@ if __name__ == "__main__":
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    from apache_beam.runners.worker import sdk_worker_main
+    try:
+        from apache_beam.runners.worker import sdk_worker_main
+    except ImportError:
+        raise                                   # a broken installation
+    except BaseException:                       # refused memory, in whatever disguise: the process that started it says so
+        os._exit(1)
 
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (for the life of the process)
     sdk_worker_main.main(sys.argv)

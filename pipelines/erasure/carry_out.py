@@ -86,6 +86,7 @@ def remember(data: Folder, resolution: Resolution) -> Memory:
     memory = Memory(sorted_taken([*kept, *taken]), found.texts)
     if not data.exists(MEMORY) or data.read(MEMORY) != memory.to_json():
         data.write(MEMORY, memory.to_json())
+    data.delete_leftovers()
     return memory
 
 

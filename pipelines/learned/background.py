@@ -167,6 +167,7 @@ def write(table: pa.Table, facts: Mapping[str, Any], data: Folder, name: str) ->
     pq.write_table(table.replace_schema_metadata({"background": told}), sink, compression="zstd", write_page_checksum=True)
     content = sink.getvalue().to_pybytes()
     data.write(place_of(name), content)
+    data.delete_leftovers()
     return len(content)
 
 

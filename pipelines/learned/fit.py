@@ -116,5 +116,6 @@ def write(model: Any, report: Report, facts: dict[str, Any], data: Folder, name:
         "precision_at_95_recall_of_good": report.precision, "calibration_error": report.calibration_error}
     data.write(f"{folder_of(name)}/{MODEL}", content)
     data.write(f"{folder_of(name)}/{FACTS}", seal(told))
+    data.delete_leftovers()
 
 

@@ -112,6 +112,7 @@ def publish(data: Folder, mixture: Mixture) -> str:
     folder = data / "report"
     page, line = build(data, mixture)
     folder.write("index.html", page.encode())
+    folder.delete_leftovers()
     folder.delete_empty_folders()
     return f"report: {line}; {folder.uri}/index.html"
 

@@ -197,3 +197,22 @@ def test_workers_of_a_host_take_each_task_once_and_none_waits(tmp_path):
     one, two = Queue(tasks, str(tmp_path)).take(), Queue(tasks, str(tmp_path)).take()
     assert [next(one).key, next(two).key, next(two).key, next(one).key, next(two).key] == ["0", "1", "2", "3", "4"]
     assert list(one) == list(two) == []
+
+
+def test_temporary_files_of_dead_processes_are_removed_and_those_of_living_ones_stay(tmp_path):
+    """A tool that writes one file beside the datasets: nobody else cleans there."""
+    dead = subprocess.Popen([sys.executable, "-c", "import sys; from textmill.pipelines.contract.storage import Folder\n"
+                             f"with Folder({str(tmp_path)!r}).new_file('x') as file: print(file.name, flush=True); sys.stdin.read()"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    dead.stdout.readline()
+    (left,) = (tmp_path / "_tmp").iterdir()
+    folder = Folder(str(tmp_path))
+    folder.delete_leftovers()
+    assert left.exists(), "its process lives"
+    dead.kill()
+    dead.wait()
+    with folder.new_file("y"):
+        folder.delete_leftovers()
+        assert not left.exists() and len(list((tmp_path / "_tmp").iterdir())) == 1
+    folder.delete_leftovers()
+    assert files(tmp_path) == {"y": b""} and not (tmp_path / "_tmp").exists()

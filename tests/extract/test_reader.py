@@ -329,3 +329,13 @@ def test_a_record_whose_codings_take_too_long_is_named_and_the_one_after_it_is_r
         slow, sound = extract_split(split, lambda _: io.BytesIO(stored), LIMITS, reader)
     assert (slow.rule, slow.url, slow.offset, slow.outcome) == ("deadline", "http://a.example/0", 0, "quarantined")
     assert (sound.url, sound.text) == ("http://a.example/1", SAYINGS[0])
+
+
+def test_a_limit_of_memory_from_outside_is_refused_for_pages_would_be_read_wrong_under_it():
+    code = ("import resource\nfrom textmill.pipelines.extract.pages.reader import Reader\n"
+            "from textmill.pipelines.extract.settings import ExtractSettings\nfrom textmill.pipelines.contract.storage import StageError\n"
+            "from tests.extract.test_reader import do\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+            "try: print(list(Reader(ExtractSettings(), 5, 4000).read(do('page'))))\nexcept StageError as error: print(error)\n")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert "could not be started (the limit of its address space, `ulimit -v`, is 3,072 MiB and has to be " in ran.stdout, ran

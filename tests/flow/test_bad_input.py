@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, put_sample, run
+from tests.command_line import MIXTURE, ROOT, SETTINGS, command, hashes, put_sample, run
 from tests.command_line import refused as said
 from tests.servers import free_port, s3, s3_environment
 from textmill.cli import main
@@ -163,3 +164,22 @@ def test_one_section_and_a_change_are_enough(tmp_path, capsys):
     assert said(capsys, *arguments, "--set", "extract.split_byte=1").startswith(
         f"extract: {tmp_path / 's.yaml'} with --set.extract: unknown key 'split_byte'; did you mean 'split_bytes'?")
     assert "blocks and checkpoints are found by the name" in said(capsys, *arguments, "--set", "mixture.name=x")
+
+
+def test_raw_files_that_change_while_they_are_read_end_the_run(milled, tmp_path):
+    """What was read before the change is proved by no receipt: with the old file back, it would be taken for that file's."""
+    data = put_sample(tmp_path)
+    letters = sorted((data / "raw/sample").rglob("*.jsonl"))[0]
+    content = letters.read_bytes()
+    started = subprocess.Popen(command("extract", data), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while started.poll() is None and not list((data / "documents").glob("_receipts/*")):
+        time.sleep(0.005)
+    letters.write_bytes(content + b'{"text": "one more, written while the others were read"}\n')
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 1 and said.endswith(
+        "extract: the input of extract changed while it was read; run the same command again\n"), said
+    assert not list((data / "documents/_receipts").iterdir())
+    letters.write_bytes(content)
+    assert run("extract", data).returncode == 0
+    documents = {p: h for p, h in hashes(milled[0]).items() if p.startswith("documents/")}
+    assert {p: h for p, h in hashes(data).items() if p.startswith("documents/")} == documents

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from textmill.base.errors import TextmillError
+from textmill.base.errors import TextmillError, out_of_memory
 
 EXTRAS = {"train": "model", "sample": "model", "export": "model", "train-tokenizer": "tokenizer"}   # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -53,6 +53,10 @@ def sentences(context: click.Context, step: str | None = None) -> Iterator[None]
         if not (sentence := os_sentence(error)):
             raise
         stop(sentence)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not out_of_memory(error):
+            raise
+        stop(f"the system gave no more memory; free some and {AGAIN}", at_once=True)
     except KeyboardInterrupt:
         stop(STOPPED, 130, at_once=True)
     finally:
@@ -82,6 +86,8 @@ def fail(name: str, message: str, status: int = 1, at_once: bool = False) -> NoR
 
 def os_sentence(error: OSError) -> str | None:
     """A full disk, a path that cannot be used, a store that does not answer; None for anything else."""
+    if error.errno == errno.ENOMEM:
+        return f"the system gave no more memory; free some and {AGAIN}"
     if error.errno in FULL:
         return f"no space left on the disk{f' of {error.filename}' if error.filename else ''}; free some and {AGAIN}"
     if "pyarrow" in sys.modules:

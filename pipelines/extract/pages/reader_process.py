@@ -164,7 +164,10 @@ def _bound_process(memory_mb: int) -> int | None:
     if not _STATUS.exists():
         return None
     had, more = address_space(), memory_mb << 20
-    _lower(resource.RLIMIT_AS, had + more + more // 3)
+    needed, allowed = had + more + more // 3, resource.getrlimit(resource.RLIMIT_AS)[0]
+    if resource.RLIM_INFINITY != allowed < needed:      # a page would meet that bound first, and its text could be wrong
+        sys.exit(f"the limit of its address space, `ulimit -v`, is {allowed >> 20:,} MiB and has to be {needed >> 20:,}")
+    _lower(resource.RLIMIT_AS, needed)
     return had + more
 
 
