@@ -29,6 +29,7 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
+from textmill.model.training.finished import FILE as FINISHED
 from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
 from textmill.model.training.settings import RunSettings
 
@@ -126,7 +127,7 @@ def remove_run(run: Path) -> None:
         _remove(path)
     for path in run.glob(".draft-*"):
         shutil.rmtree(path)
-    for name in (LOG, *TOKENIZER_FILES):
+    for name in (LOG, FINISHED, *TOKENIZER_FILES):
         (run / name).unlink(missing_ok=True)
 
 

@@ -250,6 +250,7 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFi
         if not recursive:
             folders.clear()
         line = above.pop(where, None) or (os.path.realpath(where),)
+        below = "" if where == root else os.path.relpath(where, root).replace(os.sep, "/") + "/"
         for name in folders:
             path = os.path.join(where, name)
             real = os.path.realpath(path) if os.path.islink(path) else os.path.join(line[-1], name)
@@ -264,7 +265,7 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFi
                 if not os.path.islink(path):
                     continue        # gone since it was listed
                 found = os.lstat(path)
-            yield StoredFile(os.path.relpath(path, root).replace(os.sep, "/"), found.st_size, found.st_mtime_ns)
+            yield StoredFile(f"{below}{name}", found.st_size, found.st_mtime_ns)
 
 
 def _is_alive(process: int) -> bool:

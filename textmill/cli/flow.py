@@ -8,6 +8,7 @@ does its own work only, and refuses input that is stale.
 import os
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,6 +107,12 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
         blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
         if not alone:
             bring_upstream("train", given)
+    section, where = train_section(settings or str(given["config"]), given["set"])
+    from textmill.model.training.finished import finished_line, write_finished
+
+    home, folder = Path(run or ""), Path(blocks)
+    if not start and (line := finished_line(home, folder, section)):
+        return up_to_date_line(line)
     # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more
     # with every update. Few are met again, so keeping 32 costs no time (measured).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
@@ -114,8 +121,14 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.model.training.pretrain import pretrain
     from textmill.model.training.settings import TrainSettings
 
-    section, where = train_section(settings or str(given["config"]), given["set"])
-    return pretrain(blocks, run or "", parse(TrainSettings, section, where), choose_device(device), replace, start)
+    line = pretrain(blocks, home, parse(TrainSettings, section, where), choose_device(device), replace, start)
+    write_finished(home, folder, section, line.replace("up to date; ", "", 1))
+    return line
+
+
+def up_to_date_line(line: str) -> str:
+    """The summary of a run that was trained before."""
+    return line.replace("train: ", "train: up to date; ", 1)
 
 
 def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
@@ -136,7 +149,15 @@ def everything(replace: bool, **given: Any) -> None:
     """Bring everything up to date: every stage, the trained model and the report."""
     training = [*flags(given, *RUN_NAMES, "run", "settings", "device"), *(["--replace"] if replace else [])]
     bring_upstream("train", given)
-    run_steps([["train", "--alone", *training], ["report", *flags(given, "data", "mixture")]])
+    section, _ = train_section(given["settings"] or str(given["config"]), given["set"])
+    from textmill.model.training.finished import finished_line
+
+    home, blocks = Path(given["run"] or of_mixture("checkpoints", given)), Path(of_mixture("blocks", given))
+    if line := finished_line(home, blocks, section):
+        show([up_to_date_line(line)])
+    else:
+        run_steps([["train", "--alone", *training]])
+    run_steps([["report", *flags(given, "data", "mixture")]])
 
 
 TRAIN, ALL = train, everything

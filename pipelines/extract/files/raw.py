@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -46,12 +46,16 @@ class Found(NamedTuple):
 def survey(data: Folder) -> list[RawFile]:
     """Every raw file. StageError where there is none, or listing all that cannot be opened.
 
-    A file whose size and modification are those of an earlier run is not hashed again.
+    A file whose size and modification are those of an earlier run is neither opened nor hashed again.
     """
-    files = look(data / RAW)
     known = recall(data / "documents").get("files", {})
-    now = {file.path: known[file.path] for file in files if file.modified and file.path in known
-           and (known[file.path]["size"], known[file.path]["modified"]) == (file.size, file.modified)}
+
+    def is_known(file: Found) -> bool:
+        facts = known.get(file.path)
+        return bool(facts and file.modified and (facts["size"], facts["modified"]) == (file.size, file.modified))
+
+    files = look(data / RAW, is_known)
+    now = {file.path: known[file.path] for file in files if is_known(file)}
     try:
         if todo := [file for file in files if file.path not in now]:
             hash_files(data, todo, now)
@@ -80,8 +84,8 @@ def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
                 fresh = 0
 
 
-def look(raw: Folder) -> list[Found]:
-    """Every file under raw/ and in its lists, each opened once; StageError with all problems."""
+def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> list[Found]:
+    """Every file under raw/ and in its lists, each opened once unless it is known; StageError with all problems."""
     entries = [entry for entry in raw.entries() if not _IGNORED.search(entry.path)]
     if not entries:
         raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data")
@@ -101,7 +105,8 @@ def look(raw: Folder) -> list[Found]:
         return None
 
     with ThreadPoolExecutor(_threads()) as pool:
-        found = list(pool.map(looked_at, [*here, *listed]))
+        found = [*(file for file in here if is_known(file)),
+                 *pool.map(looked_at, [*(file for file in here if not is_known(file)), *listed])]
     if problems:
         more = ["more files may be wrong; these come first"] if len(problems) >= _MOST_PROBLEMS else []
         raise StageError("\n".join(sorted(problems) + more))
