@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from textmill.pipelines.contract.part_files import Change, PartWriter, StreamWriter
 from textmill.pipelines.contract.parts import Part
+from textmill.pipelines.contract.pulse import Pulse
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 
@@ -53,6 +54,7 @@ class Output:
         self.notes: dict[str, Any] = {}         # facts that the stage needs when all tasks are done
         self._task, self._format = task, format
         self._parts: list[Part] = []
+        self._pulse = Pulse(dataset, task)
         self._open = contextlib.ExitStack()
         self._writer: PartWriter | StreamWriter | None = None
         self._change: Change | None = None
@@ -71,6 +73,7 @@ class Output:
         """Rows of the stage's schema."""
         self._writer = self._writer or self._roll()
         self._writer.write(batch)
+        self._pulse.add(batch.num_rows)
         limit = self._format.part_bytes if isinstance(self._format, Parquet) else None
         if limit is not None and self._writer.written_bytes >= limit:
             self._close()
@@ -79,6 +82,7 @@ class Output:
         """Rows of the schema of rejected rows."""
         assert self._rejects is not None, "this stage declared no rejected rows"
         self._rejects.write(batch)
+        self._pulse.add(batch.num_rows)
 
     def write_file(self, name: str, content: bytes) -> None:
         """A whole file of a stage that writes `Files`."""
@@ -94,6 +98,7 @@ class Output:
         self._close()
         self._refuse_late()
         self._open.close()
+        self._pulse.tell()
         return tuple(self._parts), self._rejects.part if self._rejects else None
 
     def abandon(self, error: BaseException) -> None:

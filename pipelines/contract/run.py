@@ -22,6 +22,8 @@ from textmill.pipelines.contract.parts import (
     files_of,
     read_counts,
 )
+from textmill.pipelines.contract.pulse import FOLDER as PULSES
+from textmill.pipelines.contract.pulse import rows_so_far
 from textmill.pipelines.contract.run_notes import remember
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version, manifest_of
 from textmill.pipelines.contract.storage import Folder, StageError
@@ -158,7 +160,10 @@ def done(stage: Stage, context: RunContext, tasks: list[Task]) -> tuple[list[Rec
         _tell_damage(stage, error)
     missing = [task for task in tasks if task.key not in receipts]
     if missing:
-        with watched(stage.name, len(missing), lambda: _finished(dataset, missing), every=0.5 if dataset.is_local else 3.0):
+        for entry in dataset.entries(PULSES) if dataset.is_local else ():       # of a run that was killed
+            dataset.delete(entry.path)
+        with watched(stage.name, len(missing), lambda: _finished(dataset, missing), every=0.5 if dataset.is_local else 3.0,
+                     detail=lambda: f"{rows:,} {stage.unit}" if (rows := rows_so_far(dataset)) else ""):
             (context.engine.do if stage.uses_workers else do_here)(stage, context, missing)
         built = read_receipts(dataset, [task.receipt for task in missing if dataset.exists(task.receipt)])
         if len(built) < len(missing):

@@ -82,14 +82,14 @@ class Numbers:
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("count: 500k", Numbers(count=500_000)), ("count: 1.5M", Numbers(count=1_500_000)), ("count: 2B", Numbers(count=2_000_000_000)),
-    ("count: 64MiB", Numbers(count=64 << 20)), ("count: 2 GB", Numbers(count=2_000_000_000)), ("count: 1e5", Numbers(count=100_000)),
+    ("count: 64MiB", Numbers(count=64 << 20)), ("count: 1.0e+5", Numbers(count=100_000)), ("count: 2 GB", Numbers(count=2_000_000_000)), ("count: 1e5", Numbers(count=100_000)),
     ("count: '1_000'", Numbers(count=1000)), ("rate: 1e-3", Numbers(rate=0.001)), ("rate: 5E2", Numbers(rate=500.0)),
     ("most: 3k", Numbers(most=3000)), ("most: null", Numbers())])
 def test_numbers_as_people_write_them(text, expected):
     assert parse(Numbers, yaml.safe_load(text), "f") == expected
 
 
-@pytest.mark.parametrize("text", ["count: 1.5", "count: 1e-3", "count: 5 apples", "count: k", "count: '0x10'", "count: 1e999999999", f"count: '{'9' * 5000}'", "count: '١٢'", "rate: fast",
+@pytest.mark.parametrize("text", ["count: 1.5", "count: 1e-3", "count: 1e99", "count: 1.0e+99", "rate: 1e999", "count: 5 apples", "count: k", "count: '0x10'", "count: 1e999999999", f"count: '{'9' * 5000}'", "count: '١٢'", "rate: fast",
                                   "count: 1kk", "count: .inf"])
 def test_what_is_no_such_number_is_refused(text):
     with pytest.raises(SettingsError, match=r"f\.\w+: must be a (whole )?number, is "):
@@ -121,27 +121,3 @@ def test_a_strange_value_is_a_sentence_that_names_its_file(tmp_path, text, probl
 
 def test_a_whole_number_that_is_no_float_is_a_problem():
     assert len(problems({"size": 1, "inner": {"a": {"share": 10**400}}})) == 1
-
-
-@pytest.mark.parametrize(("text", "problem"), [
-    ("size: 1e5", "must be a whole number, is '1e5'; write 100000"), ("size: 1.0e+5", "must be a whole number, is 100000.0; write 100000"),
-    ("size: 1.5", "must be a whole number, is 1.5"), ("size: 1e99", "must be a whole number, is '1e99'"),
-    ("rate: 1e-3", "must be a number, is '1e-3', which YAML reads as text; write 1.0e-3"),
-    ("rate: 2.5E5", "must be a number, is '2.5E5', which YAML reads as text; write 2.5e+5"),
-    ("rate: '5'", "must be a number, is '5', which YAML reads as text; write 5 without quotes"), ("rate: nan", "must be a number, is 'nan'"),
-    ("rate: 1e999", "must be a number, is '1e999'"), ("rate: fast", "must be a number, is 'fast'")])
-def test_a_number_that_yaml_takes_for_text_comes_with_how_to_write_it(tmp_path, text, problem):
-    @dataclass(frozen=True)
-    class Numbers:
-        size: int | None = None
-        rate: float | None = None
-
-    path = tmp_path / "f.yaml"
-    path.write_text(text)
-    with pytest.raises(SettingsError) as error:
-        parse(Numbers, read_yaml(path), "f")
-    key = text.partition(":")[0]
-    assert error.value.problems == [f"f.{key}: {problem}"]
-    path.write_text(text.partition(":")[0] + ": " + problem.rpartition("write ")[2].removesuffix(" without quotes"))
-    if "; write" in problem:
-        parse(Numbers, read_yaml(path), "f")

@@ -56,7 +56,7 @@ def go(hold: Path, started: list[subprocess.Popen]) -> None:
 
 def listing(data: Path) -> dict[str, tuple[int, int, int]]:
     """Every file of the dataset with its identity, time and size: a file that is written again has another."""
-    found = {str(p.relative_to(data)): p.stat() for p in sorted((data / "squares").rglob("*")) if p.is_file()}
+    found = {str(p.relative_to(data)): p.stat() for p in sorted((data / "squares").rglob("*")) if p.is_file() and "_work" not in p.parts}
     return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_size) for name, stat in found.items()}
 
 

@@ -1,6 +1,7 @@
 """Progress display: a bar with rate and time left on a terminal, plain lines elsewhere.
 
-Progress is counted from published files: it needs nothing from the engine and cannot be ahead of the truth.
+Progress is counted from published files: it needs nothing from the engine and cannot be ahead of the truth. A detail, such as
+how many rows there are so far, shows that a long part is being worked on.
 """
 
 import sys
@@ -16,17 +17,18 @@ LINE_SECONDS = 10.0     # between plain lines
 
 
 @contextmanager
-def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts", every: float = 0.5) -> Iterator[None]:
-    """Show `done()` out of `total` every `every` seconds while the block runs.
+def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts", every: float = 0.5,
+            detail: Callable[[], str] = str) -> Iterator[None]:
+    """Show `done()` out of `total`, and `detail()`, every `every` seconds while the block runs.
 
     Where counting fails with an OSError, the last count is shown: a store that is gone fails the work itself.
     """
-    console, seen = Console(stderr=True), 0
+    console, seen = Console(stderr=True), (0, "")
 
-    def look() -> int:
+    def look() -> tuple[int, str]:
         nonlocal seen
         with suppress(OSError):
-            seen = done()
+            seen = done(), detail()
         return seen
 
     finished = threading.Event()
@@ -40,21 +42,23 @@ def watched(label: str, total: int, done: Callable[[], int], unit: str = "parts"
         thread.join()
 
 
-def _bar(console: Console, label: str, total: int, done: Callable[[], int], unit: str, every: float,
+def _bar(console: Console, label: str, total: int, look: Callable[[], tuple[int, str]], unit: str, every: float,
          finished: threading.Event) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn(unit),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+               TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(label, total=total)
+        task = progress.add_task(label, total=total, detail="")
         while not finished.wait(every):
-            progress.update(task, completed=done())
+            count, detail = look()
+            progress.update(task, completed=count, detail=detail)
 
 
-def _lines(console: Console, label: str, total: int, done: Callable[[], int], unit: str, every: float,
+def _lines(console: Console, label: str, total: int, look: Callable[[], tuple[int, str]], unit: str, every: float,
            finished: threading.Event) -> None:
     start = time.monotonic()
     while not finished.wait(LINE_SECONDS):
-        seconds, count = time.monotonic() - start, done()
-        rate = count / seconds
+        count, detail = look()
+        rate = count / (time.monotonic() - start)
         left = f", {(total - count) / rate:.0f} s left" if count else ""
-        print(f"{label}: {count} of {total} {unit}, {rate:.2f} a second{left}", file=sys.stderr, flush=True)
+        told = f", {detail}" if detail else ""
+        print(f"{label}: {count} of {total} {unit}{told}, {rate:.2f} a second{left}", file=sys.stderr, flush=True)

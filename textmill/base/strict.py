@@ -8,7 +8,6 @@ with a FutureWarning.
 
 import dataclasses
 import difflib
-import math
 import re
 import types
 import typing
@@ -22,6 +21,7 @@ from textmill.base.errors import TextmillError
 
 T = TypeVar("T")
 _NUMBER = re.compile(r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?")
+LARGEST = 10**18        # of a number in words or with an exponent; whatever is larger is a mistake
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}      # of 1000, or of 1024 as in MiB; B alone is a billion
 
 
@@ -157,30 +157,17 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         return {key: _convert(arguments[1], item, f"{where}.{key}", problems) for key, item in value.items()}
     if kind is Any:
         return value
-    if kind in (int, float) and isinstance(value, str):         # YAML 1.1 reads 1e-3 and 500k as text
+    if kind in (int, float) and isinstance(value, str):     # YAML 1.1 reads 1e-3 and 500k as text
         value = _number(value)
+    if kind is int and isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+        return int(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 1024:
         return float(value)
     plain = origin or kind
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
-        problems.append(f"{where}: must be {_name(kind)}, is {value!r}{_as_number(kind, value)}")
+        problems.append(f"{where}: must be {_name(kind)}, is {value!r}")
         return None
     return value
-
-
-def _as_number(kind: Any, value: Any) -> str:
-    """How to write a number that YAML 1.1 read as something else: without a point or an exponent's sign it is text."""
-    try:
-        number = float(value) if isinstance(value, str | float) else math.nan
-    except ValueError:
-        return ""
-    if kind is int and number.is_integer() and abs(number) < 1e18:
-        return f"; write {int(number)}"
-    if kind is not float or not math.isfinite(number):
-        return ""
-    mantissa, e, exponent = value.strip().lower().partition("e")
-    written = f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+}" if e else f"{mantissa} without quotes"
-    return f", which YAML reads as text; write {written}"
 
 
 def _dataclass(cls: Any, value: Any, where: str, problems: list[str]) -> Any:
@@ -226,6 +213,8 @@ def _number(text: str) -> int | float | str:
         return text
     digits, prefix, binary, billion = match.groups()
     number = Fraction(digits.replace("_", "")) * (10**9 if billion else (1024 if binary else 1000) ** _POWERS.get(prefix, 0))
+    if abs(number) >= LARGEST:
+        return text
     return int(number) if number.denominator == 1 else float(number)
 
 
