@@ -2,8 +2,8 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster lint \
-        bench clean
+        pack train sample report all why trace where takedown dedup-only duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        lint bench clean
 
 DATA      ?= data
 CONFIG    ?=
@@ -38,9 +38,15 @@ HOST       =
 BLOCK     ?= 0
 SPLIT     ?= train
 CARRY_OUT ?=
+MINUTES   ?= 5
+PARSER    ?=
+KILLS     ?= 10
+STAGE     ?=
+SEED      ?= 1
 
 VARIABLES := DATA CONFIG RULES MIXTURE TOKENIZER SET RUNNER WORKERS HOSTS STORED PROMPT ARGS NAME TEXTS GOOD BAD HELD_OUT \
-             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT
+             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
+             PARSER KILLS STAGE SEED
 
 # A misspelt variable would be a run with defaults.
 given   := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
@@ -161,6 +167,11 @@ test-wheel: setup        ## the wheel of this tree in an environment and a folde
 	cd $(call quoted,HERE) && tests/wheel.sh
 test-cluster: setup      ## the tests on Flink, with faults (needs a JDK and Maven; root on Linux for hosts of their own)
 	cd $(call quoted,HERE) && .venv/bin/python -m pytest -m cluster tests/engines/test_cluster.py
+fuzz: setup              ## strange inputs for every parser, for MINUTES: PARSER=warc only one, another SEED other inputs
+	cd $(call quoted,HERE) && .venv/bin/python -m tests.fuzz $(call option,minutes,MINUTES) $(call option,parser,PARSER) \
+	    $(call option,seed,SEED)
+kill: setup              ## every stage and tool is ended at KILLS random moments, and run again: STAGE=measure only one
+	cd $(call quoted,HERE) && .venv/bin/python -m tests.kill $(call option,kills,KILLS) $(call option,stage,STAGE) $(call option,seed,SEED)
 pins: setup              ## writes what tests hold output to anew, from a run on the sample crawl: look at the diff
 	cd $(call quoted,HERE) && .venv/bin/python -m tests.pins
 	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.measurements
