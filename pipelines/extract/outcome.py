@@ -33,11 +33,12 @@ from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.pages.reader_process import failed, text_answer
 from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.rows import Document, Rejected, capture_date
+from textmill.pipelines.extract.rows import Document, Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split
 from textmill.pipelines.extract.waiting import Row, Waiting, rows_in_order
-from textmill.pipelines.web.address import given_url
+from textmill.pipelines.text.dates import read_date
+from textmill.pipelines.web.address import given_url, is_absolute
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/xhtml", "application/vnd.wap.xhtml+xml"})
 UNTYPED = frozenset({"", "application/octet-stream", "unknown/unknown", "content/unknown", "*/*", "unk", "no-type"})
@@ -108,11 +109,11 @@ class _Records:
         number = columns.get("id")
         if says["record_id"] is None and isinstance(number, int) and not isinstance(number, bool):
             says["record_id"] = str(number)
-        url = given_url(says["url"])
+        url = given_url(says["url"]) if says["url"] and is_absolute(says["url"]) else None
         origin = Origin(self.source, path, row.offset, row.length, RecordHead("", says["record_id"], url, None, None),
                         title=says["title"], language=says["language"])
         try:
-            date = capture_date(says["date"])
+            date = next((date for name in RECOGNISED["date"] if (date := read_date(columns.get(name)))), None)
             held = {"id": says["record_id"], "url": url, "date": date, "title": says["title"], "language": says["language"]}
             extra = extra_columns(row._replace(columns=columns), held)
             origin = origin._replace(head=origin.head._replace(date=date), extra=extra)

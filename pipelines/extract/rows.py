@@ -4,10 +4,8 @@ A document's id depends only on what was stored: source, record id, URL, capture
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -148,23 +146,6 @@ def document_id(source: str, record_id: str | None, url: str | None, date: str |
     """32 hex digits: BLAKE2b-128 of the five values as a JSON list, which no other five values can spell."""
     spelled = json.dumps([source, record_id, url, date, digest], separators=(",", ":"))
     return blake2b(spelled.encode(), digest_size=16).hexdigest()
-
-
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$")
-
-
-def capture_date(value: str | None) -> str | None:
-    """A date as "YYYY-MM-DDThh:mm:ssZ", or None where `value` is no date: an impossible date is an unknown one."""
-    match = _DATE.match(value.strip()) if value else None
-    if not match:
-        return None
-    year, month, day, hour, minute, second, zone = match.groups()
-    offset = "+00:00" if zone in (None, "Z", "UTC") else zone
-    try:
-        when = datetime.fromisoformat(f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}{offset}")
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
-    except (ValueError, OverflowError):
-        return None
 
 
 def batches(rows: Iterable[Document | Rejected], size: int = 1024) -> Iterator[pa.RecordBatch]:

@@ -16,6 +16,7 @@ TRACKING = re.compile(r"(?:utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|ycli
 SESSION = re.compile(r"(?:sid|sessionid|session_id)=[0-9a-z]{16,}$", re.IGNORECASE)
 _NAME_CHARACTERS, _LABEL_CHARACTERS = 254, 63       # RFC 1035, 2.3.4; the final dot included
 _DOT = re.compile("[.\u3002\uff0e\uff61]")           # what ends a label (RFC 3490, 3.1)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:\S", re.IGNORECASE)
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 _SESSION_PATH = re.compile(r";jsessionid=[^/?#;]*", re.IGNORECASE)
 _KEPT_AS_GIVEN = re.compile("[ßς\u200c\u200d]")     # Python's codec, of 2003, makes ss of ß; today these are names of their own
@@ -38,6 +39,11 @@ def host(url: str | None) -> str | None:
     except ValueError:
         return None
     return ascii_host(name) if name else None
+
+
+def is_absolute(value: str) -> bool:
+    """Whether it has a scheme, as `https:` and `doi:`. "N/A", "null", "-", "unknown" and bare paths have none."""
+    return _SCHEME.match(value.lstrip(" <")) is not None
 
 
 def is_web_address(url: str) -> bool:

@@ -26,9 +26,10 @@ from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import parse
 from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, capture_date, document_id
+from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, Document, Rejected, batches, document_id
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import plan_splits
+from textmill.pipelines.text.dates import read_date
 
 SETTINGS = ExtractSettings()
 PARAGRAPHS = [
@@ -357,8 +358,8 @@ def test_an_arc_file_with_any_byte_flipped_loses_nothing_before_it_and_says_wher
 
 
 def test_capture_dates():
-    assert capture_date("2024-03-02T01:00:00.123+02:00") == "2024-03-01T23:00:00Z"
-    assert capture_date("2024-03-02") == "2024-03-02T00:00:00Z" and capture_date("0000-13-45") is None and capture_date("soon") is None
+    assert read_date("2024-03-02T01:00:00.123+02:00") == "2024-03-01T23:00:00Z"
+    assert read_date("2024-03-02") == "2024-03-02T00:00:00Z" and read_date("0000-13-45") is None and read_date("soon") is None
 
 
 def test_batches_fit_the_schemas():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fastwarc.warc import HeaderMap
 
-from textmill.pipelines.extract.rows import capture_date
+from textmill.pipelines.text.dates import read_date
 from textmill.pipelines.web.address import given_url
 
 HEAD_BYTES = 32_000         # of headers, with CRLF at the end of each line: FastWARC reads 32 KiB at most
@@ -69,7 +69,7 @@ def record_head(head: bytes) -> RecordHead:
     """The parsed WARC headers; a missing or invalid value is None, a missing type is ""."""
     headers = parse_headers(head)
     return RecordHead((headers.first("warc-type") or "").lower(), headers.first("warc-record-id"),
-                      given_url(headers.first("warc-target-uri")), capture_date(headers.first("warc-date")),
+                      given_url(headers.first("warc-target-uri")), read_date(headers.first("warc-date")),
                       headers.first("content-type"))
 
 
