@@ -6,7 +6,7 @@ from textmill.pipelines.extract.files.records import Headers, RecordHead
 from textmill.pipelines.extract.pages.job import Answer
 from textmill.pipelines.extract.pages.legal import directives, reservation
 from textmill.pipelines.extract.pages.page import published
-from textmill.pipelines.extract.pages.reader_process import failed
+from textmill.pipelines.extract.pages.reader_process import failed_here
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected, document_id
 from textmill.pipelines.web.address import domain, host
@@ -36,7 +36,7 @@ def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) ->
     try:
         made = answer if isinstance(answer, Refusal) else _document(origin, answer, digest, size)
     except Exception as error:      # one record may fail, the run goes on
-        made = failed(error)
+        made = failed_here(error)
     if isinstance(made, Refusal):
         return Rejected(origin.path, origin.offset, made.rule, origin.length, origin.head.record_id, origin.head.url, None,
                         made.value, made.bound, made.detail)

@@ -30,7 +30,7 @@ from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
 from textmill.pipelines.extract.pages.job import StoredBody
 from textmill.pipelines.extract.pages.kind import TEXT_TYPES
 from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.pages.reader_process import failed, text_answer
+from textmill.pipelines.extract.pages.reader_process import failed_here, text_answer
 from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected
@@ -98,7 +98,7 @@ class _Records:
         except HeadError as error:
             made = Refusal("bad_record", detail=str(error))
         except Exception as error:      # one record may fail, the run goes on
-            made = failed(error)
+            made = failed_here(error)
         return finished(origin, made) if isinstance(made, Refusal) else made
 
     def given(self, row: Given, path: str) -> Row:
@@ -123,7 +123,7 @@ class _Records:
                 return self._text(origin, row.text)
             return self._page(origin, row.page or "", None)
         except Exception as error:      # one row may fail, the run goes on
-            return finished(origin, failed(error))
+            return finished(origin, failed_here(error))
 
     def file(self, file: WholeFile, path: str) -> Row:
         """A file that is one document."""
@@ -133,7 +133,7 @@ class _Records:
         try:
             return (self._page if file.is_html else self._plain)(origin, file.stored, None)
         except Exception as error:      # one file may fail, the run goes on
-            return finished(origin, failed(error))
+            return finished(origin, failed_here(error))
 
     def _record(self, framed: Framed, origin: Origin, wet: bool) -> Row | Refusal:
         head = origin.head

@@ -105,6 +105,13 @@ def failed(error: BaseException) -> Refusal:
     return Refusal("extractor_error", detail=f"{type(error).__name__}: {said[:200]}")
 
 
+def failed_here(error: Exception) -> Refusal:
+    """As `failed`, outside that process: where memory is refused, the record is not to blame, and the worker ends."""
+    if isinstance(error, MemoryError):
+        raise error
+    return failed(error)
+
+
 def still_seconds(deadline: float) -> float:
     """Wall-clock limit of a page: a busy machine may need many times its CPU seconds, and a sleeping page uses none."""
     return 20 * deadline
