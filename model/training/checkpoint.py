@@ -62,6 +62,10 @@ class State:
     def from_json(values: dict[str, Any], settings: type[RunSettings]) -> "State":
         """KeyError, TypeError or SettingsError where the values are not those of a run with such settings."""
         progress = {name: values.pop(name) for name in ("step", "tokens", "seconds", "validation_start", "validation_end")}
+        for name, value in progress.items():
+            kinds = (int,) if name in ("step", "tokens") else (int, float, type(None)) if "validation" in name else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise TypeError(f"{name} is {value!r}")
         return State(parse(settings, values.pop("plan"), "plan"), values, **progress)
 
 
@@ -149,7 +153,7 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
     """What state.json says of a run with such settings. ModelError where it is of another kind of run or version."""
     try:
         return State.from_json(json.loads((checkpoint / STATE).read_text("utf-8")), settings)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, SettingsError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, SettingsError) as error:
         raise _not_resumable(checkpoint, _first_line(error)) from None
 
 

@@ -93,6 +93,17 @@ def test_a_strangers_configuration_costs_no_memory_and_is_a_sentence(blocks, tmp
         load_model(latest(tmp_path / "run"), CPU)
 
 
+@pytest.mark.parametrize(("state", "problem"), [("[" * 100_000, "recursion"), ('{"step": "4"}', "step is '4'"), ('{"seconds": null}', "seconds is None"),
+                                                ('{"validation_end": []}', "validation_end is"), ('{"tokens": true}', "tokens is True")])
+def test_a_strangers_state_is_a_sentence(blocks, tmp_path, state, problem):
+    pretrain(blocks, tmp_path / "run", replace(SETTINGS, steps=1), CPU)
+    path = latest(tmp_path / "run") / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | json.loads(state)) if state.startswith("{") else state)
+    (path.parent / SUMS).write_text("".join(f"{sha256_of(path.parent / name)}  {name}\n" for name in FILES))
+    with pytest.raises(ModelError, match=f"cannot be taken up .*{problem}"):
+        pretrain(blocks, tmp_path / "run", SETTINGS, CPU)
+
+
 def test_sampling_and_export_use_the_one_before_too(blocks, tmp_path, capsys):
     pretrain(blocks, tmp_path / "run", SETTINGS, CPU)
     flip(tmp_path / "run/step-00000004/model.safetensors", 8000)
