@@ -25,9 +25,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     try:
         from apache_beam.runners.worker import sdk_worker_main
-    except ImportError:
-        raise                                   # a broken installation
-    except BaseException:                       # refused memory, in whatever disguise: the process that started it says so
+    except BaseException:       # refused memory, in whatever disguise: its parent, which has imported this too, says so
         os._exit(1)
 
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (for the life of the process)

@@ -1,6 +1,7 @@
 """The Makefile: what is typed arrives as it was typed, runs nothing, and what cannot be is a sentence before anything runs."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ def clone(tmp_path):
 
 
 def make(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(["make", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}    # of `make test`
+    return subprocess.run(["make", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60, env=outside)
 
 
 def called(*arguments: str, cwd: Path) -> list[str]:

@@ -289,3 +289,13 @@ def test_no_rows_at_all(tmp_path, capsys):
     (tmp_path / "in.jsonl").write_bytes(b"")
     assert dedup(tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl") == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b"" and "0 rows, 0 copies removed, 0 written" in capsys.readouterr().out
+
+
+def test_what_a_killed_run_left_is_taken_up_and_cleaned(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(jsonl([{"text": prose(1)}, {"text": prose(1)}]))
+    (tmp_path / ".out.jsonl.work/index/documents").mkdir(parents=True)
+    (tmp_path / ".out.jsonl.work/index/0.json").write_text("half")
+    (tmp_path / "out.jsonl").write_bytes(b"it had written this already\n")
+    assert dedup(tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl") == 0
+    assert left(tmp_path / "out.jsonl") == [{"text": prose(1)}]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]

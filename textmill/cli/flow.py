@@ -122,7 +122,8 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.model.training.settings import TrainSettings
 
     line = pretrain(blocks, home, parse(TrainSettings, section, where), choose_device(device), replace, start)
-    write_finished(home, folder, section, line.replace("up to date; ", "", 1))
+    if not start:           # other weights to begin with are looked at each time
+        write_finished(home, folder, section, line.replace("up to date; ", "", 1))
     return line
 
 

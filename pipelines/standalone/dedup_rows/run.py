@@ -5,6 +5,7 @@ reference (`against`) count as better than all others and are not written. A fil
 its rows could not all be copied.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from textmill.pipelines.contract.lock import locked
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
 from textmill.pipelines.dedup.kinds import KINDS
@@ -61,7 +63,8 @@ class Copies:
 
 def deduplicate(request: Request, settings: DedupSettings, engine: BeamEngine) -> str:
     """Do it; the summary. StageError where the input cannot be used, or the output is in the way: then nothing is written."""
-    with tempfile.TemporaryDirectory(prefix=".dedup-", dir=_beside(request.to)) as work:
+    with _work_folder(request.to) as (work, is_rerun):
+        request = replace(request, overwrite=request.overwrite or is_rerun)
         inputs = list(request.inputs)
         if STREAM in inputs:
             inputs[inputs.index(STREAM)] = _stored_input(Path(work))
@@ -200,13 +203,25 @@ def _stored_input(work: Path) -> str:
     return str(path)
 
 
-def _beside(to: str) -> str | None:
-    """A local folder on the disk that the output goes to, for work files; None where it goes elsewhere."""
+@contextlib.contextmanager
+def _work_folder(to: str) -> Iterator[tuple[str, bool]]:
+    """An empty folder for work files, on the disk that the output goes to, and whether a killed run had left it.
+
+    What that run has written already is written again."""
     if to == STREAM or "://" in to:
-        return None
-    folder = Path(to).absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
+        with tempfile.TemporaryDirectory(prefix="dedup-") as work:
+            yield work, False
+        return
+    target = Path(to).absolute()
+    folder = target.parent / f".{target.name}.work"
+    with locked(Folder(str(folder)), "dedup-only"):
+        try:
+            left = list(folder.iterdir())
+            for path in left:
+                (shutil.rmtree if path.is_dir() else os.unlink)(path)
+            yield str(folder), bool(left)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _below(path: str, roots: Sequence[str]) -> str:
