@@ -121,8 +121,9 @@ def _read(path_or_json: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise TokenizerError(f"{given}: there is no such file; give the path of a tokenizer.json") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise TokenizerError(f"{given[:80]}: cannot be read as tokenizer.json ({error})") from None
+        what = "the tokenizer's file" if given.lstrip().startswith("{") else given
+        raise TokenizerError(f"{what} cannot be read as tokenizer.json ({error}); copy it again, or train one") from None
     model = read.get("model") if isinstance(read, dict) else None
     if not isinstance(model, dict) or model.get("type") != "BPE":
-        raise TokenizerError("this tokenizer.json has no BPE; train one with `python -m tokenizer train`")
+        raise TokenizerError("this tokenizer.json has no BPE; train one (`textmill tokenizer`, `textmill train-tokenizer`)")
     return read

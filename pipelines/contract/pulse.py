@@ -15,11 +15,12 @@ SECONDS = 1.0               # between two files of a task
 
 
 class Pulse:
-    """The rows of one task so far."""
+    """The rows of one task so far; a file from the beginning on, so that a folder with one was begun by a run."""
 
     def __init__(self, dataset: Folder, task: Task):
         self._path = f"{open_filesystem(dataset.uri)[1]}/{FOLDER}/{task.key}" if dataset.is_local else None
         self._rows, self._next = 0, time.monotonic() + SECONDS
+        self.tell()
 
     def add(self, rows: int) -> None:
         """Tell it, if it is time."""

@@ -78,13 +78,20 @@ def in_place(stage: Stage, context: RunContext, if_missing: bool = False) -> str
     """
     dataset = context.data / stage.dataset(context.config)
     if not dataset.exists(MANIFEST):
-        return None
+        by_hand = if_missing and put_by_hand(dataset)
+        return f"{stage.name}: {stage.dataset(context.config)} is there, put there by hand" if by_hand else None
     digest = stage.input_digest(context)
     if not if_missing:
         return up_to_date(stage, context, digest)
     manifest = Manifest.read(dataset)
     changed = "" if manifest and manifest.input_digest == digest else "; its input has changed since it was made"
     return f"{stage.name}: {stage.dataset(context.config)} is there{changed}"
+
+
+def put_by_hand(dataset: Folder) -> bool:
+    """Whether there are files in the folder of a dataset, and none that a run of ours would have left before them."""
+    names = [entry.path for entry in dataset.entries()]
+    return bool(names) and not any(name.startswith("_") for name in names)
 
 
 def up_to_date(stage: Stage, context: RunContext, digest: str) -> str | None:

@@ -18,7 +18,7 @@ from textmill.pipelines.contract.tally import tally
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY
+from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY, TokenizerError
 from textmill.tokenizer.encoder import Encoder, compression
 
 
@@ -39,6 +39,14 @@ class Tokenize(Stage[str, Encoder, None]):
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         file = tokenizer_json(context.data, self.settings(context.config))
         return {"tokenizer.json": hashlib.sha256(file.encode()).hexdigest()}
+
+    def prepare(self, context: RunContext) -> None:
+        """Refuses a tokenizer that cannot encode before any worker does."""
+        name = self.settings(context.config)
+        try:
+            Encoder(tokenizer_json(context.data, name))
+        except TokenizerError as error:
+            raise StageError(f"tokenizers/{name}: {' '.join(str(error).split())}") from None
 
     def open(self, settings: str, data: Folder) -> Encoder:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"      # this process is one of several

@@ -13,6 +13,7 @@ from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Files, Output
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Counts, Part
+from textmill.pipelines.contract.run import put_by_hand
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task, fingerprint
@@ -38,6 +39,13 @@ class TrainTokenizer(Stage[TokenizerSettings, None, None]):
 
     def output_format(self, tools: None, settings: TokenizerSettings) -> Files:
         return Files()
+
+    def prepare(self, context: RunContext) -> None:
+        """Refuses to write over a tokenizer that somebody put there."""
+        dataset = context.data / self.dataset(context.config)
+        if put_by_hand(dataset):
+            raise StageError(f"{dataset.uri} has a tokenizer that was put there by hand; move it away, or give the new one "
+                             "another name (--tokenizer, or in the recipe)")
 
     def tasks(self, context: RunContext, prepared: None) -> list[Task]:
         parts = manifest_of(CURATE, context).parts

@@ -183,3 +183,24 @@ def test_raw_files_that_change_while_they_are_read_end_the_run(milled, tmp_path)
     assert run("extract", data).returncode == 0
     documents = {p: h for p, h in hashes(milled[0]).items() if p.startswith("documents/")}
     assert {p: h for p, h in hashes(data).items() if p.startswith("documents/")} == documents
+
+
+def test_a_tokenizer_put_there_by_hand_is_used_or_refused_and_never_written_over(milled, tmp_path, capsys):
+    data = tmp_path / "data"
+    for name in ("documents", "signals", "verdicts", "duplicates", "curated", "raw"):
+        shutil.copytree(milled[0] / name, data / name)
+    own = data / "tokenizers/own"
+    shutil.copytree(milled[0] / "tokenizers/test-1k", own, ignore=shutil.ignore_patterns("_*"))
+    before = {path: path.read_bytes() for path in own.iterdir()}
+    arguments = ["--data", str(data), "--config", str(SETTINGS), "--workers", "1", "--tokenizer", "own"]
+    assert main(["tokenize", *arguments]) == 0
+    assert "tokenizer: tokenizers/own is there, put there by hand" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in own.iterdir()} == before
+    assert "has a tokenizer that was put there by hand; move it away" in said(capsys, "tokenizer", *arguments)
+    assert {path: path.read_bytes() for path in own.iterdir()} == before
+    (own / "tokenizer.json").write_text('{"version": "1.0", "model": {"type": "WordPiece", "vocab": {"a": 0}}}')
+    assert said(capsys, "tokenize", *arguments).splitlines()[-1] == (
+        "tokenize: tokenizers/own: this tokenizer.json has no BPE; train one (`textmill tokenizer`, `textmill train-tokenizer`)")
+    (own / "tokenizer.json").write_text('{"version": ')
+    assert said(capsys, "tokenize", *arguments).splitlines()[-1].startswith(
+        "tokenize: tokenizers/own: the tokenizer's file cannot be read as tokenizer.json (")
