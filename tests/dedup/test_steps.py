@@ -105,7 +105,6 @@ def test_the_steps_decide_as_their_functions_do(parts, passes, tmp_path):
     assert {kind: kinds.count(kind) > 3 for kind in ("url", "exact", "near", None)} == dict.fromkeys(("url", "exact", "near", None), True)
 
 
-@pytest.mark.usefixtures("place")
 def test_order_part_sizes_and_passes_change_no_decision(tmp_path):
     world = written_world(5)
     found = []

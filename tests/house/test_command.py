@@ -319,10 +319,10 @@ def test_ctrl_c_in_the_first_seconds_is_no_traceback(arguments, tmp_path):
     """While modules are imported, too, of which C code makes errors of another kind. Python's own start is Python's."""
     put_sample(tmp_path / "data")
     ends = set()
-    for n in range(24):
+    for n in range(12):
         process = started(arguments, tmp_path)
         wait_until_ours(process.pid)
-        time.sleep(0.035 * n)
+        time.sleep(0.07 * n)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         ends.add(process.returncode)
