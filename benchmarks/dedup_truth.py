@@ -182,7 +182,7 @@ def main() -> None:
     give(given.raw, given.data / "raw")
     data = Folder(str(given.data))
     low, outcome = ours(data, 0.75, given.workers), ours(data, None, given.workers)
-    bands, rows = config_with().settings.dedup.banding()
+    bands, rows = config_with()[DedupSettings].banding()
     texts = column(data, "documents", "text").to_pylist()
     pieces = [shingle_hashes(read_words(texts[n:n + 100])) for n in range(0, len(texts), 100)]
     sizes = np.concatenate([np.diff(offsets) for offsets, _ in pieces])
