@@ -36,7 +36,7 @@ def run_step(step: list[str]) -> int:
             child.wait()
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if stopped and child.returncode == 0:
+    if stopped and child.returncode in (0, -signal.SIGINT):        # it ended well, or before it could say a sentence
         raise KeyboardInterrupt
     if child.returncode >= 0:
         return child.returncode
