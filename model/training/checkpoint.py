@@ -9,10 +9,8 @@ Names and layout of the weights are ours, so the configuration is called decoder
 them, looks for config.json. `export` writes a folder that it opens.
 """
 
-import hashlib
 import json
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -29,14 +27,23 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
+from textmill.model.training.checkpoint_files import (
+    CONFIG,
+    FILES,
+    OPTIMIZER,
+    STATE,
+    SUMS,
+    WEIGHTS,
+    checkpoints,
+    damage,
+    remove,
+    sums,
+)
 from textmill.model.training.finished import FILE as FINISHED
 from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
 from textmill.model.training.settings import RunSettings
 
-CONFIG, WEIGHTS, OPTIMIZER, STATE = FILES = ("decoder.json", "model.safetensors", "optimizer.safetensors", "state.json")
-SUMS = "SHA256SUMS"
 LOG = "log.jsonl"
-_NAME = re.compile(r"step-\d{8}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def latest(run: Path) -> Path | None:
 
     A warning names each damaged one that is passed over. ModelError where all are damaged.
     """
-    found = _checkpoints(run)[::-1]
+    found = checkpoints(run)[::-1]
     for checkpoint in found:
         if not (problem := damage(checkpoint)):
             return checkpoint
@@ -82,19 +89,6 @@ def latest(run: Path) -> Path | None:
             raise _not_resumable(checkpoint, problem)
         warnings.warn(f"{checkpoint} is damaged ({problem}); the checkpoint before it is used", stacklevel=2)
     return None
-
-
-def damage(checkpoint: Path) -> str | None:
-    """What of a checkpoint is not as it was written; None where all is."""
-    try:
-        sums = _sums(checkpoint)
-        stored = (checkpoint / SUMS).read_text("ascii")
-    except OSError as error:
-        return f"{Path(error.filename or SUMS).name} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        return f"{SUMS} is not what was written"
-    wrong = [name for name, line in zip(FILES, sums, strict=True) if line not in stored]
-    return None if stored == "".join(sums) else f"{(wrong or [SUMS])[0]} is not what was written"
 
 
 def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimizer]) -> Path:
@@ -106,7 +100,7 @@ def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimi
     _write_json(draft / STATE, state.to_json())
     save_tensors(draft / WEIGHTS, model.state_dict())
     save_tensors(draft / OPTIMIZER, state_of(optimizers))
-    (draft / SUMS).write_text("".join(_sums(draft)), "ascii")
+    (draft / SUMS).write_text("".join(sums(draft)), "ascii")
     for path in draft.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -116,10 +110,10 @@ def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimi
         draft.rmdir()
     else:
         draft.rename(final)
-    before = [path for path in _checkpoints(run) if path.name <= final.name]
-    for path in _checkpoints(run):
+    before = [path for path in checkpoints(run) if path.name <= final.name]
+    for path in checkpoints(run):
         if path not in before[-state.settings.keep_checkpoints:]:
-            _remove(path)
+            remove(path)
     for path in run.glob(".draft-*"):
         shutil.rmtree(path)
     return final
@@ -127,8 +121,8 @@ def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimi
 
 def remove_run(run: Path) -> None:
     """Remove what training wrote into a run's folder; what else lies there stays."""
-    for path in _checkpoints(run):
-        _remove(path)
+    for path in checkpoints(run):
+        remove(path)
     for path in run.glob(".draft-*"):
         shutil.rmtree(path)
     for name in (LOG, FINISHED, *TOKENIZER_FILES):
@@ -141,12 +135,6 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict
     mode = path.stat().st_mode
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
     path.chmod(mode)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
@@ -193,25 +181,6 @@ def differences(before: State, now: State) -> list[str]:
     changed = [name for name in {**before.sources, **now.sources} if before.sources.get(name) != now.sources.get(name)]
     return ([f"{name} was {was[name]}, is {is_[name]}" for name in is_ if was[name] != is_[name] and name not in free]
             + [f"the {name} have changed" for name in changed])
-
-
-def _checkpoints(run: Path) -> list[Path]:
-    """All checkpoints in a run's folder, oldest first; a folder with none of their files is something else."""
-    return sorted(path for path in run.glob("step-*")
-                  if _NAME.fullmatch(path.name) and any((path / name).is_file() for name in FILES))
-
-
-def _remove(checkpoint: Path) -> None:
-    """Remove the files of a checkpoint, SHA256SUMS first (half removed it is a damaged one), and the folder if then empty."""
-    for name in (SUMS, *FILES):
-        (checkpoint / name).unlink(missing_ok=True)
-    if not any(checkpoint.iterdir()):
-        checkpoint.rmdir()
-
-
-def _sums(checkpoint: Path) -> list[str]:
-    """The lines of SHA256SUMS, by the bytes of FILES as they are now."""
-    return [f"{sha256_of(checkpoint / name)}  {name}\n" for name in FILES]
 
 
 def _not_resumable(checkpoint: Path, problem: str) -> ModelError:

@@ -12,33 +12,29 @@ from typing import Any
 
 from textmill.base.blocks_format import MANIFEST, SPLITS, TOKENIZER_FILES
 from textmill.base.sealed import canonical, seal, unseal
+from textmill.model.training.checkpoint_files import SUMS, checkpoints, damage, sha256_of
 
 FILE = "finished.json"
-SUMS = "SHA256SUMS"         # of a checkpoint
+AGAIN = "up to date; "      # in the summary of a run that was finished before
 
 
 def write_finished(home: Path, blocks: Path, section: Mapping[str, Any], line: str) -> None:
     """Record the run in the folder `home`, whose summary is `line`."""
-    checkpoint = max(home.glob(f"step-*/{SUMS}"), default=None)
-    if checkpoint is not None and (made_from := _made_from(blocks, section)):
-        (home / FILE).write_bytes(seal({"made_from": made_from, "checkpoint": checkpoint.parent.name,
-                                        "sums": _sha256(checkpoint), "line": line}))
+    if (there := checkpoints(home)) and (made_from := _made_from(blocks, section)):
+        (home / FILE).write_bytes(seal({"made_from": made_from, "checkpoint": there[-1].name,
+                                        "sums": sha256_of(there[-1] / SUMS), "line": line.replace(AGAIN, "", 1)}))
 
 
 def finished_line(home: Path, blocks: Path, section: Mapping[str, Any]) -> str | None:
-    """The summary of a run that was finished with these settings on these blocks, and whose checkpoint is whole."""
+    """The summary of a run that was finished with these settings on these blocks, and whose checkpoint is whole; else None."""
     try:
         record = unseal((home / FILE).read_bytes(), required=True)
-        sums = home / record["checkpoint"] / SUMS
-        newest = max(home.glob(f"step-*/{SUMS}"))
-        if record["made_from"] != _made_from(blocks, section) or newest != sums or record["sums"] != _sha256(sums):
+        newest = checkpoints(home)[-1]
+        if (record["made_from"], record["checkpoint"], record["sums"]) != (
+                _made_from(blocks, section), newest.name, sha256_of(newest / SUMS)) or damage(newest):
             return None
-        for line in sums.read_text("ascii").splitlines():
-            digest, _, name = line.partition("  ")
-            if _sha256(sums.parent / name) != digest:
-                return None
-        return str(record["line"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(record["line"]).replace("train: ", f"train: {AGAIN}", 1)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 
@@ -46,12 +42,7 @@ def _made_from(blocks: Path, section: Mapping[str, Any]) -> str | None:
     """The hash of version, settings, manifests of blocks and tokenizer; None where a file is not there."""
     names = [*(f"{split}/{MANIFEST}" for split in SPLITS), *TOKENIZER_FILES]
     try:
-        files = [_sha256(blocks / name) for name in names]
+        files = [sha256_of(blocks / name) for name in names]
     except OSError:
         return None
     return hashlib.sha256(canonical([version("textmill"), dict(section), files])).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

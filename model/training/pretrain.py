@@ -12,7 +12,8 @@ from textmill.model.architecture.shapes import SHAPES
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
-from textmill.model.training.checkpoint import STATE, WEIGHTS, damage, latest, load_model, sha256_of
+from textmill.model.training.checkpoint import latest, load_model
+from textmill.model.training.checkpoint_files import STATE, WEIGHTS, damage, sha256_of
 from textmill.model.training.loop import next_token_loss
 from textmill.model.training.run import Run
 from textmill.model.training.settings import TrainSettings, in_steps

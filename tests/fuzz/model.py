@@ -22,19 +22,8 @@ from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import Shape
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import document_ids, open_tokenizer
-from textmill.model.training.checkpoint import (
-    CONFIG,
-    FILES,
-    STATE,
-    SUMS,
-    WEIGHTS,
-    State,
-    latest,
-    load_model,
-    load_state,
-    save,
-    sha256_of,
-)
+from textmill.model.training.checkpoint import State, latest, load_model, load_state, save
+from textmill.model.training.checkpoint_files import CONFIG, FILES, STATE, SUMS, WEIGHTS, sha256_of
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import token_bytes

@@ -16,7 +16,8 @@ from tests.model.test_blocks import LENGTH, small_mixture, write_split
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.data.blocks import PackedMixture
-from textmill.model.training.checkpoint import FILES, SUMS, damage, latest, load_model, load_state, sha256_of
+from textmill.model.training.checkpoint import latest, load_model, load_state
+from textmill.model.training.checkpoint_files import FILES, SUMS, damage, sha256_of
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
 

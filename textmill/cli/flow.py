@@ -112,7 +112,7 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
 
     home, folder = Path(run or ""), Path(blocks)
     if not start and (line := finished_line(home, folder, section)):
-        return up_to_date_line(line)
+        return line
     # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more
     # with every update. Few are met again, so keeping 32 costs no time (measured).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
@@ -123,13 +123,8 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
 
     line = pretrain(blocks, home, parse(TrainSettings, section, where), choose_device(device), replace, start)
     if not start:           # other weights to begin with are looked at each time
-        write_finished(home, folder, section, line.replace("up to date; ", "", 1))
+        write_finished(home, folder, section, line)
     return line
-
-
-def up_to_date_line(line: str) -> str:
-    """The summary of a run that was trained before."""
-    return line.replace("train: ", "train: up to date; ", 1)
 
 
 def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
@@ -155,7 +150,7 @@ def everything(replace: bool, **given: Any) -> None:
 
     home, blocks = Path(given["run"] or of_mixture("checkpoints", given)), Path(of_mixture("blocks", given))
     if line := finished_line(home, blocks, section):
-        show([up_to_date_line(line)])
+        show([line])
     else:
         run_steps([["train", "--alone", *training]])
     run_steps([["report", *flags(given, "data", "mixture")]])

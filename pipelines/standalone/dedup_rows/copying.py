@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.standalone.dedup_rows.files import Table, raw_rows
+from textmill.pipelines.standalone.dedup_rows.files import Table, folder_of, raw_rows
 
 LEVEL = 6                       # of gzip; its header has no name and no time, so equal rows are equal bytes
 
@@ -29,14 +28,13 @@ def copy_rows(table: Table, target: str, removed: set[int]) -> int:
 @contextmanager
 def new_file(target: str) -> Iterator[BinaryIO]:
     """A file to write at a path or URI; it is there when the block ends well, and only then."""
-    folder, _, name = target.rpartition("/")
-    folder = folder or ("/" if target.startswith("/") else ".")
+    folder, name = folder_of(target)
     try:
-        with Folder(folder).new_file(name) as file:
+        with folder.new_file(name) as file:
             yield file
     finally:
         with suppress(OSError):         # what was written to first; a user's folder is not ours to leave things in
-            os.rmdir(f"{folder}/_tmp")
+            os.rmdir(f"{folder.uri}/_tmp")
 
 
 def copy_text(table: Table, file: Any, sink: BinaryIO, removed: set[int]) -> int:

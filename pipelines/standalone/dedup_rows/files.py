@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.lines import inflated
+from textmill.pipelines.extract.formats.parquet import rows_of
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
@@ -47,8 +48,14 @@ class Table(NamedTuple):
 
     def open(self) -> Any:
         """A seekable binary file."""
-        folder, _, name = self.path.rpartition("/")
-        return Folder(folder or ("/" if self.path.startswith("/") else ".")).open(name)
+        folder, name = folder_of(self.path)
+        return folder.open(name)
+
+
+def folder_of(path: str) -> tuple[Folder, str]:
+    """The folder of a file by path or URI, and its name there."""
+    folder, _, name = path.rpartition("/")
+    return Folder(folder or ("/" if path.startswith("/") else ".")), name
 
 
 def tables(given: Sequence[str]) -> list[Table]:
@@ -183,23 +190,9 @@ def _parquet_rows(file: Any, columns: Callable[[Sequence[str]], list[str]]) -> I
         return
     number = 0
     for batch in parquet.iter_batches(PARQUET_ROWS, columns=chosen):
-        for row in rows_of_batch(batch):
+        for row in rows_of(batch):
             yield Row(number, dict.fromkeys(there) | row)
             number += 1
-
-
-def rows_of_batch(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Rows as Python values; a column that has values Python cannot hold (times in nanoseconds) as text or null."""
-    columns = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        try:
-            columns[name] = column.to_pylist()
-        except (ValueError, OverflowError, pa.ArrowException):
-            try:
-                columns[name] = column.cast(pa.string()).to_pylist()
-            except pa.ArrowException:
-                columns[name] = [None] * len(column)
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _is_of_rows(name: str) -> bool:
