@@ -22,7 +22,7 @@ from textmill.pipelines.pack.mixture import Mixture, read_mixture
 from textmill.pipelines.pack.settings import PackSettings
 from textmill.pipelines.screen.rules import read_rules
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.training import TokenizerSettings
+from textmill.tokenizer.settings import TokenizerSettings
 
 T = TypeVar("T")
 RECIPE = "mixture."      # begins the keys of changes to the recipe

@@ -14,21 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from textmill.base.errors import TextmillError
+from textmill.tokenizer.patterns import PATTERNS
 
 END_OF_TEXT = "<|endoftext|>"
 
 LARGEST_UINT16_VOCABULARY = 1 << 16
-
-_CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-
-# Where a text is cut before merging. The names are llama.cpp's (`tokenizer.ggml.pre`): a tokenizer with another pattern
-# cannot be exported to GGUF. `qwen2` differs from `llama-bpe` only in cutting numbers into single digits, not threes.
-PATTERNS = {
-    "gpt-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    "llama-bpe": _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + _REST,
-    "qwen2": _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + _REST,
-}
 
 
 class TokenizerError(TextmillError):

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from textmill.tokenizer.bpe import TokenizerError
 from textmill.tokenizer.encoder import Encoder, compression
+from textmill.tokenizer.settings import TokenizerSettings
 from textmill.tokenizer.texts import kind, read_texts
-from textmill.tokenizer.training import TokenizerSettings, chosen, train, write_tokenizer
+from textmill.tokenizer.training import chosen, train, write_tokenizer
 
 
 def train_files(files: Sequence[Path], folder: Path, training: TokenizerSettings, column: str) -> str:

@@ -1,74 +1,25 @@
-"""BPE training: the same texts in any order, on any number of threads, give the same `tokenizer.json`.
+"""BPE training: the same texts in any order, or the same counts of them, give the same `tokenizer.json`.
 
-The trainer is Hugging Face's. It first counts the pieces of text between the cuts of the pattern, so the order of the
-texts is gone before the first merge; the next merge is the pair that occurs most often, and of several the one whose
-left, then right, part got the smaller id. Its own ids follow Unicode order: `tokenizer_json` numbers them anew.
-
-Memory: the trainer holds each distinct piece once, which is bounded by `sample_bytes`. Which texts to take when there
-are more is decided by `chosen`, never by their order.
+Texts are counted (`pretokens`), counts are learned from (`merging`). Memory is bounded by `most_pretokens`, not by the texts.
+Which texts are counted, where there are more than `sample_bytes`, is decided by `chosen`, never by their order.
 """
 
-import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+import pyarrow as pa
 
-from textmill.tokenizer.bpe import (
-    END_OF_TEXT,
-    PATTERNS,
-    TokenizerError,
-    character_of_byte,
-    tokenizer_config_json,
-    tokenizer_json,
-)
-
-# The trainer counts pairs in 32 signed bits. A text of n bytes has fewer than n pairs, so no count can overflow.
-LARGEST_SAMPLE = (1 << 31) - 1
-
-
-@dataclass(frozen=True)
-class TokenizerSettings:
-    """Settings of training. A merge has to occur twice.
-
-    `qwen2` is the default pattern: single digits cost no part of a small vocabulary for the 1,110 numbers of up to
-    three digits, and nanochat's runs (0.969 bits per byte with single digits, 0.972 with up to three) agree.
-    """
-
-    vocab_size: int = 8192
-    """Bytes, merges and special tokens together."""
-    pattern: str = "qwen2"
-    """Where a text is cut before merging: a name that llama.cpp knows."""
-    special_tokens: list[str] = field(default_factory=lambda: [END_OF_TEXT])
-    """Ids after the merges, in this order."""
-    max_pretoken_bytes: int = 256
-    """Of what lies between two cuts, in training only: time is quadratic in the longest (100,000 letters `a` take 2.7 s uncut
-    and 8 ms cut at 256)."""
-    sample_bytes: int = 256_000_000
-    """Of text to train on; of more, texts are chosen by the hash of their ids."""
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be."""
-        smallest = 256 + len(self.special_tokens)
-        if self.vocab_size < smallest:
-            yield f"vocab_size is {self.vocab_size}; 256 bytes and the special tokens already need {smallest}"
-        if self.vocab_size >= 1 << 24:
-            yield f"vocab_size is {self.vocab_size}; give less than {1 << 24}"
-        if self.pattern not in PATTERNS:
-            yield f"pattern is {self.pattern!r}; llama.cpp knows {', '.join(PATTERNS)}"
-        if END_OF_TEXT not in self.special_tokens:
-            yield f"special_tokens lacks {END_OF_TEXT}, which begins and ends every document; add it"
-        if len(set(self.special_tokens)) < len(self.special_tokens):
-            yield "special_tokens names a token twice"
-        if any(len(token) < 2 for token in self.special_tokens):
-            yield "special_tokens has a token of fewer than two characters; ordinary text would be full of it"
-        if not 16 <= self.max_pretoken_bytes <= 4096:
-            yield f"max_pretoken_bytes is {self.max_pretoken_bytes}; give 16 to 4096, as time is quadratic in it"
-        if not 1 <= self.sample_bytes <= LARGEST_SAMPLE:
-            yield f"sample_bytes is {self.sample_bytes}; give 1 to {LARGEST_SAMPLE}, what the trainer can count"
+from textmill.tokenizer.balance import read_parallel, search_parity, stated_weights
+from textmill.tokenizer.bpe import TokenizerError, character_of_byte, tokenizer_config_json, tokenizer_json
+from textmill.tokenizer.merging import learn_merges
+from textmill.tokenizer.pretokens import Weights, count_pretokens, frequent, weighted
+from textmill.tokenizer.scripts import script_bytes
+from textmill.tokenizer.settings import TokenizerSettings
 
 
 def chosen(id: str, share: float) -> bool:
@@ -79,30 +30,63 @@ def chosen(id: str, share: float) -> bool:
     return hashed < int(share * 2**64)
 
 
-def train(texts: Iterable[str] | Iterable[list[str]], training: TokenizerSettings) -> str:
-    """The text of `tokenizer.json`, trained on `texts` (strings, or batches of them, which is faster).
+@dataclass(frozen=True)
+class Trained:
+    """A tokenizer, and the record of its training."""
+
+    json: str
+    """The text of `tokenizer.json`."""
+    record: dict[str, Any]
+    """Plain values: what it learned from, and what balancing languages did."""
+
+
+def train(texts: Iterable[list[str]], training: TokenizerSettings) -> str:
+    """The text of `tokenizer.json`, trained on batches of texts, whatever their languages.
 
     Raises TokenizerError where the settings cannot be, and where the texts hold too little for `vocab_size`.
     """
     if problems := list(training.problems()):
         raise TokenizerError("\n".join(problems))
-    trained = Tokenizer(models.BPE())
-    # After ByteLevel a character stands for a byte, and none of them is a line end: `.{1,n}` cuts after n bytes.
-    trained.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PATTERNS[training.pattern]), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        pre_tokenizers.Split(Regex(f".{{1,{training.max_pretoken_bytes}}}"), "isolated"),
-    ])
-    ordinary = training.vocab_size - len(training.special_tokens)
-    trained.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=ordinary, min_frequency=2, special_tokens=[], show_progress=False,
-        initial_alphabet=character_of_byte))
-    if trained.get_vocab_size() < ordinary:
-        reached = trained.get_vocab_size() + len(training.special_tokens)
-        raise TokenizerError(f"the texts give only {reached} tokens, vocab_size asks for {training.vocab_size}; "
-                             f"lower vocab_size to {reached} or give more text")
-    merges = [(left, right) for left, right in json.loads(trained.to_str())["model"]["merges"]]
-    return tokenizer_json(merges, training.pattern, training.special_tokens)
+    batches = ((pa.array(batch, pa.string()), pa.nulls(len(batch), pa.string())) for batch in texts)
+    return train_from_counts(count_pretokens(batches, training.pattern, training.max_pretoken_bytes), training)
+
+
+def train_balanced(pieces: Iterable[pa.Table], sizes: Mapping[str, int], training: TokenizerSettings) -> Trained:
+    """A tokenizer of the pieces of a table of counts (`pretokens.merged`), languages weighted as `training.balance` says.
+
+    `sizes`: bytes of each language, "" where it is unknown."""
+    balance = training.balance
+    weights: Weights = {language or None: weight for language, weight in stated_weights(sizes, balance).items()}
+    pretokens = frequent(pieces, training.most_pretokens, weights)
+    record: dict[str, Any] = {
+        "bytes": dict(sorted(sizes.items())), "script": script_bytes(pretokens.counts),
+        "pretokens": {"distinct": pretokens.distinct, "left_out": pretokens.rarer, "occurrences": pretokens.occurrences,
+                      "occurrences_left_out": pretokens.occurrences_left_out}}
+    if balance.parity is None:
+        text = train_from_counts(pretokens.counts, training, weights)
+    else:
+        rounds = list(search_parity(lambda tried: train_from_counts(pretokens.counts, training, tried), sizes,
+                                    read_parallel(Path(balance.parity)), balance))
+        best = min(rounds, key=lambda one: (max(one.worst, balance.premium), one.tokens[balance.reference]))
+        text, weights = best.tokenizer, best.weights
+        record["parity"] = {"rounds": [one.record() for one in rounds], "chosen": rounds.index(best) + 1}
+    return Trained(text, record | {"weights": {language or "": round(weight, 4) for language, weight in weights.items()}})
+
+
+def train_from_counts(counts: pa.Table, training: TokenizerSettings, weights: Weights = MappingProxyType({})) -> str:
+    """The text of `tokenizer.json`, from a table of counts. TokenizerError where they hold too little for `vocab_size`."""
+    wanted = training.vocab_size - len(training.special_tokens) - 256
+    merges = learn_merges(*weighted(counts, weights), wanted)
+    if len(merges) < wanted:
+        reached = training.vocab_size - wanted + len(merges)
+        raise TokenizerError(f"the texts give only {reached} tokens ({len(merges)} merges), vocab_size asks for "
+                             f"{training.vocab_size}; lower vocab_size to {reached} or give more text")
+    spellings = list(character_of_byte)
+    pairs = []
+    for left, right in merges:
+        pairs.append((spellings[left], spellings[right]))
+        spellings.append(spellings[left] + spellings[right])
+    return tokenizer_json(pairs, training.pattern, training.special_tokens)
 
 
 def write_tokenizer(folder: Path, text: str, training: TokenizerSettings) -> None:

@@ -171,7 +171,8 @@ def done(stage: Stage, context: RunContext, tasks: list[Task]) -> tuple[list[Rec
             dataset.delete(entry.path)
         with watched(stage.name, len(missing), lambda: _finished(dataset, missing), every=0.5 if dataset.is_local else 3.0,
                      detail=lambda: f"{rows:,} {stage.unit}" if (rows := rows_so_far(dataset)) else ""):
-            (context.engine.do if stage.uses_workers else do_here)(stage, context, missing)
+            here = not stage.uses_workers or sum(task.bytes for task in missing) < stage.here_below
+            (do_here if here else context.engine.do)(stage, context, missing)
         built = read_receipts(dataset, [task.receipt for task in missing if dataset.exists(task.receipt)])
         if len(built) < len(missing):
             raise StageError(f"{len(missing) - len(built)} of {len(missing)} tasks were not finished; run the same command "

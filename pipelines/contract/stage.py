@@ -77,6 +77,7 @@ class Stage(Generic[Settings, Tools, Prepared]):
     libraries: tuple[str, ...] = ()         # besides ALWAYS, whose versions shape its bytes
     unit = "documents"
     uses_workers = True                     # False: all its work is done in the process that was started
+    here_below = 0                          # bytes of input below which it is, as workers would take longer to start
 
     def dataset(self, config: Configuration) -> str:
         """Path of the dataset it writes, relative to the data folder."""

@@ -20,7 +20,7 @@ from textmill.pipelines.dedup.packed import GROWTH, PARTITION_BYTES, partitions_
 from textmill.pipelines.dedup.settings import DedupSettings, memory_of_machine
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.tokenizer.training import TokenizerSettings
+from textmill.tokenizer.settings import TokenizerSettings
 
 SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15}
 FOREST_GROWTH = 8           # bytes that merging forests needs per byte of the result: np.unique sorts copies of the edges

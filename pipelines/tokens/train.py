@@ -1,35 +1,42 @@
 """Tokenizer training: a byte-level BPE of the curated text, as a named input of later stages.
 
 Trained only on request and never automatically again: `tokenize` uses the one that is there, and says when the text it was
-trained on has changed since. Where there is more text than `sample_bytes`, texts are chosen by the hash of their ids.
+trained on has changed since. What it was trained on, and what balancing languages cost, is recorded beside it in
+`training.json`.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Files, Output
 from textmill.pipelines.contract.part_files import read_batches
-from textmill.pipelines.contract.parts import Counts, Part
-from textmill.pipelines.contract.run import put_by_hand
+from textmill.pipelines.contract.parts import Counts, Part, read_counts
+from textmill.pipelines.contract.run import bring_up_to_date, put_by_hand
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
+from textmill.pipelines.tokens.count import COUNT
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.bpe import tokenizer_config_json
-from textmill.tokenizer.training import TokenizerSettings, chosen, train
+from textmill.tokenizer.pretokens import merged
+from textmill.tokenizer.settings import TokenizerSettings
+from textmill.tokenizer.training import train_balanced
+
+TRAINING_FILE = "training.json"
 
 
-class TrainTokenizer(Stage[TokenizerSettings, None, None]):
-    """One task, done here and not by a worker: the trainer is one process with threads, its input a bounded sample."""
+class TrainTokenizer(Stage[TokenizerSettings, None, tuple[Part, ...]]):
+    """One task, done here and not by a worker; before it, the workers count the pre-tokens of all parts."""
 
-    name, version, unit = "tokenizer", 1, "texts"
+    name, version, unit = "tokenizer", 2, "texts"
     uses_workers = False
     reads = (CURATE,)
-    libraries = ("tokenizers",)
 
     def dataset(self, config: Configuration) -> str:
         return f"tokenizers/{config[TokenizerName].name}"
@@ -40,55 +47,48 @@ class TrainTokenizer(Stage[TokenizerSettings, None, None]):
     def output_format(self, tools: None, settings: TokenizerSettings) -> Files:
         return Files()
 
-    def prepare(self, context: RunContext) -> None:
-        """Refuses to write over a tokenizer that somebody put there."""
+    def named_inputs(self, context: RunContext) -> dict[str, str]:
+        parity = context.config[TokenizerSettings].balance.parity
+        return {"parity": hashlib.sha256(Path(parity).read_bytes()).hexdigest()} if parity else {}
+
+    def prepare(self, context: RunContext) -> tuple[Part, ...]:
+        """The parts of counts, made where they are not there. Refuses to write over a tokenizer that somebody put there."""
         dataset = context.data / self.dataset(context.config)
         if put_by_hand(dataset):
             raise StageError(f"{dataset.uri} has a tokenizer that was put there by hand; move it away, or give the new one "
                              "another name (--tokenizer, or in the recipe)")
+        if not read_counts(context.data / CURATE.dataset(context.config)).get("bytes"):
+            raise StageError("no text was curated, so there is nothing to train a tokenizer on")
+        bring_up_to_date(COUNT, context, current={CURATE.name})
+        return manifest_of(COUNT, context).parts
 
-    def tasks(self, context: RunContext, prepared: None) -> list[Task]:
+    def tasks(self, context: RunContext, prepared: tuple[Part, ...]) -> list[Task]:
+        """One task: what it is made from is the text, of which the counts are a function."""
         parts = manifest_of(CURATE, context).parts
         return [Task("tokenizer", fingerprint(self.base(context), *(part.sha256 for part in parts)),
-                     payload=(CURATE.dataset(context.config), parts))]
+                     payload=(COUNT.dataset(context.config), prepared))]
+
+    def input_digest(self, context: RunContext) -> str:
+        """Without the counts, which cost a pass over the text."""
+        return fingerprint(*((task.key, task.fingerprint) for task in self.tasks(context, ())))
 
     def work(self, tools: None, settings: TokenizerSettings, task: Task, batches: Iterator[tuple[pa.RecordBatch, ...]],
              output: Output) -> Counts:
         dataset, parts = task.payload
-        curated = output.data / dataset
-        total = sum(text_bytes(batch) for batch in texts(curated, parts))
-        if not total:
-            raise StageError("no text was curated, so there is nothing to train a tokenizer on")
-        share = min(1.0, settings.sample_bytes / total)
-        counts: Counts = {"read": 0, "kept": 0, "bytes": 0}
-
-        def sample() -> Iterator[list[str]]:
-            for batch in texts(curated, parts):
-                taken = batch if share == 1 else batch.filter(pa.array([chosen(i, share) for i in batch["id"].to_pylist()]))
-                counts["read"] += batch.num_rows
-                counts["kept"] += taken.num_rows
-                counts["bytes"] += text_bytes(taken)
-                yield taken["text"].to_pylist()
-
-        trained = train(sample(), settings)
+        counted = read_counts(output.data / dataset)
+        pieces = merged([read_batches(output.data / dataset, part) for part in parts])
+        sizes = {language: of["bytes"] for language, of in counted["language"].items()}
+        trained = train_balanced(pieces, sizes, settings)
+        sources = {name: of["bytes"] for name, of in counted["source"].items()}
+        record = trained.record | {"texts": counted["kept"], "source": sources}
         output.write_file("tokenizer_config.json", tokenizer_config_json(settings.special_tokens).encode())
-        output.write_file("tokenizer.json", trained.encode())
-        return counts | {"tokens": settings.vocab_size, "rejected": {"beyond_sample_bytes": counts["read"] - counts["kept"]}}
+        output.write_file(TRAINING_FILE, (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+        output.write_file("tokenizer.json", trained.json.encode())
+        return {name: counted[name] for name in ("read", "kept", "bytes", "rejected")} | {"tokens": settings.vocab_size}
 
     def summary(self, counts: Counts) -> str:
         sample = f"{counts['kept']:,} of {counts['read']:,} texts, {counts['bytes'] / 1e6:.1f} MB"
         return f"{counts['tokens']:,} tokens learned from {sample}"
-
-
-def texts(curated: Folder, parts: tuple[Part, ...]) -> Iterator[pa.RecordBatch]:
-    """Ids and texts of all parts."""
-    for part in parts:
-        yield from read_batches(curated, part, ["id", "text"])
-
-
-def text_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of text in a batch."""
-    return pc.sum(pc.binary_length(batch["text"])).as_py() or 0
 
 
 TOKENIZER = TrainTokenizer()

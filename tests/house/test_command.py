@@ -19,7 +19,7 @@ from textmill.cli.begin import demo_steps
 from textmill.cli.flow import LINES
 from textmill.cli.options import RUN_NAMES, SHIPPED
 from textmill.tokenizer.bpe import PATTERNS
-from textmill.tokenizer.training import TokenizerSettings
+from textmill.tokenizer.settings import TokenizerSettings
 
 pytestmark = pytest.mark.slow
 

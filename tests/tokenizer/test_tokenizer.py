@@ -17,12 +17,13 @@ from tests.paths import SHARED
 from textmill.cli import main
 from textmill.tokenizer.bpe import END_OF_TEXT, PATTERNS, TokenizerError, character_of_byte, token_bytes, tokenizer_json
 from textmill.tokenizer.encoder import Encoder, compression
-from textmill.tokenizer.training import TokenizerSettings, chosen, train, write_tokenizer
+from textmill.tokenizer.settings import TokenizerSettings
+from textmill.tokenizer.training import chosen, train, write_tokenizer
 
 TEXTS = ["The miller grinds the corn, and the mill grinds on.\n" * 3, "Der Müller mahlt das Korn, 1234 Säcke.\n" * 3,
          "Мельник мелет зерно. " * 4, "粉屋は麦を挽く。" * 5, "  indented\n\n\tlines don't stop  \n" * 3]
 TRAINING = TokenizerSettings(vocab_size=320, special_tokens=[END_OF_TEXT, "<|user|>"])
-TRAINED = train(TEXTS, TRAINING)
+TRAINED = train([TEXTS], TRAINING)
 ENCODER = Encoder(TRAINED)
 GPT2 = SHARED / "gpt2"
 
@@ -67,20 +68,20 @@ def test_the_same_file_whatever_the_order_of_texts_and_batches():
 
 
 def test_training_cuts_what_has_no_cut_and_says_when_there_is_too_little_text():
-    capped = train(["ab" * 50_000], TokenizerSettings(vocab_size=262, max_pretoken_bytes=32))
+    capped = train([["ab" * 50_000]], TokenizerSettings(vocab_size=262, max_pretoken_bytes=32))
     assert token_bytes(capped)[256:261] == [b"ab" * 2**n for n in range(5)]
-    with pytest.raises(TokenizerError, match="give only 262 tokens, vocab_size asks for 400; lower vocab_size to 262"):
-        train(["ab" * 50_000], TokenizerSettings(vocab_size=400, max_pretoken_bytes=32))
+    with pytest.raises(TokenizerError, match=r"give only 262 tokens \(5 merges\), vocab_size asks for 400; lower vocab_size to 262"):
+        train([["ab" * 50_000]], TokenizerSettings(vocab_size=400, max_pretoken_bytes=32))
 
 
 @pytest.mark.parametrize(("values", "problem"), [
-    ({"vocab_size": 256}, "already need 257"), ({"pattern": "mine"}, "llama.cpp knows gpt-2, llama-bpe, qwen2"),
+    ({"vocab_size": 256}, "already need 257"), ({"pattern": "mine"}, "llama.cpp knows gpt-2, llama-bpe, qwen2, gpt-4o"),
     ({"special_tokens": ["<|a|>"]}, "lacks <|endoftext|>"), ({"special_tokens": [END_OF_TEXT] * 2}, "a token twice"),
-    ({"max_pretoken_bytes": 8}, "give 16 to 4096"), ({"sample_bytes": 1 << 31}, "give 1 to 2147483647"),
+    ({"max_pretoken_bytes": 8}, "give 16 to 4096"), ({"sample_bytes": 0}, "give at least 1"),
     ({"special_tokens": [END_OF_TEXT, "a"]}, "fewer than two characters")])
 def test_settings_that_cannot_be(values, problem):
     with pytest.raises(TokenizerError, match=problem.replace("|", r"\|")):
-        train(TEXTS, TokenizerSettings(**values))
+        train([TEXTS], TokenizerSettings(**values))
 
 
 def test_transformers_loads_the_folder_unchanged(tmp_path, monkeypatch):

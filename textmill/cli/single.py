@@ -70,7 +70,7 @@ def train_tokenizer(files: tuple[Path, ...], to: Path, vocab_size: int, pattern:
     """Train a byte-level BPE from text files: .txt or .jsonl (plain, .gz, .zst) or .parquet, in any order."""
     from textmill.tokenizer.bpe import END_OF_TEXT
     from textmill.tokenizer.train_files import train_files
-    from textmill.tokenizer.training import TokenizerSettings
+    from textmill.tokenizer.settings import TokenizerSettings
 
     training = TokenizerSettings(vocab_size, pattern, [END_OF_TEXT, *special], max_pretoken_bytes, sample_bytes)
     return train_files(files, to, training, text_column)
