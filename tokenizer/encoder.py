@@ -34,7 +34,7 @@ from textmill.tokenizer.trial import TRIAL_TEXTS
 Ids = tuple[npt.NDArray[np.int64], npt.NDArray[Any]]        # offsets of the texts, ids of all of them
 
 # Words that scripts without spaces count by character; elsewhere a word is a run of letters, marks and digits.
-_CHARACTER_IS_WORD = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
+_CHARACTER_IS_WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
 
 def read_tokenizer(tokenizer_json: str) -> Tokenizer:
@@ -154,6 +154,8 @@ def _gigatoken(tokenizer_json: str) -> Any:
         return None
     # It finds special tokens in ordinary text, and has no switch for that: so it is given none.
     plain = json.loads(tokenizer_json) | {"added_tokens": []}
+    if _pattern_of(tokenizer_json) == "gpt-2":      # known to it in one spelling only
+        plain["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     try:
         return Gigatoken.from_json(json.dumps(plain))
     except Exception:       # a pattern it does not know, or a kind of file
@@ -175,7 +177,11 @@ def compression(texts: pa.StringArray, languages: Sequence[str] | pa.StringArray
 
     Columns: documents, bytes (of UTF-8), tokens, words, bytes_per_token, tokens_per_word (null where there is no word). Counts
     of several batches add up by column; the ratios do not."""
-    spaced = pc.replace_substring_regex(texts, _CHARACTER_IS_WORD, r" \1 ")
+    unspaced = pc.fill_null(pc.match_substring_regex(texts, _CHARACTER_IS_WORD), False)
+    spaced = texts
+    if pc.any(unspaced).as_py():
+        spaced = pc.replace_with_mask(texts, unspaced, pc.replace_substring_regex(
+            texts.filter(unspaced), f"({_CHARACTER_IS_WORD})", r" \1 "))
     rows = pa.table({
         "language": pa.array(languages, pa.string()) if isinstance(languages, Sequence) else languages,
         "bytes": pc.cast(pc.binary_length(texts), pa.int64()),

@@ -20,7 +20,7 @@ class Balance:
     """A file of the same sentences in several languages, rows with `language` and `text`.
 
     Weights are searched until no language needs more than `premium` times the tokens of `reference` for them."""
-    premium: float = 2.0
+    premium: float = 1.5
     """The multiple to reach; where the vocabulary does not allow it, the search ends at the lowest it finds."""
     above: float = 0.01
     """Of all bytes: languages with a smaller share have no part in the search."""

@@ -63,6 +63,10 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
         said = bring_up_to_date(TOKENIZE, dataclasses.replace(context, config=config), current={EXTRACT.name})
         yield f"{said} (tokens/{name})"
     yield from (emptied_blocks_line(one) for one in held)
+    if pretokens := data.entries("pretokens"):
+        for entry in pretokens:
+            data.delete(entry.path)
+        yield "pretokens: deleted, because words of removed texts are counted in them; training a tokenizer counts again"
     if reports := data.entries("report"):
         for entry in reports:
             data.delete(entry.path)

@@ -49,7 +49,12 @@ class TrainTokenizer(Stage[TokenizerSettings, None, tuple[Part, ...]]):
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         parity = context.config[TokenizerSettings].balance.parity
-        return {"parity": hashlib.sha256(Path(parity).read_bytes()).hexdigest()} if parity else {}
+        if parity is None:
+            return {}
+        try:
+            return {"parity": hashlib.sha256(Path(parity).read_bytes()).hexdigest()}
+        except OSError as error:
+            raise StageError(f"balance.parity: {parity} cannot be read ({error.strerror}); check the path") from None
 
     def prepare(self, context: RunContext) -> tuple[Part, ...]:
         """The parts of counts, made where they are not there. Refuses to write over a tokenizer that somebody put there."""
