@@ -94,26 +94,29 @@ def main() -> int:
                 start = time.process_time()
                 trained = train_balanced([counts[pattern]], sizes, settings)
                 found[f"{pattern}, {balance}", f"{size:,}"] = tokens(trained.json, judged)
-                print(pattern, balance, size, f"{time.process_time() - start:.1f} s", trained.record.get("parity", {}).get("chosen"),
-                      file=sys.stderr)
+                rounds = trained.record.get("parity", {}).get("chosen", 1)
+                print(pattern, balance, size, f"{time.process_time() - start:.1f} s, round {rounds}", file=sys.stderr)
     (RESULTS / "tokenizer-fairness.md").write_text(page(found, large, sizes, total), "utf-8")
     return 0
 
 
 def page(found: dict[tuple[str, str], dict[str, int]], large: list[str], sizes: dict[str, int], total: int) -> str:
-    lines = [f"{len(large)} languages with at least 1 % of {total / 1e6:.0f} MB; {date.today()}. Premium: tokens over those of the "
-             "same sentences in English.", "",
-             "| tokenizer | vocabulary | mean premium | worst | English tokens | of those without balance |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [f"{len(large)} languages with at least 1 % of {total / 1e6:.0f} MB; {date.today()}. Premium: tokens over those of "
+             "the same sentences in English.", "",
+             "| tokenizer | vocabulary | mean premium | worst | English tokens | of those without balance |",
+             "|---|---:|---:|---:|---:|---:|"]
     for (name, size), counted in found.items():
         premiums = {language: counted[language] / counted["en"] for language in large}
         plain = found.get(("gpt-4o, as the texts are", size))
         worst = max(premiums, key=lambda language: premiums[language])
         cost = f"{100 * (counted['en'] / plain['en'] - 1):+.1f} %" if plain else ""
-        lines.append(f"| {name} | {size} | {sum(premiums.values()) / len(premiums):.2f} | {premiums[worst]:.2f} ({worst}) | "
-                     f"{counted['en']:,} | {cost} |")
+        mean = sum(premiums.values()) / len(premiums)
+        lines.append(f"| {name} | {size} | {mean:.2f} | {premiums[worst]:.2f} ({worst}) | {counted['en']:,} | {cost} |")
     shown = [("GPT-2", "50,257"), *((f"{name}", "32,768") for name in (
-        "qwen2, as the texts are", "gpt-4o, as the texts are", "gpt-4o, exponent 0.5", "gpt-4o, parity 2.0", "gpt-4o, parity 1.5"))]
-    lines += ["", f"| language | share of text | {' | '.join(name for name, _ in shown)} |", f"|---|---:|{'---:|' * len(shown)}"]
+        "qwen2, as the texts are", "gpt-4o, as the texts are", "gpt-4o, exponent 0.5", "gpt-4o, parity 2.0",
+        "gpt-4o, parity 1.5"))]
+    names = " | ".join(name for name, _ in shown)
+    lines += ["", f"| language | share of text | {names} |", f"|---|---:|{'---:|' * len(shown)}"]
     others = sorted(set(found[shown[0]]) & {"my", "am", "th", "el", "he", "sw"} - set(large))
     for language in [*large, *others]:
         cells = " | ".join(f"{found[one][language] / found[one]['en']:.2f}" for one in shown)

@@ -4,9 +4,9 @@
     python -m benchmarks.tokenizer_speed corpus --shared ../shared/data --to CORPUS [--code FOLDER ...]
     python -m benchmarks.tokenizer_speed all --corpus CORPUS
 
-writes benchmarks/results/tokenizer-training.md and tokenizer-encoding.md. A corpus is a Parquet file of texts: the books, prose,
-instructions, pages and mail of the development data, and source files where folders are given. Each measurement is a process
-of its own; reading the corpus is counted in all of them alike.
+writes benchmarks/results/tokenizer-training.md and tokenizer-encoding.md. A corpus is a Parquet file of texts: the books,
+prose, instructions, pages and mail of the development data, and source files where folders are given. Each measurement is a
+process of its own; reading the corpus is counted in all of them alike.
 """
 
 import argparse
@@ -84,7 +84,8 @@ def train_rustbpe(corpus: str, limit: float, size: int) -> int:
 
 def train_bpeasy(corpus: str, limit: float, size: int) -> int:
     import bpeasy
-    return len(bpeasy.train_bpe((text for batch in batches(corpus, limit) for text in batch), PATTERNS[PATTERN], 256, size - 1)) + 1
+    texts = (text for batch in batches(corpus, limit) for text in batch)
+    return len(bpeasy.train_bpe(texts, PATTERNS[PATTERN], 256, size - 1)) + 1
 
 
 TRAINERS: dict[str, Callable[[str, float, int], int]] = {
@@ -107,7 +108,8 @@ def encode_tokenizers(tokenizer: str, texts: pa.Array) -> Callable[[], Any]:
 def encode_tiktoken(tokenizer: str, texts: pa.Array) -> Callable[[], Any]:
     import tiktoken
     ranks = {token: number for number, token in enumerate(token_bytes(tokenizer)) if token}
-    loaded, strings = tiktoken.Encoding("ours", pat_str=PATTERNS[PATTERN], mergeable_ranks=ranks, special_tokens={}), texts.to_pylist()
+    loaded = tiktoken.Encoding("ours", pat_str=PATTERNS[PATTERN], mergeable_ranks=ranks, special_tokens={})
+    strings = texts.to_pylist()
     return lambda: loaded.encode_ordinary_batch(strings, num_threads=int(os.environ["RAYON_NUM_THREADS"]))
 
 
@@ -161,8 +163,8 @@ def in_process(**given: Any) -> dict[str, Any]:
     arguments = [argument for key, value in given.items() if key != "threads" for argument in (f"--{key}", str(value))]
     environment = os.environ | {"RAYON_NUM_THREADS": str(given.get("threads", 1)), "PYTHONHASHSEED": "0",
                                 "TOKENIZERS_PARALLELISM": "true" if given.get("threads", 1) > 1 else "false"}
-    ran = subprocess.run([sys.executable, "-m", "benchmarks.tokenizer_speed", "one", *arguments], capture_output=True, text=True,
-                         env=environment)
+    ran = subprocess.run([sys.executable, "-m", "benchmarks.tokenizer_speed", "one", *arguments], capture_output=True,
+                         text=True, env=environment)
     print(given, ran.stdout[:120].strip() or ran.stderr.strip().splitlines()[-1:], file=sys.stderr)
     return json.loads(ran.stdout) if ran.returncode == 0 else {"error": (ran.stderr.strip().splitlines() or ["?"])[-1]}
 
@@ -214,7 +216,8 @@ def main() -> int:
     parser.add_argument("--tokenizer", default="")
     given = parser.parse_args()
     if given.what == "corpus":
-        pq.write_table(pa.table({"text": list(texts_of(given.shared, given.code))}), given.to, row_group_size=50, compression="zstd")
+        table = pa.table({"text": list(texts_of(given.shared, given.code))})
+        pq.write_table(table, given.to, row_group_size=50, compression="zstd")
     elif given.what == "one":
         print(json.dumps(measure(given.job, given.name, given.corpus, given.limit, given.size, given.tokenizer)))
     if given.what in ("training", "all"):

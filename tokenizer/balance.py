@@ -18,7 +18,7 @@ from textmill.tokenizer.pretokens import Weights
 from textmill.tokenizer.settings import Balance
 from textmill.tokenizer.texts import read_texts
 
-_STEP = 4.0         # power of the excess by which a weight grows in a round: a premium falls by about the tenth root of a weight
+_STEP = 4.0         # power of the excess by which a weight grows in a round: a premium is about the tenth root of a weight
 _LARGEST_STEP = 4.0
 
 

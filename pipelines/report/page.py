@@ -4,26 +4,19 @@ Guarantees the same bytes from the same datasets, and that nothing in them can a
 without control characters, and the page forbids itself every script and every outside file.
 """
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import jinja2
-from markupsafe import Markup
 
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display import numbers
-from textmill.pipelines.display.masking import visible
 from textmill.pipelines.pack.mixture import Mixture
-from textmill.pipelines.report import domains, duplicates, figures, lengths, meanings, rules, samples, shares
+from textmill.pipelines.report import domains, duplicates, lengths, meanings, rules, samples, shares
 from textmill.pipelines.report.dataset import Datasets, open_datasets
 from textmill.pipelines.report.funnel import FunnelStep, by_frequency, edits, funnel, quarantined
 from textmill.pipelines.report.personal import kinds
+from textmill.pipelines.report.render import render
 from textmill.pipelines.report.training import Packing, Training, packing, training
 
-HERE = Path(__file__).parent
 QUARANTINE_ROWS = 50
 
 
@@ -62,7 +55,7 @@ def build(data: Folder, mixture: Mixture) -> tuple[str, str]:
         "tokenizer": datasets.tokenizer, "packing": packed, "training": trained,
         "texts": samples.texts(datasets.curated) if datasets.curated else None,
         "rejected_pages": samples.rejected_pages(documents, verdicts, signals) if documents and verdicts and signals else None}
-    return render(context), "; ".join(tile.said.rstrip(".") for tile in tiles)
+    return render("page.html", context), "; ".join(tile.said.rstrip(".") for tile in tiles)
 
 
 def copies(datasets: Datasets) -> dict[str, dict[str, dict[str, int]]] | None:
@@ -115,14 +108,3 @@ def publish(data: Folder, mixture: Mixture) -> str:
     folder.delete_leftovers()
     folder.delete_empty_folders()
     return f"report: {line}; {folder.uri}/index.html"
-
-
-def render(context: dict[str, Any]) -> str:
-    """page.html with style.css inside. The policy names the style by its hash, so that no other can apply."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, finalize=visible,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
-    environment.globals |= {"bar": figures.bar, "histogram": figures.histogram, "lines": figures.lines}
-    style = (HERE / "style.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("page.html").render(context, style=Markup(style), style_hash=Markup(f"sha256-{digest}"))

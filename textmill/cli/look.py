@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, MIXTURE, RULES, RUNNER, SET, TOKENIZER, WORKERS, data_folder, with_options
+from textmill.cli.options import CONFIG, DATA, FILE, MIXTURE, RULES, RUNNER, SET, TOKENIZER, WORKERS, data_folder, with_options
 
 
 class Page(click.ParamType):
@@ -32,6 +33,33 @@ def report(data: str, mixture: str) -> str:
     from textmill.pipelines.report.page import publish
 
     return publish(data_folder(data), read_mixture(mixture))
+
+
+@click.command("tokenizer-report", short_help="tokenizers side by side: languages, sizes, what the vocabulary holds")
+@click.argument("tokenizers", nargs=-1, metavar="[TOKENIZER]...")
+@with_options(DATA, MIXTURE)
+@click.option("--texts", type=FILE, multiple=True, metavar="FILE",
+              help="measure on these instead of the curated text; repeatable")
+@click.option("--text-column", default="text", show_default=True, help="where the text is in rows of --texts")
+@click.option("--parallel", type=FILE, metavar="FILE",
+              help="rows with `language` and `text`: the same sentences in several languages")
+@click.option("--reference", default="en", show_default=True, help="the language that others are compared with")
+@click.option("--sample-bytes", type=int, default=20_000_000, show_default=True, help="of text to measure on")
+def tokenizer_report(tokenizers: tuple[str, ...], data: str, mixture: str, texts: tuple[Path, ...], text_column: str,
+                     parallel: Path | None, reference: str, sample_bytes: int) -> Iterable[str]:
+    """Write DATA/report/tokenizers.html and .json on each TOKENIZER.
+
+    A TOKENIZER is a name under DATA/tokenizers, a tokenizer.json, a folder with one, or a folder with GPT-2's two files
+    [default: the one the mixture names]."""
+    from textmill.model.architecture.shapes import SHAPES
+    from textmill.pipelines.pack.mixture import read_mixture
+    from textmill.pipelines.report.tokenizers import ModelSize, curated_sample, file_sample, publish
+
+    folder = data_folder(data)
+    sample = file_sample(texts, text_column, sample_bytes) if texts else curated_sample(folder, sample_bytes)
+    sizes = {name: ModelSize(shape.width, shape.tied, shape.layers * shape.width * (
+        shape.head_width * 2 * (shape.heads + shape.kv_heads) + 3 * shape.mlp)) for name, shape in SHAPES.items()}
+    return publish(folder, tokenizers or (read_mixture(mixture).tokenizer,), sample, parallel, reference, sizes)
 
 
 @click.command("why", short_help="a page's history, from raw record to block")
@@ -118,4 +146,5 @@ def plan(data: str, config: str, rules: str, mixture: str, set: tuple[str, ...],
     return cost.plan(size, read_config(config, rules, mixture, None, parse_changes(set)), engine, memory_gb).lines()
 
 
-REPORT, WHY, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN = report, why, trace, where, duplicates, twins, what_if, plan
+REPORT, TOKENIZER_REPORT, WHY, TRACE, WHERE = report, tokenizer_report, why, trace, where
+DUPLICATES, TWINS, WHAT_IF, PLAN = duplicates, twins, what_if, plan

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 SHIPPED = Path(__file__).parents[1] / "data"
 PATH = click.Path()
+FILE = click.Path(path_type=Path)
 
 
 def own_or_shipped(name: str) -> str:
