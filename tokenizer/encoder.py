@@ -3,7 +3,7 @@
 Every text is encoded as ordinary bytes: where a document says `<|endoftext|>` the ids spell those 13 characters, and no
 special id ever comes out of text. That is a switch of the loaded object (`encode_special_tokens`), which
 `tokenizer.json` cannot store: whoever loads the file with `tokenizers` or `transformers` directly has to set it
-(`transformers`: `split_special_tokens=True`).
+(`transformers`: `split_special_tokens=True`; docs/tokenizer.md).
 
 Threads: `tokenizers` encodes a batch on as many threads as the machine has cores, decided once per process by the
 environment variable RAYON_NUM_THREADS before the first batch, or on one thread where TOKENIZERS_PARALLELISM is
@@ -43,7 +43,7 @@ class Encoder:
     """A loaded tokenizer.
 
     `dtype` is that of its ids, uint16 up to 65,536 of them, else uint32; `end_of_text` is the id that separates documents;
-    `sha256` that of its file."""
+    `special` the id of every special token; `sha256` that of its file."""
 
     def __init__(self, tokenizer_json: str):
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text."""
@@ -54,6 +54,8 @@ class Encoder:
         if end is None:
             raise TokenizerError(f"this tokenizer has no {END_OF_TEXT}; add it to special_tokens and train again")
         self.end_of_text: int = end
+        self.special: dict[str, int] = {token.content: number for number, token in
+                                        self._tokenizer.get_added_tokens_decoder().items() if token.special}
         self.vocab_size = len(self.bytes)
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= LARGEST_UINT16_VOCABULARY else np.uint32)
 

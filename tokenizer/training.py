@@ -18,13 +18,13 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from textmill.tokenizer.bpe import (
-    END_OF_TEXT,
     PATTERNS,
     TokenizerError,
     character_of_byte,
-    tokenizer_config_json,
     tokenizer_json,
 )
+from textmill.tokenizer.files import described
+from textmill.tokenizer.special import SPECIAL_TOKENS, special_token_problems
 
 # The trainer counts pairs in 32 signed bits. A text of n bytes has fewer than n pairs, so no count can overflow.
 LARGEST_SAMPLE = (1 << 31) - 1
@@ -42,7 +42,7 @@ class TokenizerSettings:
     """Bytes, merges and special tokens together."""
     pattern: str = "qwen2"
     """Where a text is cut before merging: a name that llama.cpp knows."""
-    special_tokens: list[str] = field(default_factory=lambda: [END_OF_TEXT])
+    special_tokens: list[str] = field(default_factory=lambda: list(SPECIAL_TOKENS))
     """Ids after the merges, in this order."""
     max_pretoken_bytes: int = 256
     """Of what lies between two cuts, in training only: time is quadratic in the longest (100,000 letters `a` take 2.7 s uncut
@@ -59,12 +59,7 @@ class TokenizerSettings:
             yield f"vocab_size is {self.vocab_size}; give less than {1 << 24}"
         if self.pattern not in PATTERNS:
             yield f"pattern is {self.pattern!r}; llama.cpp knows {', '.join(PATTERNS)}"
-        if END_OF_TEXT not in self.special_tokens:
-            yield f"special_tokens lacks {END_OF_TEXT}, which begins and ends every document; add it"
-        if len(set(self.special_tokens)) < len(self.special_tokens):
-            yield "special_tokens names a token twice"
-        if any(len(token) < 2 for token in self.special_tokens):
-            yield "special_tokens has a token of fewer than two characters; ordinary text would be full of it"
+        yield from special_token_problems(self.special_tokens)
         if not 16 <= self.max_pretoken_bytes <= 4096:
             yield f"max_pretoken_bytes is {self.max_pretoken_bytes}; give 16 to 4096, as time is quadratic in it"
         if not 1 <= self.sample_bytes <= LARGEST_SAMPLE:
@@ -105,13 +100,12 @@ def train(texts: Iterable[str] | Iterable[list[str]], training: TokenizerSetting
     return tokenizer_json(merges, training.pattern, training.special_tokens)
 
 
-def write_tokenizer(folder: Path, text: str, training: TokenizerSettings) -> None:
-    """Write `tokenizer.json` (`text`, from `train`) and `tokenizer_config.json` into `folder`, each atomically.
+def write_tokenizer(folder: Path, text: str) -> None:
+    """Write `tokenizer.json` (`text`, from `train`) and the files that describe it into `folder`, each atomically.
 
-    `tokenizer.json` comes last, so its presence means both are complete."""
+    `tokenizer.json` comes last, so its presence means all are complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in (("tokenizer_config.json", tokenizer_config_json(training.special_tokens)),
-                          ("tokenizer.json", text)):
+    for name, content in described(text).items():
         unfinished = folder / f".{name}.{os.getpid()}"
-        unfinished.write_text(content, "utf-8", newline="\n")
+        unfinished.write_bytes(content)
         unfinished.replace(folder / name)

@@ -19,14 +19,14 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.bpe import tokenizer_config_json
+from textmill.tokenizer.files import described
 from textmill.tokenizer.training import TokenizerSettings, chosen, train
 
 
 class TrainTokenizer(Stage[TokenizerSettings, None, None]):
     """One task, done here and not by a worker: the trainer is one process with threads, its input a bounded sample."""
 
-    name, version, unit = "tokenizer", 1, "texts"
+    name, version, unit = "tokenizer", 2, "texts"
     uses_workers = False
     reads = (CURATE,)
     libraries = ("tokenizers",)
@@ -71,8 +71,8 @@ class TrainTokenizer(Stage[TokenizerSettings, None, None]):
                 yield taken["text"].to_pylist()
 
         trained = train(sample(), settings)
-        output.write_file("tokenizer_config.json", tokenizer_config_json(settings.special_tokens).encode())
-        output.write_file("tokenizer.json", trained.encode())
+        for name, content in described(trained).items():
+            output.write_file(name, content)
         return counts | {"tokens": settings.vocab_size, "rejected": {"beyond_sample_bytes": counts["read"] - counts["kept"]}}
 
     def summary(self, counts: Counts) -> str:

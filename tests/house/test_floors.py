@@ -42,7 +42,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HALVES = ("pipelines", "model")
 # What `model` and `tokenizer` may need installed: `model` also runs where only these are.
 MODEL = {"torch", "numpy", "pyarrow", "tokenizers", "safetensors", "yaml"}
-OPTIONAL = {"model": {"transformers"}, "tokenizer": {"zstandard"}}
+OPTIONAL = {"model": {"transformers"}, "tokenizer": {"zstandard", "jinja2", "gguf"}}
 PACKAGES = ("pipelines", "tokenizer", "model")
 
 
