@@ -6,6 +6,7 @@ the same `tokenizer.json` gives the same bytes, and nothing is fetched.
 
 import base64
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -36,12 +37,24 @@ def described(tokenizer_json: str) -> dict[str, bytes]:
 def files_for_others(tokenizer_json: str, name: str, own: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
     """`described`, the ranks for tiktoken, and where the package gguf is installed the metadata for llama.cpp.
 
-    `own`: files that the tokenizer came with, which are taken as they are."""
-    files = described(tokenizer_json) | dict(own or {})
+    `own`: files that the tokenizer came with, which are taken as they are, its chat template or having none included."""
+    files = described(tokenizer_json)
+    if own and "tokenizer_config.json" in own:
+        files.pop("chat_template.jinja", None)
+    files |= dict(own or {})
     files[f"{name}.tiktoken"] = tiktoken_ranks(tokenizer_json)
     if find_spec("gguf") is not None:
         files[f"{name}.gguf"] = gguf_metadata(tokenizer_json, name, template_in(files))
     return files
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder in their order, each atomically."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        unfinished = folder / f".{name}.{os.getpid()}"
+        unfinished.write_bytes(content)
+        unfinished.replace(folder / name)
 
 
 def template_in(files: Mapping[str, bytes]) -> str | None:
@@ -82,6 +95,7 @@ def tokenizer_config(special: Sequence[str], template: str | None, end: str = EN
     return {
         "tokenizer_class": "PreTrainedTokenizerFast", **special_tokens_map(special, end),
         "add_bos_token": begins, "add_eos_token": False, "add_prefix_space": False, "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],       # the class's own default has ids of sentence pairs too
         "model_max_length": context, **({} if template is None else {"chat_template": template}),
     }
 

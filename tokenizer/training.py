@@ -9,7 +9,6 @@ are more is decided by `chosen`, never by their order.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -23,7 +22,7 @@ from textmill.tokenizer.bpe import (
     character_of_byte,
     tokenizer_json,
 )
-from textmill.tokenizer.files import described
+from textmill.tokenizer.files import described, write_files
 from textmill.tokenizer.special import SPECIAL_TOKENS, special_token_problems
 
 # The trainer counts pairs in 32 signed bits. A text of n bytes has fewer than n pairs, so no count can overflow.
@@ -104,8 +103,4 @@ def write_tokenizer(folder: Path, text: str) -> None:
     """Write `tokenizer.json` (`text`, from `train`) and the files that describe it into `folder`, each atomically.
 
     `tokenizer.json` comes last, so its presence means all are complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in described(text).items():
-        unfinished = folder / f".{name}.{os.getpid()}"
-        unfinished.write_bytes(content)
-        unfinished.replace(folder / name)
+    write_files(folder, described(text))

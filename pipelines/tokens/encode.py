@@ -105,10 +105,10 @@ def tokenizer_json(data: Folder, name: str) -> str:
 
 
 def tokenizer_files(data: Folder, name: str) -> dict[str, bytes]:
-    """The files of a tokenizer that go into blocks, by name."""
-    folder = data / f"tokenizers/{name}"
-    names = [*TOKENIZER_FILES, *(file for file in CHAT_FILES if folder.exists(file))]
-    return {file: tokenizer_file(data, name, file) for file in names}
+    """The files of a tokenizer that go with it: `tokenizer.json` and those of the others that it has. StageError if damaged."""
+    required, *more = (*TOKENIZER_FILES, *CHAT_FILES)
+    there = [file for file in more if (data / f"tokenizers/{name}").exists(file)]
+    return {file: tokenizer_file(data, name, file) for file in (required, *there)}
 
 
 def tokenizer_file(data: Folder, name: str, file: str) -> bytes:

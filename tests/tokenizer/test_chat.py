@@ -97,7 +97,7 @@ def test_what_a_conversation_is(theirs):
     assert theirs.decode(ids.tolist(), clean_up_tokenization_spaces=False) == text
     said = theirs.decode(ids[mask].tolist(), clean_up_tokenization_spaces=False)
     assert said == '<|tool_call|>{"name":"grind","arguments":{"corn":"rye","sacks":3}}<|end|>Ground.<|end|>'
-    as_text = messages[:2] + [{"role": "assistant", "tool_calls": [CALL | {"arguments": '{"corn":"rye","sacks":3}'}]}, *messages[3:]]
+    as_text = [*messages[:2], {"role": "assistant", "tool_calls": [CALL | {"arguments": '{"corn":"rye","sacks":3}'}]}, *messages[3:]]
     assert np.array_equal(render(as_text, ENCODER, tools, True)[0], ids)
 
 
