@@ -169,13 +169,19 @@ def test_further_special_tokens_are_broken_too(tmp_path):
     assert sum(int(i) >= 256 for i in ids) == sum(i >= 256 for i in template_ids) == 3
 
 
-@pytest.mark.parametrize("template", ["{% if %}", "{{ a", "{% nonsense %}", "{% for a in b %}", "{{ '' | nofilter }}", "(" * 9 + "{{" + "(" * 100_000])
+@pytest.mark.parametrize("template", ["{% if %}", "{{ a", "{% nonsense %}", "{% for a in b %}", "{{ '' | nofilter }}", "{{ 1 if 2 is strange }}", "(" * 9 + "{{" + "(" * 100_000])
 def test_a_template_that_does_not_compile_is_a_sentence(template):
     pytest.importorskip("jinja2")
     for config, own in (({"chat_template": template}, None), ({"chat_template": [{"name": "default", "template": template}]}, None),
                         ({}, template.encode())):
         with pytest.raises(TokenizerError, match=r"the chat template in \S+ does not compile \(.*\); copy it again, or delete it"):
             check_configuration(json.dumps(config).encode(), own)
+
+
+@pytest.mark.timeout(60)
+def test_reading_a_template_computes_nothing():
+    pytest.importorskip("jinja2")
+    check_configuration(b"""{"chat_template": "{{ 9 ** (9 ** (9 ** 9)) }}{{ 'a' | center(9999999999) }}"}""")
 
 
 def test_templates_of_others_compile():
