@@ -138,14 +138,15 @@ def check_chat_template(template: str, name: str) -> None:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
     try:
         # Parsed only: what compiles a template computes its constants, and `9 ** 9 ** 9` in one takes for ever.
-        for used in environment.parse(template).find_all((nodes.Filter, nodes.Test)):
-            if used.name not in (environment.filters if isinstance(used, nodes.Filter) else environment.tests):
+        tree, names = environment.parse(template), (nodes.Filter, nodes.Test)
+        conditional = {id(used) for branch in tree.find_all((nodes.If, nodes.CondExpr)) for used in branch.find_all(names)}
+        for used in tree.find_all(names):
+            known = environment.filters if isinstance(used, nodes.Filter) else environment.tests
+            if used.name not in known and id(used) not in conditional:      # there Jinja waits until it is needed
                 raise TemplateSyntaxError(f"no {type(used).__name__.lower()} named {used.name!r}", used.lineno)
     except (TemplateError, RecursionError, ValueError, MemoryError) as error:
-        line = getattr(error, "lineno", None)
-        place = f", line {line}" if line else ""
-        raise TokenizerError(f"the chat template in {name} does not compile ({' '.join(str(error).split())}{place}); copy it "
-                             "again, or delete it") from None
+        raise TokenizerError(f"the chat template in {name} does not compile ({' '.join(str(error).split())}); copy it again, "
+                             "or delete it") from None
 
 
 def check_configuration(config: bytes, template: bytes | None = None) -> None:
