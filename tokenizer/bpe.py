@@ -15,8 +15,8 @@ from typing import Any
 
 from textmill.base.errors import TextmillError
 from textmill.tokenizer.patterns import PATTERNS
-
-END_OF_TEXT = "<|endoftext|>"
+from textmill.tokenizer.special import END_OF_TEXT as END_OF_TEXT
+from textmill.tokenizer.special import added_token_problems, learned_token_problems
 
 LARGEST_UINT16_VOCABULARY = 1 << 16
 
@@ -38,10 +38,13 @@ _byte_of_character = {character: byte for byte, character in enumerate(character
 def tokenizer_json(merges: Sequence[tuple[str, str]], pattern: str, special_tokens: Sequence[str]) -> str:
     """The text of `tokenizer.json`: the 256 bytes, then the merges, then the special tokens.
 
-    `merges`: pairs of vocabulary strings, in the order learned. Two merges may yield one token; it has the id of the first."""
+    `merges`: pairs of vocabulary strings, in the order learned. Two merges may yield one token; it has the id of the first.
+    TokenizerError where a special token is a learned one too."""
     vocabulary = {character: byte for byte, character in enumerate(character_of_byte)}
     for left, right in merges:
         vocabulary.setdefault(left + right, len(vocabulary))
+    if problems := list(learned_token_problems(special_tokens, vocabulary, character_of_byte)):
+        raise TokenizerError("\n".join(problems))
     cut = {"type": "Split", "pattern": {"Regex": PATTERNS[pattern]}, "behavior": "Isolated", "invert": False}
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     written = {
@@ -66,45 +69,37 @@ def tokenizer_json(merges: Sequence[tuple[str, str]], pattern: str, special_toke
     return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
 
 
-def tokenizer_config_json(special_tokens: Sequence[str]) -> str:
-    """The text of `tokenizer_config.json`, from which `transformers` learns the end-of-text token.
-
-    A document begins and ends with `<|endoftext|>`, so that token is both bos and eos, as in GPT-2."""
-    written = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": END_OF_TEXT,
-        "eos_token": END_OF_TEXT,
-        "additional_special_tokens": [token for token in special_tokens if token != END_OF_TEXT],
-        "add_prefix_space": False,
-        "clean_up_tokenization_spaces": False,
-    }
-    return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
-
-
 def token_bytes(path_or_json: str | Path) -> list[bytes]:
     """The raw bytes of every id of a byte-level BPE, in id order; b"" for a special token, which stands for no text.
 
     Takes the path of a `tokenizer.json` or its text. These, not `decode()`, give the bytes behind a token: one that
-    ends inside a character decodes to U+FFFD. Raises TokenizerError where the file is no byte-level BPE.
+    ends inside a character decodes to U+FFFD. Raises TokenizerError where the file is no byte-level BPE, or where ids and
+    contents of its added tokens disagree with its vocabulary.
     """
-    read = _read(path_or_json)
+    read = read_bpe(path_or_json)
     try:
-        special = {token["id"]: token["content"] for token in read.get("added_tokens", [])}
-        ids: dict[int, str] = {**{number: token for token, number in read["model"]["vocab"].items()}, **special}
+        added = {token["id"]: token for token in read.get("added_tokens", [])}
+        contents = {number: str(token["content"]) for number, token in added.items()}
+        ids: dict[int, str] = {**{number: token for token, number in read["model"]["vocab"].items()}, **contents}
         gaps = sorted(ids) != list(range(len(ids)))
+        problems = list(added_token_problems(list(added.values()), read["model"]["vocab"], character_of_byte))
     except (KeyError, TypeError, AttributeError) as error:
         raise TokenizerError(f"this tokenizer.json has no vocabulary that can be read ({error!r}); copy it again, or train "
                              "one") from None
     if gaps:
         raise TokenizerError("the ids of this tokenizer have gaps; it was damaged or made by something else")
+    if problems:
+        raise TokenizerError("\n".join(f"this tokenizer.json disagrees with itself: {problem}" for problem in problems))
     try:
-        return [b"" if number in special else bytes(_byte_of_character[c] for c in ids[number])
+        return [bytes(_byte_of_character[c] for c in ids[number]) if number not in added else
+                b"" if added[number].get("special", True) else ids[number].encode()
                 for number in range(len(ids))]
     except KeyError as error:
         raise TokenizerError(f"a token contains the character {error}: this is not a byte-level BPE") from None
 
 
-def _read(path_or_json: str | Path) -> dict[str, Any]:
+def read_bpe(path_or_json: str | Path) -> dict[str, Any]:
+    """A `tokenizer.json`, by its path or its text, as what it holds. TokenizerError where it is none of a BPE."""
     given = str(path_or_json)
     try:
         read = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text("utf-8"))
@@ -117,3 +112,13 @@ def _read(path_or_json: str | Path) -> dict[str, Any]:
     if not isinstance(model, dict) or model.get("type") != "BPE":
         raise TokenizerError("this tokenizer.json has no BPE; train one (`textmill tokenizer`, `textmill train-tokenizer`)")
     return read
+
+
+def pattern_name(tokenizer_json: str) -> str | None:
+    """llama.cpp's name of the pattern by which this tokenizer cuts text; None where it has none."""
+    cut = read_bpe(tokenizer_json).get("pre_tokenizer") or {}
+    steps = cut.get("pretokenizers", [cut])
+    expressions = [step["pattern"].get("Regex") for step in steps if step.get("type") == "Split"]
+    if not expressions and [step.get("type") for step in steps] == ["ByteLevel"] and steps[0].get("use_regex", True):
+        return "gpt-2"
+    return next((name for name, pattern in PATTERNS.items() if expressions == [pattern]), None)

@@ -3,7 +3,7 @@
 Every text is encoded as ordinary bytes: where a document says `<|endoftext|>` the ids spell those 13 characters, and no
 special id ever comes out of text. That is a switch of the loaded object (`encode_special_tokens`), which
 `tokenizer.json` cannot store: whoever loads the file with `tokenizers` or `transformers` directly has to set it
-(`transformers`: `split_special_tokens=True`).
+(`transformers`: `split_special_tokens=True`; docs/tokenizer.md).
 
 Two libraries encode. `gigatoken`, where it is installed and gives the ids of Hugging Face's `tokenizers` on a test text
 with this very tokenizer (it knows the common patterns only), is some fifty times as fast and linear in every text. Else
@@ -27,7 +27,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from textmill.tokenizer.bpe import END_OF_TEXT, LARGEST_UINT16_VOCABULARY, TokenizerError, character_of_byte, token_bytes
+from textmill.tokenizer.bpe import (
+    END_OF_TEXT,
+    LARGEST_UINT16_VOCABULARY,
+    TokenizerError,
+    character_of_byte,
+    pattern_name,
+    token_bytes,
+)
 from textmill.tokenizer.patterns import PATTERNS, cut
 from textmill.tokenizer.trial import TRIAL_TEXTS
 
@@ -54,7 +61,7 @@ class Encoder:
     """A loaded tokenizer.
 
     `dtype` is that of its ids, uint16 up to 65,536 of them, else uint32; `end_of_text` is the id that separates documents;
-    `sha256` that of its file; `library` the one that encodes."""
+    `special` the id of every special token; `sha256` that of its file; `library` the one that encodes."""
 
     def __init__(self, tokenizer_json: str, fast: bool = True):
         """From the text of a `tokenizer.json`; TokenizerError where it is not a byte-level BPE with an end of text.
@@ -67,9 +74,11 @@ class Encoder:
         if end is None:
             raise TokenizerError(f"this tokenizer has no {END_OF_TEXT}; add it to special_tokens and train again")
         self.end_of_text: int = end
+        self.special: dict[str, int] = {token.content: number for number, token in
+                                        self._tokenizer.get_added_tokens_decoder().items() if token.special}
         self.vocab_size = len(self.bytes)
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= LARGEST_UINT16_VOCABULARY else np.uint32)
-        self._pattern = _pattern_of(tokenizer_json)
+        self._pattern = pattern_name(tokenizer_json)
         self._fast = _gigatoken(tokenizer_json) if fast else None
         if self._fast is not None and not self._agree():
             self._fast = None
@@ -136,25 +145,18 @@ class Encoder:
         return b"".join([self.bytes[one] for one in ids])
 
 
-def _pattern_of(tokenizer_json: str) -> str | None:
-    """The name of its pattern, where it is one of ours."""
-    cutter = json.loads(tokenizer_json).get("pre_tokenizer") or {}
-    steps = cutter.get("pretokenizers", [cutter])
-    regex = next((step["pattern"].get("Regex") for step in steps if step.get("type") == "Split"), None)
-    if regex is None and [step.get("type") for step in steps] == ["ByteLevel"]:
-        return "gpt-2"
-    return next((name for name, pattern in PATTERNS.items() if pattern == regex), None)
-
-
 def _gigatoken(tokenizer_json: str) -> Any:
     """The tokenizer in gigatoken; None where that is not installed or cannot read it."""
     try:
         from gigatoken import Tokenizer as Gigatoken
     except ImportError:
         return None
-    # It finds special tokens in ordinary text, and has no switch for that: so it is given none.
-    plain = json.loads(tokenizer_json) | {"added_tokens": []}
-    if _pattern_of(tokenizer_json) == "gpt-2":      # known to it in one spelling only
+    # It finds special tokens in ordinary text, and has no switch for that: so it is given none. Others must be found.
+    plain = json.loads(tokenizer_json)
+    if not all(token.get("special", True) for token in plain.get("added_tokens", [])):
+        return None
+    plain["added_tokens"] = []
+    if pattern_name(tokenizer_json) == "gpt-2":      # known to it in one spelling only
         plain["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     try:
         return Gigatoken.from_json(json.dumps(plain))

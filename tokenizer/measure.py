@@ -138,12 +138,11 @@ def vocabulary(encoder: Encoder, counts: npt.NDArray[np.int64]) -> dict[str, Any
     fragments = [id for id in np.flatnonzero(learned).tolist() if not _is_text(encoder.bytes[id])]
     repeated = [id for id in np.flatnonzero(learned).tolist() if len(texts[id]) > 3 and len(set(texts[id])) == 1]
     return {
-        "tokens": encoder.vocab_size, "special": int((~ordinary).sum()), "never": int(never.sum()), "hardly": int(seldom.sum()),
-        "hardly_is": hardly,
-        "never_examples": [texts[id] for id in np.flatnonzero(never)[-LONGEST:].tolist()],
-        "longest": [{"text": texts[id], "count": int(counts[id])} for id in longest],
         "tokens": encoder.vocab_size, "special": int((~ordinary).sum()), "never": int(never.sum()),
-        "hardly": int(seldom.sum()),
+        "hardly": int(seldom.sum()), "hardly_is": hardly,
+        "never_examples": [texts[id] for id in np.flatnonzero(never)[-LONGEST:].tolist()],
+        "longest": [{"text": texts[id], "count": int(counts[id])} for id in longest], "fragments": len(fragments),
+        "repeated": [texts[id] for id in sorted(repeated, key=lambda id: -len(texts[id]))[:LONGEST]],
         "begin_with_space": sum(texts[id].startswith(" ") for id in np.flatnonzero(learned).tolist()),
         "digits": sum(texts[id].strip().isdecimal() for id in np.flatnonzero(learned).tolist())}
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from textmill.tokenizer.bpe import END_OF_TEXT
 from textmill.tokenizer.patterns import PATTERNS
+from textmill.tokenizer.special import SPECIAL_TOKENS, special_token_problems
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TokenizerSettings:
     """Bytes, merges and special tokens together."""
     pattern: str = "qwen2"
     """Where a text is cut before merging: a name that llama.cpp knows."""
-    special_tokens: list[str] = field(default_factory=lambda: [END_OF_TEXT])
+    special_tokens: list[str] = field(default_factory=lambda: list(SPECIAL_TOKENS))
     """Ids after the merges, in this order."""
     max_pretoken_bytes: int = 256
     """Of what lies between two cuts, in training only: longer ones are counted in pieces of this size."""
@@ -72,12 +72,7 @@ class TokenizerSettings:
             yield f"vocab_size is {self.vocab_size}; give less than {1 << 24}"
         if self.pattern not in PATTERNS:
             yield f"pattern is {self.pattern!r}; llama.cpp knows {', '.join(PATTERNS)}"
-        if END_OF_TEXT not in self.special_tokens:
-            yield f"special_tokens lacks {END_OF_TEXT}, which begins and ends every document; add it"
-        if len(set(self.special_tokens)) < len(self.special_tokens):
-            yield "special_tokens names a token twice"
-        if any(len(token) < 2 for token in self.special_tokens):
-            yield "special_tokens has a token of fewer than two characters; ordinary text would be full of it"
+        yield from special_token_problems(self.special_tokens)
         if not 16 <= self.max_pretoken_bytes <= 4096:
             yield f"max_pretoken_bytes is {self.max_pretoken_bytes}; give 16 to 4096"
         if self.sample_bytes < 1:

@@ -34,7 +34,7 @@ def train_files(files: Sequence[Path], folder: Path, training: TokenizerSettings
     first = pa.array(next((batch for batch in _sample(files, column, share) if batch), []), pa.string())
     if not len(first):
         raise TokenizerError("--sample-bytes is so small that it takes no text; raise it")
-    write_tokenizer(folder, text, training)
+    write_tokenizer(folder, text)
     measured = compression(first, ["und"] * len(first), encoder.encode(first)).to_pylist()[0]
     return (f"{folder / 'tokenizer.json'}: {encoder.vocab_size:,} tokens from {found * share / 1e6:,.1f} of "
             f"{found / 1e6:,.1f} MB of text; {measured['bytes_per_token']:.2f} bytes per token on its first texts")

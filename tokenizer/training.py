@@ -4,7 +4,6 @@ Texts are counted (`pretokens`), counts are learned from (`merging`). Memory is 
 Which texts are counted, where there are more than `sample_bytes`, is decided by `chosen`, never by their order.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from textmill.tokenizer.balance import read_parallel, search_parity, stated_weights
-from textmill.tokenizer.bpe import TokenizerError, character_of_byte, tokenizer_config_json, tokenizer_json
+from textmill.tokenizer.bpe import TokenizerError, character_of_byte, tokenizer_json
+from textmill.tokenizer.files import described, write_files
 from textmill.tokenizer.merging import learn_merges
 from textmill.tokenizer.pretokens import Weights, count_pretokens, frequent, weighted
 from textmill.tokenizer.scripts import script_bytes
@@ -40,14 +40,15 @@ class Trained:
     """Plain values: what it learned from, and what balancing languages did."""
 
 
-def train(texts: Iterable[list[str]], training: TokenizerSettings) -> str:
-    """The text of `tokenizer.json`, trained on batches of texts, whatever their languages.
+def train(texts: Iterable[str] | Iterable[list[str]], training: TokenizerSettings) -> str:
+    """The text of `tokenizer.json`, trained on texts or batches of them, whatever their languages.
 
     Raises TokenizerError where the settings cannot be, and where the texts hold too little for `vocab_size`.
     """
     if problems := list(training.problems()):
         raise TokenizerError("\n".join(problems))
-    batches = ((pa.array(batch, pa.string()), pa.nulls(len(batch), pa.string())) for batch in texts)
+    lists = ([each] if isinstance(each, str) else each for each in texts)
+    batches = ((pa.array(batch, pa.string()), pa.nulls(len(batch), pa.string())) for batch in lists)
     return train_from_counts(count_pretokens(batches, training.pattern, training.max_pretoken_bytes), training)
 
 
@@ -89,13 +90,8 @@ def train_from_counts(counts: pa.Table, training: TokenizerSettings, weights: We
     return tokenizer_json(pairs, training.pattern, training.special_tokens)
 
 
-def write_tokenizer(folder: Path, text: str, training: TokenizerSettings) -> None:
-    """Write `tokenizer.json` (`text`, from `train`) and `tokenizer_config.json` into `folder`, each atomically.
+def write_tokenizer(folder: Path, text: str) -> None:
+    """Write `tokenizer.json` (`text`, from `train`) and the files that describe it into `folder`, each atomically.
 
-    `tokenizer.json` comes last, so its presence means both are complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in (("tokenizer_config.json", tokenizer_config_json(training.special_tokens)),
-                          ("tokenizer.json", text)):
-        unfinished = folder / f".{name}.{os.getpid()}"
-        unfinished.write_text(content, "utf-8", newline="\n")
-        unfinished.replace(folder / name)
+    `tokenizer.json` comes last, so its presence means all are complete."""
+    write_files(folder, described(text))

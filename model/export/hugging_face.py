@@ -16,7 +16,7 @@ import torch
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.tokenizer import document_ids, open_tokenizer
-from textmill.model.export.tokenizer import write_tokenizer
+from textmill.model.export.tokenizer import chat_template_of, write_tokenizer
 from textmill.model.training.checkpoint import latest, load_model, save_tensors
 
 TEXT = "The river – naïve 水 🦊, 1234\n\n\t<|endoftext|> goes on."      # what tokenizers read differently
@@ -31,14 +31,12 @@ def export(run: str | Path, to: str | Path) -> str:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ModelError(f"{to} is there already and not empty; name another folder with --to")
     model = load_model(checkpoint, torch.device("cpu")).eval()
-    tokenizer = open_tokenizer(Path(run), model.vocab_size)
+    tokenizer, template = open_tokenizer(Path(run), model.vocab_size), chat_template_of(Path(run))
     target.mkdir(parents=True, exist_ok=True)
     save_tensors(target / "model.safetensors", model.published(), {"format": "pt"})
+    (target / "config.json").write_text(json.dumps(model.config, indent=1, sort_keys=True) + "\n", "utf-8")
     end = model.end_of_text
-    for name, value in (("config.json", model.config), ("generation_config.json", {
-            "bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "do_sample": True})):
-        (target / name).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
-    write_tokenizer(tokenizer, end, model.context_length, target)
+    write_tokenizer(tokenizer, end, model.context_length, target, template)
     if find_spec("transformers") is None:
         return f"export: {target} written as {model.config['architectures'][0]}; not checked, transformers is not installed"
     difference = check(target, model, lambda text: document_ids(tokenizer, text, end))
@@ -49,8 +47,8 @@ def export(run: str | Path, to: str | Path) -> str:
 def check(folder: Path, model: Decoder, read: Callable[[str], list[int]] | None = None) -> float:
     """The largest difference between the model's logits and those of the folder opened by transformers.
 
-    Compared for random ids, so that all weights take part, and for TEXT, as the folder's tokenizer reads it by default and
-    as `read` does: ModelError where these differ, or the logits do by more than TOLERANCE.
+    Compared for random ids, so that all weights take part, and for TEXT, as the folder's tokenizer reads it (by default,
+    where it has no chat template) and as `read` does: ModelError where these differ, or the logits do by more than TOLERANCE.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -64,7 +62,9 @@ def check(folder: Path, model: Decoder, read: Callable[[str], list[int]] | None 
         raise ModelError(f"{folder} does not hold what transformers expects: {', '.join(map(str, wrong))}")
     inputs = [torch.randint(model.vocab_size, (1, min(64, model.context_length)), generator=torch.Generator().manual_seed(0))]
     if read is not None:
-        ids, expected = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)(TEXT)["input_ids"], read(TEXT)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        switch = {"split_special_tokens": True} if tokenizer.chat_template else {}      # see export/tokenizer.py
+        ids, expected = tokenizer(TEXT, **switch)["input_ids"], read(TEXT)
         if ids != expected:
             raise ModelError(f"{folder}: its tokenizer reads {TEXT!r} as {ids}, training as {expected}")
         inputs.append(torch.tensor([ids[:model.context_length]]))

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from textmill.base.blocks_format import TOKENIZER_FILES
+from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
@@ -125,7 +125,7 @@ def remove_run(run: Path) -> None:
         remove(path)
     for path in run.glob(".draft-*"):
         shutil.rmtree(path)
-    for name in (LOG, FINISHED, *TOKENIZER_FILES):
+    for name in (LOG, FINISHED, *TOKENIZER_FILES, *CHAT_FILES):
         (run / name).unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from textmill.base.blocks_format import MANIFEST, SPLITS, TOKENIZER_FILES
+from textmill.base.blocks_format import CHAT_FILES, MANIFEST, SPLITS, TOKENIZER_FILES
 from textmill.base.sealed import canonical, seal, unseal
 from textmill.model.training.checkpoint_files import SUMS, checkpoints, damage, sha256_of
 
@@ -40,7 +40,8 @@ def finished_line(home: Path, blocks: Path, section: Mapping[str, Any]) -> str |
 
 def _made_from(blocks: Path, section: Mapping[str, Any]) -> str | None:
     """The hash of version, settings, manifests of blocks and tokenizer; None where a file is not there."""
-    names = [*(f"{split}/{MANIFEST}" for split in SPLITS), *TOKENIZER_FILES]
+    names = [*(f"{split}/{MANIFEST}" for split in SPLITS), *TOKENIZER_FILES,
+             *(name for name in CHAT_FILES if (blocks / name).is_file())]
     try:
         files = [sha256_of(blocks / name) for name in names]
     except OSError:

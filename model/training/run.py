@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from textmill.base.blocks_format import TOKENIZER_FILES
+from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import decoder_of
@@ -88,7 +88,7 @@ class Run:
         if self.checkpoint is not None:
             resume(self.checkpoint, model, optimizers)
         self.home.mkdir(parents=True, exist_ok=True)
-        for name in TOKENIZER_FILES:
+        for name in (*TOKENIZER_FILES, *CHAT_FILES):
             if (tokenizer / name).is_file():
                 shutil.copyfile(tokenizer / name, self.home / name)
         with Log(self.home / LOG, self.state.step) as log:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS, TOKENIZER_FILES
+from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
@@ -28,7 +28,7 @@ from textmill.pipelines.pack.fill import blocks_schema, fill
 from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
 from textmill.pipelines.pack.mixture import COLUMNS, Mixture
 from textmill.pipelines.pack.settings import PackSettings
-from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_file, tokenizer_json
+from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_files, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
@@ -127,8 +127,7 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
         """A manifest for each folder of blocks, in training order, and the tokenizer: a copied folder is enough to train."""
         tokenizer = self.settings(context.config).tokenizer
-        files = {name: tokenizer_file(context.data, tokenizer, name) for name in TOKENIZER_FILES}
-        return files | split_manifests(receipts)
+        return tokenizer_files(context.data, tokenizer) | split_manifests(receipts)
 
     def summary(self, counts: Counts) -> str:
         train, validation = (counts[split] for split in SPLITS)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.base.blocks_format import TOKENIZER_FILES
+from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, add_counts
@@ -19,6 +19,7 @@ from textmill.pipelines.contract.task import Task
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY, TokenizerError
+from textmill.tokenizer.chat import check_configuration
 from textmill.tokenizer.encoder import Encoder, compression
 
 
@@ -41,10 +42,12 @@ class Tokenize(Stage[str, Encoder, None]):
         return {"tokenizer.json": hashlib.sha256(file.encode()).hexdigest()}
 
     def prepare(self, context: RunContext) -> None:
-        """Refuses a tokenizer that cannot encode before any worker does."""
+        """Refuses a tokenizer that cannot encode, or whose chat template breaks, before any worker does."""
         name = self.settings(context.config)
         try:
             Encoder(tokenizer_json(context.data, name))
+            files = tokenizer_files(context.data, name)
+            check_configuration(files[TOKENIZER_FILES[1]], files.get(CHAT_FILES[0]))
         except TokenizerError as error:
             raise StageError(f"tokenizers/{name}: {' '.join(str(error).split())}") from None
 
@@ -99,6 +102,13 @@ def tokenizer_json(data: Folder, name: str) -> str:
         raise StageError(f"there is no {config} in {folder.uri}; copy the one that belongs to it there, or write one with "
                          '{"tokenizer_class": "PreTrainedTokenizerFast"}')
     return text
+
+
+def tokenizer_files(data: Folder, name: str) -> dict[str, bytes]:
+    """The files of a tokenizer that go with it: `tokenizer.json` and those of the others that it has. StageError if damaged."""
+    required, *more = (*TOKENIZER_FILES, *CHAT_FILES)
+    there = [file for file in more if (data / f"tokenizers/{name}").exists(file)]
+    return {file: tokenizer_file(data, name, file) for file in (required, *there)}
 
 
 def tokenizer_file(data: Folder, name: str, file: str) -> bytes:

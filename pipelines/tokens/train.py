@@ -23,7 +23,7 @@ from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.count import COUNT
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.bpe import tokenizer_config_json
+from textmill.tokenizer.files import described
 from textmill.tokenizer.pretokens import merged
 from textmill.tokenizer.settings import TokenizerSettings
 from textmill.tokenizer.training import train_balanced
@@ -86,9 +86,9 @@ class TrainTokenizer(Stage[TokenizerSettings, None, tuple[Part, ...]]):
         trained = train_balanced(pieces, sizes, settings)
         sources = {name: of["bytes"] for name, of in counted["source"].items()}
         record = trained.record | {"texts": counted["kept"], "source": sources}
-        output.write_file("tokenizer_config.json", tokenizer_config_json(settings.special_tokens).encode())
         output.write_file(TRAINING_FILE, (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
-        output.write_file("tokenizer.json", trained.json.encode())
+        for name, content in described(trained.json).items():
+            output.write_file(name, content)
         return {name: counted[name] for name in ("read", "kept", "bytes", "rejected")} | {"tokens": settings.vocab_size}
 
     def summary(self, counts: Counts) -> str:

@@ -135,4 +135,4 @@ def test_a_lower_bound_on_words(answers):
 def test_domains_share_the_tokens(answers):
     rows = answers["domains"]
     assert len(rows) == 10 and rows == sorted(rows, key=lambda row: -row[2])
-    assert rows[0][0].endswith(".example") and 0.9 < sum(row[3] for row in rows) <= 1
+    assert rows[0][0].endswith(".example") and 0.9 < sum(row[3] for row in rows) <= 1 + len(rows) * 0.0005      # each rounded

@@ -64,6 +64,23 @@ def write_mixture(folder: Path, train: list[list[Block]], validation: list[list[
     return folder
 
 
+def name_tokenizer(folder: Path) -> None:
+    """Say in the blocks of `folder` that the tokenizer.json beside them is theirs."""
+    digest = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    for split in ("train", "validation"):
+        manifest = json.loads((folder / split / "_manifest.json").read_text())
+        for part in manifest["parts"]:
+            path = folder / split / part["path"]
+            with pa.ipc.open_stream(path.read_bytes()) as stream:      # not mapped: it is written anew
+                table = stream.read_all()
+            schema = table.schema.with_metadata({**table.schema.metadata, b"tokenizer_sha256": digest.encode()})
+            with pa.ipc.new_stream(str(path), schema) as writer:
+                for batch in table.to_batches():
+                    writer.write_batch(batch)
+            part["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        (folder / split / "_manifest.json").write_text(json.dumps(manifest))
+
+
 def small_mixture(folder: Path, blocks: int = 24, length: int = LENGTH) -> Path:
     """Two entries that are easy to learn: counting up in letters, and counting down."""
     draw = random.Random(5)

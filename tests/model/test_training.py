@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,10 +19,10 @@ from tokenizers import Tokenizer
 
 from tests.command_line import refused
 from tests.model.test_architecture import small_model
-from tests.model.test_blocks import LENGTH, LETTER_A, small_mixture, write_tokenizer
+from tests.model.test_blocks import LENGTH, LETTER_A, name_tokenizer, small_mixture, write_tokenizer
 from tests.paths import ROOT
 from textmill import load_tokenizer
-from textmill.base.blocks_format import NO_TARGET
+from textmill.base.blocks_format import CHAT_FILES, NO_TARGET
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.architecture.attention import by_document
@@ -37,6 +38,12 @@ from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import Size, bits_per_byte, token_bytes
+from textmill.tokenizer.chat import render
+from textmill.tokenizer.encoder import Encoder
+from textmill.tokenizer.special import SPECIAL_TOKENS
+from textmill.tokenizer.training import TokenizerSettings
+from textmill.tokenizer.training import train as train_bpe
+from textmill.tokenizer.training import write_tokenizer as write_bpe
 
 pytestmark = pytest.mark.slow
 
@@ -269,7 +276,7 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     kinds = {"qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel", "gpt2-sinusoidal": "GPT2LMHeadModel"}
     assert f"opens as {kinds[architecture]}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
     assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
-        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        "config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", local_files_only=True).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf", local_files_only=True)
     start = [299, *tokenizer("ABC", add_special_tokens=False)["input_ids"]]
@@ -290,6 +297,33 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
         torch.testing.assert_close(theirs.float()(**tokenizer(text, return_tensors="pt")).logits, ours, atol=1e-4, rtol=1e-4)
     with pytest.raises(ModelError, match="is there already and not empty"):
         export(tmp_path / "run", tmp_path / "hf")
+
+
+def test_a_chat_template_goes_from_the_blocks_to_the_export(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    words = [f"the {noun} runs through a green valley é" for noun in ("river", "road", "train", "hare", "mountain")] * 9
+    text = train_bpe(words, TokenizerSettings(vocab_size=300, special_tokens=[*SPECIAL_TOKENS[1:], SPECIAL_TOKENS[0]]))
+    blocks = small_mixture(tmp_path / "blocks")
+    write_bpe(blocks, text)
+    name_tokenizer(blocks)
+    pretrain(blocks, tmp_path / "run", replace(SETTINGS, steps=1), CPU)
+    for name in CHAT_FILES:
+        assert (tmp_path / "run" / name).read_bytes() == (blocks / name).read_bytes()
+    assert "its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf", local_files_only=True)
+    messages = [{"role": "user", "content": "the river"}, {"role": "assistant", "content": "é"}]
+    given = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
+    ids, mask = render(messages, Encoder(text))
+    assert (given["input_ids"], given["assistant_masks"]) == (ids.tolist(), mask.tolist()) and ids[0] == 299
+    assert tokenizer("the <|end|>", split_special_tokens=True)["input_ids"] == [299, *Encoder(text).encode(pa.array(["the <|end|>"]))[0].as_py()]
+    generation = transformers.GenerationConfig.from_pretrained(tmp_path / "hf")
+    end, pad = (Encoder(text).special[token] for token in ("<|end|>", "<|pad|>"))
+    assert (generation.eos_token_id, generation.pad_token_id, tokenizer.pad_token_id) == ([end, 299], pad, pad)
+    (tmp_path / "run/chat_template.jinja").write_text("{% if %}")
+    with pytest.raises(ModelError, match=r"run: the chat template in chat_template.jinja does not compile \(.*\); copy it again"):
+        export(tmp_path / "run", tmp_path / "other")
+    pretrain(blocks, tmp_path / "run", replace(SETTINGS, steps=1, seed=2), CPU, replace_run=True)
+    assert (tmp_path / "run/chat_template.jinja").read_bytes() == (blocks / "chat_template.jinja").read_bytes()
 
 
 def test_the_command_line_gives_sentences(trained, tmp_path, capsys):

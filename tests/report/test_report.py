@@ -487,4 +487,4 @@ def test_errors_of_the_command_are_one_sentence_and_exit_1(tmp_path):
 
 def test_the_template_leaves_no_name_undefined():
     with pytest.raises(Exception, match="undefined"):
-        render({})
+        render("page.html", {})

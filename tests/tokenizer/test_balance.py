@@ -118,7 +118,7 @@ def test_parity_ends_when_it_is_reached_and_leaves_small_languages_out():
     (alone,) = search_parity(lambda weights: train_from_counts(table, settings, weights), sizes, parallel,
                              Balance(premium=50, parity="x", above=0.3))
     assert alone.tokens.keys() == {"en", "hi"} - ({"hi"} if sizes["hi"] < 0.3 * sum(sizes.values()) else set())
-    with pytest.raises(TokenizerError, match="name another language as balance.reference"):
+    with pytest.raises(TokenizerError, match=r"name another language as balance\.reference"):
         next(search_parity(lambda weights: "", sizes, parallel, Balance(reference="fr", parity="x")))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -29,7 +30,7 @@ def texts_of(seed: int, number: int = 300) -> list[str]:
 
 def naive(text: str, tokenizer: dict) -> list[int]:
     """Byte-pair encoding by the letter: the earliest merge first, from the left, in every pre-token by itself."""
-    pattern, byte_level = tokenizer["pre_tokenizer"]["pretokenizers"]
+    pattern, _ = tokenizer["pre_tokenizer"]["pretokenizers"]
     cutter = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern["pattern"]["Regex"]), "isolated"),
                                       pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     ranks = {tuple(merge): rank for rank, merge in enumerate(tokenizer["model"]["merges"])}
@@ -37,7 +38,7 @@ def naive(text: str, tokenizer: dict) -> list[int]:
     for pretoken, _ in cutter.pre_tokenize_str(text):
         symbols = list(pretoken)
         while True:
-            pairs = {pair: ranks[pair] for pair in zip(symbols, symbols[1:], strict=False) if pair in ranks}
+            pairs = {pair: ranks[pair] for pair in pairwise(symbols) if pair in ranks}
             if not pairs:
                 break
             pair = min(pairs, key=lambda one: pairs[one])

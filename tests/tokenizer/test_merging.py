@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,7 @@ def naive(counts: dict[bytes, int], tokens: int, least: int = 2) -> list[tuple[i
     while len(spellings) < 256 + tokens:
         pairs: Counter[tuple[int, int]] = Counter()
         for symbols, count in words:
-            for pair in zip(symbols, symbols[1:], strict=False):
+            for pair in pairwise(symbols):
                 pairs[pair] += count
         again = [pair for pair in merges if pairs[pair]]            # in the order learned
         if again:

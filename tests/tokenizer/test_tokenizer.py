@@ -52,7 +52,7 @@ def test_any_text_comes_back_byte_for_byte_and_never_has_a_special_id(text):
 
 def test_special_token_text_in_a_document_is_ordinary_bytes(tmp_path):
     text = f"before{END_OF_TEXT}<|user|>after"
-    write_tokenizer(tmp_path, TRAINED, TRAINING)
+    write_tokenizer(tmp_path, TRAINED)
     loaded = Encoder.load(tmp_path)
     assert loaded.decode(ids(text, loaded)) == text.encode() and max(ids(text, loaded)) < 318
     plain = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
@@ -68,27 +68,60 @@ def test_the_same_file_whatever_the_order_of_texts_and_batches():
 
 
 def test_training_cuts_what_has_no_cut_and_says_when_there_is_too_little_text():
-    capped = train([["ab" * 50_000]], TokenizerSettings(vocab_size=262, max_pretoken_bytes=32))
+    capped = train([["ab" * 50_000]], TokenizerSettings(vocab_size=262, special_tokens=[END_OF_TEXT], max_pretoken_bytes=32))
     assert token_bytes(capped)[256:261] == [b"ab" * 2**n for n in range(5)]
     with pytest.raises(TokenizerError, match=r"give only 262 tokens \(5 merges\), vocab_size asks for 400; lower vocab_size to 262"):
-        train([["ab" * 50_000]], TokenizerSettings(vocab_size=400, max_pretoken_bytes=32))
+        train([["ab" * 50_000]], TokenizerSettings(vocab_size=400, special_tokens=[END_OF_TEXT], max_pretoken_bytes=32))
 
 
 @pytest.mark.parametrize(("values", "problem"), [
-    ({"vocab_size": 256}, "already need 257"), ({"pattern": "mine"}, "llama.cpp knows gpt-2, llama-bpe, qwen2, gpt-4o"),
+    ({"vocab_size": 256}, "already need 281"), ({"pattern": "mine"}, "llama.cpp knows gpt-2, llama-bpe, qwen2, gpt-4o"),
     ({"special_tokens": ["<|a|>"]}, "lacks <|endoftext|>"), ({"special_tokens": [END_OF_TEXT] * 2}, "a token twice"),
     ({"max_pretoken_bytes": 8}, "give 16 to 4096"), ({"sample_bytes": 0}, "give at least 1"),
-    ({"special_tokens": [END_OF_TEXT, "a"]}, "fewer than two characters")])
+    ({"special_tokens": [END_OF_TEXT, "a"]}, "fewer than two characters"),
+    ({"special_tokens": [END_OF_TEXT, " \n"]}, "' \\\\n', which is white space"),
+    ({"special_tokens": [END_OF_TEXT, "<\u200b|x|>"]}, r"with U\+200B, by which spelled tokens are told"),
+    ({"special_tokens": [END_OF_TEXT, "||x||"]}, "has '||x||', which overlaps with itself"),
+    ({"special_tokens": [END_OF_TEXT, "DAB", "BAD"]}, "has 'DAB', which overlaps with 'BAD'"),
+    ({"special_tokens": [END_OF_TEXT, "<<|endoftext|>>"]}, "overlaps with '<|endoftext|>'; write special tokens as <|name|>")])
 def test_settings_that_cannot_be(values, problem):
     with pytest.raises(TokenizerError, match=problem.replace("|", r"\|")):
         train([TEXTS], TokenizerSettings(**values))
 
 
+def test_a_special_token_that_text_spells_as_a_learned_one_is_refused():
+    texts = ["PAD PAD the PAD " * 9, "Müller " * 9]
+    for token in ("PAD", "Müller"):
+        with pytest.raises(TokenizerError, match=f"the special token '{token}' is also a token learned from the text"):
+            train(texts, TokenizerSettings(vocab_size=271, special_tokens=[END_OF_TEXT, token]))
+    train(texts, TokenizerSettings(vocab_size=271, special_tokens=[END_OF_TEXT, "PADDING"]))
+
+
+@pytest.mark.parametrize(("added", "problem"), [
+    ({"id": 65}, "'<|user|>' has the id 65 of the ordinary token 'A'; give it an id of its own"),
+    ({"content": "the"}, r"'the' has the id 319 and is an ordinary token of id \d+ too"),
+    ({"content": "  "}, r"'  ' has the id 319 and is an ordinary token of id \d+ too")])
+def test_an_added_token_that_disagrees_with_the_vocabulary_is_refused(added, problem):
+    read = json.loads(train(["the  mill  the  "] * 9, TokenizerSettings(vocab_size=264, special_tokens=[END_OF_TEXT, "<|user|>"])))
+    read["added_tokens"][1].update(added)
+    with pytest.raises(TokenizerError, match="disagrees with itself: the added token " + problem.replace("|", r"\|").replace("319", "263")):
+        Encoder(json.dumps(read))
+
+
+def test_an_added_token_that_is_not_special_is_text():
+    read = json.loads(TRAINED)
+    read["added_tokens"][1].update(content="naïve mill", special=False)
+    encoder = Encoder(json.dumps(read))
+    assert encoder.special == {END_OF_TEXT: 318} and 319 in ids("a naïve mill", encoder)
+    assert encoder.decode(ids("a naïve mill", encoder)) == "a naïve mill".encode()
+
+
 def test_transformers_loads_the_folder_unchanged(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     transformers = pytest.importorskip("transformers")
-    write_tokenizer(tmp_path, TRAINED, TRAINING)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+    write_tokenizer(tmp_path, TRAINED)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
     for cls in (transformers.AutoTokenizer, transformers.PreTrainedTokenizerFast):
         loaded = cls.from_pretrained(str(tmp_path))
         assert (loaded.eos_token_id, loaded.bos_token_id, len(loaded)) == (318, 318, 320)

@@ -1,9 +1,10 @@
 """The published format of packed blocks: what `pack` writes and `model` reads.
 
-A folder `blocks/<mixture>/` holds a folder for each of SPLITS, and TOKENIZER_FILES: a copy of it is all that training
-needs. A split is Arrow IPC streams, uncompressed so that they can be memory-mapped, and MANIFEST, a JSON object
-`{"schema": 1, "parts": [{"key", "path", "rows", "bytes", "sha256"}, …], "checksum"}` that lists the streams in training order
-and is written last: what it does not name is no part of the dataset. Its checksum (`sealed.py`) may be absent.
+A folder `blocks/<mixture>/` holds a folder for each of SPLITS, and TOKENIZER_FILES, with those of CHAT_FILES that the tokenizer
+has: a copy of it is all that training needs. A split is Arrow IPC streams, uncompressed so that they can be memory-mapped, and
+MANIFEST, a JSON object `{"schema": 1, "parts": [{"key", "path", "rows", "bytes", "sha256"}, …], "checksum"}` that lists the
+streams in training order and is written last: what it does not name is no part of the dataset. Its checksum (`sealed.py`) may
+be absent.
 
 A row is a block. Its columns:
 
@@ -22,6 +23,7 @@ MANIFEST_SCHEMA = 1     # of MANIFEST; readers refuse another
 MANIFEST = "_manifest.json"
 SPLITS = ("train", "validation")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+CHAT_FILES = ("chat_template.jinja", "special_tokens_map.json", "generation_config.json")      # a tokenizer may have none
 COLUMNS = ("tokens", "entry", "spans")
 SPAN_FIELDS = ("id", "piece", "from", "to", "start")
 

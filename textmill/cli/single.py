@@ -1,11 +1,11 @@
-"""The words that do one thing and need no data folder."""
+"""The words that do one thing, on files of one's own."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, FILE, PATH, SET, WORKERS, with_options
+from textmill.cli.options import CONFIG, DATA, FILE, PATH, SET, WORKERS, data_folder, with_options
 
 
 @click.command("dedup-only", short_help="removes the copies from files of rows")
@@ -59,19 +59,50 @@ def dedup_only(inputs: tuple[str, ...], to: str, against: tuple[str, ...], index
 @click.option("--to", type=FILE, required=True, metavar="FOLDER", help="where tokenizer.json goes")
 @click.option("--vocab-size", type=int, default=8192, show_default=True, help="tokens in all")
 @click.option("--pattern", default="qwen2", show_default=True, help="where text is cut: a name that llama.cpp knows")
-@click.option("--special", multiple=True, metavar="TOKEN", help="a special token besides <|endoftext|>; may be repeated")
+@click.option("--special", multiple=True, metavar="TOKEN", help="a special token besides <|endoftext|>, instead of "
+              "those for chat; may be repeated")
 @click.option("--text-column", default="text", show_default=True, help="of .jsonl and .parquet")
 @click.option("--sample-bytes", type=int, default=256_000_000, show_default=True, help="learn from about so much")
 @click.option("--max-pretoken-bytes", type=int, default=256, show_default=True, help="longest stretch without a cut")
 def train_tokenizer(files: tuple[Path, ...], to: Path, vocab_size: int, pattern: str, special: tuple[str, ...],
                     text_column: str, sample_bytes: int, max_pretoken_bytes: int) -> str:
     """Train a byte-level BPE from text files: .txt or .jsonl (plain, .gz, .zst) or .parquet, in any order."""
-    from textmill.tokenizer.bpe import END_OF_TEXT
     from textmill.tokenizer.settings import TokenizerSettings
+    from textmill.tokenizer.special import END_OF_TEXT, SPECIAL_TOKENS
     from textmill.tokenizer.train_files import train_files
 
-    training = TokenizerSettings(vocab_size, pattern, [END_OF_TEXT, *special], max_pretoken_bytes, sample_bytes)
+    tokens = [END_OF_TEXT, *special] if special else list(SPECIAL_TOKENS)
+    training = TokenizerSettings(vocab_size, pattern, tokens, max_pretoken_bytes, sample_bytes)
     return train_files(files, to, training, text_column)
 
 
-DEDUP_ONLY, TRAIN_TOKENIZER = dedup_only, train_tokenizer
+@click.command("tokenizer-files", short_help="a tokenizer for transformers, tiktoken, llama.cpp")
+@click.argument("tokenizer", metavar="NAME|FOLDER")
+@DATA
+@click.option("--to", type=FILE, required=True, metavar="FOLDER", help="where the files go")
+def tokenizer_files(tokenizer: str, data: str, to: Path) -> str:
+    """Write a tokenizer's files for other programs, all from its tokenizer.json.
+
+    NAME is one under DATA/tokenizers; FOLDER has a tokenizer.json. Files that it came with are copied as they are; the others
+    are written: tokenizer_config.json, chat_template.jinja, special_tokens_map.json, generation_config.json, ranks for
+    tiktoken, and the vocabulary in GGUF where the package gguf is installed."""
+    from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
+    from textmill.tokenizer.encoder import Encoder
+    from textmill.tokenizer.files import files_for_others, write_files
+
+    folder, name = Path(tokenizer), Path(tokenizer).resolve().name
+    if (folder / TOKENIZER_FILES[0]).is_file():
+        own = {file: (folder / file).read_bytes() for file in (*TOKENIZER_FILES, *CHAT_FILES) if (folder / file).is_file()}
+    else:
+        from textmill.pipelines.tokens.encode import tokenizer_files
+
+        own = tokenizer_files(data_folder(data), tokenizer)
+    text = own[TOKENIZER_FILES[0]].decode("utf-8", "replace")
+    files, encoder = files_for_others(text, name, own), Encoder(text)
+    write_files(to, files)
+    missing = "" if f"{name}.gguf" in files else "; no GGUF, as the package gguf is not installed (pip install gguf)"
+    return (f"tokenizer-files: {encoder.vocab_size:,} tokens, {len(encoder.special)} of them special, in {to}: "
+            f"{', '.join(files)}{missing}")
+
+
+DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES = dedup_only, train_tokenizer, tokenizer_files
