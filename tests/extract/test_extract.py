@@ -222,6 +222,14 @@ def test_characters():
     assert text.splitlines()[-1] == "It’s the ferryman’s café, with a NUL in it and nothing else to report today."
 
 
+def test_every_line_ends_with_lf():
+    rows = run({"mine/a.jsonl": json.dumps({"text": "one\r\ntwo\rthree\n\r\nfour"}).encode(), "mine/b.txt": b"one\r\ntwo\rthree\n",
+                "mine/c.html": html("<pre>" + "a line of code;&#13;&#10;" * 12 + "</pre>" + STORY).encode()})
+    texts = {row.file[5]: row.text for row in rows}
+    assert (texts["a"], texts["b"]) == ("one\ntwo\nthree\n\nfour", "one\ntwo\nthree\n")
+    assert "\r" not in texts["c"] and "a line of code;" in texts["c"]
+
+
 @pytest.mark.parametrize(("head", "expected"), [
     ('<meta name="date" content="2024-02-31"><meta name="pubdate" content="2023-05-06">', "2023-05-06"),
     ('<meta name="date" content="2031-01-01">', None),      # after the capture
