@@ -142,7 +142,7 @@ def kept_counts(batch: pa.RecordBatch) -> Counts:
     """The counts of documents."""
     sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
     return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
-            "charset_from": count(batch["charset_from"]), **legal_counts(batch),
+            "charset_from": count(batch["charset_from"]), "truncated": count(batch["truncated"]), **legal_counts(batch),
             **{name: pc.sum(column).as_py() for name, column in sizes.items()}}
 
 

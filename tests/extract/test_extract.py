@@ -124,6 +124,22 @@ def test_what_is_no_page_names_its_rule(record, rule, value):
     assert row.outcome == ("quarantined" if rule in ("undecodable", "truncated") else "rejected")
 
 
+@pytest.mark.parametrize(("header", "mark"), [
+    (b"WARC-Truncated: length\r\n", "length"), (b"WARC-Truncated: Disconnect\r\n", "disconnect"), (b"WARC-Truncated: 7 GB\r\n", "unspecified"),
+    (b"WARC-Segment-Number: 1\r\n", "segment"), (b"", None)])
+def test_half_a_page_is_marked_and_its_continuation_is_a_row(header, mark):
+    http = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + html().encode()
+
+    def record(kind: bytes, headers: bytes, block: bytes) -> bytes:
+        return (b"WARC/1.1\r\nWARC-Type: " + kind + b"\r\nWARC-Target-URI: http://a.example/\r\nWARC-Date: 2024-03-02T01:00:00Z\r\n"
+                + headers + b"Content-Length: %d\r\n\r\n" % len(block) + block + b"\r\n\r\n")
+
+    rest = b"WARC-Segment-Number: 2\r\nWARC-Segment-Origin-ID: <urn:uuid:1>\r\n"
+    document, after = run({"web/x.warc": record(b"response", header, http[:-250]) + record(b"continuation", rest, http[-250:])})
+    assert PARAGRAPHS[0] in document.text and document.truncated == mark
+    assert (after.rule, after.value) == ("record_type", "continuation")
+
+
 def test_limits_are_counted_and_say_their_bound():
     def refused(body: str, **limits) -> tuple:
         row = read_page(html(body), ExtractSettings(**limits))
