@@ -17,9 +17,9 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
-from textmill.pipelines.extract.files.raw import survey
+from textmill.pipelines.extract.files.raw import hidden, survey
 from textmill.pipelines.extract.files.raw_file import RawFile
-from textmill.pipelines.extract.files.remote_files import open_raw
+from textmill.pipelines.extract.files.remote_files import RAW, open_raw
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Readers
@@ -97,6 +97,10 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
                 counts = add_counts(counts, counted(batch, work.taken))
         output.notes = {"ends": [end._asdict() for end in ends], **takedown_notes(work.fingerprint, work.taken)}
         return counts
+
+    def remarks(self, context: RunContext) -> list[str]:
+        """The files under raw/ that are passed over for their names."""
+        return hidden(entry.path for entry in (context.data / RAW).entries())
 
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
         """Ranges of a file that are not contiguous: one began in the middle of a record of another."""
