@@ -23,6 +23,7 @@ from textmill.pipelines.extract.files.remote_files import RAW, open_raw
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Readers
+from textmill.pipelines.extract.quarantine import CURES, place, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split, plan_splits
@@ -115,8 +116,13 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
         if bad <= max(bound * counts["read"], min(SOME, counts["read"] / 10)):
             return None
-        return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
-                f"{context.data.uri}/documents/_rejected, or raise extract.max_quarantined")
+        rule = max(sorted(counts["quarantined"]), key=counts["quarantined"].__getitem__)
+        first = unreadable(context.data, rule)
+        where = f", the first in raw/{place(context.data, first['file'], first['offset'])}" if first else ""
+        detail = f" ({first['detail']})" if first and first["detail"] else ""
+        return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}): "
+                f"{counts['quarantined'][rule]:,} by {rule}{where}{detail}; {CURES.get(rule, 'take it out of raw/')}, or raise "
+                f"extract.max_quarantined; `textmill rejected --data {context.data.uri}` lists all")
 
 
 def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:

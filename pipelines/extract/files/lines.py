@@ -14,6 +14,7 @@ from textmill.pipelines.extract.files.deflate import GZIP, Deflate
 from textmill.pipelines.extract.files.zstd import FRAME, STEP, Frame, window_bound
 
 CHUNK = 1 << 20
+_COUNTED = 1 << 26          # bytes that are read to say which line it is
 _PADDING = re.compile(rb"\0+")
 
 
@@ -74,6 +75,21 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
         yield Line(too_large, None, "too_large")
     elif buffer and not skipping:
         yield Line(offset, bytes(buffer))
+
+
+def line_number(file: Any, offset: int) -> int | None:
+    """The number, from 1, of the line that begins at `offset` of the inflated file; None beyond 64 MiB or where that is lost."""
+    if offset > _COUNTED:
+        return None
+    number, at = 1, 0
+    for chunk in inflated(file):
+        if isinstance(chunk, tuple):
+            break
+        number += bytes(chunk[:offset - at]).count(b"\n")
+        at += len(chunk)
+        if at >= offset:
+            return number
+    return None
 
 
 def inflated(file: Any, start: int = 0) -> Iterator[bytes | tuple[str, str]]:
