@@ -283,6 +283,31 @@ def test_jsonl_columns_come_back():
     assert [(row.offset, row.length) for row in found] == [(0, lengths[0]), (lengths[0] + 1, lengths[1]), (lengths[0] + lengths[1] + 2, lengths[2])]
 
 
+@pytest.mark.parametrize("pack", [lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode(), lambda rows: parquet_of(rows)])
+@pytest.mark.parametrize(("row", "text", "expected"), [
+    ({"text": "", "content": "Full."}, "Full.", {"extra": '{"text":""}'}),
+    ({"text": " \n", "html": html()}, None, {"links": 0}),
+    ({"Text": "In capitals.", "URL": "http://a.example/1", "Lang": "de"}, "In capitals.", {"url": "http://a.example/1", "declared_language": "de"}),
+    ({"meta": {"Body": "One level down.", "url": "http://a.example/2", "n": 1}}, "One level down.",
+     {"url": "http://a.example/2", "extra": '{"meta":{"n":1,"url":"http://a.example/2"}}'}),
+    ({"text": "Dolma.", "id": "7", "metadata": {"url": "http://a.example/3", "created": "2021-05-05", "title": "T"}}, "Dolma.",
+     {"url": "http://a.example/3", "date": "2021-05-05T00:00:00Z", "title": "T", "record_id": "7"}),
+    ({"content": "OSCAR.", "warc_headers": {"warc-target-uri": "http://a.example/4", "warc-date": "2021-05-05T01:02:03Z", "warc-record-id": "<urn:uuid:1>"}},
+     "OSCAR.", {"url": "http://a.example/4", "date": "2021-05-05T01:02:03Z", "record_id": "<urn:uuid:1>"}),
+    ({"meta.body": "A dot in a name.", "meta": {"body": "Not this."}}, "A dot in a name.", {"extra": '{"meta":{"body":"Not this."}}'})])
+def test_text_and_facts_where_data_sets_keep_them(pack, row, text, expected):
+    name = "mine/x.parquet" if pack([row]).startswith(b"PAR1") else "mine/x.jsonl"
+    document = only({name: pack([row])}, ExtractSettings(text_columns=("text", "content", "meta.body")))
+    assert isinstance(document, Document) and (document.text == text or text is None)
+    assert {key: getattr(document, key) for key in expected} == expected
+
+
+def parquet_of(rows: list[dict]) -> bytes:
+    stored = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stored)
+    return stored.getvalue()
+
+
 @pytest.mark.parametrize(("line", "rule"), [
     (b"{broken", "bad_json"), (b"[1, 2]", "bad_json"), (b'{"title": "x"}', "missing_text"), (b'{"text": 5}', "missing_text"),
     (b'{"text": " "}', "empty"), (b'{"text": "\xff"}', "bad_json"), (b'{"text": "' + b"x" * 5000 + b'"}', "too_large")])
