@@ -9,12 +9,12 @@ from typing import Any
 
 from textmill.base.columns import DATES, at, paths
 from textmill.base.errors import TextmillError
+from textmill.pipelines.contract.lines import plain_error
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
 from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.files.framing import Framed
-from textmill.pipelines.extract.files.lines import plain_error
 from textmill.pipelines.extract.files.records import (
     HeadError,
     Headers,

@@ -5,10 +5,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.lines import line_number
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.lines import line_number
 from textmill.pipelines.extract.files.remote_files import open_raw
 from textmill.pipelines.extract.formats.jsonl import JSONL
 from textmill.pipelines.extract.formats.parquet import PARQUET

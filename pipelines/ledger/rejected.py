@@ -32,13 +32,11 @@ def rejected(data: Folder, rule: str | None, most: int) -> Iterator[str]:
                         for outcome in _OUTCOMES for name, number in counts[outcome].items() if rule in (None, name)],
                        right=(2,), indent=0)
     total = sum(number for by_rule in counts.values() for name, number in by_rule.items() if rule in (None, name))
-    listed = 0
-    for row in _rows(data, manifest, rule):
+    for listed, row in enumerate(_rows(data, manifest, rule)):
         if listed == most:
             yield ""
             yield f"and {total - most:,} more; --most {total} lists them" + ("" if rule else ", --rule those of one rule")
             return
-        listed += 1
         yield ""
         yield shown(place(data, row["file"], row["offset"]))
         limits = f", value {shown(row['value'])}" if row["value"] is not None else ""

@@ -14,8 +14,8 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from tests.pages import InProcess
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.arc import read_arc
 from textmill.pipelines.extract.formats.rows import canonical_json

@@ -241,7 +241,7 @@ def test_what_lies_under_a_name_of_underscore_or_dot_is_counted_and_told(tmp_pat
     assert main(["extract", "--data", str(tmp_path)]) == 1
     assert f"nothing to read in {tmp_path}/raw; put pages there (a folder for each source) or pass --data; {told}" in capsys.readouterr().err
     put_list(tmp_path, "A text about the mill and the river.", "a/page.txt")
-    for again in range(2):
+    for _ in range(2):
         assert main(["extract", "--data", str(tmp_path), "--workers", "1"]) == 0
         assert told in capsys.readouterr().out
 

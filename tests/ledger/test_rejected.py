@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from textmill.cli import main
-from textmill.pipelines.extract.files.lines import line_number
+from textmill.pipelines.contract.lines import line_number
 
 pytestmark = pytest.mark.slow
 

@@ -69,8 +69,8 @@ def train_tokenizer(files: tuple[Path, ...], to: Path, vocab_size: int, pattern:
                     text_column: str, sample_bytes: int, max_pretoken_bytes: int) -> str:
     """Train a byte-level BPE from text files: .txt or .jsonl (plain, .gz, .zst) or .parquet, in any order."""
     from textmill.tokenizer.bpe import END_OF_TEXT
-    from textmill.tokenizer.train_files import train_files
     from textmill.tokenizer.settings import TokenizerSettings
+    from textmill.tokenizer.train_files import train_files
 
     training = TokenizerSettings(vocab_size, pattern, [END_OF_TEXT, *special], max_pretoken_bytes, sample_bytes)
     return train_files(files, to, training, text_column)

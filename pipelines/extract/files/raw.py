@@ -17,10 +17,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from textmill.base.progress import watched
+from textmill.pipelines.contract.deflate import GZIP
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
-from textmill.pipelines.extract.files.deflate import GZIP
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.web.client import Web
@@ -91,8 +91,8 @@ def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> li
     everything = raw.entries()
     entries = [entry for entry in everything if not _IGNORED.search(entry.path)]
     if not entries:
-        more = "".join(f"; {line}" for line in hidden([entry.path for entry in everything]))
-        raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data{more}")
+        unread = "".join(f"; {line}" for line in hidden(entry.path for entry in everything))
+        raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data{unread}")
     problems = [problem for entry in entries if (problem := entry_fault(raw, entry.path))]
     if problems:
         raise StageError("\n".join(problems[:_MOST_PROBLEMS]))
@@ -124,7 +124,8 @@ def hidden(paths: Iterable[str]) -> list[str]:
     places = Counter(path[:found.end()] for path in paths if (found := _HIDDEN.search(path)))
     if not places:
         return []
-    shown = ", ".join(f"raw/{place} {count:,}" for place, count in sorted(places.items(), key=lambda one: (-one[1], one[0]))[:3])
+    most = sorted(places.items(), key=lambda one: (-one[1], one[0]))[:3]
+    shown = ", ".join(f"raw/{place} {count:,}" for place, count in most)
     more = f", {len(places) - 3:,} more places" if len(places) > 3 else ""
     files = f"{places.total():,} files are" if places.total() > 1 else "1 file is"
     return [f"{files} not read, because a name in their path begins with _ or . ({shown}{more})"]

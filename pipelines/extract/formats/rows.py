@@ -66,12 +66,13 @@ def canonical_json(value: Any) -> str:
 
 
 def find_text(row: dict[str, Any], names: Sequence[str]) -> Path | None:
-    """The first of the paths that leads to text, which Parquet may store as bytes; one of white space only where no other does."""
+    """The first of the paths that leads to text, which Parquet may store as bytes; to white space only where no other does."""
     texts = [path for path in _paths(tuple(row), tuple(names)) if isinstance(at(row, path), str | bytes)]
     return next((path for path in texts if not is_blank(at(row, path))), texts[0] if texts else None)
 
 
 def is_blank(text: str | bytes) -> bool:
+    """Whether a text is empty or white space; a long one is not copied to see it."""
     return not text or text.isspace()
 
 
