@@ -16,6 +16,7 @@ from textmill.tokenizer.bpe import TokenizerError
 
 KINDS = ("txt", "jsonl", "parquet")
 _CHUNK = 1 << 16        # characters of a .txt taken as one text: whole lines, as long as a line is no longer than this
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"      # first bytes: what packs a file, its name need not say
 _BATCH = 256            # texts handed on together
 
 
@@ -46,9 +47,11 @@ def read_texts(path: Path, column: str) -> Iterator[list[str]]:
 
 
 def _opened(path: Path) -> io.TextIOBase:
-    if path.suffix.lower() == ".gz":
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(_GZIP):
         return gzip.open(path, "rt", encoding="utf-8", newline="\n")
-    if path.suffix.lower() == ".zst":
+    if start == _ZSTD:
         return io.TextIOWrapper(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"), "utf-8", newline="\n")
     return open(path, encoding="utf-8", newline="\n")
 

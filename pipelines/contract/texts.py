@@ -8,9 +8,7 @@ Labels may come from a file of their own, a row for each record of raw/: then th
 `documents:what=spam*|thin*` selects the documents whose label matches. Documents without a label are never selected.
 """
 
-import gzip
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -21,14 +19,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 
+from textmill.base.columns import at, paths
+from textmill.pipelines.contract.lines import json_value, read_lines
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 
+# By name; whether a file is packed, its first bytes say.
 ENDINGS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 BATCH = 256                         # texts at a time
+_LONGEST = 1 << 30                  # bytes of a line
 CHOICE = re.compile(r"(?P<where>.+?):(?P<column>[^\W\d]\w*)=(?P<value>.*)", re.DOTALL)
 
 
@@ -43,7 +44,7 @@ class Texts:
     where: str
     column: str | None
     value: str | None
-    names: tuple[str, ...]          # columns that may contain the text; the first present in a row counts
+    names: tuple[str, ...]          # columns, or paths into them, that may contain the text; the first that does counts
     labels: Path | None = None
 
     def read(self, data: Folder) -> Iterator[list[str]]:
@@ -54,7 +55,8 @@ class Texts:
                 raise StageError(f"{self.given}: a row has no column {self.column!r}; its columns are {', '.join(row)}")
             if self.column is not None and not self._chosen(_spelled(row[self.column])):
                 continue
-            text = next((row[name] for name in self.names if isinstance(row.get(name), str)), None)
+            texts = [text for path in paths(tuple(row), self.names) if isinstance(text := at(row, path), str)]
+            text = next((text for text in texts if text.strip()), texts[0] if texts else None)
             if text is None:
                 raise StageError(f"{self.given}: a row has no text; a column named {' or '.join(self.names)} must hold it")
             waiting.append(text)
@@ -87,7 +89,7 @@ class Texts:
             label = known.get((str(row.get("file")).partition("/")[2], row.get("offset")))
             if label is not None:
                 found = True
-                yield label | {name: row.get(name) for name in self.names}
+                yield label | {head: row[head] for head, _ in paths(tuple(row), self.names)}
         if not found:
             raise StageError(f"{self.labels} names no row of {self.where} by `file` and `offset`; give labels of these records")
 
@@ -102,7 +104,7 @@ class Texts:
 
     def _columns(self, there: Sequence[str]) -> list[str]:
         place = ("file", "offset") if self.labels else ()
-        wanted = (*self.names, *place, *([self.column] if self.column is not None else []))
+        wanted = (*(head for head, _ in paths(there, self.names)), *place, *([self.column] if self.column is not None else []))
         return [name for name in dict.fromkeys(wanted) if name in there]
 
     def _files(self, data: Folder) -> list[Path]:
@@ -140,15 +142,24 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
                 for batch in parquet.iter_batches(BATCH):
                     yield from batch.to_pylist()
         else:
-            with _lines(file) as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        row = json.loads(line)
-                        if not isinstance(row, dict):
-                            raise ValueError(f"line {number} is not an object")
-                        yield row
-    except (OSError, EOFError, ValueError, zstandard.ZstdError, pa.ArrowException) as error:
-        raise StageError(f"{file} cannot be read ({' '.join(str(error).split())})") from None
+            with file.open("rb") as opened:
+                for number, line in enumerate(read_lines(opened, 0, 1 << 62, _LONGEST), 1):
+                    if line.data is None:
+                        raise ValueError(f"line {number}: {line.detail or line.rule}")
+                    if line.data.strip():
+                        yield _object(number, line.data)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StageError(f"{file} cannot be read ({' '.join(str(error).split())}); repair it or leave it out") from None
+
+
+def _object(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json_value(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number} is not an object")
+    return row
 
 
 def _hash(listed: Sequence[Any]) -> str:
@@ -157,15 +168,6 @@ def _hash(listed: Sequence[Any]) -> str:
 
 def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _lines(file: Path) -> Any:
-    if file.name.endswith(".gz"):
-        return gzip.open(file, "rt", encoding="utf-8")
-    if file.name.endswith(".zst"):
-        opened = zstandard.ZstdDecompressor().stream_reader(file.open("rb"), read_across_frames=True)
-        return io.TextIOWrapper(io.BufferedReader(opened), "utf-8")
-    return file.open(encoding="utf-8")
 
 
 def _spelled(value: Any) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.named_files import ContentError, Named
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.screen.rules import EvaluationPolicy
 from textmill.pipelines.text.words import Words, chained, read_words
 

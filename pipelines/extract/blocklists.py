@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import xxhash
 
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.named_files import ContentError, Named
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.web.address import ascii_host, host, path_and_query
 

@@ -59,6 +59,7 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
         declared_language=origin.language or language, robots=sorted(robots), tdm_reservation=reservation(reserved),
         tdm_policy=headers.first("tdm-policy") or legal.tdm_policy, license=legal.license,
         license_from=legal.license_from, license_position=legal.license_position, paywalled=legal.paywalled,
-        copyright=legal.copyright, content_type=headers.first("content-type"), payload_bytes=size, payload_digest=digest,
+        copyright=legal.copyright, content_type=headers.first("content-type"), truncated=head.truncated, payload_bytes=size,
+        payload_digest=digest,
         anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,
         page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length, extra=origin.extra)

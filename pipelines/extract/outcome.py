@@ -7,13 +7,14 @@ done to a body, its codings undone and its kind found out, is done by the proces
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from textmill.base.columns import DATES, at, paths
 from textmill.base.errors import TextmillError
+from textmill.pipelines.contract.lines import plain_error
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
 from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.files.framing import Framed
-from textmill.pipelines.extract.files.lines import plain_error
 from textmill.pipelines.extract.files.records import (
     HeadError,
     Headers,
@@ -25,7 +26,7 @@ from textmill.pipelines.extract.files.records import (
 )
 from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
-from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_column
+from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_text
 from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
 from textmill.pipelines.extract.pages.job import StoredBody
 from textmill.pipelines.extract.pages.kind import TEXT_TYPES
@@ -103,9 +104,9 @@ class _Records:
 
     def given(self, row: Given, path: str) -> Row:
         """One JSONL or Parquet row."""
-        found = {ours: find_column(row.columns, names) for ours, names in RECOGNISED.items()}
-        columns = row.columns | {name: _as_text(row.columns[name]) for name in found.values() if name}
-        says = {ours: columns[name] if name else None for ours, name in found.items()}
+        found = {ours: find_text(row.columns, names) for ours, names in RECOGNISED.items()}
+        says = {ours: _as_text(at(row.columns, path)) if path else None for ours, path in found.items()}
+        columns = row.columns | {path[0]: says[ours] for ours, path in found.items() if path and not path[1]}
         number = columns.get("id")
         if says["record_id"] is None and isinstance(number, int) and not isinstance(number, bool):
             says["record_id"] = str(number)
@@ -113,7 +114,7 @@ class _Records:
         origin = Origin(self.source, path, row.offset, row.length, RecordHead("", says["record_id"], url, None, None),
                         title=says["title"], language=says["language"])
         try:
-            date = next((date for name in RECOGNISED["date"] if (date := read_date(columns.get(name)))), None)
+            date = next((date for path in paths(tuple(columns), DATES) if (date := read_date(at(columns, path)))), None)
             held = {"id": says["record_id"], "url": url, "date": date, "title": says["title"], "language": says["language"]}
             extra = extra_columns(row._replace(columns=columns), held)
             origin = origin._replace(head=origin.head._replace(date=date), extra=extra)

@@ -38,6 +38,7 @@ DOCUMENTS = pa.schema([
     pa.field("paywalled", pa.bool_()),
     pa.field("copyright", pa.string()),                   # one line
     pa.field("content_type", pa.string()),
+    pa.field("truncated", pa.string()),                   # length | time | disconnect | unspecified | segment
     pa.field("payload_bytes", pa.int64(), nullable=False),
     pa.field("payload_digest", pa.string(), nullable=False),
     pa.field("anchor_chars", pa.int32()),
@@ -94,6 +95,7 @@ class Document:
     paywalled: bool | None
     copyright: str | None
     content_type: str | None
+    truncated: str | None
     payload_bytes: int
     payload_digest: str
     anchor_chars: int | None

@@ -45,7 +45,7 @@ class ExtractSettings:
     max_replaced_share: float = 0.05
     """Share of characters that could not be decoded."""
     text_columns: tuple[str, ...] = ("text", "content", "raw_content")
-    """JSONL and Parquet: the first column of these in a row is its text."""
+    """JSONL and Parquet: the first of these columns, or paths such as meta.text, in which a row has text; in any case."""
     html_columns: tuple[str, ...] = ("html", "raw_html")
     """Columns with HTML, used where there is no text."""
     blocklists: tuple[str, ...] = ()

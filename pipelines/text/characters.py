@@ -5,6 +5,7 @@ Planes 0 and 1 are listed; planes 2 and 3 contain only Han and share one row; ev
 """
 
 import functools
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import regex
 SPACE, NEWLINE, WORD, LETTER, MARK, UPPER, NUMBER, SYMBOL, NOSPACE, TERMINAL, CLOSING, EMOJI = (1 << bit for bit in range(12))
 
 LISTED = 0x20000
+FORMULA = (0x1D400, 0x1D800)                          # the block Mathematical Alphanumeric Symbols
 HAN_PLANES, OTHER_PLANES = LISTED, LISTED + 1
 
 # Scripts that do not put spaces between words: a character with the marks on it counts as a word. The prolonged sound
@@ -70,6 +72,9 @@ def character_table() -> CharacterTable:
         members = "".join(rf"\p{{Script={name}}}" for name in names.split())
         for run in regex.finditer(rf"[{members}]+", every):
             script[run.start():run.end()] = number
+    # Letters of formulas are of no script by Unicode; people write words in them, and they look like Latin and Greek.
+    for code in range(*FORMULA):
+        script[code] = script[ord(unicodedata.normalize("NFKC", every[code])[0])]
     script[HAN_PLANES] = 1 + list(SCRIPTS).index("Hani")
     return CharacterTable(flags, np.array([_lower(character) for character in every], np.uint32), script)
 

@@ -212,7 +212,9 @@ def test_chunks():
 
 @pytest.mark.parametrize(("block", "status", "rest"), [
     (b"HTTP/1.1 404 Not Found\r\nA: b\r\n\r\nbody", 404, b"body"), (b"HTTP/1.1 200\nA: b\n\nbody", 200, b"body"),
-    (b"HTTP/2 200\r\na: b\r\n\r\nbody", 200, b"body"), (b"A: b\r\nC: d\r\n\r\nbody", None, b"body"), (b"<html>body", None, b"<html>body")])
+    (b"HTTP/2 200\r\na: b\r\n\r\nbody", 200, b"body"), (b"HTTP/1.1 200\r\nA: b\n\r\nbody", 200, b"body"),
+    (b"HTTP/1.1 200\nA: b\r\n\nbody", 200, b"body"), (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nA: b\r\n\r\nbody", 200, b"body"),
+    (b"HTTP/1.1 103 Early Hints\nLink: x\n\nHTTP/1.1 404\nA: b\n\nbody", 404, b"body"), (b"A: b\r\nC: d\r\n\r\nbody", None, b"body"), (b"<html>body", None, b"<html>body")])
 def test_http_heads(block, status, rest):
     response = http_response(block)
     assert (response.status, response.body) == (status, rest)

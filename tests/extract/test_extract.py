@@ -14,8 +14,8 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from tests.pages import InProcess
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.arc import read_arc
 from textmill.pipelines.extract.formats.rows import canonical_json
@@ -124,6 +124,22 @@ def test_what_is_no_page_names_its_rule(record, rule, value):
     assert row.outcome == ("quarantined" if rule in ("undecodable", "truncated") else "rejected")
 
 
+@pytest.mark.parametrize(("header", "mark"), [
+    (b"WARC-Truncated: length\r\n", "length"), (b"WARC-Truncated: Disconnect\r\n", "disconnect"), (b"WARC-Truncated: 7 GB\r\n", "unspecified"),
+    (b"WARC-Segment-Number: 1\r\n", "segment"), (b"", None)])
+def test_half_a_page_is_marked_and_its_continuation_is_a_row(header, mark):
+    http = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + html().encode()
+
+    def record(kind: bytes, headers: bytes, block: bytes) -> bytes:
+        return (b"WARC/1.1\r\nWARC-Type: " + kind + b"\r\nWARC-Target-URI: http://a.example/\r\nWARC-Date: 2024-03-02T01:00:00Z\r\n"
+                + headers + b"Content-Length: %d\r\n\r\n" % len(block) + block + b"\r\n\r\n")
+
+    rest = b"WARC-Segment-Number: 2\r\nWARC-Segment-Origin-ID: <urn:uuid:1>\r\n"
+    document, after = run({"web/x.warc": record(b"response", header, http[:-250]) + record(b"continuation", rest, http[-250:])})
+    assert PARAGRAPHS[0] in document.text and document.truncated == mark
+    assert (after.rule, after.value) == ("record_type", "continuation")
+
+
 def test_limits_are_counted_and_say_their_bound():
     def refused(body: str, **limits) -> tuple:
         row = read_page(html(body), ExtractSettings(**limits))
@@ -222,6 +238,14 @@ def test_characters():
     assert text.splitlines()[-1] == "It’s the ferryman’s café, with a NUL in it and nothing else to report today."
 
 
+def test_every_line_ends_with_lf():
+    rows = run({"mine/a.jsonl": json.dumps({"text": "one\r\ntwo\rthree\n\r\nfour"}).encode(), "mine/b.txt": b"one\r\ntwo\rthree\n",
+                "mine/c.html": html("<pre>" + "a line of code;&#13;&#10;" * 12 + "</pre>" + STORY).encode()})
+    texts = {row.file[5]: row.text for row in rows}
+    assert (texts["a"], texts["b"]) == ("one\ntwo\nthree\n\nfour", "one\ntwo\nthree\n")
+    assert "\r" not in texts["c"] and "a line of code;" in texts["c"]
+
+
 @pytest.mark.parametrize(("head", "expected"), [
     ('<meta name="date" content="2024-02-31"><meta name="pubdate" content="2023-05-06">', "2023-05-06"),
     ('<meta name="date" content="2031-01-01">', None),      # after the capture
@@ -257,6 +281,31 @@ def test_jsonl_columns_come_back():
     assert third.text.splitlines()[-1] == PARAGRAPHS[-1] and third.links == 0 and third.extra == '{"lang":"en"}'
     lengths = [len(json.dumps(row)) for row in rows]
     assert [(row.offset, row.length) for row in found] == [(0, lengths[0]), (lengths[0] + 1, lengths[1]), (lengths[0] + lengths[1] + 2, lengths[2])]
+
+
+@pytest.mark.parametrize("pack", [lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode(), lambda rows: parquet_of(rows)])
+@pytest.mark.parametrize(("row", "text", "expected"), [
+    ({"text": "", "content": "Full."}, "Full.", {"extra": '{"text":""}'}),
+    ({"text": " \n", "html": html()}, None, {"links": 0}),
+    ({"Text": "In capitals.", "URL": "http://a.example/1", "Lang": "de"}, "In capitals.", {"url": "http://a.example/1", "declared_language": "de"}),
+    ({"meta": {"Body": "One level down.", "url": "http://a.example/2", "n": 1}}, "One level down.",
+     {"url": "http://a.example/2", "extra": '{"meta":{"n":1,"url":"http://a.example/2"}}'}),
+    ({"text": "Dolma.", "id": "7", "metadata": {"url": "http://a.example/3", "created": "2021-05-05", "title": "T"}}, "Dolma.",
+     {"url": "http://a.example/3", "date": "2021-05-05T00:00:00Z", "title": "T", "record_id": "7"}),
+    ({"content": "OSCAR.", "warc_headers": {"warc-target-uri": "http://a.example/4", "warc-date": "2021-05-05T01:02:03Z", "warc-record-id": "<urn:uuid:1>"}},
+     "OSCAR.", {"url": "http://a.example/4", "date": "2021-05-05T01:02:03Z", "record_id": "<urn:uuid:1>"}),
+    ({"meta.body": "A dot in a name.", "meta": {"body": "Not this."}}, "A dot in a name.", {"extra": '{"meta":{"body":"Not this."}}'})])
+def test_text_and_facts_where_data_sets_keep_them(pack, row, text, expected):
+    name = "mine/x.parquet" if pack([row]).startswith(b"PAR1") else "mine/x.jsonl"
+    document = only({name: pack([row])}, ExtractSettings(text_columns=("text", "content", "meta.body")))
+    assert isinstance(document, Document) and (document.text == text or text is None)
+    assert {key: getattr(document, key) for key in expected} == expected
+
+
+def parquet_of(rows: list[dict]) -> bytes:
+    stored = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stored)
+    return stored.getvalue()
 
 
 @pytest.mark.parametrize(("line", "rule"), [

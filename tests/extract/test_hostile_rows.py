@@ -15,8 +15,10 @@ import zstandard
 from tests.command_line import run
 from tests.fuzz.extract import OneAnswer
 from tests.paths import ROOT
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.lines import read_lines
+from textmill.pipelines.extract.files.archive import read_records
+from textmill.pipelines.extract.files.framing import Limits
 from textmill.pipelines.extract.files.raw import look
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.outcome import extract_split
@@ -156,7 +158,11 @@ def test_a_zstd_window_is_bounded_by_the_file():
     stored = zstandard.ZstdCompressor(compression_params=long).compressobj()
     small = stored.compress(b"line\n") + stored.flush()
     (line,) = read_lines(io.BytesIO(small), 0, 1 << 62, 100)
-    assert (line.data, line.rule) == (None, "damaged")
+    assert (line.data, line.rule, line.detail) == (
+        None, "damaged", "ZstdError: a window of more than 128 MiB, too much for what is stored here; pack it again without --long")
+    (framed,) = read_records(io.BytesIO(small), "a.warc.zst", 0, len(small), Limits(1 << 20, 500), [])
+    assert (framed.rule, framed.detail.partition(";")[0]) == (
+        "damaged", "zstd: a window of more than 128 MiB, too much for what is stored here")
     assert [line.data for line in read_lines(io.BytesIO(small + b"\x50\x2a\x4d\x18" + (1 << 24).to_bytes(4, "little") + bytes(1 << 24)),
                                              0, 1 << 62, 100)] == [b"line"]
 

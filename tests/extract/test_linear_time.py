@@ -18,9 +18,9 @@ import regex
 from tests.pages import payload
 from tests.paths import ROOT
 from textmill.pipelines import extract
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.extract.files.archive import read_records
 from textmill.pipelines.extract.files.framing import Limits
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.records import HeadError, Headers, Response, http_response, record_head
 from textmill.pipelines.extract.pages.charset import decode, http_charset
 from textmill.pipelines.extract.pages.kind import no_page

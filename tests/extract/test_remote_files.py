@@ -17,6 +17,7 @@ from warcio.exceptions import ArchiveLoadFailed
 from tests import servers
 from tests.command_line import ROOT, manifest, run, table
 from tests.file_server import serving
+from textmill.cli import main
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.raw import RAW, look
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
@@ -231,6 +232,18 @@ def test_what_raw_ignores(tmp_path):
     for name in (".hidden", "_note", "x.sha256", "sha256sums.txt", "SHA256SUMS", ".a.warc.gz.part", "page.html"):
         put_list(tmp_path, "<p>", f"a/{name}")
     assert [found.path for found in look(Folder(str(tmp_path / RAW)))] == ["a/page.html"]
+
+
+def test_what_lies_under_a_name_of_underscore_or_dot_is_counted_and_told(tmp_path, capsys):
+    for name in ("a/_x/one.html", "a/_x/deep/two.html", "a/.y/three.jsonl", "_note", "a/x.sha256"):
+        put_list(tmp_path, "<p>", name)
+    told = "4 files are not read, because a name in their path begins with _ or . (raw/a/_x 2, raw/_note 1, raw/a/.y 1)"
+    assert main(["extract", "--data", str(tmp_path)]) == 1
+    assert f"nothing to read in {tmp_path}/raw; put pages there (a folder for each source) or pass --data; {told}" in capsys.readouterr().err
+    put_list(tmp_path, "A text about the mill and the river.", "a/page.txt")
+    for _ in range(2):
+        assert main(["extract", "--data", str(tmp_path), "--workers", "1"]) == 0
+        assert told in capsys.readouterr().out
 
 
 def test_only_a_listed_address_is_elsewhere(tmp_path):

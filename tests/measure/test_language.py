@@ -66,6 +66,17 @@ def test_und_where_saying_more_would_be_a_guess(model, text):
     assert identify(model, text)[0] == ["und"]
 
 
+@pytest.mark.parametrize("text", [
+    *((code, SENTENCES[code].upper()) for code in ("en", "de", "fr", "es", "it", "pl", "ru")),
+    ("uk", "ВОДЯНИЙ МЛИН СТОЇТЬ НА ЗАКРУТІ РІЧКИ, І ЙОГО КОЛЕСО ОБЕРТАЄТЬСЯ ВЖЕ ДВІСТІ РОКІВ."), ("en", "PLEASE KEEP OFF THE GRASS"),
+    ("en", "THE MILL IS CLOSED ON MONDAYS"), ("el", "Ο ΜΥΛΟΣ ΒΡΙΣΚΕΤΑΙ ΣΤΗ ΣΤΡΟΦΗ ΤΟΥ ΠΟΤΑΜΟΥ"),
+    ("en", "\n".join(["THE MILL STANDS WHERE THE RIVER BENDS.", "OPEN ON ALL DAYS BUT MONDAY, FROM NINE TO FIVE."] * 30)),
+    ("en", SENTENCES["en"].translate(str.maketrans({chr(97 + n): chr(0x1D41A + n) for n in range(26)} | {"T": "𝐓"})))])
+def test_capitals_and_letters_of_formulas_say_the_language(model, text):
+    found, _, _ = identify(model, text[1])
+    assert found == [text[0]]
+
+
 def test_each_bound_decides_on_both_sides(model):
     words = read_words([SENTENCES["en"]])                      
     letters = sum(character.isalpha() for character in SENTENCES["en"])
@@ -116,7 +127,7 @@ def test_a_guess_in_another_script_is_none(model):
 @pytest.mark.parametrize(("text", "code"), [
     ("", "Zyyy"), ("123 !?", "Zyyy"), ("mill", "Latn"), ("мельница mill", "Cyrl"), ("水磨坊", "Hani"), ("𠀋𠀌", "Hani"),
     ("水車小屋は川に", "Jpan"), ("水磨坊坐落在河流转弯的地方从来没有停过の", "Hani"), ("물레방아", "Hang"), ("طاحونة", "Arab"), ("μύλος", "Grek"),
-    ("पनचक्की", "Deva"), ("กังหันน้ำ", "Thai"),
+    ("पनचक्की", "Deva"), ("𝐓𝐡𝐞 𝓶𝓲𝓵𝓵 𝟙", "Latn"), ("𝛂𝛃", "Grek"), ("𝟙", "Zyyy"), ("กังหันน้ำ", "Thai"),
 ])
 def test_script(text, code):
     assert script(read_words(["before", text, "after"])) == ["Latn", code, "Latn"]

@@ -72,7 +72,7 @@ def test_a_sample_within_its_budget_gives_scarce_languages_whole():
 
 
 def test_weights_decide_what_is_learned_and_pruned():
-    table, sizes = counts_and_sizes()
+    table, _ = counts_and_sizes()
     pretokens, natural = weighted(table, {})
     assert len(set(pretokens.to_pylist())) == len(pretokens) and natural.sum() == sum(table["count"].to_pylist())
     few = frequent([table], 200, {"hi": 100.0})

@@ -77,6 +77,19 @@ def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: 
     return ledger.why(RunContext(data_folder(data), configuration, BeamEngine()), page)
 
 
+@click.command("rejected", short_help="records that gave no document, and why")
+@DATA
+@click.option("--rule", metavar="NAME", help="only those of one rule, such as bad_json")
+@click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="how many to list")
+def rejected(data: str, rule: str | None, most: int) -> Iterable[str]:
+    """Print documents/_rejected: how many records each rule took, and of each record its file, its line and the reason.
+
+    Those that could not be read come first."""
+    from textmill.pipelines.ledger import rejected as ledger
+
+    return ledger.rejected(data_folder(data), rule, most)
+
+
 @click.command("trace", short_help="the pages in a block")
 @click.argument("block", type=int)
 @with_options(DATA, MIXTURE)
@@ -146,5 +159,5 @@ def plan(data: str, config: str, rules: str, mixture: str, set: tuple[str, ...],
     return cost.plan(size, read_config(config, rules, mixture, None, parse_changes(set)), engine, memory_gb).lines()
 
 
-REPORT, TOKENIZER_REPORT, WHY, TRACE, WHERE = report, tokenizer_report, why, trace, where
+REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE = report, tokenizer_report, why, rejected, trace, where
 DUPLICATES, TWINS, WHAT_IF, PLAN = duplicates, twins, what_if, plan

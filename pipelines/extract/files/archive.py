@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
+from textmill.pipelines.contract.zstd import FRAME
 from textmill.pipelines.extract.files.framing import START, Framed, Limits, records
 from textmill.pipelines.extract.files.streams import CHUNK, ZSTD_DICTIONARY, Flow, Member, Stored, Zstd
-from textmill.pipelines.extract.files.zstd import FRAME
 
 _CANDIDATE = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|WARC/\d\.\d+[ \t\r]*\n")
 

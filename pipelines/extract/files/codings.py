@@ -8,8 +8,8 @@ from hashlib import blake2b
 import brotli
 import zstandard
 
-from textmill.pipelines.extract.files.deflate import GZIP, Deflate
-from textmill.pipelines.extract.files.zstd import FRAME, Frame
+from textmill.pipelines.contract.deflate import GZIP, Deflate
+from textmill.pipelines.contract.zstd import FRAME, Frame
 from textmill.pipelines.extract.refusal import Refusal
 
 _MEMBERS = 1_000            # of a gzipped body; servers send one

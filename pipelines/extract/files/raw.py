@@ -8,7 +8,8 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -16,10 +17,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from textmill.base.progress import watched
+from textmill.pipelines.contract.deflate import GZIP
+from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
-from textmill.pipelines.extract.files.deflate import GZIP
-from textmill.pipelines.extract.files.lines import read_lines
 from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
 from textmill.pipelines.web.client import Web
@@ -28,6 +29,7 @@ _MOST_PROBLEMS = 20     # a dead server would otherwise be tried for each of its
 _LONGEST_ADDRESS, _LONGEST_LIST = 1 << 14, 1 << 30      # bytes, inflated
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
 _IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
+_HIDDEN = re.compile(r"(?:^|/)[._][^/]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
 _LIST = re.compile(r"\.paths(\.gz)?$", re.I)
 # What would be written into `documents`, where a secret must not be: user:password@, and addresses that are signed.
@@ -86,9 +88,11 @@ def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
 
 def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> list[Found]:
     """Every file under raw/ and in its lists, each opened once unless it is known; StageError with all problems."""
-    entries = [entry for entry in raw.entries() if not _IGNORED.search(entry.path)]
+    everything = raw.entries()
+    entries = [entry for entry in everything if not _IGNORED.search(entry.path)]
     if not entries:
-        raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data")
+        unread = "".join(f"; {line}" for line in hidden(entry.path for entry in everything))
+        raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data{unread}")
     problems = [problem for entry in entries if (problem := entry_fault(raw, entry.path))]
     if problems:
         raise StageError("\n".join(problems[:_MOST_PROBLEMS]))
@@ -113,6 +117,18 @@ def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> li
     if not found:
         raise StageError(f"the lists in {raw.uri} name no file; put an address a line into {lists[0]}, or take it out of raw/")
     return [file for file in found if file]
+
+
+def hidden(paths: Iterable[str]) -> list[str]:
+    """A line that counts the files below raw/ that are not read for a name that begins with _ or ., by place; or none."""
+    places = Counter(path[:found.end()] for path in paths if (found := _HIDDEN.search(path)))
+    if not places:
+        return []
+    most = sorted(places.items(), key=lambda one: (-one[1], one[0]))[:3]
+    shown = ", ".join(f"raw/{place} {count:,}" for place, count in most)
+    more = f", {len(places) - 3:,} more places" if len(places) > 3 else ""
+    files = f"{places.total():,} files are" if places.total() > 1 else "1 file is"
+    return [f"{files} not read, because a name in their path begins with _ or . ({shown}{more})"]
 
 
 def entry_fault(raw: Folder, path: str) -> str | None:

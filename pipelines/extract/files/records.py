@@ -10,6 +10,7 @@ from textmill.pipelines.text.dates import read_date
 from textmill.pipelines.web.address import given_url
 
 HEAD_BYTES = 32_000         # of headers, with CRLF at the end of each line: FastWARC reads 32 KiB at most
+TRUNCATED = frozenset({"length", "time", "disconnect", "unspecified"})      # WARC 1.1, 5.13
 _LINE_END = re.compile(rb"(?<!\r)\r*+\n")      # begins nowhere within a run of \r, or a run would be walked for each of them
 _BLANK_LINE = re.compile(rb"\n\r*+\n")
 _INTERIM = re.compile(rb"HTTP/[\d.]+[ \t]+1\d\d\b")
@@ -50,6 +51,7 @@ class RecordHead(NamedTuple):
     url: str | None
     date: str | None
     content_type: str | None
+    truncated: str | None = None        # why the archive has only the beginning: one of TRUNCATED, or "segment"
 
 
 def parse_headers(lines: bytes) -> Headers:
@@ -70,7 +72,7 @@ def record_head(head: bytes) -> RecordHead:
     headers = parse_headers(head)
     return RecordHead((headers.first("warc-type") or "").lower(), headers.first("warc-record-id"),
                       given_url(headers.first("warc-target-uri")), read_date(headers.first("warc-date")),
-                      headers.first("content-type"))
+                      headers.first("content-type"), _truncated(headers))
 
 
 def http_response(block: bytes) -> Response:
@@ -95,6 +97,13 @@ def codings(response: Response) -> tuple[str, ...]:
     transfer = ("chunked",) if "chunked" in (response.headers.first("transfer-encoding") or "").lower() else ()
     content = [coding.strip() for value in response.headers.all("content-encoding") for coding in value.lower().split(",")]
     return (*transfer, *reversed(content))
+
+
+def _truncated(headers: Headers) -> str | None:
+    """WARC-Truncated, or "segment" where the rest is in continuation records (WARC 1.1, 7), which are not joined."""
+    if reason := headers.first("warc-truncated"):
+        return reason.lower() if reason.lower() in TRUNCATED else "unspecified"
+    return "segment" if headers.first("warc-segment-number") else None
 
 
 def _head_end(block: bytes) -> int:

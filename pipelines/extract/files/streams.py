@@ -10,8 +10,8 @@ from typing import Any
 
 import zstandard
 
-from textmill.pipelines.extract.files.deflate import Deflate
-from textmill.pipelines.extract.files.zstd import FRAME, STEP, Frame, window_bound
+from textmill.pipelines.contract.deflate import Deflate
+from textmill.pipelines.contract.zstd import FRAME, STEP, Frame, window_bound
 
 CHUNK = 1 << 20
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"      # first bytes of the frame that holds a dictionary

@@ -1,12 +1,11 @@
 """JSONL: one JSON object per line, plain, gzip or zstd."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from textmill.pipelines.contract.lines import json_value, read_lines
 from textmill.pipelines.extract.files.archive import Ends
-from textmill.pipelines.extract.files.lines import plain_error, read_lines
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.formats.format import GZIP, ZSTD, Format, by_bytes
 from textmill.pipelines.extract.formats.rows import Given, broken_off, given_row
@@ -31,9 +30,9 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
                            bound=str(limits.max_row_values))
             continue
         try:
-            row = json.loads(line.data)
-        except (ValueError, RecursionError) as error:
-            yield Rejected(part.path, line.offset, "bad_json", length=len(line.data), detail=plain_error(error))
+            row = json_value(line.data)
+        except ValueError as error:
+            yield Rejected(part.path, line.offset, "bad_json", length=len(line.data), detail=str(error))
             continue
         if not isinstance(row, dict):
             yield Rejected(part.path, line.offset, "bad_json", length=len(line.data),

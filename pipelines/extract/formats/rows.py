@@ -1,31 +1,34 @@
 """Rows of JSONL and Parquet: choice of the column with the text or the page, and metadata from the others."""
 
 import base64
+import functools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from textmill.base.columns import DATES, URLS, Path, at, paths, without
 from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
-# The columns that have a place of their own in `documents`, and the names they are found by.
+# The columns that have a place of their own in `documents`, and the names or paths they are found by, in any case.
 RECOGNISED = {
-    "record_id": ("id", "record_id", "warc_record_id"),
-    "url": ("url", "uri", "target_uri"),
-    "date": ("date", "timestamp", "warc_date", "crawl_date"),
-    "title": ("title",),
-    "language": ("language", "lang"),
+    "record_id": ("id", "record_id", "warc_record_id", "warc_headers.WARC-Record-ID"),
+    "url": URLS,
+    "date": DATES,
+    "title": ("title", "meta.title", "metadata.title"),
+    "language": ("language", "lang", "meta.language", "metadata.language", "meta.lang", "metadata.lang"),
 }
 
 
 UNREADABLE = "_unreadable"      # key of `extra`: the names of columns whose value could not be kept
 
 
+_paths = functools.lru_cache(1024)(paths)       # rows of a file mostly have the same columns
 _LEVELS = 100                   # of lists and objects within each other
 
 
@@ -37,7 +40,7 @@ class Given(NamedTuple):
     text: str | bytes | None
     page: str | bytes | None
     columns: dict[str, Any]
-    column: str | None      # the column that the text or page came from
+    path: Path              # where the text or page came from
 
 
 def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
@@ -46,8 +49,8 @@ def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
     `held` maps the names that a column may have to the value of the document's own column of that name. A column nested
     too deep for JSON is null, and named under UNREADABLE: it costs no row.
     """
-    extra = {name: value for name, value in given.columns.items()
-             if name != given.column and not (name in held and held[name] == value)}
+    extra = {name: value for name, value in without(given.columns, given.path).items()
+             if not (name in held and held[name] == value)}
     if not extra:
         return None
     try:
@@ -62,9 +65,15 @@ def canonical_json(value: Any) -> str:
     return json.dumps(_jsonable(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def find_column(columns: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """The first of the names whose value is text, which Parquet may store as bytes."""
-    return next((name for name in names if isinstance(columns.get(name), str | bytes)), None)
+def find_text(row: dict[str, Any], names: Sequence[str]) -> Path | None:
+    """The first of the paths that leads to text, which Parquet may store as bytes; to white space only where no other does."""
+    texts = [path for path in _paths(tuple(row), tuple(names)) if isinstance(at(row, path), str | bytes)]
+    return next((path for path in texts if not is_blank(at(row, path))), texts[0] if texts else None)
+
+
+def is_blank(text: str | bytes) -> bool:
+    """Whether a text is empty or white space; a long one is not copied to see it."""
+    return not text or text.isspace()
 
 
 def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | Rejected]:
@@ -75,18 +84,21 @@ def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | 
         yield Rejected(path, 0, "damaged", detail=f"{type(error).__name__}: the file cannot be read on")
 
 
-def given_row(path: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
+def given_row(file: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
     """A row of a file as a document to extract, or its rejection."""
-    text = find_column(row, limits.text_columns)
-    page = None if text else find_column(row, limits.html_columns)
-    name = text or page
-    if name is None:
-        return Rejected(path, offset, "missing_text", length=length,
+    text, page = find_text(row, limits.text_columns), None
+    if text is None or is_blank(at(row, text)):
+        page = find_text(row, limits.html_columns)
+        page = page if text is None or (page and not is_blank(at(row, page))) else None
+    path = page or text
+    if path is None:
+        return Rejected(file, offset, "missing_text", length=length,
                         detail=f"no text in {', '.join((*limits.text_columns, *limits.html_columns))}; "
                                f"the row has {', '.join(sorted(row)) or 'no columns'}")
-    if len(row[name]) > limits.max_record_bytes:
-        return Rejected(path, offset, "too_large", length=length, value=str(len(row[name])), bound=str(limits.max_record_bytes))
-    return Given(offset, length, row[name] if text else None, row[name] if page else None, row, name)
+    value = at(row, path)
+    if len(value) > limits.max_record_bytes:
+        return Rejected(file, offset, "too_large", length=length, value=str(len(value)), bound=str(limits.max_record_bytes))
+    return Given(offset, length, None if page else value, value if page else None, row, path)
 
 
 def _too_deep(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from textmill.base.columns import DATES, URLS, Path, at, paths
 from textmill.pipelines.text.dates import read_date
 from textmill.pipelines.web.address import is_web_address
 
@@ -10,12 +11,6 @@ from textmill.pipelines.web.address import is_web_address
 TEXTS = (("text",), ("content",), ("raw_content",), ("messages",), ("conversations",), ("conversation",), ("dialogue",),
          ("prompt", "chosen", "rejected"), ("prompt", "response"), ("prompt", "completion"), ("instruction", "input", "output"),
          ("question", "answer"), ("body",), ("code",))
-URLS = ("url", "uri", "target_uri", "meta.url", "metadata.url", "meta.uri", "metadata.uri", "warc_headers.WARC-Target-URI")
-DATES = ("date", "timestamp", "warc_date", "crawl_date", "created", "meta.date", "metadata.date", "meta.timestamp",
-         "metadata.timestamp", "metadata.created", "warc_headers.WARC-Date")
-
-
-Path = tuple[str, str]      # a column of a row, and the rest of a path into its value ("" where the column is meant)
 
 
 class Plan(NamedTuple):
@@ -49,38 +44,11 @@ class Columns:
         return text, url, next((date for path in plan.dates if (date := read_date(at(row, path)))), None)
 
     def _plan(self, there: Sequence[str]) -> Plan:
-        keys = {key: key for key in there if isinstance(key, str)}
-        lowered = {key.lower(): key for key in reversed(keys)}
-
-        def paths(names: Sequence[str]) -> tuple[Path, ...]:
-            found = []
-            for name in names:
-                head, _, rest = name.partition(".")
-                if (key := keys.get(name) or lowered.get(name.lower())) is not None:
-                    found.append((key, ""))
-                elif rest and (key := keys.get(head) or lowered.get(head.lower())) is not None:
-                    found.append((key, rest))
-            return tuple(found)
-
         if self.names:
-            return Plan((paths(self.names),), paths(URLS), paths(DATES))
+            return Plan((paths(there, self.names),), paths(there, URLS), paths(there, DATES))
         # A prompt alone is no dialogue: of columns that belong together the first and the last have to be there.
-        groups = [paths(group) for group in TEXTS if paths(group[:1]) and paths(group[-1:])]
-        return Plan(tuple(groups), paths(URLS), paths(DATES))
-
-
-def at(row: Any, path: Path) -> Any:
-    """The value at a path; None where it leads nowhere. Below the first column case is ignored where it has to be."""
-    value, rest = row.get(path[0]), path[1]
-    while rest and isinstance(value, dict):
-        if rest in value:
-            return value[rest]
-        lowered = {key.lower(): key for key in value if isinstance(key, str)}
-        if rest.lower() in lowered:
-            return value[lowered[rest.lower()]]
-        head, _, rest = rest.partition(".")
-        value = value.get(lowered.get(head.lower(), head))
-    return None if rest else value
+        groups = [paths(there, group) for group in TEXTS if paths(there, group[:1]) and paths(there, group[-1:])]
+        return Plan(tuple(groups), paths(there, URLS), paths(there, DATES))
 
 
 def _joined(row: Mapping[str, Any], group: Sequence[Path]) -> str | None:

@@ -5,7 +5,6 @@ once to be copied, by the same code, so that a place means the same row.
 """
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.pipelines.contract.lines import inflated, json_value
 from textmill.pipelines.contract.storage import Folder, StageError
-from textmill.pipelines.extract.files.lines import inflated
 from textmill.pipelines.extract.formats.parquet import rows_of
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
@@ -155,8 +154,8 @@ def raw_lines(file: Any) -> Iterator[tuple[int, bytes]]:
 
 def _json_row(place: int, line: bytes) -> Row:
     try:
-        row = json.loads(line.decode("utf-8" if place else "utf-8-sig"))
-    except (ValueError, RecursionError):
+        row = json_value(line)
+    except ValueError:
         return Row(place, None, "are no JSON")
     return Row(place, row) if isinstance(row, dict) else Row(place, None, "are no objects")
 

@@ -28,6 +28,7 @@ class Frame:
     def __init__(self, window: int = _WINDOW, dictionary: Any = None):
         given = {"dict_data": dictionary} if dictionary else {}
         self._frame = zstandard.ZstdDecompressor(max_window_size=window, **given).decompressobj()
+        self._window = window
         self._start, self._has_sum = b"", False     # what has been fed of the piece that says how long the next one is
         self._next: Callable[[bytes], None] = self._after_magic
         self._skip, self.wanted, self.begun = 0, 5, False
@@ -38,7 +39,13 @@ class Frame:
 
     def feed(self, stored: bytes) -> bytes:
         self.begun = True
-        out: bytes = self._frame.decompress(stored)
+        try:
+            out: bytes = self._frame.decompress(stored)
+        except zstandard.ZstdError as error:
+            if "too much memory" not in str(error):
+                raise
+            raise zstandard.ZstdError(f"a window of more than {self._window >> 20} MiB, too much for what is stored here; "
+                                      "pack it again without --long") from None
         self._start += stored[self._skip:]
         self._skip = max(0, self._skip - len(stored))
         self.wanted -= len(stored)

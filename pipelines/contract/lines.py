@@ -1,8 +1,9 @@
-"""Lines of a plain, gzip or zstd file, with their offsets; a truncated or damaged stream is reported.
+"""Lines of a plain, gzip or zstd file, by its first bytes, with offsets; a truncated or damaged stream is reported.
 
 Offsets: a line's first byte in the inflated file.
 """
 
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Any, NamedTuple
 
 import zstandard
 
-from textmill.pipelines.extract.files.deflate import GZIP, Deflate
-from textmill.pipelines.extract.files.zstd import FRAME, STEP, Frame, window_bound
+from textmill.pipelines.contract.deflate import GZIP, Deflate
+from textmill.pipelines.contract.zstd import FRAME, STEP, Frame, window_bound
 
 CHUNK = 1 << 20
+_COUNTED = 1 << 26          # bytes that are read to say which line it is
 _PADDING = re.compile(rb"\0+")
 
 
@@ -76,6 +78,21 @@ def read_lines(file: Any, start: int, end: int, most: int) -> Iterator[Line]:
         yield Line(offset, bytes(buffer))
 
 
+def line_number(file: Any, offset: int) -> int | None:
+    """The number, from 1, of the line that begins at `offset` of the inflated file; None beyond 64 MiB or the file's end."""
+    if offset > _COUNTED:
+        return None
+    number, at = 1, 0
+    for chunk in inflated(file):
+        if isinstance(chunk, tuple):
+            break
+        number += bytes(chunk[:offset - at]).count(b"\n")
+        at += len(chunk)
+        if at >= offset:
+            return number
+    return None
+
+
 def inflated(file: Any, start: int = 0) -> Iterator[bytes | tuple[str, str]]:
     """The bytes of a plain, gzip or zstd file, some MiB at most at a time; plain ones from `start` on.
 
@@ -135,6 +152,14 @@ def _unzstd(file: Any, window: int) -> Iterator[bytes | tuple[str, str]]:
             frame = None
     if frame.begun:
         yield "truncated", "the compressed stream breaks off; what follows the last whole line is lost"
+
+
+def json_value(line: bytes) -> Any:
+    """The value of a line of JSON in UTF-8, with a byte order mark or without. ValueError in words that quote nothing of it."""
+    try:
+        return json.loads(line.decode("utf-8-sig", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(plain_error(error)) from None
 
 
 def plain_error(error: Exception) -> str:
