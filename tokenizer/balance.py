@@ -114,13 +114,12 @@ def search_parity(learn: Callable[[Weights], str], sizes: Mapping[str, int], par
 
 def read_parallel(path: Path) -> dict[str, pa.StringArray]:
     """The sentences of each language in a file of rows with `language` and `text`; TokenizerError where numbers differ."""
-    languages = [language for batch in read_texts(path, "language") for language in batch]
-    texts = [text for batch in read_texts(path, "text") for text in batch]
-    if len(languages) != len(texts):
-        raise TokenizerError(f"{path}: has rows without `language` or without `text`; give both in each")
     sentences: dict[str, list[str]] = {}
-    for language, text in zip(languages, texts, strict=True):
-        sentences.setdefault(language, []).append(text)
+    for batch in read_texts(path, "text"):
+        for text, language in zip(batch.texts, batch.languages, strict=True):
+            if language is None:
+                raise TokenizerError(f"{path}: has a row without `language`; give it in each, beside `text`")
+            sentences.setdefault(language, []).append(text)
     numbers = {language: len(of) for language, of in sorted(sentences.items())}
     if len(set(numbers.values())) > 1:
         fewest, most = min(numbers, key=lambda one: numbers[one]), max(numbers, key=lambda one: numbers[one])

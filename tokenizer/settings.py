@@ -51,7 +51,7 @@ class TokenizerSettings:
 
     vocab_size: int = 8192
     """Bytes, merges and special tokens together."""
-    pattern: str = "qwen2"
+    pattern: str = "gpt-4o"
     """Where a text is cut before merging: a name that llama.cpp knows."""
     special_tokens: list[str] = field(default_factory=lambda: list(SPECIAL_TOKENS))
     """Ids after the merges, in this order."""

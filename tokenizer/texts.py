@@ -7,9 +7,12 @@ import io
 import json
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textmill.tokenizer.bpe import TokenizerError
@@ -31,17 +34,26 @@ def kind(path: Path) -> str:
     return found
 
 
-def read_texts(path: Path, column: str) -> Iterator[list[str]]:
+class Texts(NamedTuple):
+    """A batch of texts, and the language code of each where its row has one."""
+
+    texts: list[str]
+    languages: list[str | None]
+
+
+def read_texts(path: Path, column: str, language: str = "language") -> Iterator[Texts]:
     """The texts of a file in order, in batches: of rows their `column` (nulls left out), of a .txt chunks of whole lines.
 
-    Raises TokenizerError where the file cannot be read to its end or has no such column."""
+    `language`: the column of their language, where there is one. Raises TokenizerError where the file cannot be read to its
+    end or has no such column of text."""
     try:
         if kind(path) == "parquet":
-            yield from _parquet(path, column)
+            yield from _parquet(path, column, language)
         else:
             with _opened(path) as lines:
-                texts = _chunks(lines) if kind(path) == "txt" else _rows(lines, path, column)
-                yield from _batches(texts)
+                texts = _chunks(lines) if kind(path) == "txt" else _rows(lines, path, column, language)
+                while batch := list(islice(texts, _BATCH)):
+                    yield Texts([text for text, _ in batch], [of for _, of in batch])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise TokenizerError(f"{path}: cannot be read ({error}); repair it or leave it out") from None
 
@@ -56,12 +68,12 @@ def _opened(path: Path) -> io.TextIOBase:
     return open(path, encoding="utf-8", newline="\n")
 
 
-def _chunks(lines: io.TextIOBase) -> Iterator[str]:
+def _chunks(lines: io.TextIOBase) -> Iterator[tuple[str, None]]:
     while chunk := lines.read(_CHUNK):
-        yield chunk + lines.readline(_CHUNK)
+        yield chunk + lines.readline(_CHUNK), None
 
 
-def _rows(lines: io.TextIOBase, path: Path, column: str) -> Iterator[str]:
+def _rows(lines: io.TextIOBase, path: Path, column: str, language: str) -> Iterator[tuple[str, str | None]]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line) if line.strip() else {column: None}
@@ -74,26 +86,28 @@ def _rows(lines: io.TextIOBase, path: Path, column: str) -> Iterator[str]:
             raise TokenizerError(f"{path}, line {number}: {column!r} is not text; name another with --text-column")
         if row[column]:
             # JSON can escape half of a surrogate pair, which no UTF-8 text can hold.
-            yield row[column].encode("utf-8", "replace").decode("utf-8")
+            yield row[column].encode("utf-8", "replace").decode("utf-8"), _language(row.get(language))
 
 
-def _parquet(path: Path, column: str) -> Iterator[list[str]]:
+def _language(value: Any) -> str | None:
+    return value.encode("utf-8", "replace").decode("utf-8") if value and isinstance(value, str) else None
+
+
+def _parquet(path: Path, column: str, language: str) -> Iterator[Texts]:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        if column not in file.schema_arrow.names:
-            raise TokenizerError(f"{path}: has no column {column!r} (it has {', '.join(file.schema_arrow.names)}); "
-                                 "name it with --text-column")
-        if not pa.types.is_string(found := file.schema_arrow.field(column).type) and not pa.types.is_large_string(found):
-            raise TokenizerError(f"{path}: column {column!r} is {found}, not text; name another with --text-column")
-        for batch in file.iter_batches(_BATCH, columns=[column]):
-            yield batch.column(0).drop_null().to_pylist()
+        schema = file.schema_arrow
+        if column not in schema.names:
+            raise TokenizerError(f"{path}: has no column {column!r} (it has {', '.join(schema.names)}); name it with "
+                                 "--text-column")
+        if not _is_text(schema.field(column).type):
+            raise TokenizerError(f"{path}: column {column!r} is {schema.field(column).type}, not text; name another with "
+                                 "--text-column")
+        has_language = language in schema.names and language != column and _is_text(schema.field(language).type)
+        for batch in file.iter_batches(_BATCH, columns=[column, *([language] if has_language else [])]):
+            texts = batch.filter(pc.is_valid(batch[column]))
+            languages = texts[language].to_pylist() if has_language else [None] * texts.num_rows
+            yield Texts(texts[column].to_pylist(), languages)
 
 
-def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)

@@ -19,7 +19,7 @@ from textmill.tokenizer.files import described, write_files
 from textmill.tokenizer.merging import learn_merges
 from textmill.tokenizer.pretokens import Weights, count_pretokens, frequent, weighted
 from textmill.tokenizer.scripts import script_bytes
-from textmill.tokenizer.settings import TokenizerSettings
+from textmill.tokenizer.settings import Balance, TokenizerSettings
 
 
 def chosen(id: str, share: float) -> bool:
@@ -88,6 +88,17 @@ def train_from_counts(counts: pa.Table, training: TokenizerSettings, weights: We
         pairs.append((spellings[left], spellings[right]))
         spellings.append(spellings[left] + spellings[right])
     return tokenizer_json(pairs, training.pattern, training.special_tokens)
+
+
+def fairness(record: Mapping[str, Any], balance: Balance) -> str:
+    """A clause on the search for parity in the record of a training, "" where there was none."""
+    if "parity" not in record:
+        return ""
+    first, best = record["parity"]["rounds"][0], record["parity"]["rounds"][record["parity"]["chosen"] - 1]
+    cost = best["tokens"][balance.reference] / first["tokens"][balance.reference] - 1
+    reached = "" if best["worst"] <= balance.premium else f" (asked for {balance.premium:.2f}: the vocabulary allows no less)"
+    return (f"at most {best['worst']:.2f} times the tokens of {balance.reference} for the same sentences{reached}, "
+            f"{first['worst']:.2f} without balance; {balance.reference} pays {cost:+.1%}")
 
 
 def write_tokenizer(folder: Path, text: str) -> None:

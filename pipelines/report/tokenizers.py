@@ -67,18 +67,22 @@ def curated_sample(data: Folder, most: int) -> Sample:
 
 
 def file_sample(files: Sequence[Path], column: str, most: int) -> Sample:
-    """Texts of files up to `most` bytes in the order given; the language is unknown and the source is the file."""
-    texts, sources, size = [], [], 0
+    """Texts of files up to `most` characters in the order given; the source is the file."""
+    texts: list[str] = []
+    languages: list[str] = []
+    sources: list[str] = []
+    size = 0
     for path in files:
         for batch in read_texts(path, column):
-            texts += batch
-            sources += [path.name] * len(batch)
-            size += sum(map(len, batch))
+            texts += batch.texts
+            languages += [language or "und" for language in batch.languages]
+            sources += [path.name] * len(batch.texts)
+            size += sum(map(len, batch.texts))
             if size >= most:
                 break
     if not texts:
         raise StageError("the files hold no text to measure on; check them and --text-column")
-    return Sample(pa.array(texts), pa.array(["und"] * len(texts)), pa.array(sources),
+    return Sample(pa.array(texts), pa.array(languages), pa.array(sources),
                   f"{len(texts):,} texts of {len(files)} files")
 
 

@@ -26,7 +26,7 @@ from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.files import described
 from textmill.tokenizer.pretokens import merged
 from textmill.tokenizer.settings import TokenizerSettings
-from textmill.tokenizer.training import train_balanced
+from textmill.tokenizer.training import fairness, train_balanced
 
 TRAINING_FILE = "training.json"
 
@@ -94,6 +94,12 @@ class TrainTokenizer(Stage[TokenizerSettings, None, tuple[Part, ...]]):
     def summary(self, counts: Counts) -> str:
         sample = f"{counts['kept']:,} of {counts['read']:,} texts, {counts['bytes'] / 1e6:.1f} MB"
         return f"{counts['tokens']:,} tokens learned from {sample}"
+
+    def remarks(self, context: RunContext) -> list[str]:
+        """What balancing languages reached, and what it cost."""
+        record = json.loads((context.data / self.dataset(context.config)).read(TRAINING_FILE))
+        clause = fairness(record, self.settings(context.config).balance)
+        return [clause] if clause else []
 
 
 TOKENIZER = TrainTokenizer()

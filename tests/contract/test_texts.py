@@ -31,7 +31,7 @@ def test_what_packs_a_file_its_first_bytes_say(tmp_path, name, pack):
     (tmp_path / name).write_bytes(pack(LINES))
     assert texts(tmp_path / name) == ["one", "two", "three\r\nfour"]
     (tmp_path / name).write_bytes(pack(b'{"text": "one"}\n'))
-    assert list(read_texts(tmp_path / name, "text")) == [["one"]]
+    assert list(read_texts(tmp_path / name, "text")) == [(["one"], [None])]
 
 
 def test_paths_lead_into_columns(tmp_path):

@@ -126,7 +126,7 @@ def test_a_parallel_file_that_is_not_one_is_refused(tmp_path):
     with pytest.raises(TokenizerError, match="has 99 sentences in hi and 100 in en; give the same ones in each language"):
         read_parallel(tmp_path / write_parallel(tmp_path / "a.jsonl", PARALLEL | {"hi": PARALLEL["hi"][1:]}))
     (tmp_path / "b.jsonl").write_text('{"language": "en", "text": "x"}\n{"language": null, "text": "y"}\n')
-    with pytest.raises(TokenizerError, match="has rows without `language` or without `text`"):
+    with pytest.raises(TokenizerError, match="has a row without `language`"):
         read_parallel(tmp_path / "b.jsonl")
 
 
@@ -136,3 +136,22 @@ def test_a_parallel_file_that_is_not_one_is_refused(tmp_path):
     ({"above": 1.0}, "balance.above is 1.0"), ({"rounds": 0}, "balance.rounds is 0")])
 def test_balances_that_cannot_be(values, problem):
     assert any(problem in sentence for sentence in Balance(**values).problems())
+
+
+def test_the_command_balances_by_the_language_column_of_files(tmp_path, capsys):
+    from textmill.cli import main
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text, "lang": of}) + "\n" for text, of in CORPUS))
+    arguments = ["train-tokenizer", str(tmp_path / "a.jsonl"), "--vocab-size", "900", "--special", "<|x|>", "--language-column", "lang"]
+    assert main([*arguments, "--to", str(tmp_path / "plain")]) == 0
+    assert "times the tokens" not in capsys.readouterr().out
+    parity = ["--parity", write_parallel(tmp_path / "parallel.jsonl"), "--premium", "1.2"]
+    assert main([*arguments, "--to", str(tmp_path / "fair"), *parity]) == 0
+    line = capsys.readouterr().out
+    assert "times the tokens of en for the same sentences" in line and "en pays +" in line
+    assert main([*arguments, "--to", str(tmp_path / "alike"), "--exponent", "0"]) == 0
+    premium = {}
+    for name in ("plain", "fair", "alike"):
+        encoder = Encoder((tmp_path / name / "tokenizer.json").read_text("utf-8"))
+        tokens = {language: len(encoder.encode(pa.array(texts)).values) for language, texts in PARALLEL.items()}
+        premium[name] = max(tokens.values()) / tokens["en"]
+    assert premium["fair"] < premium["plain"] and premium["alike"] < premium["plain"]

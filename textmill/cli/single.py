@@ -58,22 +58,31 @@ def dedup_only(inputs: tuple[str, ...], to: str, against: tuple[str, ...], index
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
 @click.option("--to", type=FILE, required=True, metavar="FOLDER", help="where tokenizer.json goes")
 @click.option("--vocab-size", type=int, default=8192, show_default=True, help="tokens in all")
-@click.option("--pattern", default="qwen2", show_default=True, help="where text is cut: a name that llama.cpp knows")
-@click.option("--special", multiple=True, metavar="TOKEN", help="a special token besides <|endoftext|>, instead of "
-              "those for chat; may be repeated")
+@click.option("--pattern", default="gpt-4o", show_default=True, help="where text is cut: a name that llama.cpp knows")
+@click.option("--special", multiple=True, metavar="TOKEN",
+              help="a special token besides <|endoftext|>, instead of those for chat; may be repeated")
 @click.option("--text-column", default="text", show_default=True, help="of .jsonl and .parquet")
-@click.option("--sample-bytes", type=int, default=256_000_000, show_default=True, help="learn from about so much")
+@click.option("--language-column", default="language", show_default=True, help="of .jsonl and .parquet, where they have it")
+@click.option("--exponent", type=float, default=1.0, show_default=True,
+              help="each language's share of the text is raised to this power: 0 makes all alike")
+@click.option("--parity", type=PATH, metavar="FILE", help="the same sentences in several languages, rows with `language` and "
+              "`text`: weights are searched until none needs more than --premium times the tokens of --reference")
+@click.option("--premium", type=float, default=1.5, show_default=True, help="with --parity")
+@click.option("--reference", default="en", show_default=True, help="with --parity")
+@click.option("--sample-bytes", type=int, default=4_000_000_000, show_default=True, help="learn from about so much")
 @click.option("--max-pretoken-bytes", type=int, default=256, show_default=True, help="longest stretch without a cut")
 def train_tokenizer(files: tuple[Path, ...], to: Path, vocab_size: int, pattern: str, special: tuple[str, ...],
-                    text_column: str, sample_bytes: int, max_pretoken_bytes: int) -> str:
+                    text_column: str, language_column: str, exponent: float, parity: str | None, premium: float,
+                    reference: str, sample_bytes: int, max_pretoken_bytes: int) -> str:
     """Train a byte-level BPE from text files: .txt or .jsonl (plain, .gz, .zst) or .parquet, in any order."""
-    from textmill.tokenizer.settings import TokenizerSettings
+    from textmill.tokenizer.settings import Balance, TokenizerSettings
     from textmill.tokenizer.special import END_OF_TEXT, SPECIAL_TOKENS
     from textmill.tokenizer.train_files import train_files
 
     tokens = [END_OF_TEXT, *special] if special else list(SPECIAL_TOKENS)
-    training = TokenizerSettings(vocab_size, pattern, tokens, max_pretoken_bytes, sample_bytes)
-    return train_files(files, to, training, text_column)
+    balance = Balance(exponent, parity=parity, premium=premium, reference=reference)
+    training = TokenizerSettings(vocab_size, pattern, tokens, max_pretoken_bytes, sample_bytes, balance=balance)
+    return train_files(files, to, training, text_column, language_column)
 
 
 @click.command("tokenizer-files", short_help="a tokenizer for transformers, tiktoken, llama.cpp")
