@@ -22,7 +22,7 @@ from textmill.tokenizer.bpe import (
     character_of_byte,
     tokenizer_json,
 )
-from textmill.tokenizer.files import described, write_files
+from textmill.tokenizer.files import standard_files, write_files
 from textmill.tokenizer.special import SPECIAL_TOKENS, special_token_problems
 
 # The trainer counts pairs in 32 signed bits. A text of n bytes has fewer than n pairs, so no count can overflow.
@@ -103,4 +103,4 @@ def write_tokenizer(folder: Path, text: str) -> None:
     """Write `tokenizer.json` (`text`, from `train`) and the files that describe it into `folder`, each atomically.
 
     `tokenizer.json` comes last, so its presence means all are complete."""
-    write_files(folder, described(text))
+    write_files(folder, standard_files(text))

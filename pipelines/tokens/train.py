@@ -19,7 +19,7 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.files import described
+from textmill.tokenizer.files import standard_files
 from textmill.tokenizer.training import TokenizerSettings, chosen, train
 
 
@@ -71,7 +71,7 @@ class TrainTokenizer(Stage[TokenizerSettings, None, None]):
                 yield taken["text"].to_pylist()
 
         trained = train(sample(), settings)
-        for name, content in described(trained).items():
+        for name, content in standard_files(trained).items():
             output.write_file(name, content)
         return counts | {"tokens": settings.vocab_size, "rejected": {"beyond_sample_bytes": counts["read"] - counts["kept"]}}
 
