@@ -100,7 +100,7 @@ def tokenizer_files(tokenizer: str, data: str, to: Path) -> str:
 
         own = tokenizer_files(data_folder(data), tokenizer)
     text = own[TOKENIZER_FILES[0]].decode("utf-8", "replace")
-    files, encoder = export_files(text, name, own), Encoder(text)
+    encoder, files = Encoder(text), export_files(text, name, own)
     write_files(to, files)
     missing = "" if f"{name}.gguf" in files else "; no GGUF, as the package gguf is not installed (pip install gguf)"
     return (f"tokenizer-files: {encoder.vocab_size:,} tokens, {len(encoder.special)} of them special, in {to}: "
