@@ -49,15 +49,15 @@ def render(messages: Sequence[Message], encoder: Encoder, tools: Sequence[Mappin
     if missing := [token for token in (END_OF_TEXT, *CHAT_TOKENS) if token not in encoder.special]:
         raise TokenizerError(f"this tokenizer has no {', '.join(missing)}, which chat needs; train one with the default "
                              "special_tokens")
-    written = list(segments(messages, tools, add_generation_prompt))
+    pieces = list(segments(messages, tools, add_generation_prompt))
     try:
-        texts = encoder.encode(pa.array([text for text, is_special, _ in written if not is_special], pa.string()))
+        texts = encoder.encode(pa.array([text for text, is_special, _ in pieces if not is_special], pa.string()))
     except UnicodeEncodeError:
         raise TokenizerError("a message has half of a surrogate pair, which no UTF-8 text can hold; replace it") from None
     of_texts = iter(np.split(texts.flatten().to_numpy(), texts.offsets.to_numpy()[1:-1]) if len(texts) else ())
-    parts = [np.array([encoder.special[text]]) if is_special else next(of_texts) for text, is_special, _ in written]
+    parts = [np.array([encoder.special[text]]) if is_special else next(of_texts) for text, is_special, _ in pieces]
     ids = np.concatenate(parts).astype(encoder.dtype)
-    return ids, np.repeat([said for _, _, said in written], [len(part) for part in parts])
+    return ids, np.repeat([by_assistant for _, _, by_assistant in pieces], [len(part) for part in parts])
 
 
 def segments(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None,
@@ -77,25 +77,25 @@ def segments(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | N
             raise TokenizerError(f"the content of message {number} is no text; give text")
         if calls and role != "assistant":
             raise TokenizerError(f"message {number} of the {role} has tool calls; only the assistant calls tools")
-        content, said = content or "", role == "assistant"
+        content, by_assistant = content or "", role == "assistant"
         if definitions and number == 0 and role == "system":
             content += ("\n" if content else "") + definitions
         yield MARKERS[role], True, False
-        yield content, False, said
+        yield content, False, by_assistant
         for call in calls:
-            yield TOOL_CALL, True, said
-            yield call_text(call, number), False, said
-        yield END_OF_TURN, True, said
+            yield TOOL_CALL, True, by_assistant
+            yield call_text(call, number), False, by_assistant
+        yield END_OF_TURN, True, by_assistant
     if add_generation_prompt:
         yield ASSISTANT, True, False
 
 
 def call_text(call: Mapping[str, Any], number: int) -> str:
     """A tool call of message `number`, as JSON."""
-    called = call.get("function") or call if isinstance(call, Mapping) else None
-    if not isinstance(called, Mapping) or not isinstance(name := called.get("name"), str):
+    function = call.get("function") or call if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
         raise TokenizerError(f"a tool call of message {number} has no name; give the tool's")
-    arguments = called.get("arguments") or {}
+    arguments = function.get("arguments") or {}
     return f'{{"name":{compact(name)},"arguments":{arguments if isinstance(arguments, str) else compact(arguments)}}}'
 
 
@@ -139,14 +139,16 @@ def check_chat_template(template: str, name: str) -> None:
     try:
         # Parsed only: what compiles a template computes its constants, and `9 ** 9 ** 9` in one takes for ever.
         tree, names = environment.parse(template), (nodes.Filter, nodes.Test)
-        conditional = {id(used) for branch in tree.find_all((nodes.If, nodes.CondExpr)) for used in branch.find_all(names)}
-        for used in tree.find_all(names):
-            known = environment.filters if isinstance(used, nodes.Filter) else environment.tests
-            if used.name not in known and id(used) not in conditional:      # there Jinja waits until it is needed
-                raise TemplateSyntaxError(f"no {type(used).__name__.lower()} named {used.name!r}", used.lineno)
+        conditional = {id(node) for branch in tree.find_all((nodes.If, nodes.CondExpr)) for node in branch.find_all(names)}
+        for node in tree.find_all(names):
+            known = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+            if node.name not in known and id(node) not in conditional:      # there Jinja waits until it is needed
+                raise TemplateSyntaxError(f"no {type(node).__name__.lower()} named {node.name!r}", node.lineno)
     except (TemplateError, RecursionError, ValueError, MemoryError) as error:
-        raise TokenizerError(f"the chat template in {name} does not compile ({' '.join(str(error).split())}); copy it again, "
-                             "or delete it") from None
+        message = error.message if isinstance(error, TemplateError) else error
+        line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+        raise TokenizerError(f"the chat template in {name} does not compile ({' '.join(str(message).split())}{line}); copy it "
+                             "again, or delete it") from None
 
 
 def check_configuration(config: bytes, template: bytes | None = None) -> None:

@@ -21,7 +21,7 @@ from textmill.tokenizer.special import END_OF_TEXT, END_OF_TURN, PAD
 CONTEXT = 8192      # the longest block, for a tokenizer that no model belongs to yet: transformers warns about longer texts
 
 
-def described(tokenizer_json: str) -> dict[str, bytes]:
+def standard_files(tokenizer_json: str) -> dict[str, bytes]:
     """The files that go wherever the tokenizer goes, `tokenizer.json` last: its presence means that all are there."""
     ids = special_ids(tokenizer_json)
     template = chat_template(ids)
@@ -35,11 +35,11 @@ def described(tokenizer_json: str) -> dict[str, bytes]:
     return files | {"tokenizer.json": tokenizer_json.encode()}
 
 
-def files_for_others(tokenizer_json: str, name: str, own: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-    """`described`, the ranks for tiktoken, and where the package gguf is installed the metadata for llama.cpp.
+def export_files(tokenizer_json: str, name: str, own: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """`standard_files`, the ranks for tiktoken, and where the package gguf is installed the metadata for llama.cpp.
 
     `own`: files that the tokenizer came with, which are taken as they are, its chat template or having none included."""
-    files = described(tokenizer_json)
+    files = standard_files(tokenizer_json)
     if own and "tokenizer_config.json" in own:
         files.pop("chat_template.jinja", None)
     files |= dict(own or {})

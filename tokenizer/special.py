@@ -61,10 +61,10 @@ def added_token_problems(added: Sequence[Mapping[str, Any]], vocabulary: Mapping
     contents = {number: token for token, number in vocabulary.items()}
     for token in added:
         content, number = str(token["content"]), token["id"]
-        spelled = "".join(characters[byte] for byte in content.encode("utf-8", "replace"))
+        as_bytes = "".join(characters[byte] for byte in content.encode("utf-8", "replace"))
         # What is not special is text, and may well be a token of its own beside the learned one: runs of spaces, in some.
-        other = vocabulary.get(content, vocabulary.get(spelled) if token.get("special", True) else None)
-        if contents.get(number, content) not in (content, spelled):
+        other = vocabulary.get(content, vocabulary.get(as_bytes) if token.get("special", True) else None)
+        if contents.get(number, content) not in (content, as_bytes):
             yield (f"the added token {content!r} has the id {number} of the ordinary token {contents[number]!r}; give it an id "
                    "of its own, after the vocabulary")
         elif other not in (None, number):

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from textmill.tokenizer.balance import read_parallel, search_parity, stated_weights
 from textmill.tokenizer.bpe import TokenizerError, character_of_byte, tokenizer_json
-from textmill.tokenizer.files import described, write_files
+from textmill.tokenizer.files import standard_files, write_files
 from textmill.tokenizer.merging import learn_merges
 from textmill.tokenizer.pretokens import Weights, count_pretokens, frequent, weighted
 from textmill.tokenizer.scripts import script_bytes
@@ -105,4 +105,4 @@ def write_tokenizer(folder: Path, text: str) -> None:
     """Write `tokenizer.json` (`text`, from `train`) and the files that describe it into `folder`, each atomically.
 
     `tokenizer.json` comes last, so its presence means all are complete."""
-    write_files(folder, described(text))
+    write_files(folder, standard_files(text))

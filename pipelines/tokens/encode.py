@@ -106,9 +106,9 @@ def tokenizer_json(data: Folder, name: str) -> str:
 
 def tokenizer_files(data: Folder, name: str) -> dict[str, bytes]:
     """The files of a tokenizer that go with it: `tokenizer.json` and those of the others that it has. StageError if damaged."""
-    required, *more = (*TOKENIZER_FILES, *CHAT_FILES)
-    there = [file for file in more if (data / f"tokenizers/{name}").exists(file)]
-    return {file: tokenizer_file(data, name, file) for file in (required, *there)}
+    required, *optional = (*TOKENIZER_FILES, *CHAT_FILES)
+    optional = [file for file in optional if (data / f"tokenizers/{name}").exists(file)]
+    return {file: tokenizer_file(data, name, file) for file in (required, *optional)}
 
 
 def tokenizer_file(data: Folder, name: str, file: str) -> bytes:

@@ -23,7 +23,7 @@ from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.count import COUNT
 from textmill.pipelines.tokens.settings import TokenizerName
-from textmill.tokenizer.files import described
+from textmill.tokenizer.files import standard_files
 from textmill.tokenizer.pretokens import merged
 from textmill.tokenizer.settings import TokenizerSettings
 from textmill.tokenizer.training import fairness, train_balanced
@@ -87,7 +87,7 @@ class TrainTokenizer(Stage[TokenizerSettings, None, tuple[Part, ...]]):
         sources = {name: of["bytes"] for name, of in counted["source"].items()}
         record = trained.record | {"texts": counted["kept"], "source": sources}
         output.write_file(TRAINING_FILE, (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
-        for name, content in described(trained.json).items():
+        for name, content in standard_files(trained.json).items():
             output.write_file(name, content)
         return {name: counted[name] for name in ("read", "kept", "bytes", "rejected")} | {"tokens": settings.vocab_size}
 

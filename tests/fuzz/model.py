@@ -31,7 +31,10 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.tokens.encode import tokenizer_json
 from textmill.tokenizer.bpe import END_OF_TEXT, character_of_byte
 from textmill.tokenizer.bpe import tokenizer_json as bpe_json
+from textmill.tokenizer.chat import chat_template, check_configuration
 from textmill.tokenizer.encoder import Encoder
+from textmill.tokenizer.files import export_files, standard_files
+from textmill.tokenizer.special import SPECIAL_TOKENS
 
 TEXT = "A quay, 水 <|endoftext|>"
 TINY = Shape(layers=1, width=8, heads=1, head_width=8, kv_heads=1, mlp=8, tied=True)
@@ -67,9 +70,14 @@ def tokenizer(data: bytes) -> None:
         def encoded() -> None:
             encoder = Encoder(tokenizer_json(Folder(home), "t"))
             encoder.decode(encoder.encode(pa.array([TEXT, None]))[0].as_py())
+            export_files(data.decode(), "t")
 
         each(encoded, lambda: Encoder.load(folder), lambda: textmill.load_tokenizer(folder).encode(TEXT),
              lambda: document_ids(open_tokenizer(folder, 261), TEXT, 259), lambda: token_bytes(folder / "tokenizer.json", 261))
+
+
+def chat(data: bytes) -> None:
+    each(lambda: check_configuration(data), lambda: check_configuration(b"{}", data))
 
 
 @cache
@@ -141,6 +149,8 @@ def of_both(name: str) -> Callable[[], list[bytes]]:
 
 TARGETS = {
     "tokenizer.json": Target(tokenizers, tokenizer, words=(*JSON, b'"special": true', b'"normalizer"', b'"merges"', b'"vocab"', b'"added_tokens"')),
+    "chat-template": Target(lambda: [(chat_template(SPECIAL_TOKENS) or "").encode(), standard_files(bpe_json([], "qwen2", SPECIAL_TOKENS))[
+        "tokenizer_config.json"]], chat, words=(*JSON, b"{%", b"%}", b"{{", b"}}", b"{#", b"-%}", b" ** 99", b"| tojson", b"generation", b"endfor")),
     "blocks": Target(lambda: [(blocks() / "train/2.arrow").read_bytes()], stream, words=SCHEMA),
     "blocks-manifest": Target(lambda: [(blocks() / "train/_manifest.json").read_bytes()], words=(*JSON, b'"rows"', b'"parts"', b'"path"', b"../"),
                               parse=listing),

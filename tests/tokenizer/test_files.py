@@ -11,7 +11,7 @@ from textmill.cli import main
 from textmill.tokenizer.bpe import PATTERNS, TokenizerError, tokenizer_json
 from textmill.tokenizer.chat import chat_template
 from textmill.tokenizer.encoder import Encoder
-from textmill.tokenizer.files import described, files_for_others, gguf_metadata, pattern_name, special_ids, template_in
+from textmill.tokenizer.files import export_files, gguf_metadata, pattern_name, special_ids, standard_files, template_in
 from textmill.tokenizer.special import END_OF_TEXT, RESERVED, SPECIAL_TOKENS
 from textmill.tokenizer.training import TokenizerSettings, train, write_tokenizer
 
@@ -36,7 +36,7 @@ def test_special_tokens_come_last_in_their_order():
 def test_transformers_opens_the_folder_with_its_special_tokens_and_prepends_nothing(tmp_path):
     transformers = pytest.importorskip("transformers")
     write_tokenizer(tmp_path, TRAINED)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == described(TRAINED)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == standard_files(TRAINED)
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(tmp_path), local_files_only=True)
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (365, 365, 366)
     assert sorted(tokenizer.all_special_tokens) == sorted(SPECIAL_TOKENS) and tokenizer.model_max_length == 8192
@@ -53,7 +53,7 @@ def test_transformers_opens_the_folder_with_its_special_tokens_and_prepends_noth
 
 def test_one_switch_serves_both_texts_and_templates():
     """Why tokenizer_config.json has no `split_special_tokens`: the template's own tokens would be text."""
-    config = json.loads(described(TRAINED)["tokenizer_config.json"])
+    config = json.loads(standard_files(TRAINED)["tokenizer_config.json"])
     assert "split_special_tokens" not in config and config["add_bos_token"] is config["add_eos_token"] is False
 
 
@@ -77,13 +77,13 @@ def test_transformers_can_keep_what_is_spelled(tmp_path):
 
 
 def test_a_tokenizer_of_end_of_text_alone_pads_with_it_and_has_no_template():
-    files = described(BARE)
+    files = standard_files(BARE)
     assert sorted(files) == ["generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
     assert json.loads(files["generation_config.json"]) == {"bos_token_id": 256, "eos_token_id": 256, "pad_token_id": 256}
     assert json.loads(files["special_tokens_map.json"]) == {
         "bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "pad_token": END_OF_TEXT, "additional_special_tokens": []}
     with pytest.raises(TokenizerError, match=r"has no special token <\|endoftext\|>"):
-        described(tokenizer_json([], "qwen2", ["<|other|>"]))
+        standard_files(tokenizer_json([], "qwen2", ["<|other|>"]))
 
 
 def test_tiktoken_gives_the_same_ids(tmp_path):
@@ -91,7 +91,7 @@ def test_tiktoken_gives_the_same_ids(tmp_path):
     from tiktoken.load import load_tiktoken_bpe
 
     path = tmp_path / "mill.tiktoken"
-    path.write_bytes(files_for_others(TRAINED, "mill")["mill.tiktoken"])
+    path.write_bytes(export_files(TRAINED, "mill")["mill.tiktoken"])
     encoding = tiktoken.Encoding("mill", pat_str=PATTERNS["qwen2"], mergeable_ranks=load_tiktoken_bpe(str(path)),
                                  special_tokens=special_ids(TRAINED), explicit_n_vocab=390)
     draw = random.Random(1)
@@ -103,7 +103,7 @@ def test_tiktoken_gives_the_same_ids(tmp_path):
 
 def test_gguf_has_the_vocabulary_merges_ids_and_template(tmp_path):
     gguf = pytest.importorskip("gguf")
-    (tmp_path / "mill.gguf").write_bytes(files_for_others(TRAINED, "mill")["mill.gguf"])
+    (tmp_path / "mill.gguf").write_bytes(export_files(TRAINED, "mill")["mill.gguf"])
     assert (tmp_path / "mill.gguf").read_bytes() == gguf_metadata(TRAINED, "mill", chat_template(SPECIAL_TOKENS))
     fields = gguf.GGUFReader(tmp_path / "mill.gguf").fields
     read = {name.removeprefix("tokenizer."): field.contents() for name, field in fields.items() if name.startswith("tokenizer.")}
@@ -150,3 +150,20 @@ def test_the_command_writes_them_and_keeps_what_the_tokenizer_came_with(tmp_path
     to.joinpath("more").write_text("")
     (folder / "tokenizer.json").write_text(TRAINED, "utf-8")
     assert main(asked) == 0 and to.joinpath("more").exists() and to.joinpath("chat_template.jinja").exists()
+
+
+def test_a_tokenizer_with_end_of_text_inside_its_vocabulary_as_gpt2_has_it(tmp_path):
+    """Hugging Face's file of GPT-2: `<|endoftext|>` is in the vocabulary and among the added tokens, with one id; merges are text."""
+    read = json.loads(tokenizer_json([("t", "h"), ("th", "e")], "gpt-2", [END_OF_TEXT]))
+    read["model"]["vocab"][END_OF_TEXT] = 258
+    read["model"]["merges"] = ["t h", "th e"]
+    encoder = Encoder(json.dumps(read))
+    assert encoder.special == {END_OF_TEXT: 258} and encoder.encode(pa.array([f"the{END_OF_TEXT}"]))[0].as_py() == [257, *END_OF_TEXT.encode()]
+    files = export_files(json.dumps(read), "gpt2")
+    assert files["gpt2.tiktoken"].splitlines()[-1] == b"dGhl 257" and "chat_template.jinja" not in files
+    gguf = pytest.importorskip("gguf")
+    (tmp_path / "gpt2.gguf").write_bytes(files["gpt2.gguf"])
+    fields = gguf.GGUFReader(tmp_path / "gpt2.gguf").fields
+    assert fields["tokenizer.ggml.tokens"].contents()[256:] == ["th", "the", END_OF_TEXT]
+    assert fields["tokenizer.ggml.merges"].contents() == ["t h", "th e"] and fields["tokenizer.ggml.pre"].contents() == "gpt-2"
+    assert fields["tokenizer.ggml.token_type"].contents()[-2:] == [gguf.TokenType.NORMAL, gguf.TokenType.CONTROL]

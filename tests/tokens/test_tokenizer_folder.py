@@ -43,7 +43,7 @@ def test_a_chat_template_that_breaks_is_said_before_any_worker_starts(tmp_path):
 
 def test_the_stage_writes_what_goes_with_a_tokenizer_and_blocks_carry_it(milled):
     data, _ = milled
-    written = files.described((data / "tokenizers/test-1k/tokenizer.json").read_text("utf-8"))
+    written = files.standard_files((data / "tokenizers/test-1k/tokenizer.json").read_text("utf-8"))
     assert sorted(written) == sorted((*TOKENIZER_FILES, *CHAT_FILES))
     for name, content in written.items():
         assert (data / "tokenizers/test-1k" / name).read_bytes() == (data / "blocks/mixture" / name).read_bytes() == content

@@ -97,7 +97,7 @@ def tokenizer_files(tokenizer: str, data: str, to: Path) -> str:
     tiktoken, and the vocabulary in GGUF where the package gguf is installed."""
     from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
     from textmill.tokenizer.encoder import Encoder
-    from textmill.tokenizer.files import files_for_others, write_files
+    from textmill.tokenizer.files import export_files, write_files
 
     folder, name = Path(tokenizer), Path(tokenizer).resolve().name
     if (folder / TOKENIZER_FILES[0]).is_file():
@@ -107,7 +107,7 @@ def tokenizer_files(tokenizer: str, data: str, to: Path) -> str:
 
         own = tokenizer_files(data_folder(data), tokenizer)
     text = own[TOKENIZER_FILES[0]].decode("utf-8", "replace")
-    files, encoder = files_for_others(text, name, own), Encoder(text)
+    encoder, files = Encoder(text), export_files(text, name, own)
     write_files(to, files)
     missing = "" if f"{name}.gguf" in files else "; no GGUF, as the package gguf is not installed (pip install gguf)"
     return (f"tokenizer-files: {encoder.vocab_size:,} tokens, {len(encoder.special)} of them special, in {to}: "
