@@ -46,6 +46,16 @@ def card(digits, length):
 
 # (language, host, text around the item, kind, item)
 POSITIVE = [
+    ("en", None, "Write to {} now.", "EMAIL", "anna1２@harbour.example"), ("ja", None, "メール：{}まで", "EMAIL", "ｔａｒｏ＠ｃｈｏｎａｉｋａｉ．ｅｘａｍｐｌｅ"),
+    ("en", None, "Write to {} now.", "EMAIL", "ann\u200ba.berg@harbour.example"), ("de", None, "an {}!", "EMAIL", "anna.berg@har\u00adbour.example"),
+    ("en", None, "Write to\u200b {}\u200b.", "EMAIL", "anna.berg\u2060@\ufeffharbour.example"), ("zh", None, "邮箱：{}。", "EMAIL", "用户@例子.广告"),
+    ("zh", None, "邮箱{}谢谢", "EMAIL", "li.wei@例子.中国"), ("ja", None, "メール {} です", "EMAIL", "太郎@例え.テスト"), ("ja", None, "連絡は{}へ", "EMAIL", "info@日本語.jp"),
+    ("ko", None, "메일 {} 로", "EMAIL", "민수@예시.한국"), ("ar", None, "البريد {}، شكرا", "EMAIL", "سلمى@مثال.إختبار"), ("hi", None, "ईमेल: {}।", "EMAIL", "राम@उदाहरण.भारत"),
+    ("he", None, "דוא״ל {} בבקשה", "EMAIL", "דנה@דוגמה.קום"), ("th", None, "อีเมล {} ครับ", "EMAIL", "สมชาย@ตัวอย่าง.ไทย"), ("en", None, "mail {} today", "EMAIL", "anna@bücher.example"),
+    ("en", None, "to {} now", "IBAN", "DE8９ 3704 0044 0532 0130 00"), ("en", None, "to {} now", "IBAN", "DE89\u200b370400440532013000"),
+    ("en", None, "card {} expires", "CREDIT_CARD", "4111\u200b1111\u200b1111\u200b1111"), ("de", None, "Tel. {} ab neun", "PHONE", "030 23\u00ad12 50\u200b14"),
+    ("en", None, "In-Reply-To: Anna B. <{}>", "EMAIL", "anna2@harbour.example"), ("en", None, "Message-ID: <1.2@h.example> From: <{}>", "EMAIL", "anna2@harbour.example"),
+    ("he", None, "Tel Aviv, tel {}", "PHONE", "03-612-3456"),
     ("en", None, "Write to {} today.", "EMAIL", "anna.berg+club@mail.harbour.example"),
     ("de", None, "Schreiben Sie an „{}“, bitte.", "EMAIL", "jörg@grün-weiß.example"),
     ("zh", None, "邮箱{}。谢谢", "EMAIL", "li.wei@shudian.example"),
@@ -124,6 +134,10 @@ POSITIVE = [
 
 # (language, text in which nothing is personal data)
 NEGATIVE = [
+    ("en", "Message-ID: <20210305102030.12345.qmail@mail.harbour.example>"), ("en", "Message-Id:\n <CAF4a=8xyz123@mail.harbour.example>"),
+    ("en", "In-Reply-To: <4F2A.1020@harbour.example>\nReferences: <a1@b.example> <c2@d.example>\n <e3@f.example>"),
+    ("en", "Tel Aviv 1948 1967 1973"), ("de", "Tel-Aviv 1948 1967 1973"), ("zh", "转发@张三：今天@李四.王五说"), ("ar", "كتب @سلمى.علي اليوم"),
+    ("th", "ราคา\u200b1,234,567\u200bบาท"),
     ("en", "ISBN 978-3-16-148410-0, the older printing 0-306-40615-2; the quarterly has the ISSN 2049-3630."),
     ("de", "ISBN 3-16-148410-X oder 978-3-16-148410-0"), ("en", "The shelf has 0-306-40615-2 and 0317-8471."),
     ("en", "Order 4929-0042-1170-0031 was delivered on 2024-03-15 at 16:45:10."), ("en", "doi:10.1000/182 and 10.1093/ajae/aaq063"),
@@ -220,7 +234,7 @@ def test_offsets_count_characters_of_the_text():
 
 
 # What each detector likes best, over and over.
-ADVERSARIAL = ["@", "a@", "a@a.", "a.a@b.c", "a" * 63 + ".", " at b dot ", "[at]", "x [at] y [dot] ", "(", "1", "0", "1 ", "12 ", "0-1.",
+ADVERSARIAL = ["例@", "例.", "例@例.", "क@क.", "@例例例例.", "\u200b", "1\u200b", "a\u00ad@", "Message-ID: <1@", "<a1@b.cd> ", "References: <1@b.cd>", "＠", "@", "a@", "a@a.", "a.a@b.c", "a" * 63 + ".", " at b dot ", "[at]", "x [at] y [dot] ", "(", "1", "0", "1 ", "12 ", "0-1.",
                "+1", "+49 1", "4111 ", "4111 1111 1111 1111 ", "DE12 ", "DE12", "1.2.3.", "8.8.8.8.", "8.8.8.8 ", ":", "::", "a:", "1:2:", "ab-",
                "ab:cd:", ".abcd", "eyJ", "eyJa.", " eyJaaaaaaaaaaaa.", "ghp_", " ghp_a1b2c3d4", "-xoxb", "-----BEGIN PRIVATE KEY-----",
                "-----BEGIN ", "bc1", "bc1q", "A1", "AB12C", "phone ", "phone 0", "tel 030 12345 ", "12345678Z", "12 34 56 A", "0171/", "٣", "_at_", "%40a.de", "x arroba y punto es ", "mail a @ b . de ", "api_key = 'a1B2c3D4e5F6g7H8' ",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from textmill.pipelines.measure.personal.email import find_emails
+from textmill.pipelines.measure.personal.folding import folded
 from textmill.pipelines.measure.personal.iban import find_ibans
 from textmill.pipelines.measure.personal.national_ids import find_lettered_ids, find_numbered_ids
 from textmill.pipelines.measure.personal.network import find_ips, find_macs
@@ -91,7 +92,14 @@ def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _find(text: str, language: str, host: str | None, names: NameFinder | None) -> list[Finding]:
-    seen = scanned(text, language, host)
-    findings = [(kind, start, end) for kind, detect in DETECTORS.items() for start, end in detect(seen)]
+    findings = _detected(text, language, host)
+    if plain := folded(text):
+        findings += [(kind, plain.places[start], plain.places[end - 1] + 1)
+                     for kind, start, end in _detected(plain.text, language, host)]
     findings += names.find(text, language) if names else []
     return without_overlaps(findings) if findings else findings
+
+
+def _detected(text: str, language: str, host: str | None) -> list[Finding]:
+    seen = scanned(text, language, host)
+    return [(kind, start, end) for kind, detect in DETECTORS.items() for start, end in detect(seen)]

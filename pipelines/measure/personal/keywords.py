@@ -12,7 +12,7 @@ _NAMES = {
         r"pesanan|\bordre|beställning|tilaus|narudž|παραγγελ|zásilk|receipt n|consignment|reference|\bref\b|barcode|"
         r"штрих|заказ|сч[её]т|артикул|трек|sipari[sş]|注文|追跡|订单|訂單|単号|单号|発票|发票|주문|رقم الطلب"),
     "phone": (
-        r"phone|\btel\b|\btél|t[eé]l[eéè]f|telegram|whatsapp|\bfax|\bmobi|\bcell(?<![./]cell)(?![a-oq-z])|\bhandy|"
+        r"phone|\btel\b(?![ -]aviv)|\btél|t[eé]l[eéè]f|telegram|whatsapp|\bfax|\bmobi|\bcell(?<![./]cell)(?![a-oq-z])|\bhandy|"
         r"\bdesk\b|call (?:me|us|him|her)|\bsms\b|text (?:me|us)|reach (?:me|us)|answering at|messages to|registered\b|"
         r"hotline|\bcall\b|\bfon\b|ruf(?:en|nummer)|portable|celular|m[oó]vil|cellulare|telem[oó]vel|telefo|"
         r"numero verde|komórk|kom\.|\btlf|\btlm|\btelp\b|\bnatel\b|\bcel\b|contact|contatt|kontakt|informes|volej|hív|"

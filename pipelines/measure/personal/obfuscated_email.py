@@ -7,8 +7,9 @@ from its sign, a bounded way to both sides.
 
 import re
 
-from textmill.pipelines.measure.personal.email import FILE_ENDS, MEANT, TOP_LEVELS
+from textmill.pipelines.measure.personal.email import FILE_ENDS, MEANT
 from textmill.pipelines.measure.personal.scan import Stretch
+from textmill.pipelines.measure.personal.top_levels import TOP_LEVELS
 
 # The sign and the dot, in the words that pages in these languages use; "at" and its like only in brackets.
 _SIGNS = {
