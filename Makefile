@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report all why trace where takedown dedup-only tokenizer-files duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -128,6 +128,8 @@ sample: setup            ## a continuation of PROMPT by the trained model
 	@$(MILL) sample $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,prompt,PROMPT) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
+tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'
+	@$(MILL) tokenizer-report $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS) -- $(call quoted,NAME)
 all: setup               ## raw/ to a trained model, and the report
 	@$(MILL) all $(FLAGS) $(TRAIN_ARGS)
 

@@ -62,7 +62,7 @@ def test_it_starts_light():
 def test_it_says_its_version_and_completes_words_and_options():
     assert re.fullmatch(r"textmill \d+\.\d+\.\d+\n", textmill("--version").stdout)
     said = textmill(_TEXTMILL_COMPLETE="bash_complete", COMP_WORDS="textmill tok", COMP_CWORD="1").stdout
-    assert said.split() == ["plain,tokenizer", "plain,tokenize", "plain,tokenizer-files"]
+    assert said.split() == ["plain,tokenizer", "plain,tokenize", "plain,tokenizer-report", "plain,tokenizer-files"]
     said = textmill(_TEXTMILL_COMPLETE="zsh_complete", COMP_WORDS="textmill pack --worker", COMP_CWORD="2").stdout
     assert said.splitlines()[1::3] == ["--workers", "--worker-pool"]
     assert "complete" in textmill(_TEXTMILL_COMPLETE="fish_source").stdout
