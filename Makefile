@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -143,6 +143,8 @@ where: setup             ## the parts and blocks that hold a page or a host: URL
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
 	@$(MILL) takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
+rejected: setup          ## records that gave no document, with file, line and reason (ARGS='--rule bad_json')
+	@$(MILL) rejected $(call option,data,DATA) $(ARGS)
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host
 	@$(MILL) duplicates $(call option,data,DATA)
 twins: setup             ## a page and its copies side by side, each difference marked: URL=https://… (or an id)

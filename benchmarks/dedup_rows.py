@@ -52,7 +52,8 @@ def chats(random_: random.Random) -> Iterator[list[str]]:
 
 def sources(random_: random.Random) -> Iterator[list[str]]:
     """Thirty to eighty lines from somewhere in the library, as words with the space that follows."""
-    lines = [line for path in sorted(LIBRARY.glob("*.py")) for line in path.read_text("utf-8", "replace").splitlines(True)]
+    lines = [line for path in sorted(LIBRARY.glob("*.py"))
+             for line in path.read_text("utf-8", "replace").splitlines(True)]
     while True:
         start = random_.randrange(len(lines) - 80)
         yield re.findall(r"\S+\s*", "".join(lines[start:start + random_.randint(30, 80)])) or ["pass\n"]
@@ -64,7 +65,8 @@ def title(words: list[str]) -> dict[str, Any]:
 
 def chat(words: list[str]) -> dict[str, Any]:
     turns = (words[:len(words) // 3], words[len(words) // 3:])
-    return {"messages": [{"role": role, "content": " ".join(turn)} for role, turn in zip(("user", "assistant"), turns, strict=True)]}
+    roles = ("user", "assistant")
+    return {"messages": [{"role": role, "content": " ".join(turn)} for role, turn in zip(roles, turns, strict=True)]}
 
 
 def source(words: list[str]) -> dict[str, Any]:
@@ -94,7 +96,8 @@ def measured(*arguments: str) -> tuple[float, float, float, str]:
     """(seconds, processor seconds, peak MB of a process, what was said) of the command."""
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
-        child = subprocess.Popen([sys.executable, "-m", "textmill", "dedup-only", *arguments], stdout=said, stderr=subprocess.STDOUT)
+        command = [sys.executable, "-m", "textmill", "dedup-only", *arguments]
+        child = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(child.pid, 0)
         said.seek(0)
         output = said.read()
@@ -116,7 +119,8 @@ def main() -> int:
     parser.add_argument("--sources", type=int, help="source files  [default: a fifth of --rows]")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    lines = ["| rows | how many | seconds | processor seconds | peak MB | copies | of kinds |", "|---|---:|---:|---:|---:|---:|---|"]
+    lines = ["| rows | how many | seconds | processor seconds | peak MB | copies | of kinds |",
+             "|---|---:|---:|---:|---:|---:|---|"]
     with tempfile.TemporaryDirectory() as at:
         for kind in KINDS:
             rows = (given.sources or given.rows // 5) if kind == "source files" else given.rows
@@ -131,7 +135,8 @@ def main() -> int:
             lines.append(line(name, given.rows, run))
             print(lines[-1], flush=True)
     if given.write:
-        RESULT.write_text("\n".join(lines) + f"\n\n{os.cpu_count()} processors, Python {sys.version.split()[0]}, {date.today()}.\n")
+        machine = f"{os.cpu_count()} processors, Python {sys.version.split()[0]}, {date.today()}."
+        RESULT.write_text("\n".join(lines) + f"\n\n{machine}\n")
     return 0
 
 

@@ -35,7 +35,7 @@ def report(data: str, mixture: str) -> str:
     return publish(data_folder(data), read_mixture(mixture))
 
 
-@click.command("tokenizer-report", short_help="tokenizers side by side: languages, sizes, what the vocabulary holds")
+@click.command("tokenizer-report", short_help="tokenizers side by side: languages, sizes, what they hold")
 @click.argument("tokenizers", nargs=-1, metavar="[TOKENIZER]...")
 @with_options(DATA, MIXTURE)
 @click.option("--texts", type=FILE, multiple=True, metavar="FILE",
