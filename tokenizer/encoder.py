@@ -106,6 +106,18 @@ class Encoder:
             pa.array(offsets.astype(np.int32)), pa.array(ids.astype(self.dtype, copy=False)),
             mask=texts.is_null() if texts.null_count else None)
 
+    def check(self, texts: pa.StringArray | pa.LargeStringArray, encoded: pa.ListArray) -> None:
+        """Compare one text of a batch with what Hugging Face's library gives; TokenizerError where the ids differ.
+
+        For runs over much text: the trial texts are few. A text of more than 100 kB is not compared, as that takes long."""
+        number = len(texts) // 2
+        if self._fast is None or not len(texts) or not texts[number].is_valid or len(texts[number].as_py()) > 100_000:
+            return
+        _, ids = self._encode_slowly(texts.slice(number, 1))
+        if ids.tolist() != encoded[number].as_py():
+            raise TokenizerError(f"{self.library} and tokenizers give other ids for one text ({texts[number].as_py()[:40]!r} …): "
+                                 f"uninstall {self.library}, and report it")
+
     def _agree(self) -> bool:
         """Whether the fast library gives the ids of Hugging Face's on the trial texts."""
         try:

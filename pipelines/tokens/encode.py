@@ -63,6 +63,7 @@ class Tokenize(Stage[str, Encoder, None]):
         counts: Counts = {"read": 0, "kept": 0, "tokens": 0}
         for (curated,) in batches:
             tokens = tools.encode(curated["text"])
+            tools.check(curated["text"], tokens)
             lengths = pc.cast(pc.list_value_length(tokens), pa.int32())
             bytes_ = pc.cast(pc.binary_length(curated["text"]), pa.int32())
             columns = [curated[name] for name in ("id", "piece", "pieces", "source", "language")]

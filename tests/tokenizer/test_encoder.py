@@ -104,6 +104,16 @@ def test_a_library_whose_ids_differ_is_not_used(monkeypatch):
     assert encoder.encode(pa.array(TEXTS)).equals(Encoder(TRAINED["gpt-4o"], fast=False).encode(pa.array(TEXTS)))
 
 
+def test_a_difference_beyond_the_trial_texts_stops_a_run():
+    encoder = Encoder(TRAINED["gpt-4o"])
+    texts = pa.array(["one", "two three", "four"])
+    encoder.check(texts, encoder.encode(texts))
+    with pytest.raises(TokenizerError, match=r"gigatoken and tokenizers give other ids for one text \('two three' …\)"):
+        encoder.check(texts, encoder.encode(pa.array(["one", "two  three", "four"])))
+    Encoder(TRAINED["gpt-4o"], fast=False).check(texts, pa.array([[1]] * 3))       # nothing to compare with
+    encoder.check(pa.array([None], pa.string()), pa.array([None], pa.list_(pa.uint16())))
+
+
 def test_without_the_library_hugging_faces_encodes(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gigatoken", None)
     assert Encoder(TRAINED["gpt-4o"]).library == "tokenizers"
