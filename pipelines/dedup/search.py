@@ -17,6 +17,7 @@ from textmill.pipelines.dedup.keep import CLUSTERED, DECISION
 from textmill.pipelines.dedup.settings import DedupSettings, memory_for
 from textmill.pipelines.dedup.steps import FOREST_FILE, SearchRun, held_file
 from textmill.pipelines.dedup.verify import HELD
+from textmill.pipelines.engines.quiet import quiet
 
 if TYPE_CHECKING:
     from textmill.pipelines.dedup.transforms import OnEngine
@@ -73,7 +74,8 @@ def find_copies(engine: Engine, data: Folder, work: Folder, tasks: Sequence[Task
 
 
 def _on_engine(run: SearchRun, engine: Engine, workers: int) -> "OnEngine":
-    from textmill.pipelines.dedup.transforms import OnEngine  # Beam takes more than a second
+    with quiet():
+        from textmill.pipelines.dedup.transforms import OnEngine  # Beam takes more than a second
 
     return OnEngine(run, engine, workers)
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -299,3 +300,10 @@ def test_what_a_killed_run_left_is_taken_up_and_cleaned(tmp_path):
     assert dedup(tmp_path / "in.jsonl", "--to", tmp_path / "out.jsonl") == 0
     assert left(tmp_path / "out.jsonl") == [{"text": prose(1)}]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_beam_says_nothing_of_libraries_that_are_not_installed(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(jsonl([{"text": f"row {n}"} for n in range(20_000)]))
+    ran = subprocess.run([sys.executable, "-m", "textmill", "dedup-only", str(tmp_path / "in.jsonl"), "--to", str(tmp_path / "out.jsonl")],
+                         capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert (ran.returncode, ran.stderr) == (0, "")
