@@ -76,6 +76,10 @@ def compared(texts: Iterator[str], fast: Encoder, slow: Encoder) -> tuple[int, i
     return number, size, other, lost
 
 
+def cuts(texts: list[str]) -> list[str]:
+    return [piece for piece in cut(pa.array(texts), "gpt-4o").flatten().to_pylist() if piece]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True)
@@ -96,15 +100,14 @@ def main() -> int:
     for batch in batches(text for texts in (random_texts(300_000, 9), all_texts(given.shared)) for text in texts):
         batch = [text for text in batch if "\0" not in text]
         expected = [piece for text in batch for piece in published.findall(text)]
-        found = [piece for piece in cut(pa.array(batch), "gpt-4o").flatten().to_pylist() if piece]
+        found = cuts(batch)
         size, pieces = size + sum(len(text.encode()) for text in batch), pieces + len(expected)
         if found != expected:
-            differing += sum(published.findall(text) != [piece for piece in cut(pa.array([text]), "gpt-4o").flatten().to_pylist()
-                                                         if piece] for text in batch)
+            differing += sum(published.findall(text) != cuts([text]) for text in batch)
         if size > 100e6:
             break
-    lines += ["", f"Cuts of `gpt-4o` in training beside the published pattern: {pieces:,} pre-tokens of {size / 1e6:.0f} MB in all "
-              f"scripts, {differing} texts cut elsewhere. {date.today()}."]
+    lines += ["", f"Cuts of `gpt-4o` in training beside the published pattern: {pieces:,} pre-tokens of {size / 1e6:.0f} MB "
+              f"in all scripts, {differing} texts cut elsewhere. {date.today()}."]
     (RESULTS / "tokenizer-exactness.md").write_text("\n".join(lines) + "\n", "utf-8")
     return 0
 

@@ -5,9 +5,10 @@ special id ever comes out of text. That is a switch of the loaded object (`encod
 `tokenizer.json` cannot store: whoever loads the file with `tokenizers` or `transformers` directly has to set it
 (`transformers`: `split_special_tokens=True`; docs/tokenizer.md).
 
-Two libraries encode. `gigatoken`, where it is installed and gives the ids of Hugging Face's `tokenizers` on a test text
-with this very tokenizer (it knows the common patterns only), is some fifty times as fast and linear in every text. Else
-it is `tokenizers`. The ids are those of `tokenizers` in either case.
+Two libraries encode. `gigatoken`, where it is installed and gives the ids of Hugging Face's `tokenizers` on trial texts
+with this very tokenizer (it knows the common patterns only), is some fifty times as fast and linear in every text. Else,
+and for texts with characters so new that the libraries' tables of Unicode may differ, it is `tokenizers`. The ids are
+those of `tokenizers` in either case.
 
 Threads: both encode a batch on as many threads as the machine has cores, or on one where the environment variable
 TOKENIZERS_PARALLELISM is "false". The ids never depend on it. A program that runs several processes sets that in each.
@@ -17,6 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from textmill.tokenizer.bpe import (
     pattern_name,
     token_bytes,
 )
+from textmill.tokenizer.newer import with_newer_characters
 from textmill.tokenizer.patterns import PATTERNS, cut
 from textmill.tokenizer.trial import TRIAL_TEXTS
 
@@ -101,10 +104,24 @@ class Encoder:
         Fewer than 2**31 ids in all: give texts of less than 2 GB at once.
         """
         filled = pc.fill_null(texts, "") if texts.null_count else texts
-        offsets, ids = self._encode_slowly(filled) if self._fast is None else _encode_fast(self._fast, filled)
+        offsets, ids = self._encode_slowly(filled) if self._fast is None else self._encode_by_both(filled)
         return pa.ListArray.from_arrays(
             pa.array(offsets.astype(np.int32)), pa.array(ids.astype(self.dtype, copy=False)),
             mask=texts.is_null() if texts.null_count else None)
+
+    def _encode_by_both(self, texts: pa.StringArray) -> Ids:
+        """By the fast library; texts with characters that it may take for others than `tokenizers` does by that one."""
+        newer = with_newer_characters(texts)
+        if not newer.any():
+            return _encode_fast(self._fast, texts)
+        lists = []
+        for encode, mask in ((partial(_encode_fast, self._fast), ~newer), (self._encode_slowly, newer)):
+            offsets, ids = encode(texts.filter(pa.array(mask)))
+            lists.append(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(ids, pa.uint32())))
+        order = np.empty(len(texts), np.int64)
+        order[np.r_[np.flatnonzero(~newer), np.flatnonzero(newer)]] = np.arange(len(texts))
+        together = pa.concat_arrays(lists).take(pa.array(order))
+        return together.offsets.to_numpy(), together.values.to_numpy()
 
     def check(self, texts: pa.StringArray | pa.LargeStringArray, encoded: pa.ListArray) -> None:
         """Compare one text of a batch with what Hugging Face's library gives; TokenizerError where the ids differ.
@@ -115,8 +132,8 @@ class Encoder:
             return
         _, ids = self._encode_slowly(texts.slice(number, 1))
         if ids.tolist() != encoded[number].as_py():
-            raise TokenizerError(f"{self.library} and tokenizers give other ids for one text ({texts[number].as_py()[:40]!r} …): "
-                                 f"uninstall {self.library}, and report it")
+            raise TokenizerError(f"{self.library} and tokenizers give other ids for one text "
+                                 f"({texts[number].as_py()[:40]!r} …): uninstall {self.library}, and report it")
 
     def _agree(self) -> bool:
         """Whether the fast library gives the ids of Hugging Face's on the trial texts."""

@@ -64,6 +64,17 @@ def test_three_encoders_give_the_same_ids(pattern):
         assert slow.encode(array).to_pylist() == [*(naive(text, tokenizer) for text in texts), None]
 
 
+def test_characters_newer_than_pythons_tables_are_encoded_by_one_library():
+    """U+323B0 is a letter since Unicode 17, and to gigatoken; U+1C89 since 16. Unknown ones cut where no letter would."""
+    fast, slow = Encoder(TRAINED["gpt-4o"]), Encoder(TRAINED["gpt-4o"], fast=False)
+    texts = [f"the {chr(code)}mill{chr(code)}粉 a" for code in (0x323B0, 0x1C89, 0xFDD0, 0x4E00, 0xE0020, 0xF0000, 0x10FFFF, 0x378)]
+    many = pa.array([*texts, "plain"] * 5000)           # so many that Arrow looks for them, and few that `re` does
+    for array in (pa.array(texts), many, many.slice(3, 30), pa.array(["plain", None, texts[0]])):
+        assert fast.encode(array).equals(slow.encode(array))
+    assert module.with_newer_characters(pa.array(texts)).tolist()[2:] == [True, False, False, False, False, True]
+    assert module.with_newer_characters(many).tolist() == [*module.with_newer_characters(pa.array(texts)).tolist(), False] * 5000
+
+
 def test_no_text_becomes_a_special_token_with_either_library():
     for fast in (True, False):
         encoder = Encoder(TRAINED["gpt-4o"], fast)
