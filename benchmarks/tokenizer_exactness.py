@@ -25,8 +25,9 @@ from textmill.tokenizer.settings import TokenizerSettings
 from textmill.tokenizer.training import train
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
-PIECES = [*" \t\n\r\v\f'!/.<|>\0\u200b\u200d\x85\xa0\u2028\u3000", *"aBsSdDlLrReEvV1270", "ſ", "İ", "é", "e\u0301", "ǅ", "ʰ", "漢", "カ",
-          "한", "ไ", "ก็", "हि", "न्", "မြ", "ع", "عَ", "²", "Ⅷ", "٣", "𝟜", "🙂", "👩\u200d👧", "<|endoftext|>", "<|user|>", "    ", "\n\n"]
+PIECES = [*" \t\n\r\v\f'!/.<|>\0\u200b\u200d\x85\xa0\u2028\u3000", *"aBsSdDlLrReEvV1270",
+          *"ſİéǅʰ漢カ한ไ²Ⅷ٣𝟜🙂ع", "e\u0301", "ก็", "हि", "न्", "မြ", "عَ", "👩\u200d👧",
+          "<|endoftext|>", "<|user|>", "    ", "\n\n"]
 
 
 def random_texts(number: int, seed: int) -> Iterator[str]:
