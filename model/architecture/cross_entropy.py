@@ -32,20 +32,20 @@ class CrossEntropy(torch.autograd.Function):
     def forward(context: Any, hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         difference = hidden.new_empty(len(hidden), len(head))
         nats = _forward(hidden, head, targets, difference)
-        context.save_for_backward(hidden, head, difference)
+        context.save_for_backward(hidden, head, difference, targets)
         return nats
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        hidden, head, difference = context.saved_tensors
-        weights = gradients[0].to(hidden.dtype)[:, None]
+        hidden, head, difference, targets = context.saved_tensors
+        weights = gradients[0].masked_fill(targets == NO_TARGET, 0.0).to(hidden.dtype)[:, None]
         to_hidden = (difference @ head).mul_(weights) if context.needs_input_grad[0] else None
         to_head = difference.T @ (hidden * weights) if context.needs_input_grad[1] else None
         return to_hidden, to_head, None
 
 
 def _forward(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor, difference: torch.Tensor | None) -> torch.Tensor:
-    """The nats; `difference`, where given, becomes softmax minus one-hot, zero where there is no target."""
+    """The nats; `difference`, where given, becomes softmax minus one-hot."""
     nats, size = [], max(1, LOGITS // len(head))
     parts = [None] * -(-len(hidden) // size) if difference is None else difference.split(size)
     for rows, wanted, part in zip(hidden.split(size), targets.split(size), parts, strict=True):
@@ -54,5 +54,4 @@ def _forward(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor, di
         nats.append(-logs.gather(1, index)[:, 0].masked_fill(missing, 0.0))
         if part is not None:
             part.copy_(logs.exp_().scatter_add_(1, index, logs.new_full(index.shape, -1.0)))
-            part.masked_fill_(missing[:, None], 0.0)
     return torch.cat(nats)

@@ -67,6 +67,21 @@ def test_the_loop_is_a_dense_mask():
     torch.testing.assert_close(Flex(compiled=False)(batch)(0, queries, keys, values), expected)
 
 
+def test_attention_by_products_is_the_loop():
+    """In bfloat16 and with gradients a CPU takes matrix products; in float32 the fused loop. One document spans two parts."""
+    batch = batch_of(torch.zeros(1, 900, dtype=torch.int64), (300, 1, 599))
+    inputs = [torch.randn(1, 900, heads, 16, generator=torch.Generator().manual_seed(heads)).bfloat16() for heads in (4, 2, 3)]
+    inputs[2] = inputs[2][:, :, :2]
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        leaves = [x.to(dtype).requires_grad_() for x in inputs]
+        output = by_document(batch)(0, *leaves)
+        results.append([output, *torch.autograd.grad(output.float().square().sum(), leaves)])
+    assert "DocumentAttention" in str(results[0][0].grad_fn.next_functions)
+    for products, loop in zip(*results, strict=True):
+        assert (products.float() - loop).abs().max() < 0.02 * loop.abs().max()
+
+
 def test_a_back_end_that_differs_is_found_out():
     def wrong(batch):
         return lambda layer, queries, keys, values: by_document(batch)(layer, queries, keys, values) * 1.01
