@@ -19,3 +19,8 @@ def precision_of(device: torch.device) -> torch.dtype:
     """bfloat16 where it is faster: on CUDA, and on CPUs with AVX-512 (measured 1.2 to 6 times); else float32."""
     fast = device.type == "cuda" or (device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512")
     return torch.bfloat16 if fast else torch.float32
+
+
+def working_type(x: torch.Tensor) -> torch.dtype:
+    """The type that products with `x` are computed in: autocast's where that is on, else its own."""
+    return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype

@@ -11,14 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from textmill.base.blocks_format import NO_TARGET
 from textmill.model.architecture.attention import Attend, Heads, Masking, choose_masking
 from textmill.model.architecture.cache import Cache
+from textmill.model.architecture.cross_entropy import cross_entropy
 from textmill.model.architecture.shapes import Shape
 
-LOGITS = 1 << 23        # logits in memory at a time, 32 MiB as float32; beyond, they are computed once more going backward
 STD = 0.02              # of the initial weights (GPT-2)
 
 
@@ -96,13 +94,8 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: torch.Tensor, targets: torch.Tensor, attend: Attend) -> torch.Tensor:
         """Nats of each target, float32 (rows, length); 0 where there is no target."""
-        hidden, flat = self.hidden(tokens, attend).flatten(0, 1), targets.flatten()
-        rows = max(1, LOGITS // len(self.output()))
-        if len(hidden) <= rows:
-            return _nats(hidden, self.output(), flat).view(targets.shape)
-        chunks = [checkpoint(_nats, chunk, self.output(), chunk_targets, use_reentrant=False)
-                  for chunk, chunk_targets in zip(hidden.split(rows), flat.split(rows), strict=True)]
-        return torch.cat(chunks).view(targets.shape)
+        hidden = self.hidden(tokens, attend).flatten(0, 1)
+        return cross_entropy(hidden, self.output(), targets.flatten()).view(targets.shape)
 
     def initialise(self, seed: int) -> None:
         """Seeded weights: normal, and zero where a layer adds to the residual stream, so that it starts as the identity.
@@ -121,7 +114,3 @@ class Decoder(nn.Module):
 def decoder_of(model: nn.Module) -> Decoder:
     """The decoder that `model` is, or has inside where it adds a head of its own (a reward, a value)."""
     return next(module for module in model.modules() if isinstance(module, Decoder))
-
-
-def _nats(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return F.cross_entropy(F.linear(hidden, head).float(), targets, ignore_index=NO_TARGET, reduction="none")

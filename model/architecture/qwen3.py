@@ -13,7 +13,9 @@ from torch.nn import functional as F
 
 from textmill.model.architecture.attention import Attend, Heads
 from textmill.model.architecture.decoder import STD, Decoder
+from textmill.model.architecture.norm import RMSNorm, RotaryNorm
 from textmill.model.architecture.shapes import Shape
+from textmill.model.device import working_type
 
 THETA = 100_000.0       # base of the rotary positions: nanochat's, tuned for blocks of 2k to 8k tokens
 
@@ -63,6 +65,7 @@ class Qwen3(Decoder):
 
     def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
         x = self.embed_tokens(tokens)
+        x = x.to(working_type(x))               # the residual stream is as wide as what is added to it
         positions = self.rotary[:, start:start + tokens.shape[1], None]
         for layer in self.layers:
             x = layer(x, positions, attend)
@@ -99,8 +102,8 @@ class Qwen3Attention(nn.Module):
         super().__init__()
         self.layer, self.head_width = layer, config["head_dim"]
         width, eps = config["hidden_size"], config["rms_norm_eps"]
-        queries = config["num_attention_heads"] * self.head_width
-        keys = config["num_key_value_heads"] * self.head_width
+        self.queries, self.keys = config["num_attention_heads"], config["num_key_value_heads"]
+        queries, keys = self.queries * self.head_width, self.keys * self.head_width
         self.q_proj = nn.Linear(width, queries, bias=False)
         self.k_proj = nn.Linear(width, keys, bias=False)
         self.v_proj = nn.Linear(width, keys, bias=False)
@@ -109,10 +112,10 @@ class Qwen3Attention(nn.Module):
         self.k_norm = RMSNorm(self.head_width, eps=eps)
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
-        queries, keys, values = (project(x).unflatten(-1, (-1, self.head_width))
-                                 for project in (self.q_proj, self.k_proj, self.v_proj))
-        queries = rotate(self.q_norm(queries), positions).to(values.dtype)      # norms leave autocast as float32
-        keys = rotate(self.k_norm(keys), positions).to(values.dtype)
+        projected = join(x, self.q_proj, self.k_proj, self.v_proj).unflatten(-1, (-1, self.head_width))
+        turned, values = projected.split([self.queries + self.keys, self.keys], dim=-2)
+        weights = torch.cat([self.q_norm.weight.expand(self.queries, -1), self.k_norm.weight.expand(self.keys, -1)])
+        queries, keys = RotaryNorm.apply(turned, weights, positions, self.q_norm.eps).split([self.queries, self.keys], dim=-2)
         return self.o_proj(attend(self.layer, queries, keys, values).flatten(-2))
 
 
@@ -126,14 +129,15 @@ class Qwen3MLP(nn.Module):
         self.down_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = join(x, self.gate_proj, self.up_proj).chunk(2, dim=-1)
+        return self.down_proj(F.silu(gate) * up)
 
 
-class RMSNorm(nn.RMSNorm):
-    """In float32, whatever autocast gives: an input of another type than the weight leaves the fused kernel."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x.float(), self.normalized_shape, self.weight, self.eps)
+def join(x: torch.Tensor, *projections: nn.Linear) -> torch.Tensor:
+    """The outputs of several projections of x, side by side: in training as one product, decoding without copies of weights."""
+    if not torch.is_grad_enabled():
+        return torch.cat([project(x) for project in projections], dim=-1)
+    return F.linear(x, torch.cat([project.weight.to(working_type(x)) for project in projections]))
 
 
 def rotary(length: int, head_width: int, theta: float) -> torch.Tensor:
@@ -142,8 +146,3 @@ def rotary(length: int, head_width: int, theta: float) -> torch.Tensor:
     angles = torch.outer(torch.arange(length).float(), frequencies).repeat(1, 2)
     return torch.stack([angles.cos(), angles.sin()])
 
-
-def rotate(x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Heads (rows, length, heads, width) turned by their positions (2, length, 1, width)."""
-    first, second = x.chunk(2, dim=-1)
-    return x * positions[0] + torch.cat([-second, first], dim=-1) * positions[1]

@@ -5,13 +5,17 @@ import re
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from tests.paths import ROOT
 from textmill.base.blocks_format import NO_TARGET
 from textmill.base.strict import SettingsError, parse
 from textmill.model.architecture.attention import Flex, agree, by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.cross_entropy import cross_entropy
 from textmill.model.architecture.decoder import Decoder
+from textmill.model.architecture.norm import Norm, RotaryNorm
+from textmill.model.architecture.qwen3 import rotary
 from textmill.model.architecture.shapes import SHAPES, Shape
 from textmill.model.data.batch import Batch
 from textmill.model.export.hugging_face import check
@@ -63,6 +67,21 @@ def test_the_loop_is_a_dense_mask():
     torch.testing.assert_close(Flex(compiled=False)(batch)(0, queries, keys, values), expected)
 
 
+def test_attention_by_products_is_the_loop():
+    """In bfloat16 and with gradients a CPU takes matrix products; in float32 the fused loop. One document spans two parts."""
+    batch = batch_of(torch.zeros(1, 900, dtype=torch.int64), (300, 1, 599))
+    inputs = [torch.randn(1, 900, heads, 16, generator=torch.Generator().manual_seed(heads)).bfloat16() for heads in (4, 2, 3)]
+    inputs[2] = inputs[2][:, :, :2]
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        leaves = [x.to(dtype).requires_grad_() for x in inputs]
+        output = by_document(batch)(0, *leaves)
+        results.append([output, *torch.autograd.grad(output.float().square().sum(), leaves)])
+    assert "DocumentAttention" in str(results[0][0].grad_fn.next_functions)
+    for products, loop in zip(*results, strict=True):
+        assert (products.float() - loop).abs().max() < 0.02 * loop.abs().max()
+
+
 def test_a_back_end_that_differs_is_found_out():
     def wrong(batch):
         return lambda layer, queries, keys, values: by_document(batch)(layer, queries, keys, values) * 1.01
@@ -110,7 +129,7 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
     targets = batch.targets.masked_fill(tokens % 7 == 0, NO_TARGET)
     results = []
     for limit in (1 << 27, 300 * 10):
-        monkeypatch.setattr("textmill.model.architecture.decoder.LOGITS", limit)
+        monkeypatch.setattr("textmill.model.architecture.cross_entropy.LOGITS", limit)
         model.zero_grad()
         nats = model(tokens, targets, by_document(batch))
         nats.sum().backward()
@@ -118,6 +137,34 @@ def test_loss_in_parts_is_the_loss_at_once(monkeypatch):
     assert (results[0][0][targets == NO_TARGET] == 0).all()
     for once, parts in zip(*results, strict=True):
         torch.testing.assert_close(parts, once)
+
+
+def test_gradients_written_by_hand_are_those_of_autograd():
+    random = torch.Generator().manual_seed(6)
+    x, heads, weight, head = (torch.randn(shape, generator=random, dtype=torch.float64).float().requires_grad_()
+                              for shape in ((2, 5, 8), (2, 5, 3, 8), (3, 8), (11, 8)))
+    positions = rotary(9, 8, 100.0)[:, 4:, None]
+    targets = torch.tensor([3, 10, NO_TARGET, 0, 3, 7, 7, NO_TARGET, 1, 2])
+    factors = torch.rand(10, generator=random)
+
+    def norm(x, weight):
+        return x * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt() * weight
+
+    def rotate(x):
+        first, second = x.chunk(2, dim=-1)
+        return x * positions[0] + torch.cat([-second, first], dim=-1) * positions[1]
+
+    def nats(x, head):
+        return F.cross_entropy(F.linear(x, head), targets, ignore_index=NO_TARGET, reduction="none") * factors
+
+    pairs = [(Norm.apply(x, weight[0], 1e-6), norm(x, weight[0]), (x, weight)),
+             (RotaryNorm.apply(heads, weight, positions, 1e-6), rotate(norm(heads, weight)), (heads, weight)),
+             (cross_entropy(x.flatten(0, 1), head, targets) * factors, nats(x.flatten(0, 1), head), (x, head))]
+    for ours, plain, inputs in pairs:
+        torch.testing.assert_close(ours, plain)
+        scale = torch.randn(ours.shape, generator=random)
+        for a, b in zip(*(torch.autograd.grad((y * scale).sum(), inputs) for y in (ours, plain)), strict=True):
+            torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
