@@ -22,6 +22,7 @@ from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw
 from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
+from textmill.pipelines.extract.pages.model import digest
 from textmill.pipelines.extract.pages.reader import Readers
 from textmill.pipelines.extract.quarantine import CURES, place, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
@@ -51,7 +52,7 @@ class SplitWork(NamedTuple):
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 4, "records"
+    name, version, unit = "extract", 5, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")
 
@@ -78,7 +79,9 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
-        return BLOCKLISTS.digests(self.settings(context.config).blocklists, context.data)
+        settings = self.settings(context.config)
+        weights = {"main-text.npz": digest()} if settings.engine == "model" else {}
+        return {**BLOCKLISTS.digests(settings.blocklists, context.data), **weights}
 
     def open(self, settings: ExtractSettings, data: Folder) -> ExtractTools:
         return ExtractTools(Readers(settings), open_blocklists(settings.blocklists, data))

@@ -23,6 +23,8 @@ class Page(NamedTuple):
     anchor_chars: int | None       # characters of their text
     page_anchor_chars: int | None
     page_chars: int | None         # visible characters of the whole page
+    kind: str | None = None         # of page, by the model; None where it was not asked
+    kind_score: float | None = None
 
 
 def published(dates: tuple[str, ...], url: str | None, captured: str | None) -> str | None:

@@ -1,29 +1,24 @@
 """Main text and metadata of a page: a pure function of the HTML and the limits.
 
 The page is parsed once. Limits are counted before the steps whose cost they bound, so a page is refused with a number
-rather than stopped by a clock. Extraction is trafilatura's, without comments and without its cache across pages: its
-fast mode, and the slow one where a second extractor finds twice as much, or half.
+rather than stopped by a clock. The main text is what a small model chooses of the page's blocks (model.py), or with
+`extract.engine: trafilatura` that library's (trafilatura.py), which is also asked where the model finds nothing.
 """
 
-import logging
 import re
+from itertools import compress
+from typing import Any, NamedTuple
 
 from lxml.html import HtmlElement
-from resiliparse.extract.html2text import extract_plain_text
-from trafilatura import bare_extraction
-from trafilatura.settings import Extractor
 
 from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
+from textmill.pipelines.extract.pages.library import main_text
 from textmill.pipelines.extract.pages.page import Page, days
-from textmill.pipelines.extract.pages.patterns import remember_patterns
 from textmill.pipelines.extract.pages.source import markup
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse, visible
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
-
-logging.getLogger("trafilatura").setLevel(logging.CRITICAL)     # it logs a warning for every empty page
-remember_patterns()
 
 _START_TAG = re.compile(r"<[a-zA-Z]")
 _LINK = re.compile(r"<a[\s>]", re.I)
@@ -35,7 +30,6 @@ _DATE_METAS = ("article:published_time", "og:published_time", "datepublished", "
                "dcterms.date", "dcterms.created", "dcterms.issued", "pubdate", "publishdate", "publish_date", "sailthru.date",
                "parsely-pub-date", "citation_publication_date", "article.published")
 _REDIRECT = re.compile(r"\s*+0*+(\.0*+)?+\s*+[;,]\s*+url\s*+=", re.I)
-_SAYS_SOMETHING = 250   # characters: trafilatura's own bound (min_extracted_size) for a text it accepts
 
 
 def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
@@ -47,7 +41,7 @@ def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
         return Refusal("empty")
     if refused := oversized(tree, limits):
         return refused
-    metas = _metas(tree)
+    metas = meta_elements(tree)
     if any(name == "refresh" and _REDIRECT.match(content) for name, content in metas):
         return Refusal("redirect", detail="meta refresh to another page at once")
     json_ld = json_ld_nodes(tree)
@@ -55,13 +49,55 @@ def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
     dates = tuple(days([content for name in _DATE_METAS for key, content in metas if key == name]
                          + [str(node["datePublished"]) for node in json_ld if "datePublished" in node]))
     title, language = _title(tree, metas), _language(tree, metas)
+    choice = None if limits.engine == "trafilatura" else chosen(tree, metas, json_ld, limits.format == "markdown")
+    if choice is None:
+        choice = by_library(html, tree if limits.engine == "trafilatura" else parse(html))
+    return Page(choice.text, title, language, dates, legal, *choice[1:]) if choice.text else Refusal("empty")
+
+
+class Choice(NamedTuple):
+    """The main text of a page, the counts of its links and letters as in Page, and its kind where that was asked."""
+
+    text: str
+    links: int
+    anchor_chars: int
+    page_anchor_chars: int
+    page_chars: int
+    kind: str | None = None
+    kind_score: float | None = None
+
+
+def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[str, Any]], markdown: bool) -> Choice | None:
+    """What the model chooses of a page's blocks; None where that is nothing. The tree is of no use afterwards."""
+    # NumPy is loaded only where the model is asked: the process that reads pages starts light.
+    from textmill.pipelines.extract.pages.blocks import read_blocks
+    from textmill.pipelines.extract.pages.features import page_words
+    from textmill.pipelines.extract.pages.layout import laid_out
+    from textmill.pipelines.extract.pages.model import decide
+
+    page = read_blocks(tree, json_ld)
+    if not page.blocks:
+        return None
+    decision = decide(page, page_words(metas, json_ld))
+    main = decision.scores > 0
+    text = clean_text(laid_out(page, main.nonzero()[0].tolist(), markdown)).strip()
+    if not text:
+        return None
+    inside = list(compress(page.blocks, main))
+    return Choice(text, sum(block.links for block in inside), sum(block.link_chars for block in inside),
+                  sum(block.link_chars for block in page.blocks),
+                  sum(len(block.text) - block.text.count(" ") for block in page.blocks), decision.kind, decision.kind_score)
+
+
+def by_library(html: str, tree: HtmlElement | None) -> Choice:
+    """What trafilatura finds."""
+    if tree is None:
+        return Choice("", 0, 0, 0, 0)
     seen = visible(tree)
     linked = sum(link[2] for link in seen.links)
     text = clean_text(main_text(html, tree, seen.characters - linked)).strip()
-    if not text:
-        return Refusal("empty")
     inside = links_inside(seen, text)
-    return Page(text, title, language, dates, legal, len(inside), sum(link[2] for link in inside), linked, seen.characters)
+    return Choice(text, len(inside), sum(link[2] for link in inside), linked, seen.characters)
 
 
 def oversized_source(html: str, limits: ExtractSettings) -> Refusal | None:
@@ -89,35 +125,7 @@ def _oversized(html: str, limits: ExtractSettings) -> Refusal | None:
     return None
 
 
-def main_text(html: str, tree: HtmlElement, unlinked: int) -> str:
-    """The main text of a page with so many visible characters outside links; "" where there is none.
-
-    trafilatura's fast mode, and its slow one where the fast one is doubtful: it took less than half of what is outside links
-    and less than half of what resiliparse takes, or more than all of that and twice as much as resiliparse. Of 851 gold
-    pages 167 are looked at twice and 56 three times, and the scores are the slow mode's or better (benchmarks/results/
-    extract-quality.md). resiliparse alone would be ten times as fast, but nothing cheap says where the two agree.
-    """
-    found = _trafilatura(tree, fast=True)
-    length = _length(found)
-    if unlinked <= 2 * length <= 2 * unlinked:
-        return found
-    other = _length(extract_plain_text(html, main_content=True, alt_texts=False, comments=False))
-    # It finds next to nothing on some pages (83 of 90 of an API's), which is no evidence against the first.
-    too_much = length > unlinked and length > 2 * other and other >= _SAYS_SOMETHING
-    return _trafilatura(tree, fast=False) or found if 2 * length < other or too_much else found
-
-
-def _trafilatura(tree: HtmlElement, fast: bool) -> str:
-    # Options of its own for every page, and no URL: the text must depend on nothing but the HTML.
-    found = bare_extraction(tree, options=Extractor(output_format="python", fast=fast, comments=False, dedup=False))
-    return getattr(found, "text", None) or ""
-
-
-def _length(text: str) -> int:
-    return sum(map(len, text.split()))
-
-
-def _metas(tree: HtmlElement) -> list[tuple[str, str]]:
+def meta_elements(tree: HtmlElement) -> list[tuple[str, str]]:
     """The page's meta elements as (name in lower case, content); those in noscript are ignored by all browsers."""
     return [((meta.get("name") or meta.get("property") or meta.get("itemprop") or meta.get("http-equiv") or "").strip().lower(),
              meta.get("content") or "")
