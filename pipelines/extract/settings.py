@@ -50,7 +50,7 @@ class ExtractSettings:
     html_columns: tuple[str, ...] = ("html", "raw_html")
     """Columns with HTML, used where there is no text."""
     engine: str = "trafilatura"
-    """What finds a page's main text: `trafilatura`, or `model`, a network of ours (docs/extract-model.md says where it is better)."""
+    """What finds a page's main text: `trafilatura`, or `model`, a network of ours (docs/extract-model.md)."""
     format: str = "text"
     """Of the model's text: `text`, or `markdown` with marks for headings, quotes and code."""
     blocklists: tuple[str, ...] = ()
