@@ -62,6 +62,7 @@ class TokenizerSettings:
     most_pretokens: int = 2_000_000
     """Distinct ones to learn from, the most frequent: memory is about 1 kB each."""
     balance: Balance = field(default_factory=Balance)
+    """How much the text of each language counts."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be."""
