@@ -31,7 +31,7 @@ from textmill.base.blocks_format import NO_TARGET
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import SHAPES, Shape
 from textmill.model.data.batch import Batch
-from textmill.model.data.blocks import PackedMixture, Blocks
+from textmill.model.data.blocks import Blocks, PackedMixture
 from textmill.model.device import precision_of
 from textmill.model.training.loop import next_token_loss, train
 from textmill.model.training.optimizers import OPTIMIZERS
@@ -201,9 +201,9 @@ def main() -> None:
                 for system in [BEFORE] * bool(args.before) + [next(iter(SYSTEMS))]}
     text = ["# Speed of training on a CPU", "",
             f"By `python -m benchmarks.training_speed`, {date.today()}: {os.cpu_count()} cores with "
-            f"{torch.backends.cpu.get_cpu_capability()}, {str(precision_of(CPU)).removeprefix('torch.')}, AdamW, one thread, a block "
-            f"of {PackedMixture(args.blocks).train.length} tokens an update, torch {torch.__version__}. Peers attend across "
-            "documents, as they are built; ours in whole blocks stands beside them.", "",
+            f"{torch.backends.cpu.get_cpu_capability()}, {str(precision_of(CPU)).removeprefix('torch.')}, AdamW, one thread, "
+            f"a block of {PackedMixture(args.blocks).train.length} tokens an update, torch {torch.__version__}. Peers attend "
+            "across documents, as they are built; ours in whole blocks stands beside them.", "",
             table(measurements, args.shapes, systems), "", f"## Where `{args.shapes[0]}`'s time goes", "",
             "| milliseconds of an update | " + " | ".join(system.split(",")[0] for system in profiles) + " |",
             "| --- |" + " ---: |" * len(profiles)]
