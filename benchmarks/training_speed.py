@@ -201,8 +201,8 @@ def main() -> None:
                 for system in [BEFORE] * bool(args.before) + [next(iter(SYSTEMS))]}
     text = ["# Speed of training on a CPU", "",
             f"By `python -m benchmarks.training_speed`, {date.today()}: {os.cpu_count()} cores with "
-            f"{torch.backends.cpu.get_cpu_capability()}, {str(precision_of(CPU)).removeprefix('torch.')}, AdamW, one thread, a "
-            f"block of {PackedMixture(args.blocks).train.length} tokens an update, torch {torch.__version__}. Peers attend "
+            f"{torch.backends.cpu.get_cpu_capability()}, {str(precision_of(CPU)).removeprefix('torch.')}, AdamW, one thread, "
+            f"a block of {PackedMixture(args.blocks).train.length} tokens an update, torch {torch.__version__}. Peers attend "
             "across documents, as they are built; ours in whole blocks stands beside them.", "",
             table(measurements, args.shapes, systems), "", f"## Where `{args.shapes[0]}`'s time goes", "",
             "| milliseconds of an update | " + " | ".join(system.split(",")[0] for system in profiles) + " |",

@@ -1,9 +1,9 @@
 """Causal attention that never crosses a document, on any device.
 
-Three ways to one result: a loop of PyTorch's fused attention over documents (any device; on a CPU 2.6 times faster than a
-dense mask, measured at 1024 tokens and 4 documents); matrix products, in training in bfloat16 on a CPU; FlexAttention with a
-block mask (CUDA; chosen only after it agreed with the loop on that device, forward and backward). For decoding there is the
-cache (`cache.py`).
+Three ways to one result: a loop of PyTorch's fused attention over documents (any device; on a CPU 2.6 times faster than
+a dense mask, measured at 1024 tokens and 4 documents); matrix products inside documents (`document_attention.py`, for
+training in bfloat16 on a CPU); and FlexAttention with a block mask (CUDA; chosen only after it agreed with the loop on that
+device, forward and backward). A fourth, for decoding, is the cache (`cache.py`).
 
 All take and give tensors of (blocks, length, heads, head width); keys and values may have fewer heads than queries.
 """

@@ -1,8 +1,8 @@
 """Cross-entropy of a language model's output layer, with its gradient taken while the logits are at hand.
 
 The gradient of a target's nats towards its logits is softmax minus one-hot, and what weighs that target later is one factor
-for its row. So logits are made once, some rows at a time and small enough for a processor's cache; what is kept for going
-backward is that difference, in the type of the hidden states, and nothing is computed twice.
+for its row. So logits are made once, in the type of the hidden states, and turned into that difference where they lie, some
+rows at a time in float32, few enough for a processor's cache; nothing is computed twice.
 """
 
 from typing import Any
@@ -22,7 +22,9 @@ def cross_entropy(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tenso
     if torch.is_grad_enabled():
         nats: torch.Tensor = CrossEntropy.apply(hidden, head, targets)
         return nats
-    return _forward(hidden, head, targets, None)
+    rows = max(1, LOGITS // len(head))
+    return torch.cat([_nats(F.linear(part, head), wanted)
+                      for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True)])
 
 
 class CrossEntropy(torch.autograd.Function):
@@ -30,8 +32,9 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        difference = hidden.new_empty(len(hidden), len(head))
-        nats = _forward(hidden, head, targets, difference)
+        difference, rows = F.linear(hidden, head), max(1, LOGITS // len(head))       # logits, each part overwritten in turn
+        nats = torch.cat([_nats(part, wanted, part)
+                          for part, wanted in zip(difference.split(rows), targets.split(rows), strict=True)])
         context.save_for_backward(hidden, head, difference, targets)
         return nats
 
@@ -44,14 +47,15 @@ class CrossEntropy(torch.autograd.Function):
         return to_hidden, to_head, None
 
 
-def _forward(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor, difference: torch.Tensor | None) -> torch.Tensor:
-    """The nats; `difference`, where given, becomes softmax minus one-hot."""
-    nats, size = [], max(1, LOGITS // len(head))
-    parts = [None] * -(-len(hidden) // size) if difference is None else difference.split(size)
-    for rows, wanted, part in zip(hidden.split(size), targets.split(size), parts, strict=True):
-        logs = F.log_softmax(F.linear(rows, head), dim=-1, dtype=torch.float32)
-        missing, index = wanted == NO_TARGET, wanted.clamp(min=0)[:, None]
-        nats.append(-logs.gather(1, index)[:, 0].masked_fill(missing, 0.0))
-        if part is not None:
-            part.copy_(logs.exp_().scatter_add_(1, index, logs.new_full(index.shape, -1.0)))
-    return torch.cat(nats)
+def _nats(logits: torch.Tensor, targets: torch.Tensor, difference: torch.Tensor | None = None) -> torch.Tensor:
+    """The nats of these rows; `difference`, where given (it may be `logits`), becomes softmax minus one-hot.
+
+    The exponentials are taken once: the logarithm of their sum is the largest logit less the logarithm of its probability.
+    """
+    index = targets.clamp(min=0)[:, None]
+    probabilities = logits.softmax(-1, dtype=torch.float32)
+    log_sum = logits.amax(-1, keepdim=True).float() - probabilities.amax(-1, keepdim=True).log()
+    nats = (log_sum - logits.gather(1, index).float())[:, 0].masked_fill(targets == NO_TARGET, 0.0)
+    if difference is not None:
+        difference.copy_(probabilities.scatter_add_(1, index, probabilities.new_full(index.shape, -1.0)))
+    return nats
