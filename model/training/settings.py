@@ -19,19 +19,19 @@ from textmill.model.training.optimizers import OPTIMIZERS
 class RunSettings:
     """What every trainer lets a user set, whatever its loss. A trainer adds its own fields in a subclass."""
 
-    steps: int | None = 80
+    steps: int | None = 480
     """Updates. Or give epochs, and null here."""
     epochs: float | None = None
     """Passes over the training data."""
-    batch: int = 2
+    batch: int = 1
     """Blocks at a time."""
-    accumulate: int = 4
+    accumulate: int = 1
     """Batches per update."""
     optimizer: str = "muon"
     """One of OPTIMIZERS: adamw for everything, or muon for the layers' matrices and adamw for the rest."""
-    lr: float = 0.005
+    lr: float = 0.01
     """Highest learning rate."""
-    warmup: int = 10
+    warmup: int = 30
     """Steps in which the rate rises linearly."""
     decay: float = 0.6
     """Share of the steps, the last ones, in which the rate falls linearly to zero."""
@@ -41,9 +41,9 @@ class RunSettings:
     """Largest norm of the gradient. null: not clipped."""
     seed: int = 1
     """Of everything random: in training on blocks, the initial weights alone."""
-    validation_every: int = 40
+    validation_every: int = 120
     """Steps between validations. There is one before the first step and one after the last, too."""
-    save_every: int = 40
+    save_every: int = 120
     """Steps between checkpoints. There is one after the last step, too."""
     keep_checkpoints: int = 2
     """The last ones; older ones are removed. Of two, one is left where the other is damaged."""
