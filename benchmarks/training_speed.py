@@ -44,7 +44,7 @@ Loss = Callable[[Any, Batch], torch.Tensor]
 
 # Parts of an update by torch's own operations; all else, such as masks and indices, is "other".
 PARTS = {
-    "attention": ("scaled_dot_product", "aten::bmm", "aten::_softmax"),
+    "attention, any softmax": ("scaled_dot_product", "aten::bmm", "aten::_softmax"),
     "matrix products": ("aten::mm", "aten::addmm", "mkldnn_linear"),
     "log-softmax and loss": ("log_softmax", "nll_loss", "aten::exp_", "aten::gather", "aten::scatter_add"),
     "casts and copies": ("aten::copy_", "aten::cat", "aten::fill_", "aten::clone"),
