@@ -85,10 +85,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--number", type=int, default=1_000_000)
+    parser.add_argument("--patterns", nargs="*", default=["gpt-4o", "qwen2"])
     given = parser.parse_args()
     lines = ["| pattern | texts | bytes | other ids than `tokenizers` | not byte for byte |", "|---|---:|---:|---:|---:|"]
     sample = [text for number, text in enumerate(all_texts(given.shared)) if number % 10 == 0]
-    for pattern in ("gpt-4o", "qwen2"):
+    for pattern in given.patterns:
         tokenizer = train([sample], TokenizerSettings(16384, pattern))
         fast, slow = Encoder(tokenizer), Encoder(tokenizer, fast=False)
         for what, texts in (("random", random_texts(given.number, 7)), ("development data", all_texts(given.shared))):

@@ -85,8 +85,7 @@ def main() -> int:
         path.write_text("".join(json.dumps({"language": language, "text": text}) + "\n"
                                 for language, of in searched.items() for text in of))
         ways = {"as the texts are": Balance(), "exponent 0.5": Balance(0.5), "exponent 0.2": Balance(0.2),
-                "parity 2.0": Balance(parity=str(path), premium=2.0, rounds=16),
-                "parity 1.5": Balance(parity=str(path), premium=1.5, rounds=16)}
+                "parity 1.5": Balance(parity=str(path), premium=1.5)}
         found: dict[tuple[str, str], dict[str, int]] = {("GPT-2", "50,257"): tokens(gpt2(shared), judged)}
         for size in (16384, 32768):
             for pattern, balance in (("qwen2", "as the texts are"), *(("gpt-4o", way) for way in ways)):
@@ -113,8 +112,7 @@ def page(found: dict[tuple[str, str], dict[str, int]], large: list[str], sizes: 
         mean = sum(premiums.values()) / len(premiums)
         lines.append(f"| {name} | {size} | {mean:.2f} | {premiums[worst]:.2f} ({worst}) | {counted['en']:,} | {cost} |")
     shown = [("GPT-2", "50,257"), *((f"{name}", "32,768") for name in (
-        "qwen2, as the texts are", "gpt-4o, as the texts are", "gpt-4o, exponent 0.5", "gpt-4o, parity 2.0",
-        "gpt-4o, parity 1.5"))]
+        "qwen2, as the texts are", "gpt-4o, as the texts are", "gpt-4o, exponent 0.5", "gpt-4o, parity 1.5"))]
     names = " | ".join(name for name, _ in shown)
     lines += ["", f"| language | share of text | {names} |", f"|---|---:|{'---:|' * len(shown)}"]
     others = sorted(set(found[shown[0]]) & {"my", "am", "th", "el", "he", "sw"} - set(large))

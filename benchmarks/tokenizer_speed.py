@@ -158,14 +158,19 @@ def measure(job: str, name: str, corpus: str, limit: float, size: int, tokenizer
     return result
 
 
-def in_process(**given: Any) -> dict[str, Any]:
-    """One measurement, in a process of its own; a library that is not installed or fails is told."""
+def in_process(keep: Path | None = None, **given: Any) -> dict[str, Any]:
+    """One measurement, in a process of its own; a library that is not installed or fails is told. `keep`: where it is kept."""
+    kept = keep / f"{given['job']}-{given['name']}-{given['limit']:.0f}-{given.get('threads', 1)}.json" if keep else None
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
     arguments = [argument for key, value in given.items() if key != "threads" for argument in (f"--{key}", str(value))]
     environment = os.environ | {"RAYON_NUM_THREADS": str(given.get("threads", 1)), "PYTHONHASHSEED": "0",
                                 "TOKENIZERS_PARALLELISM": "true" if given.get("threads", 1) > 1 else "false"}
     ran = subprocess.run([sys.executable, "-m", "benchmarks.tokenizer_speed", "one", *arguments], capture_output=True,
                          text=True, env=environment)
     print(given, ran.stdout[:120].strip() or ran.stderr.strip().splitlines()[-1:], file=sys.stderr)
+    if kept and ran.returncode == 0:
+        kept.write_text(ran.stdout)
     return json.loads(ran.stdout) if ran.returncode == 0 else {"error": (ran.stderr.strip().splitlines() or ["?"])[-1]}
 
 
@@ -173,12 +178,12 @@ def released(name: str) -> str:
     return f"{name} {version(name)}"
 
 
-def training_table(corpus: str, limits: list[float]) -> str:
+def training_table(corpus: str, limits: list[float], keep: Path | None) -> str:
     lines = [f"Pattern {PATTERN}, one thread, the same texts from Parquet; {date.today()}.", "",
              "| trainer | texts | vocabulary | processor s | peak MB |", "|---|---:|---:|---:|---:|"]
     for limit in limits:
         for name in TRAINERS:
-            of = in_process(job="train", name=name, corpus=corpus, limit=limit, size=32768)
+            of = in_process(keep, job="train", name=name, corpus=corpus, limit=limit, size=32768)
             cells = f"{of['cpu']:.1f} | {of['peak']:,.0f}" if "cpu" in of else f"{of['error'][:60]} | "
             lines.append(f"| {released(name)} | {limit / 1e6:,.0f} MB | {of.get('tokens', 0):,} | {cells} |")
     return "\n".join(lines) + "\n"
@@ -212,6 +217,7 @@ def main() -> int:
     parser.add_argument("--corpus", default="")
     parser.add_argument("--limit", type=float, default=100e6)
     parser.add_argument("--limits", type=float, nargs="*", default=[100e6, 1e9])
+    parser.add_argument("--keep", type=Path, help="a folder for measurements, so that a run that was stopped goes on")
     parser.add_argument("--size", type=int, default=32768)
     parser.add_argument("--tokenizer", default="")
     given = parser.parse_args()
@@ -221,7 +227,7 @@ def main() -> int:
     elif given.what == "one":
         print(json.dumps(measure(given.job, given.name, given.corpus, given.limit, given.size, given.tokenizer)))
     if given.what in ("training", "all"):
-        (RESULTS / "tokenizer-training.md").write_text(training_table(given.corpus, given.limits), "utf-8")
+        (RESULTS / "tokenizer-training.md").write_text(training_table(given.corpus, given.limits, given.keep), "utf-8")
     if given.what in ("encoding", "all"):
         from textmill.tokenizer.training import train
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:

@@ -199,12 +199,11 @@ def main() -> None:
                 print(shape, system, each, flush=True)
     profiles = {system: separately(system, args.shapes[0], args.blocks, args.before, profiled=True)
                 for system in [BEFORE] * bool(args.before) + [next(iter(SYSTEMS))]}
-    text = ["# Speed of training on a CPU", "",
-            f"By `python -m benchmarks.training_speed`, {date.today()}: {os.cpu_count()} cores with "
+    text = [f"By `python -m benchmarks.training_speed`, {date.today()}: {os.cpu_count()} cores with "
             f"{torch.backends.cpu.get_cpu_capability()}, {str(precision_of(CPU)).removeprefix('torch.')}, AdamW, one thread, "
             f"a block of {PackedMixture(args.blocks).train.length} tokens an update, torch {torch.__version__}. Peers attend "
             "across documents, as they are built; ours in whole blocks stands beside them.", "",
-            table(measurements, args.shapes, systems), "", f"## Where `{args.shapes[0]}`'s time goes", "",
+            table(measurements, args.shapes, systems), "", f"**Where `{args.shapes[0]}`'s time goes**", "",
             "| milliseconds of an update | " + " | ".join(system.split(",")[0] for system in profiles) + " |",
             "| --- |" + " ---: |" * len(profiles)]
     text += [f"| {part} | " + " | ".join(f"{1000 * each.get(part, 0.0):,.0f}" for each in profiles.values()) + " |"

@@ -75,6 +75,14 @@ def test_characters_newer_than_pythons_tables_are_encoded_by_one_library():
     assert module.with_newer_characters(many).tolist() == [*module.with_newer_characters(pa.array(texts)).tolist(), False] * 5000
 
 
+def test_newer_characters_do_not_keep_the_fast_library_from_use():
+    """U+1AE9 is a mark to it and nothing to `tokenizers`, so only one of them joins its last byte and the `a` that follows."""
+    encoder = Encoder(tokenizer_json([("©", "a")], "gpt-4o", [END_OF_TEXT]))
+    assert encoder.library == "gigatoken"
+    text = pa.array(["\u1ae9a"])
+    assert encoder.encode(text).equals(Encoder(tokenizer_json([("©", "a")], "gpt-4o", [END_OF_TEXT]), fast=False).encode(text))
+
+
 def test_no_text_becomes_a_special_token_with_either_library():
     for fast in (True, False):
         encoder = Encoder(TRAINED["gpt-4o"], fast)
