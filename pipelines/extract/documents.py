@@ -63,4 +63,4 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
         payload_digest=digest,
         anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,
         page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length, extra=origin.extra,
-        kind=page.kind, kind_score=page.kind_score)
+        page_kind=page.kind, page_kind_score=page.kind_score)

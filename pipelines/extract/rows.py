@@ -49,8 +49,8 @@ DOCUMENTS = pa.schema([
     pa.field("offset", pa.int64(), nullable=False),
     pa.field("length", pa.int64()),
     pa.field("extra", pa.string()),
-    pa.field("kind", pa.string()),                        # article | documentation | service | forum | product | ...
-    pa.field("kind_score", pa.float32()),
+    pa.field("page_kind", pa.string()),          # article | documentation | service | forum | product | ...
+    pa.field("page_kind_score", pa.float32()),
 ])
 
 REJECTED = pa.schema([
@@ -108,8 +108,8 @@ class Document:
     offset: int
     length: int | None
     extra: str | None
-    kind: str | None = None
-    kind_score: float | None = None
+    page_kind: str | None = None
+    page_kind_score: float | None = None
 
 
 @dataclass(slots=True)
