@@ -92,7 +92,7 @@ def test_tiktoken_gives_the_same_ids(tmp_path):
 
     path = tmp_path / "mill.tiktoken"
     path.write_bytes(export_files(TRAINED, "mill")["mill.tiktoken"])
-    encoding = tiktoken.Encoding("mill", pat_str=PATTERNS["qwen2"], mergeable_ranks=load_tiktoken_bpe(str(path)),
+    encoding = tiktoken.Encoding("mill", pat_str=PATTERNS["gpt-4o"], mergeable_ranks=load_tiktoken_bpe(str(path)),
                                  special_tokens=special_ids(TRAINED), explicit_n_vocab=390)
     draw = random.Random(1)
     learned = [token.decode("utf-8", "replace") for token in ENCODER.bytes[256:365]]
@@ -112,7 +112,7 @@ def test_gguf_has_the_vocabulary_merges_ids_and_template(tmp_path):
     assert read.pop("ggml.token_type") == [gguf.TokenType.NORMAL] * 365 + [gguf.TokenType.CONTROL] * 25
     assert read.pop("ggml.merges") == [" ".join(merge) for merge in model["merges"]]
     assert read == {
-        "ggml.model": "gpt2", "ggml.pre": "qwen2", "ggml.bos_token_id": 365, "ggml.eos_token_id": 365, "ggml.eot_token_id": 371,
+        "ggml.model": "gpt2", "ggml.pre": "gpt-4o", "ggml.bos_token_id": 365, "ggml.eos_token_id": 365, "ggml.eot_token_id": 371,
         "ggml.padding_token_id": 366, "ggml.add_bos_token": False, "ggml.add_eos_token": False,
         "chat_template": chat_template(SPECIAL_TOKENS)}
 

@@ -24,7 +24,7 @@ _INLINE = (
     "semantics", "meter", "nobr", "output", "picture", "progress", "q", "s", "samp", "small", "source", "span",
     "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "ruby", "rb", "input", "link", "meta", "slot",
     "track", "embed", "param", "area", "map", "base", "mpadded", "mphantom", "menclose", "mfenced")
-_TAG = re.compile(r"<(/?)([^\s/>]+)([^>]*)>([^<]*)")
+_TAG = re.compile(r"<(/?)([^\s/<>]++)([^<>]*+)>([^<]*)")       # of serialised XML: no `<` or `>` stands in an attribute
 _NAMES = re.compile(r"""\s(class|id|role|itemprop|itemtype|data-testid|style|aria-hidden|hidden)="([^"]*)\"""")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _HIDES = re.compile(r"display:\s*none|visibility:\s*hidden")
@@ -32,7 +32,7 @@ BREAK = "\ufdd0"        # a line break inside a block; a character for a program
 _TEXTS = ("articleBody", "text", "description", "reviewBody")     # of JSON-LD
 _LONG_ENOUGH = 60       # characters of one of them that are looked for in the page
 _MOST_NODES = 200
-_MARKUP = re.compile(r"<[^>]*>")
+_MARKUP = re.compile(r"<[^<>]*+>")
 _MOST_WORDS = 24        # of one element's names
 
 
