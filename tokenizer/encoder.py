@@ -82,7 +82,7 @@ class Encoder:
         self.vocab_size = len(self.bytes)
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= LARGEST_UINT16_VOCABULARY else np.uint32)
         self._pattern = pattern_name(tokenizer_json)
-        self._fast = _gigatoken(tokenizer_json) if fast else None
+        self._fast = _gigatoken(tokenizer_json, self._pattern) if fast else None
         if self._fast is not None and not self._agree():
             self._fast = None
         self.library = "tokenizers" if self._fast is None else "gigatoken"
@@ -175,7 +175,7 @@ class Encoder:
         return b"".join([self.bytes[one] for one in ids])
 
 
-def _gigatoken(tokenizer_json: str) -> Any:
+def _gigatoken(tokenizer_json: str, pattern: str | None) -> Any:
     """The tokenizer in gigatoken; None where that is not installed or cannot read it."""
     try:
         from gigatoken import Tokenizer as Gigatoken
@@ -186,7 +186,7 @@ def _gigatoken(tokenizer_json: str) -> Any:
     if not all(token.get("special", True) for token in plain.get("added_tokens", [])):
         return None
     plain["added_tokens"] = []
-    if pattern_name(tokenizer_json) == "gpt-2":      # known to it in one spelling only
+    if pattern == "gpt-2":      # known to it in one spelling only
         plain["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     try:
         return Gigatoken.from_json(json.dumps(plain))

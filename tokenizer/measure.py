@@ -67,12 +67,11 @@ def load_any(path: Path) -> str:
         raise TokenizerError(f"{file}: cannot be read as tokenizer.json ({error}); copy it again") from None
 
 
-def by_group(encoder: Encoder, texts: pa.StringArray, groups: pa.StringArray) -> list[dict[str, Any]]:
-    """What texts cost in each group, the one with most bytes first.
+def by_group(encoder: Encoder, texts: pa.StringArray, encoded: pa.ListArray, groups: pa.StringArray) -> list[dict[str, Any]]:
+    """What texts (`encoded`: their ids) cost in each group, the one with most bytes first.
 
     Of each: documents, bytes, tokens, words, bytes_per_token, tokens_per_word, fragments (share of tokens that are part of a
     character), single_bytes (share of tokens of one byte), words_in (block length → words that fit)."""
-    encoded = encoder.encode(texts)
     rows = {row["language"]: row for row in compression(texts, groups, encoded).to_pylist()}
     lengths = np.array([len(token) for token in encoder.bytes])
     fragment = np.array([not _is_text(token) for token in encoder.bytes])
@@ -120,9 +119,9 @@ def curve(tokenizer: str, texts: pa.StringArray, sizes: Sequence[int] = SIZES) -
     return found
 
 
-def emitted(encoder: Encoder, texts: pa.StringArray) -> npt.NDArray[np.int64]:
+def emitted(encoder: Encoder, encoded: pa.ListArray) -> npt.NDArray[np.int64]:
     """How often each id occurs."""
-    return np.bincount(encoder.encode(texts).values.to_numpy(), minlength=encoder.vocab_size)
+    return np.bincount(encoded.values.to_numpy(), minlength=encoder.vocab_size)
 
 
 def vocabulary(encoder: Encoder, counts: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -98,15 +98,14 @@ def measured(tokenizer: str, sample: Sample, parallel: Mapping[str, pa.StringArr
              sizes: Mapping[str, ModelSize]) -> dict[str, Any]:
     """All figures of one tokenizer, as plain values."""
     encoder = Encoder(tokenizer)
-    languages, sources = pc.fill_null(sample.languages, "und"), sample.sources
-    writing = scripts(sample.texts.cast(pa.large_string())).cast(pa.string())
+    encoded = encoder.encode(sample.texts)
+    groups = {"all": pa.array(["all"] * len(sample.texts)), "language": pc.fill_null(sample.languages, "und"),
+              "script": scripts(sample.texts.cast(pa.large_string())).cast(pa.string()), "source": sample.sources}
+    rows = {name: measure.by_group(encoder, sample.texts, encoded, of) for name, of in groups.items()}
     compression = measure.curve(tokenizer, sample.texts)
     return {
-        "vocabulary": measure.vocabulary(encoder, measure.emitted(encoder, sample.texts)), "encoded_by": encoder.library,
-        "all": measure.by_group(encoder, sample.texts, pa.array(["all"] * len(sample.texts)))[0],
-        "language": measure.by_group(encoder, sample.texts, languages),
-        "script": measure.by_group(encoder, sample.texts, writing),
-        "source": measure.by_group(encoder, sample.texts, sources),
+        "vocabulary": measure.vocabulary(encoder, measure.emitted(encoder, encoded)), "encoded_by": encoder.library,
+        **rows, "all": rows["all"][0],
         "premium": measure.premiums(encoder, parallel, reference) if parallel else {},
         "curve": [{"tokens": int(tokens), "bytes_per_token": bytes_per_token, "embedding_share": {
             name: measure.embedding_share(int(tokens), size.width, size.tied, size.other_parameters)

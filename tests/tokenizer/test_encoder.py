@@ -116,8 +116,8 @@ def test_a_foreign_pattern_at_which_the_library_panics_is_a_sentence():
 
 def test_a_library_whose_ids_differ_is_not_used(monkeypatch):
     """It is given another tokenizer than the file's, and the trial texts tell."""
-    other = module._gigatoken(TRAINED["gpt-2"])
-    monkeypatch.setattr(module, "_gigatoken", lambda _: other)
+    other = module._gigatoken(TRAINED["gpt-2"], "gpt-2")
+    monkeypatch.setattr(module, "_gigatoken", lambda *_: other)
     encoder = Encoder(TRAINED["gpt-4o"])
     assert encoder.library == "tokenizers"
     assert encoder.encode(pa.array(TEXTS)).equals(Encoder(TRAINED["gpt-4o"], fast=False).encode(pa.array(TEXTS)))
