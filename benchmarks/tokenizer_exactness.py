@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import regex
 
-from benchmarks.tokenizer_fairness import json_rows
+from benchmarks.good_texts import json_lines
 from benchmarks.tokenizer_speed import texts_of
 from textmill.tokenizer.encoder import Encoder
 from textmill.tokenizer.patterns import PATTERNS, cut
@@ -59,7 +59,7 @@ def batches(texts: Iterator[str], most: int = 8 << 20) -> Iterator[list[str]]:
 
 def all_texts(shared: Path) -> Iterator[str]:
     yield from texts_of(shared, [])
-    for row in json_rows(shared / "langid.jsonl.zst"):
+    for row in json_lines(shared / "langid.jsonl.zst"):
         yield row["text"]
 
 

@@ -8,7 +8,6 @@ sees every other sentence, the tables are of the rest.
 """
 
 import argparse
-import io
 import json
 import sys
 import tempfile
@@ -19,8 +18,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 
+from benchmarks.good_texts import json_lines
 from benchmarks.language_codes import CODES
 from textmill.tokenizer.bpe import END_OF_TEXT, tokenizer_json
 from textmill.tokenizer.encoder import Encoder
@@ -33,22 +32,17 @@ RESULTS = ROOT / "benchmarks/results"
 OTHER_SCRIPTS = ("arb_Latn", "zho_Hant")      # the same language twice
 
 
-def json_rows(path: Path) -> Iterator[dict]:
-    with zstandard.open(path, "rb") as file:
-        yield from map(json.loads, io.TextIOWrapper(file, "utf-8"))
-
-
 def training_texts(shared: Path) -> Iterator[tuple[pa.Array, pa.Array]]:
     gold = pq.read_table(shared / "crawl/gold.parquet", columns=["text", "language"])
     yield gold["text"].combine_chunks(), gold["language"].combine_chunks()
-    rows = [(row["text"], row["language"] or row["declared_language"]) for row in json_rows(shared / "prose.jsonl.zst")]
+    rows = [(row["text"], row["language"] or row["declared_language"]) for row in json_lines(shared / "prose.jsonl.zst")]
     yield pa.array([text for text, _ in rows]), pa.array([language for _, language in rows])
 
 
 def parallel(shared: Path) -> dict[str, list[str]]:
     """The sentences of SIB-200 by language code, in the same order in each."""
     labels: dict[str, list[str]] = {}
-    for row in json_rows(shared / "langid.jsonl.zst"):
+    for row in json_lines(shared / "langid.jsonl.zst"):
         if row["origin"] == "sib200" and row["label"] not in OTHER_SCRIPTS:
             labels.setdefault(row["label"], []).append(row["text"])
     codes = {label: CODES.get(label.partition("_")[0]) for label in labels}

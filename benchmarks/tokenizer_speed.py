@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.tokenizer_fairness import json_rows
+from benchmarks.good_texts import json_lines
 from textmill.tokenizer.bpe import END_OF_TEXT, character_of_byte, token_bytes
 from textmill.tokenizer.patterns import PATTERNS
 from textmill.tokenizer.settings import TokenizerSettings
@@ -39,7 +39,7 @@ ENDINGS = (".py", ".go", ".h", ".md", ".rst", ".txt", ".java", ".js")
 
 def texts_of(shared: Path, code: list[Path]) -> Iterator[str]:
     for name in ("books", "prose", "instruct", "spam"):
-        for row in json_rows(shared / f"{name}.jsonl.zst"):
+        for row in json_lines(shared / f"{name}.jsonl.zst"):
             yield row.get("text") or "\n".join(message["content"] for message in row.get("messages", []))
     for name in ("crawl/gold.parquet", "wcxb/gold.parquet"):
         yield from pq.read_table(shared / name, columns=["text"])["text"].drop_null().to_pylist()

@@ -63,14 +63,13 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
         said = bring_up_to_date(TOKENIZE, dataclasses.replace(context, config=config), current={EXTRACT.name})
         yield f"{said} (tokens/{name})"
     yield from (emptied_blocks_line(one) for one in held)
-    if pretokens := data.entries("pretokens"):
-        for entry in pretokens:
-            data.delete(entry.path)
-        yield "pretokens: deleted, because words of removed texts are counted in them; training a tokenizer counts again"
-    if reports := data.entries("report"):
-        for entry in reports:
-            data.delete(entry.path)
-        yield "report: deleted, because it may show removed texts; run `textmill report`"
+    for name, reason in (
+            ("pretokens", "words of removed texts are counted in them; training a tokenizer counts again"),
+            ("report", "it may show removed texts; run `textmill report`")):
+        if entries := data.entries(name):
+            for entry in entries:
+                data.delete(entry.path)
+            yield f"{name}: deleted, because {reason}"
     yield searched_line(data, memory, resolution)
 
 

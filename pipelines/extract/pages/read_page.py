@@ -2,7 +2,7 @@
 
 The page is parsed once. Limits are counted before the steps whose cost they bound, so a page is refused with a number
 rather than stopped by a clock. The main text is what a small model chooses of the page's blocks (model.py), or with
-`extract.engine: trafilatura` that library's (trafilatura.py), which is also asked where the model finds nothing.
+`extract.engine: trafilatura` that library's (library.py), which is also asked where the model finds nothing.
 """
 
 import re
