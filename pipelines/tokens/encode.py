@@ -45,7 +45,7 @@ class Tokenize(Stage[str, Encoder, None]):
         """Refuses a tokenizer that cannot encode, or whose chat template breaks, before any worker does."""
         name = self.settings(context.config)
         try:
-            Encoder(tokenizer_json(context.data, name))
+            Encoder(tokenizer_json(context.data, name), fast=False)     # asked at every look at what is up to date
             files = tokenizer_files(context.data, name)
             check_configuration(files[TOKENIZER_FILES[1]], files.get(CHAT_FILES[0]))
         except TokenizerError as error:
