@@ -67,7 +67,7 @@ def put_takedown(whole: Path, data: Path) -> None:
 
 
 def put_rows(whole: Path, data: Path) -> None:
-    """A file of texts with copies, as `dedup-only` takes it."""
+    """A file of texts with copies, as `dedup-only` takes it; told to overwrite, for what was killed may have written all of it."""
     draw = random.Random(1)
     data.mkdir()
     texts = [" ".join(draw.choices(["mill", "stone", "grain", "river", "wheel", "flour", "sack", "miller"], k=60)) for _ in range(80)]
@@ -103,7 +103,8 @@ def targets() -> Iterator[dict[str, Target]]:
                 "classifier", "--name", "sample", "--data", data, "--config", SETTINGS, "--labels", ROOT / "sample/labels.jsonl",
                 "--good", "documents:what=good*", "--bad", "documents:what=spam*|thin*", "--held-out", "0.5")),
             "dedup-only": Target(put_rows, lambda data: textmill(
-                "dedup-only", data / "in.jsonl", "--to", data / "out.jsonl", "--config", SETTINGS, "--workers", 2)),
+                "dedup-only", data / "in.jsonl", "--to", data / "out.jsonl", "--overwrite", "--config", SETTINGS,
+                "--workers", 2)),
             "fetch": Target(lambda whole, data: data.mkdir(), lambda data: textmill(
                 "fetch", "--crawl", CRAWL, "--files", 3, "--to", data / "fetched", "--from", server.address)),
         }
