@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 MIB = 1 << 20
-CHOICES = {"engine": ("model", "trafilatura"), "format": ("text", "markdown")}
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ class ExtractSettings:
     """JSONL and Parquet: the first of these columns, or paths such as meta.text, in which a row has text; in any case."""
     html_columns: tuple[str, ...] = ("html", "raw_html")
     """Columns with HTML, used where there is no text."""
-    engine: str = "trafilatura"
+    engine: Literal["model", "trafilatura"] = "trafilatura"
     """What finds a page's main text: `trafilatura`, or `model`, a network of ours (docs/extract-model.md)."""
-    format: str = "text"
+    format: Literal["text", "markdown"] = "text"
     """Of the model's text: `text`, or `markdown` with marks for headings, quotes and code."""
     blocklists: tuple[str, ...] = ()
     """Files under blocklists/: a page is refused by the first that lists its URL."""
@@ -77,9 +76,6 @@ class ExtractSettings:
         for name in ("max_replaced_share", "max_quarantined"):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name} is {getattr(self, name)}; it is a share, give a number from 0 to 1"
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                yield f"{name} is {getattr(self, name)!r}; give one of {', '.join(choices)}"
         if self.engine == "trafilatura" and self.format == "markdown":
             yield "format is markdown, which engine trafilatura does not write; set engine: model or format: text"
         for name in self.blocklists:

@@ -53,7 +53,9 @@ class KindPolicy:
     """
 
     action: Literal["replace", "tag", "keep"] = "replace"
+    """Of what is found."""
     drop_above: int | None = None
+    """Findings of the kind that a document may have; one with more is rejected."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""
@@ -83,7 +85,9 @@ class EvaluationPolicy:
     """
 
     action: Literal["drop", "tag"] = "drop"
+    """Of a document that contains an item."""
     overlap: float = 0.5
+    """Share of an item's runs of 13 words from which it counts as contained."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""
@@ -117,13 +121,17 @@ class RuleCount:
 
 
 @dataclass(frozen=True)
-class _RuleSettings:
+class RuleSettings:
     """One entry under `rules:` as written."""
 
     low: float | None = None
+    """The least value that is kept."""
     high: float | None = None
+    """The largest value that is kept."""
     languages: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
+    """Other bounds by language: a key left out is as above, null is no bound."""
     action: Literal["exclude", "tag"] = "exclude"
+    """Of a document outside: `exclude` it, or `tag` it and go on."""
 
     def problems(self) -> Iterator[str]:
         yield from _bound_problems("", self.low, self.high)
@@ -147,10 +155,15 @@ class _RuleSettings:
 
 
 @dataclass(frozen=True)
-class _Sections:
+class RulesFile:
+    """rules.yaml as written."""
+
     rules: dict[str, Any]
+    """Bounds over stored measurements; a rule that is taken out is off."""
     personal_data: dict[str, Any]
+    """The policy for each kind of personal data."""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    """The policy for documents that contain items of an evaluation set."""
 
 
 def read_rules(path: str | Path, measurements: Sequence[str], kinds: Sequence[str]) -> Rules:
@@ -164,13 +177,13 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
     `measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
     (`DETECTORS` of `measure.personal.find`), each of which needs a policy."""
     problems: list[str] = []
-    sections = _section(_Sections, value, where, problems)
+    sections = _section(RulesFile, value, where, problems)
     if sections is None:
         raise SettingsError(problems)
     rules = []
     for name, settings in sections.rules.items():
         problems += _unknown("measurement", name, measurements, f"{where}.rules")
-        if parsed := _section(_RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
+        if parsed := _section(RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
             languages = {language: parsed.for_language(language) for language in parsed.languages}
             rules.append(Rule(name, parsed.low, parsed.high, languages, parsed.action))
     policies = {}

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from textmill.base.errors import TextmillError
 
 T = TypeVar("T")
-_NUMBER = re.compile(r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?")
+NUMBER = r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?"
 LARGEST = 10**18        # of a number in words or with an exponent; whatever is larger is a mistake
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}      # of 1000, or of 1024 as in MiB; B alone is a billion
 
@@ -209,7 +209,7 @@ def _with_new_names(value: Mapping[str, Any], renamed: Mapping[str, str], where:
 
 def _number(text: str) -> int | float | str:
     """The number that the text is, whole where it is; the text itself where it is none."""
-    if not (match := _NUMBER.fullmatch(text.strip())):
+    if not (match := re.fullmatch(NUMBER, text.strip())):
         return text
     digits, prefix, binary, billion = match.groups()
     number = Fraction(digits.replace("_", "")) * (10**9 if billion else (1024 if binary else 1000) ** _POWERS.get(prefix, 0))
