@@ -74,7 +74,7 @@ def qwen3_activations(shape: Shape) -> Activations:
 
 
 def gpt2_shape(shape: Shape) -> Shape:
-    """As many heads of keys as of queries, as wide together as the stream; an MLP four times as wide; one matrix for both ends."""
+    """As many heads of keys as of queries, as wide together as the stream; an MLP four times as wide; tied."""
     return shape._replace(head_width=shape.width // shape.heads, kv_heads=shape.heads, mlp=4 * shape.width, tied=True)
 
 
