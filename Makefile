@@ -2,7 +2,8 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train estimate sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to \
+        rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -23,6 +24,8 @@ GOOD      ?=
 BAD       ?=
 HELD_OUT  ?= 0.2
 TRAIN_ARGS ?=
+SHAPE     ?=
+ACCELERATOR ?=
 RAW       ?=
 CRAWL     ?=
 FILES     ?=
@@ -47,7 +50,7 @@ SEED      ?= 1
 
 VARIABLES := DATA CONFIG RULES MIXTURE TOKENIZER SET RUNNER WORKERS HOSTS STORED PROMPT ARGS NAME TEXTS GOOD BAD HELD_OUT \
              TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT FORMAT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
-             PARSER KILLS STAGE SEED
+             PARSER KILLS STAGE SEED SHAPE ACCELERATOR
 
 # A misspelt variable would be a run with defaults.
 given   := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
@@ -125,6 +128,8 @@ pack: setup              ## tokens + MIXTURE → blocks
 	@$(MILL) pack $(FLAGS)
 train: setup             ## trains the bundled model on the blocks
 	@$(MILL) train $(FLAGS) $(TRAIN_ARGS)
+estimate: setup          ## what training takes: parameters, FLOPs, memory, hours, money: SHAPE=124m ACCELERATOR=h100 ARGS='--tokens 10B'
+	@$(MILL) estimate $(call option,shape,SHAPE) $(call option,accelerator,ACCELERATOR) $(ARGS)
 sample: setup            ## a continuation of PROMPT by the trained model
 	@$(MILL) sample $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,prompt,PROMPT) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates

@@ -22,7 +22,8 @@ NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": 
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",
-         "OUTPUT": "dedup-only", "FORMAT": "blocks-to"}
+         "OUTPUT": "dedup-only", "FORMAT": "blocks-to",
+         "SHAPE": "estimate", "ACCELERATOR": "estimate"}
 NO_VALUE = {"CARRY_OUT", "ARGS", "TRAIN_ARGS", "RAW", "HOSTS", "PYTHON3", "MINUTES", "PARSER", "KILLS", "STAGE", "SEED"}
 HOSTILE = """a b'c"d\\e $x ${x} $(touch ran) `touch ran`;touch ran|&<>*?#!%"""
 SAYS = f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"

@@ -1,5 +1,6 @@
 """The words for a trained model."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -7,6 +8,15 @@ import click
 from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, of_mixture, with_options
 
 TRAINED = click.option("--run", type=PATH, help="the folder of checkpoints  [default: data/checkpoints/NAME of the mixture]")
+
+
+class Number(click.ParamType):
+    """A number as people write it, such as 300B; the strict settings say what is wrong with it."""
+
+    name = "number"
+
+
+NUMBER = Number()
 
 
 @click.command("sample", short_help="continues a prompt by the trained model")
@@ -40,4 +50,36 @@ def export(run: str | None, to: str, **given: Any) -> str:
     return export(run or of_mixture("checkpoints", given), to)
 
 
-SAMPLE, EXPORT = sample, export
+@click.command("estimate", short_help="parameters, FLOPs, memory, hours and money of training")
+@click.option("--shape", default="124m", show_default=True, metavar="NAME", help="ci, 10m, 40m, 124m or 350m")
+@click.option("--architecture", default="qwen3", show_default=True, metavar="NAME", help="as in settings.yaml")
+@click.option("--layers", type=NUMBER, help="instead of the shape's; so the next six")
+@click.option("--width", type=NUMBER, help="of the stream; heads and MLP follow it unless they are given")
+@click.option("--heads", type=NUMBER, help="of queries")
+@click.option("--head-width", type=NUMBER, help="of each")
+@click.option("--kv-heads", type=NUMBER, help="of keys and values")
+@click.option("--mlp", type=NUMBER, help="inner width")
+@click.option("--tied/--untied", default=None, help="whether the output is the embedding")
+@click.option("--vocabulary", type=NUMBER, default="32768", show_default=True, help="ids of the tokenizer")
+@click.option("--block", type=NUMBER, default="2048", show_default=True, help="tokens that attend to each other at most")
+@click.option("--batch", type=NUMBER, default="8", show_default=True, help="blocks at a time on a card")
+@click.option("--optimizer", default="muon", show_default=True, metavar="NAME", help="muon or adamw")
+@click.option("--tokens", type=NUMBER, help="to train on, such as 10B  [default: by the next]")
+@click.option("--tokens-per-parameter", type=NUMBER, default="20", show_default=True, help="where --tokens is not given")
+@click.option("--accelerator", multiple=True, metavar="NAME", help="only this card; may be repeated  [default: all known]")
+@click.option("--cards", type=NUMBER, default="1", show_default=True, help="how many work together")
+@click.option("--utilisation", type=NUMBER, default="0.4", show_default=True, help="useful share of the peak rate (MFU)")
+@click.option("--price", type=NUMBER, help="dollars for a card's hour  [default: examples, with their date]")
+def estimate(**given: Any) -> Iterable[str]:
+    """Estimate what training a model takes: parameters, FLOPs, memory by part, and hours and money on known cards.
+
+    Numbers may be written as 300B, 1.5T or 32k. FLOPs of a token are 6 for each parameter that it is multiplied with (not
+    the embedding's rows) and 12 x layers x width of the heads x block for attention, as nanoGPT and PaLM count them."""
+    from textmill.base.strict import parse
+    from textmill.model.training.estimate import Estimate, EstimateSettings
+
+    wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value is not None}
+    return Estimate(parse(EstimateSettings, wanted, "estimate")).lines()
+
+
+SAMPLE, EXPORT, ESTIMATE = sample, export, estimate
