@@ -64,7 +64,8 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
             measured = {"documents": None, "words": words, "kept": kept, "kept_words": pc.multiply(words, kept)}
             turned = verdicts.filter(has_turns)
             if turned.num_rows:
-                counts = add_counts(counts, {"dialogues": {"documents": turned.num_rows, "kept": pc.sum(turned["kept"]).as_py()}})
+                said = {"documents": turned.num_rows, "kept": pc.sum(turned["kept"]).as_py()}
+                counts = add_counts(counts, {"dialogues": said})
             counts = add_counts(counts, {
                 "read": verdicts.num_rows, "kept": pc.sum(kept).as_py() or 0, "rejected": count(_first_broken(verdicts)),
                 "rules": {name: _as_counts(numbers) for name, numbers in by_rule.items()},

@@ -46,9 +46,10 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
         raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `textmill screen`")
     difference = Difference()
     measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
+    pages_of = ["url", "title", "host", "source", "turns"]
     for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
         for batch, pages, judged in aligned([read_batches(data / "signals", signal_part, measured),
-                                             read_batches(data / "documents", page_part, ["url", "title", "host", "source", "turns"]),
+                                             read_batches(data / "documents", page_part, pages_of),
                                              read_batches(data / "verdicts", verdict_part, ["broken"])]):
             has_turns = pages["turns"].is_valid().to_numpy(zero_copy_only=False)
             difference.add(batch, pages, old, new, judged["broken"], has_turns)
