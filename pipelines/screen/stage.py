@@ -74,8 +74,9 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         return counts
 
     def summary(self, counts: Counts) -> str:
-        idle = [name for name, numbers in counts["rules"].items() if not numbers["applied"]] if counts["read"] else []
-        turned = counts.get("dialogues")
+        turned, read = counts.get("dialogues"), counts["read"]
+        idle = [name for name, numbers in counts["rules"].items()       # it is no news that pages' rules pass over dialogues
+                if read and not numbers["applied"] and not (turned and numbers["unbounded"] == read)]
         said = f"; {turned['kept']:,} of {turned['documents']:,} dialogues kept" if turned else ""
         return super().summary(counts) + said + (f"; applied to no document: {', '.join(idle)}" if idle else "")
 

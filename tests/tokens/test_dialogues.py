@@ -1,17 +1,16 @@
 """Dialogues as tokens: exactly what the chat template gives, and places that are the assistant mask of transformers."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.tokenizer.test_chat import ENCODER, TRAINED, by_template, theirs  # noqa: F401  (a fixture)
+from tests.tokenizer.test_chat import ENCODER, TEXTS, by_template, theirs  # noqa: F401  (a fixture)
 from tests.tokens.conversations import conversations, curated_rows
 from textmill.pipelines.tokens.encode import encoded
 from textmill.tokenizer.bpe import TokenizerError
 from textmill.tokenizer.chat import render, render_turns
 from textmill.tokenizer.encoder import Encoder
+from textmill.tokenizer.training import TokenizerSettings, train
 
 
 def test_a_thousand_conversations_are_the_templates_token_by_token(theirs):  # noqa: F811
@@ -43,8 +42,6 @@ def test_batches_of_pages_only_of_dialogues_only_and_of_nothing():
 
 
 def test_a_tokenizer_without_chat_tokens_is_refused_in_words():
-    plain = json.loads(TRAINED)
-    plain["added_tokens"] = [token for token in plain["added_tokens"] if token["content"] != "<|tool_call|>"]
-    encoder = Encoder(json.dumps(plain), fast=False)
-    with pytest.raises(TokenizerError, match=r"this tokenizer has no <\|tool_call\|>, which chat needs; train one with the default special_tokens"):
+    encoder = Encoder(train(TEXTS, TokenizerSettings(vocab_size=300, special_tokens=("<|endoftext|>", "<|user|>"))), fast=False)
+    with pytest.raises(TokenizerError, match=r"this tokenizer has no <\|system\|>, <\|developer\|>, <\|assistant\|>, .*, which chat needs; train one"):
         render_turns([], pa.array([], pa.string()), np.zeros(0, int), encoder)
