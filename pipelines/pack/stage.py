@@ -17,23 +17,27 @@ from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt, read_counts
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.pack import near_copies
-from textmill.pipelines.pack.documents import INDEX, index
+from textmill.pipelines.pack.documents import Index
 from textmill.pipelines.pack.fill import blocks_schema, fill
-from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
-from textmill.pipelines.pack.mixture import COLUMNS, Mixture
+from textmill.pipelines.pack.layout import PLANNED
+from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.pack.plan import Plan, outcome, plan_blocks
+from textmill.pipelines.pack.remarks import remarks
+from textmill.pipelines.pack.requirements import share_of
 from textmill.pipelines.pack.settings import PackSettings
+from textmill.pipelines.pack.stored import DUPLICATES, Source, kinship, sources, token_rows
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_files, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
 WORK, LAYOUT = "_work", "layout.json"    # the rows of the layout, a file a shard, and last its account
-INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
+PRESENT = ("source", "language")        # whose values a message lists
 
 
 class PackInputs(NamedTuple):
@@ -45,24 +49,26 @@ class PackInputs(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A prepared layout: its folder, the number of shards of each split, and the account of every token row."""
+    """A prepared layout: its folder, the number of shards of each split, the shares, and the account of every token row."""
 
     folder: str
     shards: dict[str, int]
+    shares: dict[str, float]
     counts: Counts
 
 
 class Shard(NamedTuple):
-    """Content of a task: the rows of the layout that it fills, and the token parts these refer to by ordinal."""
+    """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and the shares."""
 
     folder: str
     parts: tuple[Part, ...]
+    shares: dict[str, float]
 
 
 class Pack(Stage[PackInputs, Encoder, Layout]):
     """The stage that writes `blocks/<mixture>`: tokens of the mixture's documents, packed into blocks of one length."""
 
-    name, version, unit = "pack", 2, "texts"
+    name, version, unit = "pack", 3, "texts"
     reads = (TOKENIZE, DEDUP)
 
     def dataset(self, config: Configuration) -> str:
@@ -71,10 +77,12 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def settings(self, config: Configuration) -> PackInputs:
         return PackInputs(config[Mixture], config[PackSettings], config[TokenizerName].name)
 
-    def output_format(self, tools: Encoder, settings: PackInputs) -> ArrowStream:
+    def task_format(self, tools: Encoder, settings: PackInputs, task: Task) -> ArrowStream:
+        """Its metadata has the shares as numbers, which are known once the texts are counted."""
+        shard: Shard = task.payload
         facts = {"schema": FORMAT, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
                  "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256,
-                 SHARES: json.dumps({name: entry.share for name, entry in settings.mixture.entries.items()})}
+                 SHARES: json.dumps(shard.shares)}
         return ArrowStream(blocks_schema(settings.mixture.block, tools.dtype).with_metadata(facts))
 
     def problems(self, config: Configuration) -> Iterator[str]:
@@ -84,9 +92,22 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                    "or change the recipe")
 
     def input_digest(self, context: RunContext) -> str:
-        """Known without a layout: the recipe, all token parts, and what dedup says of their documents."""
-        parts = (part for stage in self.reads for part in manifest_of(stage, context).parts)
+        """Known without a layout: the recipe, all token parts, what dedup says of their documents, and what else it asks."""
+        parts = [part for stage in self.reads for part in manifest_of(stage, context).parts]
+        for name, source in self.asked(context).items():
+            if name != DUPLICATES:
+                parts += source.parts
         return fingerprint(self.base(context), *(part.sha256 for part in parts))
+
+    def asked(self, context: RunContext) -> dict[str, Source]:
+        """The aligned datasets that the recipe asks for."""
+        mixture = context.config[Mixture]
+        return sources(mixture.columns(), mixture.validation, context)
+
+    def index(self, context: RunContext) -> tuple[Index, dict[str, set[str]]]:
+        """The index of the recipe's documents, all that a plan needs, and the values that there are of PRESENT."""
+        tokens, parts = context.data / TOKENIZE.dataset(context.config), manifest_of(TOKENIZE, context).parts
+        return indexed(context.config[Mixture], tokens, parts, self.asked(context))
 
     def prepare(self, context: RunContext) -> Layout:
         """Lays out the blocks, unless an interrupted run already did."""
@@ -95,15 +116,16 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         try:
             layout = unseal(work.read(LAYOUT))
         except (FileNotFoundError, ValueError):
-            encoder = Encoder(tokenizer_json(context.data, settings.tokenizer))
-            tokens = context.data / TOKENIZE.dataset(context.config)
+            encoder = Encoder(tokenizer_json(context.data, settings.tokenizer), fast=False)
             related = related_documents(context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts)
-            lay_out(work, tokens, manifest_of(TOKENIZE, context).parts, settings, encoder, related)
+            index, present = self.index(context)
+            lay_out(work, index, present, settings, encoder, related)
             layout = unseal(work.read(LAYOUT))
-        return Layout(work.uri, layout["shards"], layout["counts"])
+        return Layout(work.uri, layout["shards"], layout["shares"], layout["counts"])
 
     def tasks(self, context: RunContext, prepared: Layout) -> list[Task]:
-        digest, shard = self.input_digest(context), Shard(prepared.folder, manifest_of(TOKENIZE, context).parts)
+        digest = self.input_digest(context)
+        shard = Shard(prepared.folder, manifest_of(TOKENIZE, context).parts, prepared.shares)
         return [Task(f"{split}-{number:05d}", digest, payload=shard, folder=split)
                 for split in SPLITS for number in range(prepared.shards[split])]
 
@@ -138,28 +160,39 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                 f"{validation['tokens']:,} in {validation['blocks']:,} held out{remark}, "
                 f"{_padding(train):.2%} of positions empty")
 
+    def remarks(self, context: RunContext) -> list[str]:
+        """What a reader of the counts should know: many passes, little to validate with."""
+        return remarks(read_counts(context.data / self.dataset(context.config)))
 
-def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: PackInputs, encoder: Encoder,
+
+def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
+            asked: dict[str, Source]) -> tuple[Index, dict[str, set[str]]]:
+    """The index of a recipe's documents, and the values that there are of PRESENT."""
+    present: dict[str, set[str]] = {column: set() for column in PRESENT}
+    index, kin = Index(mixture), kinship(asked.get(DUPLICATES) if mixture.validation else None)
+    for number, part in enumerate(parts):
+        rows = token_rows(tokens, part, mixture.columns(), asked)
+        index.add(rows, number, kin)
+        for column, values in present.items():
+            values.update(rows[column].unique().drop_null().to_pylist())
+    return index, present
+
+
+def lay_out(work: Folder, index: Index, present: dict[str, set[str]], settings: PackInputs, encoder: Encoder,
             related: pa.Table) -> None:
     """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
-    present: dict[str, set[str]] = {column: set() for column in COLUMNS}
-    indexes = []
-    for number, part in enumerate(parts):
-        for batch in _whole(tokens, part):
-            indexes.append(index(batch, settings.mixture, number))
-            for column, values in present.items():
-                values.update(batch[column].unique().drop_null().to_pylist())
-    indexed = pa.Table.from_batches(indexes, INDEX)
-    layouts = plan_blocks(indexed, settings.mixture, present)
+    plan = plan_blocks(index, present)
     rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * encoder.dtype.itemsize))
     shards = {}
-    for split, layout in zip(SPLITS, layouts, strict=True):
+    for split, layout in zip(SPLITS, (plan.train, plan.validation), strict=True):
         shards[split] = max(1, -(-layout.blocks.num_rows // rows))
         for number in range(shards[split]):
             with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
                 for batch in layout.blocks.slice(number * rows, rows).to_batches():
                     stream.write(batch)
-    work.write(LAYOUT, seal({"shards": shards, "counts": account(layouts, indexed, parts, encoder, related)}))
+    shares = {name: share_of(plan.mixture, name) for name in plan.mixture.entries}
+    work.write(LAYOUT, seal({"shards": shards, "shares": shares, "recipe": to_plain(plan.mixture),
+                             "counts": account(plan, index, encoder, related)}))
 
 
 def related_documents(duplicates: Folder, parts: tuple[Part, ...]) -> pa.Table:
@@ -169,19 +202,22 @@ def related_documents(duplicates: Folder, parts: tuple[Part, ...]) -> pa.Table:
     return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in near_copies.COLUMNS]))
 
 
-def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: tuple[Part, ...], encoder: Encoder,
-            related: pa.Table) -> Counts:
-    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out."""
+def account(plan: Plan, index: Index, encoder: Encoder, related: pa.Table) -> Counts:
+    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out.
+
+    Every token likewise, end-of-text included: a row may lie in blocks in part.
+    """
+    layouts = (plan.train, plan.validation)
     spans = [layout.blocks["spans"].combine_chunks().flatten() for layout in layouts]
     rows = [np.asarray(s.field("part")).astype(np.int64) << 32 | np.asarray(s.field("row")) for s in spans]
-    read, kept = sum(part.rows for part in parts), len(np.unique(np.concatenate(rows)))
-    counts: Counts = {"read": read, "kept": kept, "vocabulary": encoder.vocab_size,
-                      "rejected": {"no_entry": read - indexed.num_rows, "beyond_the_recipe": indexed.num_rows - kept}}
-    for split, layout in zip(SPLITS, layouts, strict=True):
-        entries = {p.entry: {"blocks": p.blocks, "documents": p.documents, "tokens": p.tokens, "empty": p.empty,
-                             "passes": p.passes, "cut": p.cut} for p in layout.packed}
-        counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
-        counts[split]["entries"] = entries
+    kept, chosen = len(np.unique(np.concatenate(rows))), len(index.rows())
+    counts: Counts = {"read": index.read, "kept": kept, "vocabulary": encoder.vocab_size,
+                      "rejected": {"no_entry": index.read - chosen, "beyond_the_recipe": chosen - kept}}
+    available, left_out = (sum(getattr(packed, name) for layout in layouts for packed in layout.packed)
+                           for name in ("available", "left_out"))
+    counts["tokens"] = {"read": index.read_tokens, "no_entry": index.read_tokens - available, "left_out": left_out,
+                        "packed": available - left_out}
+    counts |= outcome(plan)
     trained, held = (pa.array([id.hex() for id in s.field("id").unique().to_pylist()], pa.string()) for s in spans)
     counts["validation"]["near_copies"] = near_copies.both_sides(related, held, trained)
     return dict(json.loads(json.dumps(counts)))     # plain ints
@@ -208,12 +244,6 @@ def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
         listed = [to_plain(part) | {"path": part.path.removeprefix(f"{split}/")} for part in parts]
         files[f"{split}/{MANIFEST}"] = seal({"schema": MANIFEST_SCHEMA, "parts": listed})
     return files
-
-
-def _whole(tokens: Folder, part: Part) -> list[pa.RecordBatch]:
-    """The columns that the layout needs of a part, as one batch: row numbers count from its start."""
-    batches = list(read_batches(tokens, part, INDEXED))
-    return pa.Table.from_batches(batches).combine_chunks().to_batches() if batches else []
 
 
 def _padding(counts: Counts) -> float:
