@@ -28,12 +28,12 @@ from textmill.pipelines.pack.split import digest
 CHUNK = 1 << 16     # documents laid at once
 
 _PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32())])
+                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
 PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
 
-# A span before its block has a place; `block` counts all blocks opened.
+# A span before its block has a place; `block` counts all blocks opened, `count` is the tokens that are taken of the row.
 SPAN = np.dtype([("block", "<i8"), ("from", "<i4"), ("to", "<i4"), ("start", "<i4"), ("piece", "<i4"), ("part", "<i4"),
-                 ("row", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
+                 ("row", "<i4"), ("count", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
 BEGINS, CUT, REPEATED = 1, 2, 4     # marks: a document begins here, and is cut where this ends; a pass takes it more than once
 
 
@@ -135,7 +135,7 @@ def _lay_entry(documents: Documents, mixture: Mixture, split: Split, number: int
         own = []
         for at in range(0, len(order), CHUNK):
             some = order[at : at + CHUNK]
-            items = packer.add(documents.length[some])
+            items = packer.add(documents.length[some], documents.whole[some])
             items = items._replace(document=some[items.document], block=items.block + opened)
             own.append(_spans(documents, items, split.weighted))
             if tokens + packer.tokens >= split.budgets[number]:
@@ -243,6 +243,7 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     spans["start"] = since - documents.offset[piece]
     for name in ("piece", "part", "row", "high", "low"):
         spans[name] = documents.rows[name][piece]
+    spans["count"] = documents.rows["token_count"][piece]
     begins = since == documents.offset[documents.first[items.document[item]]]
     cut = items.length < documents.length[items.document]
     repeated = documents.weight[items.document] > 1 if weighted else np.zeros(len(cut), bool)
