@@ -13,8 +13,8 @@ from textmill.base.blocks_format import SPLITS
 from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.pack.dialogues import DialogueCounts
 from textmill.pipelines.pack.dialogues import by_entry as dialogue_counts
-from textmill.pipelines.pack.documents import Index, splits
-from textmill.pipelines.pack.layout import SplitLayout, by_entry, lay, train_and_validation
+from textmill.pipelines.pack.documents import Index
+from textmill.pipelines.pack.layout import SplitLayout, divided, lay, train_and_validation
 from textmill.pipelines.pack.mixture import Mixture, MixtureError
 from textmill.pipelines.pack.requirements import Requirements, check, requirements
 from textmill.pipelines.pack.shares import Counted, resolved
@@ -43,10 +43,11 @@ def outcome(plan: Plan) -> Counts:
 
 
 class Resolution(NamedTuple):
-    """The recipe with a number for every share, what that asks for, and the entry (by place) of each group of the index."""
+    """The recipe with a number for every share, what that asks for, and the entry, by its place, of each group of an index."""
 
     mixture: Mixture
     requirements: Requirements
+    counted: list[Counted]      # of each entry
     owner: np.ndarray
 
 
@@ -58,7 +59,7 @@ def resolve(index: Index) -> Resolution:
         counted[entry] = counted.get(entry, Counted()) + index.counted.get(group, Counted())
     places = {name: place for place, name in enumerate(mixture.entries)}
     place_of = np.array([places[owner[group]] for group in index.groups], np.int64)
-    return Resolution(mixture, requirements(mixture, counted), place_of)
+    return Resolution(mixture, requirements(mixture, counted), [counted.get(name, Counted()) for name in places], place_of)
 
 
 def plan_blocks(index: Index, present: Mapping[str, Collection[str]] = MappingProxyType({})) -> Plan:
@@ -68,12 +69,12 @@ def plan_blocks(index: Index, present: Mapping[str, Collection[str]] = MappingPr
     selects nothing or too little, nothing is held out though `validation` asks for it, or a document's pieces are not all
     there.
     """
-    mixture, found, owner = resolve(index)
+    mixture, found, counted, owner = resolve(index)
     dialogues = dialogue_counts(index.dialogues, owner, list(mixture.entries))
     check_dialogues(mixture, found, dialogues)
     check(found, present)
-    train, validation = (lay(list(by_entry(rows, owner, len(mixture.entries))), mixture, split)
-                         for rows, split in zip(splits(index.rows()), train_and_validation(mixture), strict=True))
+    train, validation = (lay(rows, mixture, counted, split, index.spills())
+                         for rows, split in zip(divided(index, owner, counted), train_and_validation(mixture), strict=True))
     return Plan(mixture, train, validation, dialogues)
 
 

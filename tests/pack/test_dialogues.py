@@ -149,7 +149,8 @@ def test_answers_that_were_not_preferred_are_taken_on_request_only():
     assert (asked.not_preferred, plan.train.packed[0].documents) == (0, 1)
     both = Index(Mixture("m", 128, 150, 1, 0.4, "t", {"c": Entry({"any": [{"preferred": [True, False]}, {"source": "c"}]}, 1.0)}))
     both.add(rows, 0, Kinship())
-    assert both.rows()["held"][0] == both.rows()["held"][1]
+    held = np.concatenate(list(both.rows.read()))["held"]
+    assert held[0] == held[1]
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=60), st.integers(1, 9), st.sampled_from([8, 20, 33]))
