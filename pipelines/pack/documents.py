@@ -7,15 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.pack import spill
+from textmill.pipelines.pack.dialogues import AROUND, DialogueCounts, fitting
 from textmill.pipelines.pack.mixture import Mixture, MixtureError, Spread, entry_of
 from textmill.pipelines.pack.shares import Counted, Group
 from textmill.pipelines.pack.spill import Sequence
 from textmill.pipelines.pack.split import Kinship
 
 # A token row for planning; `part` and `row` locate its tokens, `group` is a number of Index.groups. A pass takes a document
-# `weight` times; `again` is which of these it is.
+# `weight` times; `again` is which of these it is. A dialogue is kept `whole`, and has in `token_count` only the turns that fit
+# a block.
 ROW = np.dtype([("high", "<u8"), ("low", "<u8"), ("piece", "<i4"), ("pieces", "<i4"), ("token_count", "<i4"), ("group", "<i4"),
-                ("part", "<i4"), ("row", "<i4"), ("weight", "<i4"), ("again", "<i4"), ("held", "?")])
+                ("part", "<i4"), ("row", "<i4"), ("weight", "<i4"), ("again", "<i4"), ("held", "?"), ("whole", "?")])
 
 
 class Index:
@@ -31,19 +33,22 @@ class Index:
         self.rows = Sequence(ROW, folder)
         self.part_rows: dict[int, int] = {}     # of each part, those of no entry too
         self.read_tokens = 0                    # likewise, with end-of-text
+        self.not_preferred = 0                  # rows of no entry as they are the other answer of a compared pair
+        self.dialogues: dict[int, DialogueCounts] = {}      # by number of group
+        self.lost_tokens = 0                    # of turns and dialogues that do not fit
 
     def add(self, batch: pa.RecordBatch, part: int, kinship: Kinship) -> None:
         """Take up all rows of part number `part`, in order. MixtureError where entries overlap.
 
-        They have id, piece, pieces, token_count, cluster_size, the columns of the mixture, and `cluster` where the datasets
-        say which documents are alike.
+        They have id, piece, pieces, token_count, cluster_size, the columns of the mixture, `cluster` where the datasets say
+        which documents are alike, and where there are dialogues `dialogue`, `pair` and `preferred`.
         """
-        entry = entry_of(self.mixture, batch)
-        _refuse_divided(batch["id"], entry)
-        taken = np.flatnonzero(entry.is_valid().to_numpy(zero_copy_only=False))
+        entries = entry_of(self.mixture, batch)
+        _refuse_divided(batch["id"], entries)
+        taken = np.flatnonzero(entries.is_valid().to_numpy(zero_copy_only=False))
         self.part_rows[part] = batch.num_rows
         self.read_tokens += int(packed_lengths(*(batch[name].to_numpy() for name in ("token_count", "piece", "pieces"))).sum())
-        kept, entry = batch.take(pa.array(taken)), entry.take(pa.array(taken)).to_numpy()
+        kept, entry = batch.take(pa.array(taken)), entries.take(pa.array(taken)).to_numpy()
         rows = np.zeros(len(taken), ROW)
         rows["high"], rows["low"] = id_words(kept["id"])
         for name in ("piece", "pieces", "token_count"):
@@ -52,10 +57,32 @@ class Index:
         rows["weight"] = _weights(kept["cluster_size"], entry, self.mixture)
         rows["group"] = self._numbers(kept, entry)
         if self.mixture.validation:
-            clusters = kept["cluster"] if "cluster" in kept.schema.names else None
-            rows["held"] = kinship.held(kept["id"], clusters, self.mixture.validation)
+            keys = [kept[name] for name in ("pair", "cluster") if name in kept.schema.names]
+            rows["held"] = kinship.held(kept["id"], pc.coalesce(*keys) if keys else None, self.mixture.validation)
+        if "dialogue" in batch.schema.names:
+            rows = self._fit(rows, kept["dialogue"], entry)
+            others = pc.and_(pc.invert(batch["preferred"].fill_null(True)), entries.is_null())
+            self.not_preferred += pc.sum(others).as_py() or 0
         self._count(rows)
         self.rows.append(rows)
+
+    def _fit(self, rows: np.ndarray, turns: pa.ListArray, entry: np.ndarray) -> np.ndarray:
+        """The rows, of which dialogues have the turns that fit a block, without those that cannot be learned from then."""
+        (at,) = np.nonzero(turns.is_valid().to_numpy(zero_copy_only=False))
+        if not len(at):
+            return rows
+        learned = [one.learned for one in self.mixture.entries.values()]
+        fits = fitting(turns.take(pa.array(at)), self.mixture.block, [learned[number] for number in entry[at]])
+        before = packed_lengths(rows["token_count"][at], rows["piece"][at], rows["pieces"][at])
+        rows["token_count"][at], rows["whole"][at] = fits.tokens, True
+        stays = np.ones(len(rows), bool)
+        stays[at] = fits.learns
+        self.lost_tokens += int((before - np.where(fits.learns, fits.tokens + AROUND, 0)).sum())
+        for group in np.unique(rows["group"][at]).tolist():
+            mine = rows["group"][at] == group
+            self.dialogues[group] = self.dialogues.get(group, DialogueCounts()) + DialogueCounts(
+                int(mine.sum()), int(fits.lost[mine & fits.learns].sum()), int((mine & ~fits.learns).sum()))
+        return rows[stays]
 
     def spills(self) -> Path | None:
         """The folder, where there are more rows than are held in memory."""
@@ -131,8 +158,8 @@ class Documents:
 
     Position 0 is the first token of the first document's packed sequence; the others follow without gaps.
 
-    rows: sorted; length, weight: (n,); first: (n + 1,), first row of each; offset: (rows + 1,), where each piece's packed
-    sequence begins. Raises MixtureError where pieces are missing or double.
+    rows: sorted; length, weight, whole: (n,); first: (n + 1,), first row of each; offset: (rows + 1,), where each piece's
+    packed sequence begins. Raises MixtureError where pieces are missing or double.
     """
 
     def __init__(self, rows: np.ndarray, keys: np.ndarray):
@@ -155,7 +182,7 @@ class Documents:
         self.first = np.append(first, len(rows))
         self.offset = np.append(0, np.cumsum(packed_lengths(rows["token_count"], rows["piece"], rows["pieces"])))
         self.length = np.diff(self.offset[self.first])
-        self.weight = rows["weight"][first]
+        self.weight, self.whole = rows["weight"][first], rows["whole"][first]
 
     def __len__(self) -> int:
         return len(self.length)

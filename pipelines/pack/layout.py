@@ -34,12 +34,12 @@ from textmill.pipelines.pack.split import digest
 CHUNK = 1 << 16     # documents laid at once
 
 _PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32())])
+                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
 PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
 
-# A span before its block has a place; `block` counts all blocks opened.
+# A span before its block has a place; `block` counts all blocks opened, `count` is the tokens that are taken of the row.
 SPAN = np.dtype([("block", "<i8"), ("from", "<i4"), ("to", "<i4"), ("start", "<i4"), ("piece", "<i4"), ("part", "<i4"),
-                 ("row", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
+                 ("row", "<i4"), ("count", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
 BEGINS, CUT, REPEATED = 1, 2, 4     # marks: a document begins here, and is cut where this ends; a pass takes it more than once
 
 
@@ -171,7 +171,7 @@ def _lay_entry(rows: Buckets, weighted: bool, counted: Counted, mixture: Mixture
         for documents in _pass(rows, turn, weighted, expected):
             for at in range(0, len(documents), CHUNK):
                 if tokens + packer.tokens < budget:
-                    items = packer.add(documents.length[at : at + CHUNK])
+                    items = packer.add(documents.length[at : at + CHUNK], documents.whole[at : at + CHUNK])
                     items = items._replace(document=items.document + at, block=items.block + opened)
                     spans.append(_spans(documents, items, weighted))
             if tokens + packer.tokens >= budget:
@@ -296,6 +296,7 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     spans["start"] = since - documents.offset[piece]
     for name in ("piece", "part", "row", "high", "low"):
         spans[name] = documents.rows[name][piece]
+    spans["count"] = documents.rows["token_count"][piece]
     begins = since == documents.offset[documents.first[items.document[item]]]
     cut = items.length < documents.length[items.document]
     repeated = documents.weight[items.document] > 1 if weighted else np.zeros(len(cut), bool)

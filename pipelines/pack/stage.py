@@ -9,13 +9,14 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
+from textmill.base.blocks_format import FORMAT, LEARN_FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
@@ -25,9 +26,10 @@ from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
 from textmill.pipelines.contract.storage import Folder, open_filesystem
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.pack import near_copies
 from textmill.pipelines.pack.documents import Index, id_bytes, id_words
-from textmill.pipelines.pack.fill import blocks_schema, fill
+from textmill.pipelines.pack.fill import Learning, blocks_schema, fill
 from textmill.pipelines.pack.layout import PLANNED, SplitLayout
 from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.pack.plan import Plan, outcome, plan_blocks
@@ -53,20 +55,24 @@ class PackInputs(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A prepared layout: its folder, the number of shards of each split, the shares, and the account of every token row."""
+    """A prepared layout: its folder, the number of shards of each split, the shares, and the account of every token row.
+
+    `learn` has the roles that are learned of each entry's dialogues; it is None where the recipe has no dialogue."""
 
     folder: str
     shards: dict[str, int]
     shares: dict[str, float]
+    learn: dict[str, list[str]] | None
     counts: Counts
 
 
 class Shard(NamedTuple):
-    """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and the shares."""
+    """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and as in Layout."""
 
     folder: str
     parts: tuple[Part, ...]
     shares: dict[str, float]
+    learn: dict[str, list[str]] | None
 
 
 class Pack(Stage[PackInputs, Encoder, Layout]):
@@ -84,10 +90,12 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def task_format(self, tools: Encoder, settings: PackInputs, task: Task) -> ArrowStream:
         """Its metadata has the shares as numbers, which are known once the texts are counted."""
         shard: Shard = task.payload
-        facts = {"schema": FORMAT, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
+        format = FORMAT if shard.learn is None else LEARN_FORMAT
+        facts = {"schema": format, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
                  "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256,
                  SHARES: json.dumps(shard.shares)}
-        return ArrowStream(blocks_schema(settings.mixture.block, tools.dtype).with_metadata(facts))
+        schema = blocks_schema(settings.mixture.block, tools.dtype, shard.learn is not None)
+        return ArrowStream(schema.with_metadata(facts))
 
     def problems(self, config: Configuration) -> Iterator[str]:
         recipe, tokenizer = config[Mixture], config[TokenizerName].name
@@ -129,11 +137,11 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                 lay_out(work, plan_blocks(index, present), index, settings, encoder, lambda: (
                     batch for part in parts for batch in read_batches(folder, part, near_copies.COLUMNS)))
             layout = unseal(work.read(LAYOUT))
-        return Layout(work.uri, layout["shards"], layout["shares"], layout["counts"])
+        return Layout(work.uri, layout["shards"], layout["shares"], layout["learn"], layout["counts"])
 
     def tasks(self, context: RunContext, prepared: Layout) -> list[Task]:
         digest = self.input_digest(context)
-        shard = Shard(prepared.folder, manifest_of(TOKENIZE, context).parts, prepared.shares)
+        shard = Shard(prepared.folder, manifest_of(TOKENIZE, context).parts, prepared.shares, prepared.learn)
         return [Task(f"{split}-{number:05d}", digest, payload=shard, folder=split)
                 for split in SPLITS for number in range(prepared.shards[split])]
 
@@ -150,8 +158,9 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         with Folder(shard.folder).open(f"{task.key}.arrow") as file:
             planned = pa.ipc.open_stream(file).read_all()
         tokens = output.data / f"tokens/{settings.tokenizer}"
-        output.write(fill(planned, settings.mixture.block, tools.end_of_text, tools.dtype,
-                          lambda part, row: fetch(tokens, shard.parts, part, row)))
+        read = partial(fetch, tokens, shard.parts)
+        learning = None if shard.learn is None else Learning(partial(read, column="turns"), shard.learn)
+        output.write(fill(planned, settings.mixture.block, tools.end_of_text, tools.dtype, read, learning))
         return {"read": 0, "kept": 0}
 
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
@@ -166,7 +175,7 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         return (f"{counts['read']:,} texts, {counts['kept']:,} packed; "
                 f"{train['tokens']:,} tokens in {train['blocks']:,} blocks to train on, "
                 f"{validation['tokens']:,} in {validation['blocks']:,} held out{remark}, "
-                f"{_padding(train):.2%} of positions empty")
+                f"{_padding(train):.2%} of positions empty{_dialogues(counts)}")
 
     def remarks(self, context: RunContext) -> list[str]:
         """What a reader of the counts should know: many passes, little to validate with."""
@@ -198,7 +207,8 @@ def lay_out(work: Folder, plan: Plan, index: Index, settings: PackInputs, encode
                     stream.write(batch)
             shards[split] += 1
     shares = {name: share_of(plan.mixture, name) for name in plan.mixture.entries}
-    work.write(LAYOUT, seal({"shards": shards, "shares": shares, "recipe": to_plain(plan.mixture),
+    learn = {name: list(entry.learned) for name, entry in plan.mixture.entries.items()} if plan.dialogues else None
+    work.write(LAYOUT, seal({"shards": shards, "shares": shares, "learn": learn, "recipe": to_plain(plan.mixture),
                              "counts": account(plan, index, encoder, duplicates)}))
 
 
@@ -224,12 +234,15 @@ def account(plan: Plan, index: Index, encoder: Encoder, duplicates: Callable[[],
         for spans in layout.used():
             in_blocks[first[spans["part"]] + spans["row"]] = True
     kept, chosen = int(np.count_nonzero(in_blocks)), index.rows.rows
-    counts: Counts = {"read": len(in_blocks), "kept": kept, "vocabulary": encoder.vocab_size,
-                      "rejected": {"no_entry": len(in_blocks) - chosen, "beyond_the_recipe": chosen - kept}}
+    too_long, lost = sum(count.too_long for count in plan.dialogues.values()), index.lost_tokens
+    of_dialogues = {"not_preferred": index.not_preferred, "too_long": too_long}
+    rejected = {"no_entry": len(in_blocks) - chosen - sum(of_dialogues.values()), "beyond_the_recipe": chosen - kept}
+    rejected |= {reason: count for reason, count in of_dialogues.items() if count}
+    counts: Counts = {"read": len(in_blocks), "kept": kept, "vocabulary": encoder.vocab_size, "rejected": rejected}
     available, left_out = (sum(getattr(packed, name) for layout in layouts for packed in layout.packed)
                            for name in ("available", "left_out"))
-    counts["tokens"] = {"read": index.read_tokens, "no_entry": index.read_tokens - available, "left_out": left_out,
-                        "packed": available - left_out}
+    counts["tokens"] = {"read": index.read_tokens, "no_entry": index.read_tokens - available - lost, "left_out": left_out,
+                        "packed": available - left_out} | ({"lost": lost} if lost else {})
     counts |= outcome(plan)
     counts["validation"]["near_copies"] = near_copies.counted(
         ids_in(plan.validation), lambda ids: ids_in(plan.train, ids), duplicates)
@@ -247,17 +260,17 @@ def ids_in(layout: SplitLayout, among: pa.Array | None = None) -> pa.Array:
     return pa.array([id.tobytes().hex() for id in id_bytes(distinct["high"], distinct["low"])], pa.string())
 
 
-def fetch(tokens: Folder, parts: tuple[Part, ...], part: np.ndarray, row: np.ndarray) -> pa.ListArray:
-    """The tokens of these rows, given by ordinal of part and row, sorted; one row group at a time is held beside them."""
+def fetch(tokens: Folder, parts: tuple[Part, ...], part: np.ndarray, row: np.ndarray, column: str = "tokens") -> pa.ListArray:
+    """The tokens (or turns) of these rows, by ordinal of part and row, sorted; one row group at a time is held beside them."""
     fetched: list[pa.Array] = []
     for number in np.unique(part):
         wanted, start = row[part == number].astype(np.int64), 0
-        for batch in read_batches(tokens, parts[number], ["tokens"]):
+        for batch in read_batches(tokens, parts[number], [column]):
             here = wanted[(wanted >= start) & (wanted < start + batch.num_rows)] - start
             if len(here):
-                fetched.append(batch["tokens"].take(pa.array(here)))
+                fetched.append(batch[column].take(pa.array(here)))
             start += batch.num_rows
-    return pa.concat_arrays(fetched) if fetched else pa.array([], pa.list_(pa.uint16()))
+    return pa.concat_arrays(fetched) if fetched else pa.array([], pa.list_(pa.uint16()) if column == "tokens" else TURNS)
 
 
 def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
@@ -268,6 +281,15 @@ def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
         listed = [to_plain(part) | {"path": part.path.removeprefix(f"{split}/")} for part in parts]
         files[f"{split}/{MANIFEST}"] = seal({"schema": MANIFEST_SCHEMA, "parts": listed})
     return files
+
+
+def _dialogues(counts: Counts) -> str:
+    """What became of dialogues that are longer than a block, in a clause."""
+    entries = counts.get("dialogues", {}).values()
+    lost, too_long = (sum(entry[name] for entry in entries) for name in ("turns_lost", "too_long"))
+    clauses = ([f"{lost:,} turns of long dialogues lost"] if lost else []) + (
+        [f"{too_long:,} dialogues left out, as no turn to learn fits a block"] if too_long else [])
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def _padding(counts: Counts) -> float:
