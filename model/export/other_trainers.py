@@ -79,7 +79,8 @@ class Split:
             piece, first, last = (flat.field(name).to_numpy() for name in ("piece", "from", "to"))
             ids = flat.field("id").to_numpy(zero_copy_only=False)
             begins = np.ones(len(flat), bool)
-            begins[1:] = (block[1:] != block[:-1]) | (first[1:] != last[:-1]) | (ids[1:] != ids[:-1]) | (piece[1:] <= piece[:-1])
+            begins[1:] = ((block[1:] != block[:-1]) | (first[1:] != last[:-1])
+                          | (ids[1:] != ids[:-1]) | (piece[1:] <= piece[:-1]))
             starts = np.flatnonzero(begins)
             ends = np.append(starts[1:], len(flat)) - 1
             for start, end in zip(starts, ends[:len(starts)], strict=True):

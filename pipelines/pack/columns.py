@@ -21,7 +21,8 @@ TOKENS, DOCUMENTS, SIGNALS, VERDICTS, DUPLICATES = "tokens", "documents", "signa
 
 _STORED: dict[tuple[str, Kind], tuple[str, ...]] = {
     (TOKENS, "text"): ("source", "language"),
-    (TOKENS, "number"): ("tokens", "bytes", "pieces", "cluster_size"),
+    (TOKENS, "number"): ("tokens", "bytes", "pieces", "cluster_size", "turns"),
+    (TOKENS, "flag"): ("preferred",),
     (DOCUMENTS, "text"): ("url", "host", "domain", "license", "content_type", "page_kind", "declared_language", "charset"),
     (DOCUMENTS, "texts"): ("robots",),
     (DOCUMENTS, "number"): ("page_kind_score",),

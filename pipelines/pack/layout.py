@@ -9,31 +9,37 @@ its last pass had not closed by then is left out. Entries are interleaved over t
 going at an even pace, would be in the middle of it, so that every prefix has the recipe's shares to within a block or so. In
 a recipe with a schedule the pace of an entry is another in each phase.
 
-Nothing here depends on the parts, their order or the number of workers.
+Nothing here depends on the parts, their order, the number of workers, or on what lies in memory and what in files: documents go
+through in buckets of their hashes, their spans to files, and only of blocks is there an array in memory.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.pack.documents import Documents, id_bytes
+from textmill.pipelines.pack.documents import ROW, Documents, Index, id_bytes
 from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.pack.packers import PACKERS, Items
 from textmill.pipelines.pack.requirements import phases, share_of
+from textmill.pipelines.pack.shares import Counted
+from textmill.pipelines.pack.spill import Buckets, Sequence, by_hash
 from textmill.pipelines.pack.split import digest
 
 CHUNK = 1 << 16     # documents laid at once
 
 _PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32())])
+                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
 PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
 
-# A span before its block has a place; `block` counts all blocks opened.
+# A span before its block has a place; `block` counts all blocks opened, `count` is the tokens that are taken of the row.
 SPAN = np.dtype([("block", "<i8"), ("from", "<i4"), ("to", "<i4"), ("start", "<i4"), ("piece", "<i4"), ("part", "<i4"),
-                 ("row", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
+                 ("row", "<i4"), ("count", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
 BEGINS, CUT, REPEATED = 1, 2, 4     # marks: a document begins here, and is cut where this ends; a pass takes it more than once
 
 
@@ -61,24 +67,57 @@ class Packed:
 
 @dataclass(frozen=True)
 class SplitLayout:
-    """Blocks in training order (rows of PLANNED), and what each entry, in the recipe's order, gave to them."""
+    """Blocks in training order, and what each entry, in the recipe's order, gave to them.
 
-    blocks: pa.Table
+    `owner` is the entry of each block; `place` is, of every block opened, where in the order it is, or -1; `spans` are SPAN
+    rows of all blocks opened."""
+
     packed: tuple[Packed, ...]
+    owner: np.ndarray
+    place: np.ndarray
+    spans: Sequence
+    folder: Path | None
+
+    @cached_property
+    def blocks(self) -> pa.Table:
+        """All blocks as rows of PLANNED, for a layout that fits memory."""
+        return pa.concat_tables(self.shards(max(1, len(self.owner))))
+
+    def shards(self, blocks: int) -> Iterator[pa.Table]:
+        """The rows of PLANNED, so many blocks at a time; one empty table where there are none."""
+        count = max(1, -(-len(self.owner) // blocks))
+        ranges = Buckets(SPAN, self.spans.rows, self.folder)        # each of whole shards
+        for spans in self.used():
+            ranges.add(spans, self.place[spans["block"]] // blocks * ranges.count // count)
+        names = pa.array([packed.entry for packed in self.packed])
+        for number, spans in enumerate(ranges):
+            place = self.place[spans["block"]]
+            order = np.lexsort((spans["from"], place))
+            spans, place = spans[order], place[order]
+            for shard in range(-(-number * count // ranges.count), -(-(number + 1) * count // ranges.count)):
+                start, end = shard * blocks, min((shard + 1) * blocks, len(self.owner))
+                mine = slice(*np.searchsorted(place, [start, end]))
+                lists = _planned(spans[mine], place[mine] - start, end - start)
+                yield pa.table([names.take(pa.array(self.owner[start:end])), lists], schema=PLANNED)
+        ranges.delete()
+
+    def used(self) -> Iterator[np.ndarray]:
+        """The spans of blocks that have a place, some at a time."""
+        for spans in self.spans.read():
+            yield spans[self.place[spans["block"]] >= 0]
 
 
 class Split(NamedTuple):
-    """A split to lay out: tokens and passes of each entry, and whether the schedule holds."""
+    """A split to lay out: whether of what is held out, tokens and passes of each entry, and whether the schedule holds."""
 
+    held: bool
     budgets: list[int]
     repeats: list[int]
-    weighted: bool
-    scheduled: bool
 
 
 @dataclass
 class Laid:
-    """Blocks of one entry in its own order: number as opened, tokens. `spans` lists those of all blocks opened."""
+    """Blocks of one entry in its own order, by the number as opened, with their tokens, and what is in them."""
 
     blocks: list[np.ndarray] = field(default_factory=list)
     sizes: list[np.ndarray] = field(default_factory=list)
@@ -99,69 +138,81 @@ def train_and_validation(mixture: Mixture) -> tuple[Split, Split]:
     def budgets(tokens: float) -> list[int]:
         return [max(1, round(share_of(mixture, name) * tokens)) for name in names]
 
-    return (Split(budgets(mixture.tokens), [entry.repeat for entry in mixture.entries.values()], True, True),
-            Split(budgets(mixture.validation * mixture.tokens), [1] * len(names), False, False))
+    return (Split(False, budgets(mixture.tokens), [entry.repeat for entry in mixture.entries.values()]),
+            Split(True, budgets(mixture.validation * mixture.tokens), [1] * len(names)))
 
 
-def lay(rows: list[np.ndarray], mixture: Mixture, split: Split) -> SplitLayout:
-    """The blocks of a split, from the rows of each entry. MixtureError where a document's pieces are not all there."""
-    spans: list[np.ndarray] = []
-    laid, opened, available = [], 0, []
-    for number, mine in enumerate(rows):
-        documents = Documents(mine)
-        available.append(int(documents.offset[-1]))
-        one, opened = _lay_entry(documents, mixture, split, number, opened, spans)
+def lay(rows: list[Buckets], mixture: Mixture, counted: list[Counted], split: Split, folder: Path | None) -> SplitLayout:
+    """The blocks of a split, from the ROW rows of each entry by their keys. MixtureError where a document is not all there."""
+    spans = Sequence(SPAN, folder)
+    laid, opened = [], 0
+    for number, entry in enumerate(mixture.entries.values()):
+        weighted = bool(entry.repeat_by_cluster_size) and not split.held
+        one, opened = _lay_entry(rows[number], weighted, counted[number], mixture, split, number, opened, spans)
         laid.append(one)
-    order, owner, phase = _in_order(laid, mixture, split.scheduled)
+        rows[number].delete()
+    order, owner, phase = _in_order(laid, mixture, not split.held)
     place = np.full(opened, -1)
     place[order] = np.arange(len(order))
-    names = list(mixture.entries)
-    packed = tuple(_packed(name, one, mixture, split, number, available[number], np.bincount(phase[owner == number]))
-                   for number, (name, one) in enumerate(zip(names, laid, strict=True)))
-    entry = pa.array(names).take(pa.array(owner))
-    return SplitLayout(pa.table([entry, _planned(np.concatenate([np.zeros(0, SPAN), *spans]), place, len(order))],
-                                schema=PLANNED), packed)
+    packed = tuple(_packed(name, one, mixture, split, number, counted[number], np.bincount(phase[owner == number]))
+                   for number, (name, one) in enumerate(zip(mixture.entries, laid, strict=True)))
+    return SplitLayout(packed, owner.astype(np.int32), place, spans, folder)
 
 
-def _lay_entry(documents: Documents, mixture: Mixture, split: Split, number: int, opened: int,
-               spans: list[np.ndarray]) -> tuple[Laid, int]:
+def _lay_entry(rows: Buckets, weighted: bool, counted: Counted, mixture: Mixture, split: Split, number: int, opened: int,
+               spans: Sequence) -> tuple[Laid, int]:
     """One entry's blocks, until its budget is in blocks or its passes are over; no block contains two passes."""
-    laid, tokens = Laid(), 0
-    for turn in range(split.repeats[number]):
-        if tokens >= split.budgets[number] or not len(documents):
+    laid, tokens, budget = Laid(), 0, split.budgets[number]
+    expected = counted.held_rows if split.held else counted.rows
+    for turn in range(split.repeats[number] if expected else 0):
+        if tokens >= budget:
             break
-        packer = PACKERS[mixture.fill](mixture.block)
-        order = _pass_order(documents, turn, split.weighted)
-        own = []
-        for at in range(0, len(order), CHUNK):
-            some = order[at : at + CHUNK]
-            items = packer.add(documents.length[some])
-            items = items._replace(document=some[items.document], block=items.block + opened)
-            own.append(_spans(documents, items, split.weighted))
-            if tokens + packer.tokens >= split.budgets[number]:
+        packer, start = PACKERS[mixture.fill](mixture.block), spans.rows
+        for documents in _pass(rows, turn, weighted, expected):
+            for at in range(0, len(documents), CHUNK):
+                if tokens + packer.tokens < budget:
+                    items = packer.add(documents.length[at : at + CHUNK], documents.whole[at : at + CHUNK])
+                    items = items._replace(document=items.document + at, block=items.block + opened)
+                    spans.append(_spans(documents, items, weighted))
+            if tokens + packer.tokens >= budget:
                 break
         else:
             packer.finish()
-        closed, sizes = np.concatenate(packer.closed), np.concatenate(packer.sizes)
-        used = min(int(np.searchsorted(np.cumsum(sizes), split.budgets[number] - tokens)) + 1, len(closed))
-        _count(laid, np.concatenate(own), closed[:used] + opened, packer.opened, opened, turn)
+        closed, sizes = np.concatenate(packer.closed) + opened, np.concatenate(packer.sizes)
+        used = min(int(np.searchsorted(np.cumsum(sizes), budget - tokens)) + 1, len(closed))
+        is_used = np.zeros(packer.opened, bool)
+        is_used[closed[:used] - opened] = True
+        _count(laid, (some[is_used[some["block"] - opened]] for some in spans.read(start)), turn)
         shuffled = np.argsort(_mixed(np.arange(used, dtype=np.uint64) ^ _salt(mixture.seed, turn)), kind="stable")
-        laid.blocks.append((closed[:used] + opened)[shuffled])
+        laid.blocks.append(closed[:used][shuffled])
         laid.sizes.append(sizes[:used][shuffled])
         tokens += int(sizes[:used].sum())
-        spans += own
         opened += packer.opened
     return laid, opened
 
 
-def _pass_order(documents: Documents, turn: int, weighted: bool) -> np.ndarray:
+def _pass(rows: Buckets, turn: int, weighted: bool, expected: int) -> Iterator[Documents]:
     """The documents of a pass in its order, each as often as its weight says, each time at a position of its own."""
-    high, low = documents.ids()
-    weight = documents.weight if weighted else np.ones_like(documents.weight)
-    copies = np.repeat(np.arange(len(weight)), weight)
-    again = np.arange(len(copies)) - np.repeat(np.cumsum(weight) - weight, weight)
-    keys = _mixed(high[copies] ^ _mixed(low[copies] ^ _mixed((again.astype(np.uint64) << np.uint64(32)) + np.uint64(turn))))
-    return copies[np.argsort(keys, kind="stable")]
+    if not turn and not weighted:
+        for some in rows:
+            yield Documents(some, keys(some))
+        return
+    in_order = Buckets(ROW, expected, rows.folder)
+    for some in rows:
+        if weighted:
+            weight = some["weight"]
+            some = np.repeat(some, weight)
+            some["again"] = np.arange(len(some)) - np.repeat(np.cumsum(weight) - weight, weight)
+        in_order.add(some, by_hash(keys(some, turn), in_order.count))
+    for some in in_order:
+        yield Documents(some, keys(some, turn))
+    in_order.delete()
+
+
+def keys(rows: np.ndarray, turn: int = 0) -> np.ndarray:
+    """Of ROW rows, where in a pass their document comes: a hash of the pass, the id, and which time it is."""
+    which = _mixed((rows["again"].astype(np.uint64) << np.uint64(32)) + np.uint64(turn))
+    return _mixed(rows["high"] ^ _mixed(rows["low"] ^ which))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
@@ -176,18 +227,20 @@ def _salt(seed: int, turn: int) -> np.uint64:
     return np.uint64(int.from_bytes(digest(b"order", seed.to_bytes(8) + turn.to_bytes(8))))
 
 
-def _count(laid: Laid, spans: np.ndarray, used: np.ndarray, opened: int, first: int, turn: int) -> None:
-    """Add what the used blocks of a pass hold."""
-    is_used = np.zeros(opened, bool)
-    is_used[used - first] = True
-    spans = spans[is_used[spans["block"] - first]]
+def _count(laid: Laid, used: Iterator[np.ndarray], turn: int) -> None:
+    """Add what the used blocks of a pass hold, from their spans."""
     laid.passes += 1
-    laid.cut += int(np.count_nonzero(spans["mark"] & CUT))
-    if turn == 0:       # a later pass begins only where this one took everything
-        begin, repeated = (spans["mark"] & BEGINS) > 0, (spans["mark"] & REPEATED) > 0
-        again = spans[begin & repeated]
-        laid.documents = int(np.count_nonzero(begin & ~repeated)) + len(np.unique(again[["high", "low"]]))
-        laid.packed = int((spans["to"] - spans["from"])[~repeated].sum(dtype=np.int64)) + _union(spans[repeated])
+    more_than_once = [np.zeros(0, SPAN)]
+    for spans in used:
+        laid.cut += int(np.count_nonzero(spans["mark"] & CUT))
+        if turn == 0:       # a later pass begins only where this one took everything
+            once = (spans["mark"] & REPEATED) == 0
+            laid.documents += int(np.count_nonzero(spans["mark"][once] & BEGINS))
+            laid.packed += int((spans["to"] - spans["from"])[once].sum(dtype=np.int64))
+            more_than_once.append(spans[~once])
+    repeated = np.concatenate(more_than_once)
+    laid.documents += len(np.unique(repeated[(repeated["mark"] & BEGINS) > 0][["high", "low"]]))
+    laid.packed += _union(repeated)
 
 
 def _union(spans: np.ndarray) -> int:
@@ -243,6 +296,7 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     spans["start"] = since - documents.offset[piece]
     for name in ("piece", "part", "row", "high", "low"):
         spans[name] = documents.rows[name][piece]
+    spans["count"] = documents.rows["token_count"][piece]
     begins = since == documents.offset[documents.first[items.document[item]]]
     cut = items.length < documents.length[items.document]
     repeated = documents.weight[items.document] > 1 if weighted else np.zeros(len(cut), bool)
@@ -250,28 +304,34 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     return spans
 
 
-def _planned(spans: np.ndarray, place: np.ndarray, blocks: int) -> pa.ListArray:
-    """The spans of blocks that have a place, as the lists of PLANNED."""
-    spans = spans[place[spans["block"]] >= 0]
-    where = place[spans["block"]]
-    spans = spans[np.lexsort((spans["from"], where))]
+def _planned(spans: np.ndarray, block: np.ndarray, blocks: int) -> pa.ListArray:
+    """The spans of so many blocks, sorted, as the lists of PLANNED; `block` is the number of each one's block."""
     ids = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(16), len(spans), [None, pa.py_buffer(id_bytes(spans["high"], spans["low"]).tobytes())])
     columns = [pa.array(np.ascontiguousarray(spans[field.name])) for field in list(_PLANNED)[1:]]
-    offsets = np.append(0, np.cumsum(np.bincount(where, minlength=blocks)))
+    offsets = np.append(0, np.cumsum(np.bincount(block, minlength=blocks)))
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.StructArray.from_arrays(
         [ids, *columns], fields=list(_PLANNED)))
 
 
-def _packed(name: str, laid: Laid, mixture: Mixture, split: Split, number: int, available: int, phase: np.ndarray) -> Packed:
+def _packed(name: str, laid: Laid, mixture: Mixture, split: Split, number: int, counted: Counted, phase: np.ndarray) -> Packed:
     blocks, tokens = sum(map(len, laid.blocks)), int(sum(sizes.sum() for sizes in laid.sizes))
-    phase = np.pad(phase, (0, max(1, len(mixture.schedule)) - len(phase))) if split.scheduled else np.array([blocks])
+    phase = np.array([blocks]) if split.held else np.pad(phase, (0, max(1, len(mixture.schedule)) - len(phase)))
+    available = counted.held_tokens if split.held else counted.tokens
     return Packed(name, blocks, laid.documents, tokens, blocks * mixture.block - tokens, laid.passes, laid.cut,
                   split.budgets[number], split.repeats[number], available, available - laid.packed, tuple(phase.tolist()))
 
 
-def by_entry(rows: np.ndarray, owner: np.ndarray, entries: int) -> Iterator[np.ndarray]:
-    """The rows of each entry; `owner` is the entry of each group."""
-    mine = owner[rows["group"]] if len(rows) else np.zeros(0, np.int64)
-    for number in range(entries):
-        yield rows[mine == number]
+def divided(index: Index, owner: np.ndarray, counted: list[Counted]) -> tuple[list[Buckets], list[Buckets]]:
+    """The rows of each entry by their keys, those to train on and those held out; `owner` is the entry of each group."""
+    folder = index.spills()
+    sides = ([Buckets(ROW, one.rows, folder) for one in counted], [Buckets(ROW, one.held_rows, folder) for one in counted])
+    for rows in index.rows.read():
+        number = owner[rows["group"]] * 2 + rows["held"]
+        key, order = keys(rows), np.argsort(number, kind="stable")
+        ends = np.cumsum(np.bincount(number, minlength=2 * len(counted))).tolist()
+        for each, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+            if end > start:
+                buckets, some = sides[each % 2][each // 2], order[start:end]
+                buckets.add(rows[some], by_hash(key[some], buckets.count))
+    return sides

@@ -16,6 +16,7 @@ from textmill.base.names import name_problem
 from textmill.base.strict import changed, parse, read_yaml
 from textmill.pipelines.pack import where
 from textmill.pipelines.pack.columns import COLUMNS
+from textmill.pipelines.pack.dialogues import LEARNED, MAY_LEARN
 
 BLOCKS = range(128, 8192 + 1, 128)      # lengths of a block: FlexAttention masks in tiles of 128
 AVAILABLE: Literal["available"] = "available"
@@ -86,6 +87,9 @@ class Entry:
     """Gives back some of what dedup removed: {2: 2, 10: 3} takes a document that is kept for a cluster of 2 or more twice in
     a pass, of 10 or more three times."""
 
+    learn: tuple[str, ...] | None = None
+    """Of dialogues, the roles whose turns are learned: null is [assistant]; system and developer may be added."""
+
     renamed: ClassVar = {"popular": "repeat_by_cluster_size"}
 
     def __post_init__(self) -> None:
@@ -98,6 +102,13 @@ class Entry:
             yield f"share is {self.share}; give more than 0 and at most 1"
         if self.repeat < 1:
             yield f"repeat is {self.repeat}; give the passes allowed, 1 or more"
+        if self.learn is not None and not self.learn:
+            yield f"learn is empty, so nothing would be learned; name {', '.join(MAY_LEARN)}, or leave it out for {LEARNED[0]}"
+        for role in self.learn or ():
+            if role not in MAY_LEARN:
+                why = "what people ask is read and never learned, or the model would learn to ask" if role == "user" else \
+                    "what tools answer is read and never learned" if role == "tool" else "no such role is learned"
+                yield f"learn names {role}; {why}: name {', '.join(MAY_LEARN)}"
         repeats = self.repeat_by_cluster_size
         if wrong := {size: times for size, times in repeats.items() if type(size) is not int or size < 2 or times < 2}:
             for size, times in wrong.items():
@@ -112,6 +123,11 @@ class Entry:
         sizes = sorted(self.repeat_by_cluster_size)
         times = np.array([1, *(self.repeat_by_cluster_size[size] for size in sizes)])
         return times[np.searchsorted(sizes, cluster_sizes, side="right")]
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The roles of dialogues that are learned."""
+        return self.learn or LEARNED
 
     def columns(self) -> set[str]:
         """The columns that are read to know its rows and their values."""
@@ -209,11 +225,14 @@ def entry_of(mixture: Mixture, rows: pa.RecordBatch) -> pa.Array:
     """Per row, which entry it belongs to: int32, the place in the recipe's order, null for none.
 
     `rows` has the columns of `mixture.columns()`. A row belongs to one entry at most: MixtureError names those that overlap.
+    The answer of a compared pair that was not preferred belongs to an entry only where its condition asks for `preferred`.
     """
     owner = np.full(rows.num_rows, -1, np.int32)
     names = list(mixture.entries)
     for number, (name, entry) in enumerate(mixture.entries.items()):
         matches = where.matches(entry.where, rows)
+        if "preferred" in rows.schema.names and "preferred" not in where.columns(entry.where):
+            matches &= rows["preferred"].fill_null(True).to_numpy(zero_copy_only=False)
         if (twice := matches & (owner >= 0)).any():
             other = names[owner[twice.argmax()]]
             asked = where.columns(entry.where) | where.columns(mixture.entries[other].where)

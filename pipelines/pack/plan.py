@@ -11,9 +11,11 @@ import numpy as np
 
 from textmill.base.blocks_format import SPLITS
 from textmill.pipelines.contract.parts import Counts
-from textmill.pipelines.pack.documents import Index, splits
-from textmill.pipelines.pack.layout import SplitLayout, by_entry, lay, train_and_validation
-from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.pack.dialogues import DialogueCounts
+from textmill.pipelines.pack.dialogues import by_entry as dialogue_counts
+from textmill.pipelines.pack.documents import Index
+from textmill.pipelines.pack.layout import SplitLayout, divided, lay, train_and_validation
+from textmill.pipelines.pack.mixture import Mixture, MixtureError
 from textmill.pipelines.pack.requirements import Requirements, check, requirements
 from textmill.pipelines.pack.shares import Counted, resolved
 
@@ -24,6 +26,7 @@ class Plan(NamedTuple):
     mixture: Mixture
     train: SplitLayout
     validation: SplitLayout
+    dialogues: dict[str, DialogueCounts]        # of the entries that have some
 
 
 def outcome(plan: Plan) -> Counts:
@@ -34,14 +37,17 @@ def outcome(plan: Plan) -> Counts:
                    | {"phases": {str(number): blocks for number, blocks in enumerate(p.phases)}} for p in layout.packed}
         counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
         counts[split]["entries"] = entries
+    if plan.dialogues:
+        counts["dialogues"] = {entry: dict(vars(count)) for entry, count in plan.dialogues.items()}
     return counts
 
 
 class Resolution(NamedTuple):
-    """The recipe with a number for every share, what that asks for, and the entry (by place) of each group of the index."""
+    """The recipe with a number for every share, what that asks for, and the entry, by its place, of each group of an index."""
 
     mixture: Mixture
     requirements: Requirements
+    counted: list[Counted]      # of each entry
     owner: np.ndarray
 
 
@@ -53,7 +59,7 @@ def resolve(index: Index) -> Resolution:
         counted[entry] = counted.get(entry, Counted()) + index.counted.get(group, Counted())
     places = {name: place for place, name in enumerate(mixture.entries)}
     place_of = np.array([places[owner[group]] for group in index.groups], np.int64)
-    return Resolution(mixture, requirements(mixture, counted), place_of)
+    return Resolution(mixture, requirements(mixture, counted), [counted.get(name, Counted()) for name in places], place_of)
 
 
 def plan_blocks(index: Index, present: Mapping[str, Collection[str]] = MappingProxyType({})) -> Plan:
@@ -63,8 +69,25 @@ def plan_blocks(index: Index, present: Mapping[str, Collection[str]] = MappingPr
     selects nothing or too little, nothing is held out though `validation` asks for it, or a document's pieces are not all
     there.
     """
-    mixture, found, owner = resolve(index)
+    mixture, found, counted, owner = resolve(index)
+    dialogues = dialogue_counts(index.dialogues, owner, list(mixture.entries))
+    check_dialogues(mixture, found, dialogues)
     check(found, present)
-    train, validation = (lay(list(by_entry(rows, owner, len(mixture.entries))), mixture, split)
-                         for rows, split in zip(splits(index.rows()), train_and_validation(mixture), strict=True))
-    return Plan(mixture, train, validation)
+    train, validation = (lay(rows, mixture, counted, split, index.spills())
+                         for rows, split in zip(divided(index, owner, counted), train_and_validation(mixture), strict=True))
+    return Plan(mixture, train, validation, dialogues)
+
+
+def check_dialogues(mixture: Mixture, found: Requirements, dialogues: Mapping[str, DialogueCounts]) -> None:
+    """MixtureError naming every entry that says what to learn and has no dialogue, or whose dialogues are all too long."""
+    problems = []
+    for entry in found.entries:
+        own = dialogues.get(entry.entry)
+        if own and own.too_long == own.dialogues and entry.selects_nothing:
+            problems.append(f"entry {entry.entry} has {own.dialogues:,} dialogues, and of none a turn of "
+                            f"{' or '.join(mixture.entries[entry.entry].learned)} fits a block of {mixture.block}; raise block")
+        elif mixture.entries[entry.entry].learn and not own and not entry.selects_nothing:
+            problems.append(f"entry {entry.entry} says what to learn of dialogues and selects none; take `learn` out, or "
+                            "change its `where`")
+    if problems:
+        raise MixtureError("\n".join(problems))

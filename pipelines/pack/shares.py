@@ -22,13 +22,16 @@ Group = tuple[str, str | None]      # an entry, and the value of its spread's co
 class Counted:
     """Documents and tokens of a group, end-of-text included: to train on, and held out.
 
-    `a_pass` is the tokens that a pass takes, where documents of large clusters are taken more than once."""
+    `a_pass` and `rows` are the tokens and pieces that a pass takes, where documents of large clusters are taken more than
+    once."""
 
     documents: int = 0
     tokens: int = 0
     a_pass: int = 0
+    rows: int = 0
     held_documents: int = 0
     held_tokens: int = 0
+    held_rows: int = 0
 
     def __add__(self, other: "Counted") -> "Counted":
         return Counted(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))

@@ -23,7 +23,8 @@ from textmill.pipelines.pack.split import Kinship, clusters_of, containments
 from textmill.pipelines.screen.stage import SCREEN
 
 ALIGNED: dict[str, Stage] = {DOCUMENTS: EXTRACT, SIGNALS: MEASURE, VERDICTS: SCREEN, DUPLICATES: DEDUP}
-INDEXED = ("id", "piece", "pieces", "source", "language", "token_count", "cluster_size")     # of token rows, always
+# Of token rows, always.
+INDEXED = ("id", "piece", "pieces", "source", "language", "token_count", "cluster_size", "pair", "preferred")
 
 
 class Source(NamedTuple):
@@ -60,11 +61,14 @@ def kinship(duplicates: Source | None) -> Kinship:
 
 
 def token_rows(tokens: Folder, part: Part, columns: set[str], asked: dict[str, Source]) -> pa.RecordBatch:
-    """All rows of a token part with INDEXED and these columns. StageError where a document is not in an aligned dataset."""
+    """All rows of a token part with INDEXED, `turns` (how many), `dialogue` (the turns) and these columns.
+
+    StageError where a document is not in an aligned dataset."""
     summed = {name: stored for name, stored in SUMMED.items() if name in columns}
-    rows = _whole(tokens, part, list(dict.fromkeys([*INDEXED, *summed.values()])))
+    rows = _whole(tokens, part, list(dict.fromkeys([*INDEXED, "turns", *summed.values()])))
     ids = rows["id"]
     joined = {name: rows[name] for name in INDEXED}
+    joined |= {"dialogue": rows["turns"], "turns": pc.list_value_length(rows["turns"])}
     if summed:
         document = ids.dictionary_encode().indices.to_numpy()
         joined |= {name: pa.array(np.bincount(document, rows[stored].to_numpy()).astype(np.int64)[document])

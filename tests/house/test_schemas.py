@@ -76,6 +76,12 @@ def test_the_schema_and_the_parser_agree(kind, text, right):
 @pytest.mark.parametrize(("change", "right"), [
     ({}, True), ({"tokens": "500k"}, True), ({"tokens": "a lot"}, False), ({"block": 2048.5}, False), ({"blok": 2048}, False),
     ({"entries": {"web": {"where": {"sauce": "x"}, "share": 1}}}, False),
-    ({"entries": {"web": {"where": {"source": ["x", "y"]}, "share": 1}}}, True)])
+    ({"entries": {"web": {"where": {"source": ["x", "y"]}, "share": 1}}}, True),
+    ({"entries": {"web": {"where": {"any": [{"license": {"prefix": "CC"}}, {"word_count": {"low": 100}}], "not": {"tags": "noindex"},
+                                    "date": {"from": 2019, "until": "2020-06"}}, "share": {"by": "language", "temperature": 0.7}}}}, True),
+    ({"entries": {"web": {"where": {"word_count": {"lowest": 100}}, "share": 1}}}, False),
+    ({"entries": {"web": {"where": {"any": [{"sauce": "x"}]}, "share": 1}}}, False),
+    ({"entries": {"web": {"where": {"source": "x"}, "share": "some"}}}, False),
+    ({"fill": "pour"}, False), ({"schedule": [{"part": 1, "shares": {"web": 0.1, "python-docs": 0.9}}]}, True)])
 def test_a_mixture(change, right):
     assert validator("mixture").is_valid(MIXTURE | change) is right

@@ -65,7 +65,7 @@ class World:
 
     def plan(self, mixture):
         """The layouts of the two splits."""
-        return plan_blocks(self.index(mixture))[1:]
+        return plan_blocks(self.index(mixture))[1:3]
 
     def fetch(self, part, row):
         assert sorted(zip(part, row, strict=True)) == list(zip(part, row, strict=True))

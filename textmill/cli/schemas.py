@@ -6,26 +6,44 @@
 import json
 from pathlib import Path
 
-from textmill.base.json_schema import NULL, Schema, of_class, of_file, of_type, reference
+from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
 from textmill.model.training.settings import TrainSettings
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
-from textmill.pipelines.pack.mixture import COLUMNS, Entry, Mixture
+from textmill.pipelines.pack import columns as where_columns
+from textmill.pipelines.pack.mixture import Entry, Mixture
 from textmill.pipelines.report.meanings import measurement
-from textmill.pipelines.screen.rules import EvaluationPolicy, KindPolicy, RuleSettings, RulesFile
+from textmill.pipelines.screen.rules import DialogueBounds, EvaluationPolicy, KindPolicy, RuleSettings, RulesFile
 from textmill.pipelines.settings import Settings
 
+TEXTS, NUMBER = of_type(str | list[str]), reference("number")
+DAY: Schema = {"anyOf": [{"type": "string", "pattern": "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"}, {"type": "integer"}]}
+
+
+def _bounds(**of: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": False, "minProperties": 1, "properties": of}
+
+
+VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a column, by its kind
+    "text": [TEXTS, _bounds(prefix=TEXTS)],
+    "texts": [TEXTS],
+    "number": [NUMBER, {"type": "array", "items": NUMBER}, _bounds(low=NUMBER, high=NUMBER)],
+    "date": [_bounds(**{"from": DAY, "until": DAY})],
+    "flag": [{"type": "boolean"}],
+}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
 def schemas() -> dict[str, Schema]:
     """Each schema by the name of its file."""
+    of_rules: Special = {(RulesFile, "rules"): _rules, (RulesFile, "dialogues"): _dialogues,
+                         (RulesFile, "personal_data"): _personal_data,
+                         (RulesFile, "evaluation"): lambda: of_class(EvaluationPolicy)}
     return {
         "settings": of_file(Settings, "Settings of every stage", {(Settings, "train"): lambda: of_class(TrainSettings)}),
-        "rules": of_file(RulesFile, "Bounds and policies",
-                         {(RulesFile, "rules"): _rules, (RulesFile, "personal_data"): _personal_data,
-                          (RulesFile, "evaluation"): lambda: of_class(EvaluationPolicy)}, {"rule": _rule()}),
-        "mixture": of_file(Mixture, "A mixture: what pack puts into blocks", {(Entry, "where"): _where}),
+        "rules": of_file(RulesFile, "Bounds and policies", of_rules, {"rule": _rule()}),
+        "mixture": of_file(Mixture, "A mixture: what pack puts into blocks",
+                           {(Entry, "where"): lambda: reference("where")}, {"where": _where()}),
     }
 
 
@@ -43,6 +61,12 @@ def _rule() -> Schema:
     return {"anyOf": [rule, NULL]}
 
 
+def _dialogues() -> Schema:
+    """Bounds of a rule for dialogues, or nothing, which is as for pages."""
+    bounds = {"anyOf": [of_class(DialogueBounds), NULL]}
+    return {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(RULE_MEASUREMENTS, bounds)}
+
+
 def _personal_data() -> Schema:
     """A policy for each kind; what a model of names finds has kinds of its own."""
     policy, kinds = of_class(KindPolicy), list(KINDS)
@@ -50,9 +74,11 @@ def _personal_data() -> Schema:
 
 
 def _where() -> Schema:
-    """A value or a list of them for each column."""
-    texts = of_type(str | list[str])
-    return {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(COLUMNS, texts)}
+    """A condition: values, lists of them or bounds for columns; any and all of conditions, not of one."""
+    condition = reference("where")
+    columns = {name: {"anyOf": VALUES[column.kind]} for name, column in where_columns.COLUMNS.items()}
+    return {"type": "object", "additionalProperties": False, "properties": columns | {
+        "any": {"type": "array", "items": condition}, "all": {"type": "array", "items": condition}, "not": condition}}
 
 
 def as_text(schema: Schema) -> str:
