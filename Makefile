@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files dialogues rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -156,6 +156,8 @@ dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.js
 tokenizer-files: setup   ## a tokenizer for transformers, tiktoken and llama.cpp: NAME=demo-8k (or a folder) OUTPUT=folder
 	@$(call need,NAME,NAME=demo-8k OUTPUT=folder)$(call need,OUTPUT,NAME=demo-8k OUTPUT=folder)\
 	$(MILL) tokenizer-files $(call option,data,DATA) $(call option,to,OUTPUT) -- $(call quoted,NAME)
+dialogues: setup         ## dialogues mined from curated web text, as rows that extract reads: OUTPUT=other/raw/mined
+	@$(call need,OUTPUT,OUTPUT=other/raw/mined)$(MILL) dialogues $(call option,data,DATA) $(call option,to,OUTPUT) $(ARGS)
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
 	@$(MILL) plan $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \

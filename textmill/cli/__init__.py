@@ -20,7 +20,7 @@ from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.flow import ALL, STAGES, TRAIN
 from textmill.cli.look import DUPLICATES, PLAN, REJECTED, REPORT, TOKENIZER_REPORT, TRACE, TWINS, WHAT_IF, WHERE, WHY
 from textmill.cli.model import EXPORT, SAMPLE
-from textmill.cli.single import DEDUP_ONLY, TOKENIZER_FILES, TRAIN_TOKENIZER
+from textmill.cli.single import DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
@@ -28,7 +28,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (SAMPLE, EXPORT),
-    "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES),
+    "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, DIALOGUES),
     "On a cluster": (POOL,),
 }
 COMPLETION = """\b
