@@ -2,7 +2,8 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train estimate sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to \
+        rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -32,6 +33,7 @@ BYTES     ?=
 KIND      ?= warc
 SOURCE    ?=
 INPUT     ?=
+FORMAT    ?=
 OUTPUT    ?=
 PYTHON3   ?= python3
 URL        =
@@ -47,7 +49,7 @@ STAGE     ?=
 SEED      ?= 1
 
 VARIABLES := DATA CONFIG RULES MIXTURE TOKENIZER SET RUNNER WORKERS HOSTS STORED PROMPT ARGS NAME TEXTS GOOD BAD HELD_OUT \
-             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
+             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT FORMAT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
              PARSER KILLS STAGE SEED SHAPE ACCELERATOR
 
 # A misspelt variable would be a run with defaults.
@@ -160,6 +162,10 @@ dedup-only: setup        ## copies out of one file: INPUT=in.jsonl OUTPUT=out.js
 tokenizer-files: setup   ## a tokenizer for transformers, tiktoken and llama.cpp: NAME=demo-8k (or a folder) OUTPUT=folder
 	@$(call need,NAME,NAME=demo-8k OUTPUT=folder)$(call need,OUTPUT,NAME=demo-8k OUTPUT=folder)\
 	$(MILL) tokenizer-files $(call option,data,DATA) $(call option,to,OUTPUT) -- $(call quoted,NAME)
+blocks-to: setup         ## blocks for another trainer: FORMAT=megatron (nanogpt, mds, jsonl) OUTPUT=folder
+	@$(call need,FORMAT,FORMAT=megatron OUTPUT=folder)$(call need,OUTPUT,FORMAT=megatron OUTPUT=folder)\
+	$(MILL) blocks-to $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,to,OUTPUT) $(ARGS) -- \
+	    $(call quoted,FORMAT)
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
 	@$(MILL) plan $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \

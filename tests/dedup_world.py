@@ -90,7 +90,9 @@ def deduplicate(parts: list[list[Page]], settings: DedupSettings, folder: str, p
     for turn in turns:
         met = defaultdict(list)
         for part, rows in zip(parts, members, strict=True):
-            for key, packed in keyed_rows(rows, pa.record_batch({"url": pa.array([p.url for p in part], pa.string())}),
+            for key, packed in keyed_rows(rows, pa.record_batch({
+                    "url": pa.array([p.url for p in part], pa.string()), "pair": pa.nulls(len(part), pa.string()),
+                    "preferred": pa.nulls(len(part), pa.bool_())}),
                                           pa.array([p.content for p in part], pa.binary(16)),
                                           np.array([p.kept for p in part], bool), exact_kinds(settings.kinds), turn, partitions):
                 met[key].append(packed)

@@ -46,9 +46,7 @@ def render(messages: Sequence[Message], encoder: Encoder, tools: Sequence[Mappin
     its calls and its `<|end|>`, but not its marker, which `add_generation_prompt` adds for it to go on from.
     TokenizerError where a message cannot be rendered or the tokenizer has no special tokens for chat.
     """
-    if missing := [token for token in (END_OF_TEXT, *CHAT_TOKENS) if token not in encoder.special]:
-        raise TokenizerError(f"this tokenizer has no {', '.join(missing)}, which chat needs; train one with the default "
-                             "special_tokens")
+    check_chat_tokens(encoder)
     pieces = list(segments(messages, tools, add_generation_prompt))
     try:
         texts = encoder.encode(pa.array([text for text, is_special, _ in pieces if not is_special], pa.string()))
@@ -58,6 +56,36 @@ def render(messages: Sequence[Message], encoder: Encoder, tools: Sequence[Mappin
     parts = [np.array([encoder.special[text]]) if is_special else next(of_texts) for text, is_special, _ in pieces]
     ids = np.concatenate(parts).astype(encoder.dtype)
     return ids, np.repeat([by_assistant for _, _, by_assistant in pieces], [len(part) for part in parts])
+
+
+def check_chat_tokens(encoder: Encoder) -> None:
+    """TokenizerError where the tokenizer lacks special tokens that chat needs."""
+    if missing := [token for token in (END_OF_TEXT, *CHAT_TOKENS) if token not in encoder.special]:
+        raise TokenizerError(f"this tokenizer has no {', '.join(missing)}, which chat needs; train one with the default "
+                             "special_tokens")
+
+
+def render_turns(roles: Sequence[str], texts: pa.StringArray, counts: np.ndarray,
+                 encoder: Encoder) -> tuple[pa.ListArray, np.ndarray, np.ndarray]:
+    """Many conversations of plain turns at once: the ids that `render` gives each, without the first end-of-text.
+
+    `roles` (of MARKERS) and `texts` are those of all turns in order; conversation n has the next `counts[n]` of them. With the
+    ids come two int64[turns]: where in its conversation what each turn says begins, and where its `<|end|>` ends.
+    """
+    check_chat_tokens(encoder)
+    encoded = encoder.encode(texts)
+    encoder.check(texts, encoded)
+    marker_of = {role: encoder.special[token] for role, token in MARKERS.items()}
+    lengths = encoded.value_lengths().to_numpy().astype(np.int64) + 2
+    edges = np.append(0, np.cumsum(lengths))
+    ids = np.empty(edges[-1], encoder.dtype)
+    is_text = np.ones(len(ids), bool)
+    is_text[edges[:-1]] = is_text[edges[1:] - 1] = False
+    ids[edges[:-1]], ids[edges[1:] - 1] = [marker_of[role] for role in roles], encoder.special[END_OF_TURN]
+    ids[is_text] = encoded.flatten().to_numpy()
+    offsets = edges[np.append(0, np.cumsum(counts))]
+    first = edges[:-1] - np.repeat(offsets[:-1], counts)
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(ids)), first + 1, first + lengths
 
 
 def segments(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from textmill.tokenizer.patterns import PATTERNS
 from textmill.tokenizer.special import SPECIAL_TOKENS, special_token_problems
@@ -63,6 +64,8 @@ class TokenizerSettings:
     """Distinct ones to learn from, the most frequent: memory is about 1 kB each."""
     balance: Balance = field(default_factory=Balance)
     """How much the text of each language counts."""
+
+    choices: ClassVar = {"pattern": tuple(PATTERNS)}
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be."""

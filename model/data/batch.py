@@ -1,6 +1,7 @@
 """A batch of blocks, and the targets of next-token prediction.
 
-Guarantee: a target is the next token of the same stretch of one document, never of another document.
+Guarantee: a target is the next token of the same stretch of one document, never of another document, and in a dialogue
+never a token that is not to be learned.
 """
 
 from dataclasses import dataclass
@@ -35,16 +36,26 @@ class Batch:
         return Batch(self.tokens.to(device), self.targets.to(device), self.lengths, self.entries, self.target_count)
 
 
-def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+                learned: np.ndarray | None = None) -> tuple[np.ndarray, tuple[int, ...]]:
     """Targets (same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
 
-    `tokens` is int64 (blocks, length); stretch n covers positions [starts[n], ends[n]) of the flattened tokens.
+    `tokens` is int64 (blocks, length); stretch n covers positions [starts[n], ends[n]) of the flattened tokens. `learned` says
+    of each of these whether it may be a target (bool); None: all may.
     """
     flat = tokens.ravel()
-    change = np.zeros(len(flat) + 1, np.int64)
-    np.add.at(change, starts, 1)
-    np.add.at(change, ends - 1, -1)                       # a stretch's last token has nothing to predict
-    targets = np.where(np.cumsum(change[:-1]) > 0, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
+    predicts = covered(len(flat), starts, ends - 1)       # a stretch's last token has nothing to predict
+    if learned is not None:
+        predicts[:-1] &= learned[1:]
+    targets = np.where(predicts, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
     borders = np.arange(0, len(flat) + 1, tokens.shape[1])
     edges = np.unique(np.concatenate([starts, ends, borders]))
     return targets, tuple(np.diff(edges).tolist())
+
+
+def covered(length: int, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """bool[length]: which places lie in one of the stretches [start, end)."""
+    change = np.zeros(length + 1, np.int64)
+    np.add.at(change, starts, 1)
+    np.add.at(change, ends, -1)
+    return np.cumsum(change[:-1]) > 0

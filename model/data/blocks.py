@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
-from textmill.base.blocks_format import NO_TARGET
+from textmill.base.blocks_format import LEARN, NO_TARGET
 from textmill.model import ModelError
-from textmill.model.data.batch import Batch, next_tokens
+from textmill.model.data.batch import Batch, covered, next_tokens
 from textmill.model.data.streams import open_stream, read_manifest
 
 
@@ -32,7 +33,7 @@ class Blocks:
         if any(stream.facts != facts for stream in streams):
             raise ModelError(f"{folder}: its streams were packed with different settings; pack the mixture again")
         self.length, self.vocab_size, self.end_of_text = facts.length, facts.vocab_size, facts.end_of_text
-        self.tokenizer_sha256, self.shares = facts.tokenizer_sha256, facts.shares
+        self.tokenizer_sha256, self.shares, self.has_learn = facts.tokenizer_sha256, facts.shares, facts.has_learn
         self._batches = [batch for stream in streams for batch in stream.batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
 
@@ -64,7 +65,7 @@ class Blocks:
 
     def read(self, numbers: Sequence[int]) -> Batch:
         """These blocks as one batch."""
-        tokens, entries, starts, ends = [], [], [], []
+        tokens, entries, starts, ends, learned = [], [], [], [], []
         for row, number in enumerate(numbers):
             position = int(np.searchsorted(self._ends, number, side="right"))
             source = self._batches[position]
@@ -75,6 +76,8 @@ class Blocks:
             first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
             if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
                 raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
+            if self.has_learn:
+                learned.append(self._learned(number, first, last, spans.field(LEARN)))
             joined = (first[1:] == last[:-1]) & _continues(spans)
             starts.append(first[np.append(True, ~joined)[:len(first)]] + row * self.length)
             ends.append(last[np.append(~joined, True)[:len(last)]] + row * self.length)
@@ -82,9 +85,20 @@ class Blocks:
         if ids.max() >= self.vocab_size:
             raise ModelError(f"{self.folder}: token {ids.max()} is outside the vocabulary of {self.vocab_size}; "
                              "pack the mixture again")
-        targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends))
+        targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends),
+                                       np.concatenate(learned) if self.has_learn else None)
         return Batch(torch.from_numpy(ids), torch.from_numpy(targets), lengths, tuple(entries),
                      int((targets != NO_TARGET).sum()))
+
+    def _learned(self, number: int, first: np.ndarray, last: np.ndarray, learn: pa.ListArray) -> np.ndarray:
+        """bool[length]: which tokens of block `number` are learned: those that LEARN names, and of a span without it all."""
+        of, ranges = np.asarray(pc.list_parent_indices(learn)), learn.flatten()
+        begin, end = (ranges.field(name).to_numpy() for name in ("from", "to"))
+        if np.any(begin >= end) or np.any(begin < first[of]) or np.any(end > last[of]) or np.any(begin[1:] < end[:-1]):
+            raise ModelError(f"{self.folder}: what is learned of block {number} overlaps or leaves its spans; pack the mixture "
+                             "again")
+        whole = learn.is_null().to_numpy(zero_copy_only=False)
+        return covered(self.length, np.append(begin, first[whole]), np.append(end, last[whole]))
 
 
 def _continues(spans: pa.StructArray) -> np.ndarray:

@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from textmill.base.blocks_format import COLUMNS, FORMAT, MANIFEST, MANIFEST_SCHEMA, METADATA, SHARES, SPAN_FIELDS
+from textmill.base.blocks_format import (
+    COLUMNS,
+    FORMAT,
+    FORMATS,
+    LEARN,
+    LEARN_FORMAT,
+    MANIFEST,
+    MANIFEST_SCHEMA,
+    METADATA,
+    SHARES,
+    SPAN_FIELDS,
+)
 from textmill.base.sealed import unseal
 from textmill.model import ModelError
 
@@ -25,6 +36,7 @@ class Facts(NamedTuple):
     end_of_text: int
     tokenizer_sha256: str
     shares: dict[str, float]            # of the recipe, by entry; empty where blocks were packed before they said so
+    has_learn: bool                     # spans say what is learned of them
 
 
 class Stream(NamedTuple):
@@ -69,7 +81,7 @@ def open_stream(folder: Path, part: dict[str, Any]) -> Stream:
     try:
         with pa.ipc.open_stream(pa.memory_map(str(path))) as reader:
             facts = _facts(path, reader.schema)
-            if problem := _wrong_type(reader.schema, facts.length):
+            if problem := _wrong_type(reader.schema, facts):
                 raise ModelError(f"{path} is not in the format of blocks: {problem}; pack the mixture again")
             batches = [batch.select(COLUMNS) for batch in reader]
         for batch in batches:
@@ -88,8 +100,8 @@ def _facts(path: Path, schema: pa.Schema) -> Facts:
     """A stream's METADATA, complete and in the format that we read."""
     stored = (schema.metadata or {}).items()
     values = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in stored}
-    if values.get("schema", FORMAT) != FORMAT:
-        raise ModelError(f"{path} has block format {values['schema']}, this version reads {FORMAT}; update textmill, "
+    if (format := values.get("schema", FORMAT)) not in FORMATS:
+        raise ModelError(f"{path} has block format {format}, this version reads {' and '.join(FORMATS)}; update textmill, "
                          "or pack the mixture with this version")
     missing = [name for name in METADATA if name not in values]
     if missing:
@@ -102,7 +114,8 @@ def _facts(path: Path, schema: pa.Schema) -> Facts:
         raise ModelError(f"{path} says of itself block {length}, vocab_size {vocab_size}, end_of_text {end_of_text}, which "
                          "cannot be; pack the mixture again")
     shares = _shares(values.get(SHARES, "{}"))
-    return Facts(values["mixture"], length, vocab_size, end_of_text, values["tokenizer_sha256"], shares)
+    return Facts(values["mixture"], length, vocab_size, end_of_text, values["tokenizer_sha256"], shares,
+                 format == LEARN_FORMAT)
 
 
 def _shares(text: str) -> dict[str, float]:
@@ -114,13 +127,13 @@ def _shares(text: str) -> dict[str, float]:
     return shares if all(0 < share <= 1 for share in shares.values()) else {}
 
 
-def _wrong_type(schema: pa.Schema, length: int) -> str | None:
+def _wrong_type(schema: pa.Schema, facts: Facts) -> str | None:
     """The first column that is missing, double or of another type than the format has; None where all are right."""
     for name in COLUMNS:
         if schema.names.count(name) != 1:
             return f"it has {schema.names.count(name)} columns {name}"
     tokens, entry, spans = (schema.field(name).type for name in COLUMNS)
-    if not (pa.types.is_fixed_size_list(tokens) and tokens.list_size == length
+    if not (pa.types.is_fixed_size_list(tokens) and tokens.list_size == facts.length
             and tokens.value_type in (pa.uint16(), pa.uint32())):
         return f"tokens are {tokens}"
     if entry != pa.string():
@@ -129,11 +142,16 @@ def _wrong_type(schema: pa.Schema, length: int) -> str | None:
         return f"spans are {spans}"
     fields = [(field.name, field.type) for field in spans.value_type]
     wanted = [(name, pa.string() if name == "id" else pa.int32()) for name in SPAN_FIELDS]
+    if facts.has_learn:
+        wanted.append((LEARN, pa.list_(pa.struct([("from", pa.int32()), ("to", pa.int32())]))))
     return None if all(fields.count(field) == 1 for field in wanted) else f"spans are {spans}"
 
 
 def _nulls(column: pa.Array) -> bool:
-    """Whether a value is missing in a column, at any depth."""
-    below = [column.flatten()] if isinstance(column, pa.ListArray | pa.FixedSizeListArray) else \
-        column.flatten() if isinstance(column, pa.StructArray) else []
+    """Whether a value is missing in a column, at any depth; a span's LEARN may be."""
+    if isinstance(column, pa.StructArray):
+        fields = [child.drop_null() if field.name == LEARN else child
+                  for field, child in zip(column.type, column.flatten(), strict=True)]
+        return column.null_count > 0 or any(map(_nulls, fields))
+    below = [column.flatten()] if isinstance(column, pa.ListArray | pa.FixedSizeListArray) else []
     return column.null_count > 0 or any(_nulls(child) for child in below)

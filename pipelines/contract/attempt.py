@@ -17,7 +17,7 @@ def attempt(stage: Stage, tools: Any, settings: Any, data: Folder, dataset: Fold
     """Do one task. One that another attempt has finished is skipped."""
     if _done(dataset, task):
         return
-    output = Output(data, dataset, task, stage.output_format(tools, settings))
+    output = Output(data, dataset, task, stage.task_format(tools, settings, task))
     try:
         counts = stage.work(tools, settings, task, input_batches(data, task, stage.columns), output)
         parts, rejected = output.finish()

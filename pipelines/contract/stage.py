@@ -92,8 +92,12 @@ class Stage(Generic[Settings, Tools, Prepared]):
         return to_plain(self.settings(config))
 
     def output_format(self, tools: Tools, settings: Settings) -> Format:
-        """How and by which schema a task writes."""
+        """How and by which schema its tasks write."""
         raise NotImplementedError
+
+    def task_format(self, tools: Tools, settings: Settings, task: Task) -> Format:
+        """How a task writes, where that depends on what the preparation found."""
+        return self.output_format(tools, settings)
 
     def problems(self, config: Configuration) -> Iterator[str]:
         """A sentence for each value that does not go with another; asked before anything of a run begins."""

@@ -7,6 +7,7 @@ changes nothing, "clean:table" leaves nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textmill.pipelines.screen.rules import PersonalDataPolicy
 
@@ -49,3 +50,17 @@ def apply_edits(text: str, edits: Sequence[Edit], start: int = 0, end: int | Non
         parts += [text[at:first], replacement(kind, text[first:last])]
         at = last
     return "".join((*parts, text[at:end]))
+
+
+def moved(turns: Sequence[dict[str, Any]], text: str, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    """Where the turns of `text` lie once its edits are made. What replaces a stretch of two turns belongs to the first."""
+    edits = [edit for edit in edits if not edit[0].startswith(_TAG)]
+    edges = sorted({place for turn in turns for place in (turn["from"], turn["to"])})
+    places, shift, at = {}, 0, 0
+    for edge in edges:
+        while at < len(edits) and edits[at][1] < edge:
+            kind, first, last = edits[at]
+            shift += len(replacement(kind, text[first:last])) - (last - first)
+            at += 1
+        places[edge] = max(edge, edits[at - 1][2] if at else 0) + shift
+    return [turn | {"from": places[turn["from"]], "to": places[turn["to"]]} for turn in turns]

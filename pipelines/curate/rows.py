@@ -1,14 +1,16 @@
 """Rows of `curated` and of curate's `_rejected`: every document becomes one or more of the first or one of the second."""
 
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.curate.edits import Edit, apply_edits, edits_for, too_many
+from textmill.pipelines.curate.edits import Edit, apply_edits, edits_for, moved, too_many
 from textmill.pipelines.curate.evaluation import Evaluation, overlaps
 from textmill.pipelines.curate.leftovers import leftovers
 from textmill.pipelines.curate.pieces import cut
 from textmill.pipelines.curate.settings import CurateSettings
+from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.screen.rules import PersonalDataPolicy
 from textmill.pipelines.text.slices import slices
 
@@ -22,7 +24,8 @@ CURATED = pa.schema([
     ("text", pa.string()), ("id", pa.string()), ("dump", pa.string()), ("url", pa.string()), ("date", pa.string()),
     ("file_path", pa.string()), ("language", pa.string()), ("language_score", pa.float32()),
     ("piece", pa.int32()), ("pieces", pa.int32()), ("from", pa.int32()), ("to", pa.int32()), ("source", pa.string()),
-    ("edits", EDITS), ("evaluation_items", ITEMS), ("cluster_size", pa.int32()), ("extra", pa.string())])
+    ("edits", EDITS), ("evaluation_items", ITEMS), ("cluster_size", pa.int32()), ("extra", pa.string()),
+    ("turns", TURNS), ("pair", pa.string()), ("preferred", pa.bool_())])
 REJECTED = pa.schema([
     ("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("record_id", pa.string()), ("url", pa.string()),
     ("id", pa.string()), ("outcome", pa.string()), ("rule", pa.string()), ("value", pa.string()), ("bound", pa.string()),
@@ -75,8 +78,11 @@ def _held(documents: pa.RecordBatch, rows: list[int], evaluation: Evaluation) ->
 def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.RecordBatch, staying: list[int],
              troubled: pa.Array, settings: CurateSettings, policy: PersonalDataPolicy,
              held: dict[int, list[tuple[str, float]]]) -> pa.RecordBatch:
-    """Rows of `curated`. A text without findings and short enough is taken as it is; the others go one by one."""
-    texts = documents.column("text")
+    """Rows of `curated`. A text without findings and short enough is taken as it is; the others go one by one.
+
+    A dialogue is one piece, however long: pack leaves out turns where it must, and a piece of one would begin without its
+    question."""
+    texts, turns = documents.column("text"), documents.column("turns")
     slow = pc.or_(troubled, pc.greater(pc.binary_length(texts), settings.max_piece_bytes))
     if settings.clean_tables:
         slow = pc.or_(slow, pc.match_substring_regex(texts, _BARS))
@@ -84,6 +90,7 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
     of_row: list[int] = []                                # the document of each row of curated
     source: list[int] = []                                # its text: a document's, or one of `made` behind them
     made: list[str] = []
+    made_turns: list[list[dict[str, Any]] | None] = []
     piece, pieces, starts, ends, edits = [], [], [], [], []
     lengths = pc.utf8_length(texts).to_pylist()
     for row in staying:
@@ -93,12 +100,13 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
             changes = edits_for(_edits(signals.column("findings")[row]), policy)
             if settings.clean_tables:
                 changes = sorted(changes + leftovers(text), key=lambda edit: edit[1:])
-            places = cut(text, changes, settings.max_piece_bytes)
+            places = places if turns[row].is_valid else cut(text, changes, settings.max_piece_bytes)
         for number, (start, end) in enumerate(places):
             inside = [change for change in changes if start <= change[1] < end]
             if slow[row]:
                 source.append(len(texts) + len(made))
                 made.append(apply_edits(text, inside, start, end))
+                made_turns.append(moved(turns[row].as_py(), text, inside) if turns[row].is_valid else None)
             else:
                 source.append(row)
             of_row.append(row)
@@ -108,11 +116,14 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
             ends.append(end)
             edits.append([{"kind": kind, "from": first, "to": last} for kind, first, last in inside])
     rows = pa.array(of_row, pa.int64())
-    carried = {name: documents.column(name).take(rows) for name in ("id", "url", "date", "source", "extra")}
+    carried = {name: documents.column(name).take(rows) for name in (
+        "id", "url", "date", "source", "extra", "pair", "preferred")}
     file = documents.column("file").take(rows)
     crawl = pc.struct_field(pc.extract_regex(file, _CRAWL), "dump")
+    taken = pa.array(source, pa.int64())
     columns = carried | {
-        "text": pa.chunked_array([texts, pa.array(made, pa.string())]).take(pa.array(source, pa.int64())),
+        "text": pa.chunked_array([texts, pa.array(made, pa.string())]).take(taken),
+        "turns": pa.chunked_array([turns, pa.array(made_turns, TURNS)]).take(taken),
         "dump": pc.coalesce(crawl, carried["source"]), "file_path": file,
         "language": signals.column("language").take(rows), "language_score": signals.column("language_score").take(rows),
         "piece": piece, "pieces": pieces, "from": starts, "to": ends, "edits": edits,

@@ -38,10 +38,11 @@ class CurateInputs:
 class Curate(Stage[CurateInputs, Evaluation | None, None]):
     """The stage that writes `curated`: the text of every kept document, with personal data replaced and long texts cut."""
 
-    name, version = "curate", 3
+    name, version = "curate", 4
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
     columns: ClassVar = {
-        "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra"],
+        "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra",
+                      "turns", "pair", "preferred"],
         "signals": ["id", "language", "language_score", "findings"]}
 
     def dataset(self, config: Configuration) -> str:
@@ -77,6 +78,8 @@ class Curate(Stage[CurateInputs, Evaluation | None, None]):
             first = pc.cast(pc.equal(curated["piece"], 0), pa.int64())
             sizes = pc.cast(pc.binary_length(curated["text"]), pa.int64())
             measured = {"documents": first, "pieces": None, "bytes": sizes}
+            if dialogues := curated.num_rows - curated["turns"].null_count:
+                counts = add_counts(counts, {"dialogues": dialogues})
             counts = add_counts(counts, {
                 "read": documents.num_rows, "kept": pc.sum(first).as_py() or 0, "pieces": curated.num_rows,
                 "bytes": pc.sum(sizes).as_py() or 0, "rejected": count(rejected["rule"]),
@@ -88,7 +91,9 @@ class Curate(Stage[CurateInputs, Evaluation | None, None]):
 
     def summary(self, counts: Counts) -> str:
         edits = sum(counts.get("edits", {}).values())
-        return super().summary(counts) + f"; {counts['pieces']:,} pieces, {counts['bytes'] / 1e6:.1f} MB, {edits:,} edits"
+        turned = f", {counts['dialogues']:,} of them dialogues" if counts.get("dialogues") else ""
+        return (f"{super().summary(counts)}; {counts['pieces']:,} pieces{turned}, {counts['bytes'] / 1e6:.1f} MB, "
+                f"{edits:,} edits")
 
 
 CURATE = Curate()

@@ -4,6 +4,9 @@ Rows of all documents are grouped by key; only groups of two or more go on, and 
 after kind, which document is kept: the first in the declared order, but never an older capture of an address before the
 newest. That an address was captured again removes nothing by itself, unless `same_address` is newest: the comments of a
 thread and the chunks of a book have one address.
+
+A half of a compared pair is a copy only of the same half of the same pair: the two answers to a prompt are alike, and one
+answer is compared with several, so that by its text a half would go and leave the other without its comparison.
 """
 
 import hashlib
@@ -68,13 +71,24 @@ def keyed_rows(members: np.ndarray, documents: pa.RecordBatch, content_hashes: p
         yield from by_partition(keyed, keyed["key_low"], partitions)
 
 
-def _address_keys(urls: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that have a web address, and the BLAKE2b-128 of its canonical form as uint64[n, 2]. "N/A" is none."""
-    given = urls.to_pylist()
+def _address_keys(documents: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that have a web address, and the BLAKE2b-128 of its canonical form as uint64[n, 2]. "N/A" is none.
+
+    Halves of compared pairs have none: both stand at one."""
+    given = pc.if_else(pc.is_null(documents["pair"]), documents["url"], None).to_pylist()
     rows = [row for row, url in enumerate(given) if url and is_web_address(url)]
     digests = b"".join(hashlib.blake2b(canonical_url(given[row]).encode("utf-8", "surrogatepass"), digest_size=16).digest()
                        for row in rows)
     return np.array(rows, np.int64), np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _content_keys(documents: pa.RecordBatch, hashes: pa.Array) -> np.ndarray:
+    """The content hash of each row as uint64[n, 2]; for a half of a compared pair the pair's id, whose last bit says which."""
+    keys = _digests(hashes)
+    halves = pc.indices_nonzero(pc.is_valid(documents["pair"]))
+    keys[halves] = ids_to_words(documents["pair"].take(halves))
+    keys[halves, 1] = keys[halves, 1] & ~np.uint64(1) | documents["preferred"].take(halves).cast(pa.uint64()).to_numpy()
+    return keys
 
 
 def _digests(values: pa.Array) -> np.ndarray:
@@ -105,8 +119,9 @@ class Key(NamedTuple):
 KEYS: dict[Kind, Key] = {
     RECORD: Key((), lambda members, _documents, _hashes: (
         np.arange(len(members)), np.stack([members["id_high"], members["id_low"]], axis=1))),
-    URL: Key(("url",), lambda _members, documents, _hashes: _address_keys(documents["url"])),
-    EXACT: Key((), lambda members, _documents, hashes: (np.arange(len(members)), _digests(hashes))),
+    URL: Key(("url", "pair"), lambda _members, documents, _hashes: _address_keys(documents)),
+    EXACT: Key(("pair", "preferred"), lambda members, documents, hashes: (
+        np.arange(len(members)), _content_keys(documents, hashes))),
 }
 
 

@@ -92,7 +92,7 @@ def resolve_groups(names: list[str], run: SearchRun, grouping: Grouping) -> None
 
 
 def bands_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number: int) -> Iterator[Packed]:
-    """(partition, packed BAND rows) of the part's documents that are kept, not exact copies, and long enough."""
+    """(partition, packed BAND rows) of the part's kept documents but for exact copies, halves of pairs and short ones."""
     ordinal, task = part
     return gathered(_bands(ordinal, task, run, Pass(number, grouping.passes), grouping.partitions))
 
@@ -100,10 +100,12 @@ def bands_of_part(part: OrderedPart, run: SearchRun, grouping: Grouping, number:
 def _bands(ordinal: int, task: Task, run: SearchRun, turn: Pass, partitions: int) -> Iterator[Packed]:
     first = ordinal << 32
     removed = rows_of_part(read_rows(run.work, REMOVED_FILE, REMOVED), ordinal)["ref"]
-    for signals, verdicts in _read(run.data, task, {"signals": ["minhash", "shingles"], "verdicts": ["kept"]}):
+    for documents, signals, verdicts in _read(run.data, task, {
+            "documents": ["pair"], "signals": ["minhash", "shingles"], "verdicts": ["kept"]}):
         refs = np.uint64(first) + np.arange(signals.num_rows, dtype=np.uint64)
         first += signals.num_rows
         left = _flags(verdicts) & (signals["shingles"].to_numpy() >= run.settings.min_shingles) & ~np.isin(refs, removed)
+        left &= documents["pair"].is_null().to_numpy(zero_copy_only=False)
         if NEAR.name not in run.settings.kinds:
             left[:] = False
         signatures = signature_matrix(signals["minhash"])[left]

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from textmill.pipelines.extract.files.records import Headers, RecordHead
+from textmill.pipelines.extract.formats.dialogues import Dialogue
 from textmill.pipelines.extract.pages.job import Answer
 from textmill.pipelines.extract.pages.legal import directives, reservation
 from textmill.pipelines.extract.pages.page import published
@@ -29,6 +30,7 @@ class Origin(NamedTuple):
     title: str | None = None
     language: str | None = None
     extra: str | None = None
+    dialogue: Dialogue | None = None
 
 
 def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) -> Document | Rejected:
@@ -50,7 +52,7 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
     robots = {found for value in headers.all("x-robots-tag") for found in directives(value)} | set(legal.robots)
     reserved = [*headers.all("tdm-reservation"), *([] if legal.tdm_reservation is None else [legal.tdm_reservation])]
     language = page.declared_language or (headers.first("content-language") or "").partition(",")[0].strip().lower() or None
-    named = host(head.url)
+    named, dialogue = host(head.url), origin.dialogue
     return Document(
         id=document_id(origin.source, head.record_id, head.url, head.date, digest), record_id=head.record_id,
         source=origin.source, url=head.url, host=named, domain=domain(named), date=head.date,
@@ -63,4 +65,6 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
         payload_digest=digest,
         anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,
         page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length, extra=origin.extra,
-        page_kind=page.kind, page_kind_score=page.kind_score)
+        page_kind=page.kind, page_kind_score=page.kind_score, turns=dialogue and dialogue.places,
+        turns_from=dialogue and ", ".join(".".join(filter(None, path)) for path in dialogue.paths),
+        pair=dialogue and dialogue.pair, preferred=dialogue and dialogue.preferred)

@@ -25,6 +25,7 @@ from textmill.pipelines.extract.files.records import (
     record_head,
 )
 from textmill.pipelines.extract.formats import FORMATS
+from textmill.pipelines.extract.formats.dialogues import Dialogue
 from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_text
 from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
@@ -120,6 +121,8 @@ class _Records:
             origin = origin._replace(head=origin.head._replace(date=date), extra=extra)
             if listed := blocked(url, self.blocklists):
                 return finished(origin, listed)
+            if row.dialogue is not None:
+                return self._dialogue(origin, row.dialogue)
             if row.text is not None:
                 return self._text(origin, row.text)
             return self._page(origin, row.page or "", None)
@@ -173,6 +176,11 @@ class _Records:
     def _plain(self, origin: Origin, body: bytes, charset: str | None) -> Waiting:
         """A body without markup."""
         return Waiting(origin, StoredBody(body, (), None, charset), payload_digest(body), len(body))
+
+    def _dialogue(self, origin: Origin, dialogue: Dialogue) -> Document | Rejected:
+        """A dialogue, whose text is what its turns say."""
+        answer = text_answer(Decoded(dialogue.text, "utf-8", "given", 0), self.settings)
+        return finished(origin._replace(dialogue=dialogue), answer, payload_digest(dialogue.payload), len(dialogue.payload))
 
     def _text(self, origin: Origin, text: str | bytes) -> Document | Rejected:
         """A record that is already text; as bytes it is in UTF-8."""

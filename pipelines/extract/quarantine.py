@@ -16,6 +16,8 @@ from textmill.pipelines.extract.formats.parquet import PARQUET
 # Rule → what a user can do about it.
 CURES = {
     "missing_text": "name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns",
+    "bad_turn": "give each turn a role and a content of text, or name other columns in extract.dialogue_columns",
+    "unknown_role": "name the role system, developer, user, assistant or tool",
     "bad_json": "repair the line",
     "bad_record": "repair the record",
     "damaged": "get the file again",

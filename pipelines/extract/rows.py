@@ -14,6 +14,8 @@ import pyarrow as pa
 from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import QUARANTINED
 
+# Of a dialogue: what each role says, as places in the text; null for a page.
+TURNS = pa.list_(pa.struct([("role", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
 DOCUMENTS = pa.schema([
     pa.field("id", pa.string(), nullable=False),
     pa.field("record_id", pa.string()),
@@ -51,6 +53,10 @@ DOCUMENTS = pa.schema([
     pa.field("extra", pa.string()),
     pa.field("page_kind", pa.string()),          # article | documentation | service | forum | product | ...
     pa.field("page_kind_score", pa.float32()),
+    pa.field("turns", TURNS),                             # in characters of the text
+    pa.field("turns_from", pa.string()),                  # columns of the row: "messages", "prompt, response"
+    pa.field("pair", pa.string()),                        # both of a compared pair have it
+    pa.field("preferred", pa.bool_()),
 ])
 
 REJECTED = pa.schema([
@@ -110,6 +116,10 @@ class Document:
     extra: str | None
     page_kind: str | None = None
     page_kind_score: float | None = None
+    turns: list[dict[str, Any]] | None = None
+    turns_from: str | None = None
+    pair: str | None = None
+    preferred: bool | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +155,7 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind)
     except UnicodeEncodeError:
         return pa.array([encodable(value) if isinstance(value, str) else [encodable(one) for one in value]
-                         if isinstance(value, list) else value for value in values], kind)
+                         if isinstance(value, list) else value for value in values], kind)      # robots; turns have known roles
 
 
 def document_id(source: str, record_id: str | None, url: str | None, date: str | None, digest: str) -> str:

@@ -2,11 +2,36 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 MIB = 1 << 20
-CHOICES = {"engine": ("model", "trafilatura"), "format": ("text", "markdown")}
+
+
+@dataclass(frozen=True)
+class DialogueColumns:
+    """JSONL and Parquet: where a row keeps the parts of a dialogue, by columns or paths as `text_columns` are.
+
+    A row is a dialogue where it has `chosen` and `rejected`, or `messages`, or `prompt` and `response`, in this order; else it
+    is a text. With an empty list a part is not looked for.
+    """
+
+    messages: tuple[str, ...] = ("messages", "conversations")
+    """A list of turns, each with `role` and `content`, or `from` and `value`."""
+    prompt: tuple[str, ...] = ("prompt", "instruction")
+    """What the user says, or a list of turns."""
+    input: tuple[str, ...] = ("input", "context")
+    """What the prompt is about, put after it."""
+    response: tuple[str, ...] = ("response", "completion", "output")
+    """What the assistant answers, or a list of turns."""
+    chosen: tuple[str, ...] = ("chosen",)
+    """The preferred of two answers, or the dialogue with it."""
+    rejected: tuple[str, ...] = ("rejected",)
+    """The other."""
+    system: tuple[str, ...] = ("system", "system_prompt")
+    """The system turn, where the list has none."""
+    tools: tuple[str, ...] = ("tools",)
+    """Definitions of tools; a row with some is rejected as `tool_calls`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +74,11 @@ class ExtractSettings:
     """JSONL and Parquet: the first of these columns, or paths such as meta.text, in which a row has text; in any case."""
     html_columns: tuple[str, ...] = ("html", "raw_html")
     """Columns with HTML, used where there is no text."""
-    engine: str = "trafilatura"
+    dialogue_columns: DialogueColumns = field(default_factory=DialogueColumns)
+    """Columns that make a row a dialogue, whatever text it has beside them."""
+    engine: Literal["model", "trafilatura"] = "trafilatura"
     """What finds a page's main text: `trafilatura`, or `model`, a network of ours (docs/extract-model.md)."""
-    format: str = "text"
+    format: Literal["text", "markdown"] = "text"
     """Of the model's text: `text`, or `markdown` with marks for headings, quotes and code."""
     blocklists: tuple[str, ...] = ()
     """Files under blocklists/: a page is refused by the first that lists its URL."""
@@ -77,9 +104,6 @@ class ExtractSettings:
         for name in ("max_replaced_share", "max_quarantined"):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name} is {getattr(self, name)}; it is a share, give a number from 0 to 1"
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                yield f"{name} is {getattr(self, name)!r}; give one of {', '.join(choices)}"
         if self.engine == "trafilatura" and self.format == "markdown":
             yield "format is markdown, which engine trafilatura does not write; set engine: model or format: text"
         for name in self.blocklists:

@@ -52,7 +52,7 @@ class SplitWork(NamedTuple):
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 5, "records"
+    name, version, unit = "extract", 6, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist")
 
@@ -115,6 +115,13 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
                 yield (f"{one['path']} seems to hold another archive inside a record (its ranges do not meet at byte "
                        f"{after['start']}); set extract.split_bytes above the size of the file")
 
+    def summary(self, counts: Counts) -> str:
+        """With the dialogues, and the columns that made them dialogues and not texts."""
+        by_columns = counts.get("turns_from", {})
+        named = ", ".join(f"{columns.replace(', ', ' + ')} {n:,}" for columns, n in by_columns.items())
+        pairs = f", of these {counts['pairs']:,} compared pairs" if counts.get("pairs") else ""
+        return super().summary(counts) + (f"; {sum(by_columns.values()):,} dialogues ({named}){pairs}" if by_columns else "")
+
     def failure(self, counts: Counts, context: RunContext) -> str | None:
         bad, bound = sum(counts.get("quarantined", {}).values()), self.settings(context.config).max_quarantined
         if bad <= max(bound * counts["read"], min(SOME, counts["read"] / 10)):
@@ -156,7 +163,14 @@ def kept_counts(batch: pa.RecordBatch) -> Counts:
     sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
     return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
             "charset_from": count(batch["charset_from"]), "truncated": count(batch["truncated"]), **legal_counts(batch),
+            **dialogue_counts(batch),
             **{name: pc.sum(column).as_py() for name, column in sizes.items()}}
+
+
+def dialogue_counts(batch: pa.RecordBatch) -> Counts:
+    """Dialogues by the columns they were read from, and compared pairs; nothing where there are none."""
+    columns, pairs = count(batch["turns_from"]), pc.sum(batch["preferred"]).as_py()
+    return ({"turns_from": columns} if columns else {}) | ({"pairs": pairs} if pairs else {})
 
 
 def lost_counts(batch: pa.RecordBatch) -> Counts:

@@ -88,7 +88,8 @@ def _document(context: RunContext, document: DocumentRow) -> Iterator[str]:
         return
     yield from _extracted(row, language)
     yield from _section(context, MEASURE, signals, lambda found: _measured(found))
-    yield from _section(context, SCREEN, verdict, lambda found: _judged(found, signals, context.config[Rules].rules))
+    yield from _section(context, SCREEN, verdict, lambda found: _judged(
+        found, signals, context.config[Rules].rules, bool(row.get("turns"))))
     yield from _section(context, DEDUP, duplicate, lambda found: _compared(context, document, found, verdict))
     yield from _curated(context, document)
 
@@ -116,6 +117,9 @@ def _extracted(row: Row, language: str) -> Iterator[str]:
     if row.get("truncated"):          # a column that documents of an older version lack
         yield from labelled("", f"the archive has only its beginning ({row['truncated']})")
     yield from labelled("", f"title: {shown(row['title'], language, row['host'])}")
+    if row.get("turns"):
+        half = f"; {'preferred' if row['preferred'] else 'the other'} of the pair {row['pair']}" if row["pair"] else ""
+        yield from labelled("", f"a dialogue of {_count(len(row['turns']), 'turn')}, from {shown(row['turns_from'])}{half}")
     said = [f"{name} {_legal(row[name])}" for name in _LEGAL if row[name] not in (None, [])]
     yield from labelled("", f"usage restrictions declared by the page: {'; '.join(said)}" if said
                         else "no usage restrictions declared")
@@ -132,7 +136,7 @@ def _measured(signals: Row) -> Iterator[str]:
           f"{signals['shingles']:,} shingles; personal data found: {found}"
 
 
-def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterator[str]:
+def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule], has_turns: bool) -> Iterator[str]:
     broken = [entry["rule"] for entry in verdict["broken"]]
     tags = f"; tags: {', '.join(verdict['tags'])}" if verdict["tags"] else ""
     yield ("kept" if verdict["kept"] else f"rejected by {', '.join(broken)}") + tags
@@ -140,10 +144,11 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule]) -> Iterato
     if RULE in stored:
         yield "its text is still stored; `textmill takedown --carry-out` takes it out"
     elif signals:
-        yield from measurement_table(signals, stored, verdict["tags"], rules)
+        yield from measurement_table(signals, stored, verdict["tags"], rules, has_turns)
 
 
-def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule]) -> list[str]:
+def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule],
+                      has_turns: bool = False) -> list[str]:
     """Every measurement of a document with value, bounds, the language they are for (or all) and its outcome, as a table.
 
     `broken` and `tags` are the stored verdict, which decides. The bounds are those of `rules`, which may have
@@ -153,8 +158,9 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
     rows = [["measurement", "value", "low", "high", "for", ""]]
     for name in RULE_MEASUREMENTS:
         value, rule = signals[name], by_name.get(name)
-        low, high = rule.bounds(language) if rule else (None, None)
-        origin = "-" if rule is None else language if language in rule.languages else "all"
+        low, high = rule.bounds(language, has_turns) if rule else (None, None)
+        origin = "-" if rule is None else "dialogues" if has_turns and rule.dialogues else (
+            language if language in rule.languages else "all")
         said = ""
         if name in broken:
             bound = broken[name]["bound"]
@@ -164,7 +170,7 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
         elif value is None:
             said = "not measured"
         elif rule and low is None and high is None:
-            said = f"no bound for {language}"
+            said = f"no bound for {origin if origin == 'dialogues' else language}"
         rows.append([name, number(value), number(low), number(high), origin, said])
     return columns(rows, right=(1, 2, 3), indent=0)
 

@@ -1,123 +1,193 @@
-"""Index of documents for packing: ids and counts of token rows, never tokens. Also the validation split."""
+"""Index of documents for packing: ids and counts of token rows, never tokens."""
 
-from collections.abc import Collection, Mapping
-from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from textmill.pipelines.pack.mixture import Entry, Mixture, MixtureError, entry_of, selects
+from textmill.pipelines.pack import spill
+from textmill.pipelines.pack.dialogues import AROUND, DialogueCounts, fitting
+from textmill.pipelines.pack.mixture import Mixture, MixtureError, Spread, entry_of
+from textmill.pipelines.pack.shares import Counted, Group
+from textmill.pipelines.pack.spill import Sequence
+from textmill.pipelines.pack.split import Kinship
 
-MOST_LISTED = 20    # values in a sentence
-
-# Columns of a token row for planning; `part` and `row` locate its tokens.
-INDEX = pa.schema([("id", pa.binary(16)), ("piece", pa.int32()), ("pieces", pa.int32()), ("token_count", pa.int32()),
-                   ("entry", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("weight", pa.int32())])
-
-
-def digest(person: bytes, data: bytes) -> bytes:
-    """8 bytes of BLAKE2b over `data`; `person` keeps one use apart from another."""
-    return blake2b(data, digest_size=8, person=person).digest()
-
-
-def held_out(id: str, share: float) -> bool:
-    """Whether document `id` belongs to the validation split, by the hash of its id alone: so in every mixture.
-
-    A larger share holds out what a smaller one does and more."""
-    return int.from_bytes(digest(b"validation", id.encode())) < int(share * 2**64)
+# A token row for planning; `part` and `row` locate its tokens, `group` is a number of Index.groups. A pass takes a document
+# `weight` times; `again` is which of these it is. A dialogue is kept `whole`, and has in `token_count` only the turns that fit
+# a block.
+ROW = np.dtype([("high", "<u8"), ("low", "<u8"), ("piece", "<i4"), ("pieces", "<i4"), ("token_count", "<i4"), ("group", "<i4"),
+                ("part", "<i4"), ("row", "<i4"), ("weight", "<i4"), ("again", "<i4"), ("held", "?"), ("whole", "?")])
 
 
-def index(rows: pa.RecordBatch, mixture: Mixture, part: int) -> pa.RecordBatch:
-    """The rows of part number `part` that the mixture selects, as INDEX.
+class Index:
+    """The token rows that a recipe selects, by group, and how much there is of each.
 
-    `rows`: id, piece, pieces, source, language, token_count and cluster_size of all rows of that part, in its order.
-    MixtureError where entries overlap."""
-    entry = entry_of(mixture, rows)
-    taken = pa.array(np.flatnonzero(entry.is_valid().to_numpy(zero_copy_only=False)), pa.int32())
-    kept = rows.take(taken)
-    ids = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(taken), [None, pa.py_buffer(bytes.fromhex("".join(kept["id"].to_pylist())))])
-    columns = [ids, kept["piece"], kept["pieces"], kept["token_count"], entry.take(taken),
-               pa.array(np.full(len(taken), part, np.int32)), taken, _weights(kept["cluster_size"], entry.take(taken), mixture)]
-    return pa.RecordBatch.from_arrays(columns, schema=INDEX)
+    A group is an entry, or an entry and a value of the column that its share is spread by. Rows that are many lie in files of
+    `folder`, a local one."""
+
+    def __init__(self, mixture: Mixture, folder: Path | None = None):
+        self.mixture, self.folder = mixture, folder
+        self.groups: dict[Group, int] = {}
+        self.counted: dict[Group, Counted] = {}
+        self.rows = Sequence(ROW, folder)
+        self.part_rows: dict[int, int] = {}     # of each part, those of no entry too
+        self.read_tokens = 0                    # likewise, with end-of-text
+        self.not_preferred = 0                  # rows of no entry as they are the other answer of a compared pair
+        self.dialogues: dict[int, DialogueCounts] = {}      # by number of group
+        self.lost_tokens = 0                    # of turns and dialogues that do not fit
+
+    def add(self, batch: pa.RecordBatch, part: int, kinship: Kinship) -> None:
+        """Take up all rows of part number `part`, in order. MixtureError where entries overlap.
+
+        They have id, piece, pieces, token_count, cluster_size, the columns of the mixture, `cluster` where the datasets say
+        which documents are alike, and where there are dialogues `dialogue`, `pair` and `preferred`.
+        """
+        entries = entry_of(self.mixture, batch)
+        _refuse_divided(batch["id"], entries)
+        taken = np.flatnonzero(entries.is_valid().to_numpy(zero_copy_only=False))
+        self.part_rows[part] = batch.num_rows
+        self.read_tokens += int(packed_lengths(*(batch[name].to_numpy() for name in ("token_count", "piece", "pieces"))).sum())
+        kept, entry = batch.take(pa.array(taken)), entries.take(pa.array(taken)).to_numpy()
+        rows = np.zeros(len(taken), ROW)
+        rows["high"], rows["low"] = id_words(kept["id"])
+        for name in ("piece", "pieces", "token_count"):
+            rows[name] = kept[name].to_numpy()
+        rows["part"], rows["row"] = part, taken
+        rows["weight"] = _weights(kept["cluster_size"], entry, self.mixture)
+        rows["group"] = self._numbers(kept, entry)
+        if self.mixture.validation:
+            keys = [kept[name] for name in ("pair", "cluster") if name in kept.schema.names]
+            rows["held"] = kinship.held(kept["id"], pc.coalesce(*keys) if keys else None, self.mixture.validation)
+        if "dialogue" in batch.schema.names:
+            rows = self._fit(rows, kept["dialogue"], entry)
+            others = pc.and_(pc.invert(batch["preferred"].fill_null(True)), entries.is_null())
+            self.not_preferred += pc.sum(others).as_py() or 0
+        self._count(rows)
+        self.rows.append(rows)
+
+    def _fit(self, rows: np.ndarray, turns: pa.ListArray, entry: np.ndarray) -> np.ndarray:
+        """The rows, of which dialogues have the turns that fit a block, without those that cannot be learned from then."""
+        (at,) = np.nonzero(turns.is_valid().to_numpy(zero_copy_only=False))
+        if not len(at):
+            return rows
+        learned = [one.learned for one in self.mixture.entries.values()]
+        fits = fitting(turns.take(pa.array(at)), self.mixture.block, [learned[number] for number in entry[at]])
+        before = packed_lengths(rows["token_count"][at], rows["piece"][at], rows["pieces"][at])
+        rows["token_count"][at], rows["whole"][at] = fits.tokens, True
+        stays = np.ones(len(rows), bool)
+        stays[at] = fits.learns
+        self.lost_tokens += int((before - np.where(fits.learns, fits.tokens + AROUND, 0)).sum())
+        for group in np.unique(rows["group"][at]).tolist():
+            mine = rows["group"][at] == group
+            self.dialogues[group] = self.dialogues.get(group, DialogueCounts()) + DialogueCounts(
+                int(mine.sum()), int(fits.lost[mine & fits.learns].sum()), int((mine & ~fits.learns).sum()))
+        return rows[stays]
+
+    def spills(self) -> Path | None:
+        """The folder, where there are more rows than are held in memory."""
+        return self.folder if self.rows.rows > spill.MOST else None
+
+    def _numbers(self, kept: pa.RecordBatch, entry: np.ndarray) -> np.ndarray:
+        """The group of each row."""
+        numbers = np.zeros(len(entry), np.int32)
+        for place, (name, one) in enumerate(self.mixture.entries.items()):
+            mine = entry == place
+            if not mine.any():
+                continue
+            if not isinstance(one.share, Spread):
+                numbers[mine] = self.groups.setdefault((name, None), len(self.groups))
+                continue
+            coded = pc.dictionary_encode(kept[one.share.by].filter(pa.array(mine)))
+            known = [self.groups.setdefault((name, value), len(self.groups)) for value in coded.dictionary.to_pylist()]
+            codes = coded.indices
+            if codes.null_count:
+                known.append(self.groups.setdefault((name, None), len(self.groups)))
+                codes = codes.fill_null(len(known) - 1)
+            numbers[mine] = np.array(known, np.int32)[codes.to_numpy()]
+        return numbers
+
+    def _count(self, rows: np.ndarray) -> None:
+        tokens = packed_lengths(rows["token_count"], rows["piece"], rows["pieces"])
+        sums = {}
+        for side, mine in (("train", ~rows["held"]), ("held", rows["held"])):
+            for what, values in (("documents", rows["piece"] == 0), ("tokens", tokens), ("a_pass", tokens * rows["weight"]),
+                                 ("rows", rows["weight"])):
+                sums[side, what] = np.bincount(rows["group"][mine], values[mine], minlength=len(self.groups)).astype(np.int64)
+        for group, number in self.groups.items():
+            self.counted[group] = self.counted.get(group, Counted()) + Counted(*(int(sums[key][number]) for key in (
+                ("train", "documents"), ("train", "tokens"), ("train", "a_pass"), ("train", "rows"), ("held", "documents"),
+                ("held", "tokens"), ("held", "rows"))))
 
 
-def _weights(cluster_sizes: pa.Array, entries: pa.Array, mixture: Mixture) -> pa.Array:
+def packed_lengths(token_count: np.ndarray, piece: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """Tokens of each row as it is packed: end-of-text before the first piece of a document and after the last one too."""
+    return token_count.astype(np.int64) + (piece == 0) + (piece == pieces - 1)
+
+
+def id_words(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The two halves of each id of 32 hex digits."""
+    words = np.frombuffer(bytes.fromhex("".join(ids.to_pylist())), ">u8").reshape(-1, 2)
+    return words[:, 0], words[:, 1]
+
+
+def id_bytes(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Ids as 16 bytes each, uint8 (n, 16)."""
+    return np.stack([high, low], axis=1).astype(">u8").view(np.uint8).reshape(-1, 16)
+
+
+def _refuse_divided(ids: pa.Array, entry: pa.Array) -> None:
+    """MixtureError where the pieces of a document, which follow each other, belong to different entries, or some to none."""
+    numbers = entry.fill_null(-1)
+    divided = pc.and_(pc.equal(ids[1:], ids[:-1]), pc.not_equal(numbers[1:], numbers[:-1]))
+    if (at := pc.index(divided, True).as_py()) >= 0:
+        raise MixtureError(f"document {ids[at].as_py()} has pieces in two entries; choose by columns that all its pieces share")
+
+
+def _weights(cluster_sizes: pa.Array, entry: np.ndarray, mixture: Mixture) -> np.ndarray:
     """How often a pass of its entry takes each row."""
-    sizes, numbers = (np.asarray(column.fill_null(0)) for column in (cluster_sizes, entries))
-    weights = np.ones(len(sizes), np.int32)
-    for number, entry in enumerate(mixture.entries.values()):
-        weights[numbers == number] = entry.weights(sizes[numbers == number])
-    return pa.array(weights)
+    sizes, weights = np.asarray(cluster_sizes.fill_null(0)), np.ones(len(entry), np.int32)
+    for number, one in enumerate(mixture.entries.values()):
+        if one.repeat_by_cluster_size:
+            weights[entry == number] = one.weights(sizes[entry == number])
+    return weights
 
 
 class Documents:
-    """The documents in INDEX rows, sorted by id, and their pieces, sorted by piece, as one sequence of tokens.
+    """The documents in ROW rows, in the order of their keys, and their pieces as one sequence of tokens.
 
     Position 0 is the first token of the first document's packed sequence; the others follow without gaps.
 
-    ids: uint8 (n, 16); entry, length, weight: (n,); row: (n + 1,), first piece of each; offset: (pieces + 1,), where each
-    piece's packed sequence begins; table: the rows, sorted. Raises MixtureError where pieces are missing or double.
+    rows: sorted; length, weight, whole: (n,); first: (n + 1,), first row of each; offset: (rows + 1,), where each piece's
+    packed sequence begins. Raises MixtureError where pieces are missing or double.
     """
 
-    def __init__(self, indexed: pa.Table):
-        columns = {name: indexed[name].to_numpy() for name in INDEX.names if name != "id"}
-        raw = b"".join(chunk.buffers()[1].slice(16 * chunk.offset, 16 * len(chunk)).to_pybytes()
-                       for chunk in indexed["id"].chunks if len(chunk))
-        halves = np.frombuffer(raw, ">u8").reshape(-1, 2)
-        order = np.lexsort((columns["piece"], halves[:, 1], halves[:, 0]))
-        self.table = {name: values[order] for name, values in columns.items()}
-        halves, piece, pieces = halves[order], self.table["piece"], self.table["pieces"]
-        new = np.ones(len(order), bool)
-        new[1:] = (halves[1:] != halves[:-1]).any(axis=1)
+    def __init__(self, rows: np.ndarray, keys: np.ndarray):
+        order = np.argsort(keys, kind="stable")     # of one part, where a document's pieces follow each other
+        self.rows = rows = rows[order]
+        new = np.ones(len(rows), bool)
+        new[1:] = np.logical_or.reduce([rows[name][1:] != rows[name][:-1] for name in ("high", "low", "again")])
         first = np.flatnonzero(new)
-        self.row = np.append(first, len(order))
-        self.piece_ids = np.frombuffer(raw, np.uint8).reshape(-1, 16)[order]
-        self.ids, self.entry, self.weight = self.piece_ids[first], self.table["entry"][first], self.table["weight"][first]
-        sizes = np.diff(self.row)
-        whole = (piece == np.arange(len(order)) - np.repeat(first, sizes)) & (pieces == np.repeat(sizes, sizes))
-        same = self.table["entry"] == np.repeat(self.entry, sizes)
-        for right, problem in ((whole, "is given twice or lacks pieces; run tokenize again"),
-                               (same, "has pieces in two entries; choose by columns that all its pieces share")):
-            if not right.all():
-                at = int(right.argmin())
-                raise MixtureError(f"document {self.piece_ids[at].tobytes().hex()} (piece {piece[at]} of {pieces[at]}) "
-                                   f"{problem}")
-        packed = self.table["token_count"].astype(np.int64) + (piece == 0) + (piece == pieces - 1)
-        self.offset = np.append(0, np.cumsum(packed))
-        self.length = np.diff(self.offset[self.row])
+        sizes = np.diff(np.append(first, len(rows)))
+        if not _whole(rows, first, sizes).all():
+            self.rows = rows = rows[np.lexsort((rows["piece"], rows["again"], rows["low"], rows["high"], keys[order]))]
+            new[1:] = np.logical_or.reduce([rows[name][1:] != rows[name][:-1] for name in ("high", "low", "again")])
+            first = np.flatnonzero(new)
+            sizes = np.diff(np.append(first, len(rows)))
+            if not (whole := _whole(rows, first, sizes)).all():
+                (at,) = np.flatnonzero(~whole)[:1]
+                id = id_bytes(rows["high"][at:at + 1], rows["low"][at:at + 1]).tobytes().hex()
+                raise MixtureError(f"document {id} (piece {rows['piece'][at]} of {rows['pieces'][at]}) is given twice or lacks "
+                                   "pieces; run tokenize again")
+        self.first = np.append(first, len(rows))
+        self.offset = np.append(0, np.cumsum(packed_lengths(rows["token_count"], rows["piece"], rows["pieces"])))
+        self.length = np.diff(self.offset[self.first])
+        self.weight, self.whole = rows["weight"][first], rows["whole"][first]
+
+    def __len__(self) -> int:
+        return len(self.length)
 
 
-def check(mixture: Mixture, documents: Documents, held: np.ndarray, present: Mapping[str, Collection[str]]) -> None:
-    """MixtureError naming every entry that selects nothing or cannot fill its budget, and validation without documents."""
-    problems, possible = [], []
-    for number, (name, entry) in enumerate(mixture.entries.items()):
-        mine = documents.entry == number
-        has = int((documents.length * documents.weight)[mine & ~held].sum())
-        needs = round(entry.share * mixture.tokens)
-        if not mine.any():
-            problems.append(f"entry {name} selects nothing: no token row has {selects(entry)}; change its `where`"
-                            + _listed(present, entry))
-        elif not has:
-            problems.append(f"entry {name} has only documents held out for validation; give it more text")
-        elif needs > has * entry.repeat:
-            problems.append(f"entry {name} is {needs - has * entry.repeat:,} tokens short: its share asks for {needs:,}, "
-                            f"{entry.repeat} x {has:,} are there; repeat: {-(-needs // has)} would do")
-        possible.append(int(has * entry.repeat / entry.share))
-    if problems and min(possible) >= mixture.block:
-        problems.append(f"or lower tokens to {min(possible):,}, the most these shares and repeats allow")
-    if mixture.validation and len(held) and not held.any():
-        problems.append(f"validation is {mixture.validation:g}, which holds out none of the {len(held):,} documents; "
-                        "raise it, or set it to 0")
-    if problems:
-        raise MixtureError("\n".join(problems))
-
-
-def _listed(present: Mapping[str, Collection[str]], entry: Entry) -> str:
-    """The values that there are of the columns that an entry asks for."""
-    columns = []
-    for column in entry.where:
-        if values := sorted(present.get(column, ())):
-            more = f" and {len(values) - MOST_LISTED} more" if len(values) > MOST_LISTED else ""
-            columns.append(f"{column}: {', '.join(values[:MOST_LISTED])}{more}")
-    return f" (there is {'; '.join(columns)})" if columns else ""
+def _whole(rows: np.ndarray, first: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Whether each row is the piece that its place in its document says, of as many as there are."""
+    return (rows["piece"] == np.arange(len(rows)) - np.repeat(first, sizes)) & (rows["pieces"] == np.repeat(sizes, sizes))

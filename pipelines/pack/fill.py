@@ -1,10 +1,13 @@
 """Token blocks from a plan and the token rows: any range of blocks by itself, so that workers share the work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from textmill.base.blocks_format import LEARN as LEARN_FIELD
+from textmill.pipelines.pack.dialogues import LEARN, learned_positions
 from textmill.pipelines.pack.mixture import MixtureError
 
 SPAN = pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
@@ -14,30 +17,40 @@ SPAN = pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32(
 Fetch = Callable[[np.ndarray, np.ndarray], pa.ListArray]
 
 
-def blocks_schema(length: int, dtype: np.dtype) -> pa.Schema:
-    """The published format of blocks of `length` ids of `dtype` (uint16 or uint32)."""
+def blocks_schema(length: int, dtype: np.dtype, has_learn: bool = False) -> pa.Schema:
+    """The published format of blocks of `length` ids of `dtype` (uint16 or uint32); that of dialogues with `learn`."""
+    span = pa.struct([*SPAN, (LEARN_FIELD, LEARN)]) if has_learn else SPAN
     return pa.schema([("tokens", pa.list_(pa.from_numpy_dtype(dtype), length)), ("entry", pa.string()),
-                      ("spans", pa.list_(SPAN))])
+                      ("spans", pa.list_(span))])
+
+
+class Learning(NamedTuple):
+    """What is learned of dialogues: the turns of rows, by `fetch`'s arguments, and the roles of each entry."""
+
+    turns: Fetch
+    roles: Mapping[str, Sequence[str]]
 
 
 def fill(planned: pa.RecordBatch | pa.Table, length: int, end_of_text: int, dtype: np.dtype,
-         fetch: Fetch) -> pa.RecordBatch:
-    """The blocks of some rows of a plan (`packing.PLANNED`), as `blocks_schema`.
+         fetch: Fetch, learning: Learning | None = None) -> pa.RecordBatch:
+    """The blocks of some rows of a plan (`layout.PLANNED`), as `blocks_schema`; of dialogues with `learn` where that is given.
 
     `fetch(part, row)` gets two int32 arrays, sorted and without repeats, and returns the `tokens` of those rows in
     that order. Memory: the blocks and what `fetch` returns. Raises MixtureError where a row is not as planned.
     """
     lists = pa.table([planned["spans"]], ["spans"])["spans"].combine_chunks()
     spans, counts = lists.flatten(), lists.value_lengths().to_numpy()
-    piece, first, last, start, part, row = (
-        spans.field(name).to_numpy().astype(np.int64) for name in ("piece", "from", "to", "start", "part", "row"))
+    piece, first, last, start, part, row, count = (
+        spans.field(name).to_numpy().astype(np.int64) for name in ("piece", "from", "to", "start", "part", "row", "count"))
     wanted, which = np.unique(part << 32 | row, return_inverse=True)
-    fetched = fetch((wanted >> 32).astype(np.int32), (wanted & 0xFFFFFFFF).astype(np.int32))
+    rows = (wanted >> 32).astype(np.int32), (wanted & 0xFFFFFFFF).astype(np.int32)
+    fetched = fetch(*rows)
     values, bounds = fetched.values.to_numpy(), fetched.offsets.to_numpy().astype(np.int64)
     # In a first piece's packed sequence end-of-text is at 0 and the row's tokens begin at 1; in a later one's, at 0.
     lead = (piece == 0).astype(np.int64)
-    low, high = bounds[which], bounds[which + 1]
-    if len(fetched) != len(wanted) or (start + last - first > high - low + lead + 1).any():
+    low = bounds[which] if len(fetched) == len(wanted) else which
+    high = low + count
+    if len(fetched) != len(wanted) or (high > bounds[which + 1]).any():
         raise MixtureError("a token row is shorter than it was when the blocks were planned; run pack again")
     tokens = np.full(len(lists) * length, end_of_text, dtype)
     to = np.repeat(np.arange(len(lists)) * length, counts) + first + (start < lead)
@@ -47,10 +60,14 @@ def fill(planned: pa.RecordBatch | pa.Table, length: int, end_of_text: int, dtyp
         tokens[at : at + until - since] = values[since:until]
     hexed = b"".join(spans.field("id").to_pylist()).hex()
     ids = pa.array([hexed[at : at + 32] for at in range(0, len(hexed), 32)], pa.string())
-    published = pa.StructArray.from_arrays([ids, *(spans.field(field.name) for field in list(SPAN)[1:])],
-                                           fields=list(SPAN))
+    schema = blocks_schema(length, dtype, learning is not None)
+    columns = [ids, *(spans.field(field.name) for field in list(SPAN)[1:])]
+    if learning:
+        roles = [learning.roles[entry] for entry in np.repeat(planned["entry"].to_pylist(), counts).tolist()]
+        columns.append(learned_positions(learning.turns(*rows).take(pa.array(which)), roles, first, count))
+    published = pa.StructArray.from_arrays(columns, fields=list(schema.field("spans").type.value_type))
     offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
     return pa.RecordBatch.from_arrays([
         pa.FixedSizeListArray.from_arrays(pa.array(tokens), length),
         pa.array(planned["entry"].to_pylist(), pa.string()),
-        pa.ListArray.from_arrays(offsets, published)], schema=blocks_schema(length, dtype))
+        pa.ListArray.from_arrays(offsets, published)], schema=schema)

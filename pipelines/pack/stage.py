@@ -4,36 +4,46 @@ The layout (which tokens lie where) is prepared from ids and counts of the whole
 part. A dataset of blocks is complete in itself: two folders of Arrow streams with a manifest each, and the tokenizer.
 """
 
+import contextlib
 import json
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from textmill.base.blocks_format import FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
+from textmill.base.blocks_format import FORMAT, LEARN_FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt, read_counts
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.storage import Folder, open_filesystem
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.stage import DEDUP
+from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.pack import near_copies
-from textmill.pipelines.pack.documents import INDEX, index
-from textmill.pipelines.pack.fill import blocks_schema, fill
-from textmill.pipelines.pack.layout import PLANNED, SplitLayout, plan_blocks
-from textmill.pipelines.pack.mixture import COLUMNS, Mixture
+from textmill.pipelines.pack.documents import Index, id_bytes, id_words
+from textmill.pipelines.pack.fill import Learning, blocks_schema, fill
+from textmill.pipelines.pack.layout import PLANNED, SplitLayout
+from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.pack.plan import Plan, outcome, plan_blocks
+from textmill.pipelines.pack.remarks import remarks
+from textmill.pipelines.pack.requirements import share_of
 from textmill.pipelines.pack.settings import PackSettings
+from textmill.pipelines.pack.stored import DUPLICATES, Source, kinship, sources, token_rows
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_files, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
 WORK, LAYOUT = "_work", "layout.json"    # the rows of the layout, a file a shard, and last its account
-INDEXED = ["id", "piece", "pieces", "source", "language", "token_count", "cluster_size"]
+_ID = np.dtype([("high", "<u8"), ("low", "<u8")])
+PRESENT = ("source", "language")        # whose values a message lists
 
 
 class PackInputs(NamedTuple):
@@ -45,24 +55,30 @@ class PackInputs(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A prepared layout: its folder, the number of shards of each split, and the account of every token row."""
+    """A prepared layout: its folder, the number of shards of each split, the shares, and the account of every token row.
+
+    `learn` has the roles that are learned of each entry's dialogues; it is None where the recipe has no dialogue."""
 
     folder: str
     shards: dict[str, int]
+    shares: dict[str, float]
+    learn: dict[str, list[str]] | None
     counts: Counts
 
 
 class Shard(NamedTuple):
-    """Content of a task: the rows of the layout that it fills, and the token parts these refer to by ordinal."""
+    """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and as in Layout."""
 
     folder: str
     parts: tuple[Part, ...]
+    shares: dict[str, float]
+    learn: dict[str, list[str]] | None
 
 
 class Pack(Stage[PackInputs, Encoder, Layout]):
     """The stage that writes `blocks/<mixture>`: tokens of the mixture's documents, packed into blocks of one length."""
 
-    name, version, unit = "pack", 2, "texts"
+    name, version, unit = "pack", 3, "texts"
     reads = (TOKENIZE, DEDUP)
 
     def dataset(self, config: Configuration) -> str:
@@ -71,11 +87,15 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def settings(self, config: Configuration) -> PackInputs:
         return PackInputs(config[Mixture], config[PackSettings], config[TokenizerName].name)
 
-    def output_format(self, tools: Encoder, settings: PackInputs) -> ArrowStream:
-        facts = {"schema": FORMAT, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
+    def task_format(self, tools: Encoder, settings: PackInputs, task: Task) -> ArrowStream:
+        """Its metadata has the shares as numbers, which are known once the texts are counted."""
+        shard: Shard = task.payload
+        format = FORMAT if shard.learn is None else LEARN_FORMAT
+        facts = {"schema": format, "mixture": settings.mixture.name, "block": str(settings.mixture.block),
                  "vocab_size": str(tools.vocab_size), "end_of_text": str(tools.end_of_text), "tokenizer_sha256": tools.sha256,
-                 SHARES: json.dumps({name: entry.share for name, entry in settings.mixture.entries.items()})}
-        return ArrowStream(blocks_schema(settings.mixture.block, tools.dtype).with_metadata(facts))
+                 SHARES: json.dumps(shard.shares)}
+        schema = blocks_schema(settings.mixture.block, tools.dtype, shard.learn is not None)
+        return ArrowStream(schema.with_metadata(facts))
 
     def problems(self, config: Configuration) -> Iterator[str]:
         recipe, tokenizer = config[Mixture], config[TokenizerName].name
@@ -84,9 +104,24 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
                    "or change the recipe")
 
     def input_digest(self, context: RunContext) -> str:
-        """Known without a layout: the recipe, all token parts, and what dedup says of their documents."""
-        parts = (part for stage in self.reads for part in manifest_of(stage, context).parts)
+        """Known without a layout: the recipe, all token parts, what dedup says of their documents, and what else it asks."""
+        parts = [part for stage in self.reads for part in manifest_of(stage, context).parts]
+        for name, source in self.asked(context).items():
+            if name != DUPLICATES:
+                parts += source.parts
         return fingerprint(self.base(context), *(part.sha256 for part in parts))
+
+    def asked(self, context: RunContext) -> dict[str, Source]:
+        """The aligned datasets that the recipe asks for."""
+        mixture = context.config[Mixture]
+        return sources(mixture.columns(), mixture.validation, context)
+
+    def index(self, context: RunContext, spill: Path | None = None) -> tuple[Index, dict[str, set[str]]]:
+        """The index of the recipe's documents, all that a plan needs, and the values that there are of PRESENT.
+
+        What memory should not hold goes into the folder `spill`."""
+        tokens, parts = context.data / TOKENIZE.dataset(context.config), manifest_of(TOKENIZE, context).parts
+        return indexed(context.config[Mixture], tokens, parts, self.asked(context), spill)
 
     def prepare(self, context: RunContext) -> Layout:
         """Lays out the blocks, unless an interrupted run already did."""
@@ -95,15 +130,18 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         try:
             layout = unseal(work.read(LAYOUT))
         except (FileNotFoundError, ValueError):
-            encoder = Encoder(tokenizer_json(context.data, settings.tokenizer))
-            tokens = context.data / TOKENIZE.dataset(context.config)
-            related = related_documents(context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts)
-            lay_out(work, tokens, manifest_of(TOKENIZE, context).parts, settings, encoder, related)
+            encoder = Encoder(tokenizer_json(context.data, settings.tokenizer), fast=False)
+            folder, parts = context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts
+            with local_folder(work) as spill:
+                index, present = self.index(context, spill)
+                lay_out(work, plan_blocks(index, present), index, settings, encoder, lambda: (
+                    batch for part in parts for batch in read_batches(folder, part, near_copies.COLUMNS)))
             layout = unseal(work.read(LAYOUT))
-        return Layout(work.uri, layout["shards"], layout["counts"])
+        return Layout(work.uri, layout["shards"], layout["shares"], layout["learn"], layout["counts"])
 
     def tasks(self, context: RunContext, prepared: Layout) -> list[Task]:
-        digest, shard = self.input_digest(context), Shard(prepared.folder, manifest_of(TOKENIZE, context).parts)
+        digest = self.input_digest(context)
+        shard = Shard(prepared.folder, manifest_of(TOKENIZE, context).parts, prepared.shares, prepared.learn)
         return [Task(f"{split}-{number:05d}", digest, payload=shard, folder=split)
                 for split in SPLITS for number in range(prepared.shards[split])]
 
@@ -120,8 +158,9 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         with Folder(shard.folder).open(f"{task.key}.arrow") as file:
             planned = pa.ipc.open_stream(file).read_all()
         tokens = output.data / f"tokens/{settings.tokenizer}"
-        output.write(fill(planned, settings.mixture.block, tools.end_of_text, tools.dtype,
-                          lambda part, row: fetch(tokens, shard.parts, part, row)))
+        read = partial(fetch, tokens, shard.parts)
+        learning = None if shard.learn is None else Learning(partial(read, column="turns"), shard.learn)
+        output.write(fill(planned, settings.mixture.block, tools.end_of_text, tools.dtype, read, learning))
         return {"read": 0, "kept": 0}
 
     def extra_files(self, context: RunContext, receipts: list[Receipt]) -> dict[str, bytes]:
@@ -136,68 +175,102 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         return (f"{counts['read']:,} texts, {counts['kept']:,} packed; "
                 f"{train['tokens']:,} tokens in {train['blocks']:,} blocks to train on, "
                 f"{validation['tokens']:,} in {validation['blocks']:,} held out{remark}, "
-                f"{_padding(train):.2%} of positions empty")
+                f"{_padding(train):.2%} of positions empty{_dialogues(counts)}")
+
+    def remarks(self, context: RunContext) -> list[str]:
+        """What a reader of the counts should know: many passes, little to validate with."""
+        return remarks(read_counts(context.data / self.dataset(context.config)))
 
 
-def lay_out(work: Folder, tokens: Folder, parts: tuple[Part, ...], settings: PackInputs, encoder: Encoder,
-            related: pa.Table) -> None:
-    """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
-    present: dict[str, set[str]] = {column: set() for column in COLUMNS}
-    indexes = []
+def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
+            asked: dict[str, Source], spill: Path | None = None) -> tuple[Index, dict[str, set[str]]]:
+    """The index of a recipe's documents, and the values that there are of PRESENT."""
+    present: dict[str, set[str]] = {column: set() for column in PRESENT}
+    index, kin = Index(mixture, spill), kinship(asked.get(DUPLICATES) if mixture.validation else None)
     for number, part in enumerate(parts):
-        for batch in _whole(tokens, part):
-            indexes.append(index(batch, settings.mixture, number))
-            for column, values in present.items():
-                values.update(batch[column].unique().drop_null().to_pylist())
-    indexed = pa.Table.from_batches(indexes, INDEX)
-    layouts = plan_blocks(indexed, settings.mixture, present)
+        rows = token_rows(tokens, part, mixture.columns(), asked)
+        index.add(rows, number, kin)
+        for column, values in present.items():
+            values.update(rows[column].unique().drop_null().to_pylist())
+    return index, present
+
+
+def lay_out(work: Folder, plan: Plan, index: Index, settings: PackInputs, encoder: Encoder,
+            duplicates: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+    """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
     rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * encoder.dtype.itemsize))
-    shards = {}
-    for split, layout in zip(SPLITS, layouts, strict=True):
-        shards[split] = max(1, -(-layout.blocks.num_rows // rows))
-        for number in range(shards[split]):
+    shards = dict.fromkeys(SPLITS, 0)
+    for split, layout in zip(SPLITS, (plan.train, plan.validation), strict=True):
+        for number, planned in enumerate(layout.shards(rows)):
             with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
-                for batch in layout.blocks.slice(number * rows, rows).to_batches():
+                for batch in planned.to_batches():
                     stream.write(batch)
-    work.write(LAYOUT, seal({"shards": shards, "counts": account(layouts, indexed, parts, encoder, related)}))
+            shards[split] += 1
+    shares = {name: share_of(plan.mixture, name) for name in plan.mixture.entries}
+    learn = {name: list(entry.learned) for name, entry in plan.mixture.entries.items()} if plan.dialogues else None
+    work.write(LAYOUT, seal({"shards": shards, "shares": shares, "learn": learn, "recipe": to_plain(plan.mixture),
+                             "counts": account(plan, index, encoder, duplicates)}))
 
 
-def related_documents(duplicates: Folder, parts: tuple[Part, ...]) -> pa.Table:
-    """`near_copies.COLUMNS` of the documents that are in a cluster or contained in another."""
-    batches = [batch.filter(pc.or_(pc.is_valid(batch["cluster"]), pc.is_valid(batch["contained_in"])))
-               for part in parts for batch in read_batches(duplicates, part, near_copies.COLUMNS)]
-    return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in near_copies.COLUMNS]))
+@contextlib.contextmanager
+def local_folder(work: Folder) -> Iterator[Path]:
+    """A folder on this machine for what memory should not hold, below `work` where that is local; removed afterwards."""
+    below = open_filesystem(work.uri)[1] if work.is_local else None
+    if below:
+        os.makedirs(below, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=below) as folder:
+        yield Path(folder)
 
 
-def account(layouts: tuple[SplitLayout, SplitLayout], indexed: pa.Table, parts: tuple[Part, ...], encoder: Encoder,
-            related: pa.Table) -> Counts:
-    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out."""
-    spans = [layout.blocks["spans"].combine_chunks().flatten() for layout in layouts]
-    rows = [np.asarray(s.field("part")).astype(np.int64) << 32 | np.asarray(s.field("row")) for s in spans]
-    read, kept = sum(part.rows for part in parts), len(np.unique(np.concatenate(rows)))
-    counts: Counts = {"read": read, "kept": kept, "vocabulary": encoder.vocab_size,
-                      "rejected": {"no_entry": read - indexed.num_rows, "beyond_the_recipe": indexed.num_rows - kept}}
-    for split, layout in zip(SPLITS, layouts, strict=True):
-        entries = {p.entry: {"blocks": p.blocks, "documents": p.documents, "tokens": p.tokens, "empty": p.empty,
-                             "passes": p.passes, "cut": p.cut} for p in layout.packed}
-        counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
-        counts[split]["entries"] = entries
-    trained, held = (pa.array([id.hex() for id in s.field("id").unique().to_pylist()], pa.string()) for s in spans)
-    counts["validation"]["near_copies"] = near_copies.both_sides(related, held, trained)
+def account(plan: Plan, index: Index, encoder: Encoder, duplicates: Callable[[], Iterator[pa.RecordBatch]]) -> Counts:
+    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out.
+
+    Every token likewise, end-of-text included: a row may lie in blocks in part.
+    """
+    layouts = (plan.train, plan.validation)
+    first = np.cumsum([0, *(index.part_rows[part] for part in sorted(index.part_rows))])
+    in_blocks = np.zeros(first[-1], bool)
+    for layout in layouts:
+        for spans in layout.used():
+            in_blocks[first[spans["part"]] + spans["row"]] = True
+    kept, chosen = int(np.count_nonzero(in_blocks)), index.rows.rows
+    too_long, lost = sum(count.too_long for count in plan.dialogues.values()), index.lost_tokens
+    of_dialogues = {"not_preferred": index.not_preferred, "too_long": too_long}
+    rejected = {"no_entry": len(in_blocks) - chosen - sum(of_dialogues.values()), "beyond_the_recipe": chosen - kept}
+    rejected |= {reason: count for reason, count in of_dialogues.items() if count}
+    counts: Counts = {"read": len(in_blocks), "kept": kept, "vocabulary": encoder.vocab_size, "rejected": rejected}
+    available, left_out = (sum(getattr(packed, name) for layout in layouts for packed in layout.packed)
+                           for name in ("available", "left_out"))
+    counts["tokens"] = {"read": index.read_tokens, "no_entry": index.read_tokens - available - lost, "left_out": left_out,
+                        "packed": available - left_out} | ({"lost": lost} if lost else {})
+    counts |= outcome(plan)
+    counts["validation"]["near_copies"] = near_copies.counted(
+        ids_in(plan.validation), lambda ids: ids_in(plan.train, ids), duplicates)
     return dict(json.loads(json.dumps(counts)))     # plain ints
 
 
-def fetch(tokens: Folder, parts: tuple[Part, ...], part: np.ndarray, row: np.ndarray) -> pa.ListArray:
-    """The tokens of these rows, given by ordinal of part and row, sorted; one row group at a time is held beside them."""
+def ids_in(layout: SplitLayout, among: pa.Array | None = None) -> pa.Array:
+    """The distinct ids of documents in the blocks of a split, or those of `among` that are there."""
+    wanted = np.unique(np.stack(id_words(among), axis=1).view(_ID)) if among is not None else None
+    found = [np.zeros(0, _ID)]
+    for spans in layout.used():
+        ids = np.unique(np.stack([spans["high"], spans["low"]], axis=1).view(_ID))
+        found.append(ids if wanted is None else np.intersect1d(ids, wanted))
+    distinct = np.unique(np.concatenate(found))
+    return pa.array([id.tobytes().hex() for id in id_bytes(distinct["high"], distinct["low"])], pa.string())
+
+
+def fetch(tokens: Folder, parts: tuple[Part, ...], part: np.ndarray, row: np.ndarray, column: str = "tokens") -> pa.ListArray:
+    """The tokens (or turns) of these rows, by ordinal of part and row, sorted; one row group at a time is held beside them."""
     fetched: list[pa.Array] = []
     for number in np.unique(part):
         wanted, start = row[part == number].astype(np.int64), 0
-        for batch in read_batches(tokens, parts[number], ["tokens"]):
+        for batch in read_batches(tokens, parts[number], [column]):
             here = wanted[(wanted >= start) & (wanted < start + batch.num_rows)] - start
             if len(here):
-                fetched.append(batch["tokens"].take(pa.array(here)))
+                fetched.append(batch[column].take(pa.array(here)))
             start += batch.num_rows
-    return pa.concat_arrays(fetched) if fetched else pa.array([], pa.list_(pa.uint16()))
+    return pa.concat_arrays(fetched) if fetched else pa.array([], pa.list_(pa.uint16()) if column == "tokens" else TURNS)
 
 
 def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
@@ -210,10 +283,13 @@ def split_manifests(receipts: list[Receipt]) -> dict[str, bytes]:
     return files
 
 
-def _whole(tokens: Folder, part: Part) -> list[pa.RecordBatch]:
-    """The columns that the layout needs of a part, as one batch: row numbers count from its start."""
-    batches = list(read_batches(tokens, part, INDEXED))
-    return pa.Table.from_batches(batches).combine_chunks().to_batches() if batches else []
+def _dialogues(counts: Counts) -> str:
+    """What became of dialogues that are longer than a block, in a clause."""
+    entries = counts.get("dialogues", {}).values()
+    lost, too_long = (sum(entry[name] for entry in entries) for name in ("turns_lost", "too_long"))
+    clauses = ([f"{lost:,} turns of long dialogues lost"] if lost else []) + (
+        [f"{too_long:,} dialogues left out, as no turn to learn fits a block"] if too_long else [])
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def _padding(counts: Counts) -> float:

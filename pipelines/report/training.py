@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.pack.where import ALL, ANY, sentence
 from textmill.pipelines.report.dataset import StoredDataset
 
 LOG = "log.jsonl"
@@ -68,9 +69,13 @@ def packing(blocks: StoredDataset) -> Packing:
     counts, recipe = blocks.counts, blocks.manifest.made_from["settings"][0]
     train, held = counts["train"], counts["validation"]
     rows = []
-    for name, entry in recipe["entries"].items():
-        packed, aside = train["entries"][name], held["entries"][name]
-        rows.append(EntryRow(name, _where(entry["where"]), entry["share"], packed["tokens"] / max(1, train["tokens"]),
+    asked = sum(packed.get("wanted", 0) for packed in train["entries"].values())
+    for name, packed in train["entries"].items():
+        # An entry of the recipe, or one of those that a spread share became, which is named after it and a value.
+        base = name if name in recipe["entries"] else max((e for e in recipe["entries"] if name.startswith(f"{e}-")), key=len)
+        entry, aside = recipe["entries"][base], held["entries"][name]
+        share = packed["wanted"] / asked if "wanted" in packed else entry["share"]
+        rows.append(EntryRow(name, _where(entry["where"]), share, packed["tokens"] / max(1, train["tokens"]),
                              packed["tokens"], packed["blocks"], packed["empty"], packed["documents"], packed["cut"],
                              packed["passes"], entry["repeat"], aside["blocks"], aside["tokens"]))
     return Packing(recipe["block"], train["tokens"], train["blocks"],
@@ -116,4 +121,6 @@ def _row(line: str) -> Any:
 
 
 def _where(where: dict[str, Any]) -> str:
+    if any(isinstance(value, dict) or key in (ANY, ALL) for key, value in where.items()):
+        return sentence(where)
     return ", ".join(f"{column} {' or '.join(value) if isinstance(value, list) else value}" for column, value in where.items())

@@ -2,13 +2,14 @@
 
 A document is kept while every measurement lies within the bounds of every excluding rule; a verdict lists all rules
 it breaks, with value and bound. A rule does not apply where the measurement is null or the document's language has no
-bound, and the counts say how often that was.
+bound, and the counts say how often that was. Documents with turns have bounds of their own: a rule made for web pages
+does not apply to them unless the table's section `dialogues` names it.
 """
 
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,15 +33,19 @@ Bounds = tuple[float | None, float | None]
 class Rule:
     """Bounds of a measurement: `low` and `high`, both allowed values; None is no bound.
 
-    `languages` replaces both for a language. Breaking it excludes the document, or only tags it."""
+    `languages` replaces both for a language, and `dialogues` for documents with turns, in any language; None is no difference.
+    Breaking it excludes the document, or only tags it."""
 
     name: str
     low: float | None = None
     high: float | None = None
     languages: Mapping[str, Bounds] = field(default_factory=dict)
     action: Literal["exclude", "tag"] = "exclude"
+    dialogues: Bounds | None = None
 
-    def bounds(self, language: str) -> Bounds:
+    def bounds(self, language: str, has_turns: bool = False) -> Bounds:
+        if has_turns and self.dialogues is not None:
+            return self.dialogues
         return self.languages.get(language, (self.low, self.high))
 
 
@@ -53,7 +58,9 @@ class KindPolicy:
     """
 
     action: Literal["replace", "tag", "keep"] = "replace"
+    """Of what is found."""
     drop_above: int | None = None
+    """Findings of the kind that a document may have; one with more is rejected."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""
@@ -83,7 +90,9 @@ class EvaluationPolicy:
     """
 
     action: Literal["drop", "tag"] = "drop"
+    """Of a document that contains an item."""
     overlap: float = 0.5
+    """Share of an item's runs of 13 words from which it counts as contained."""
 
     def problems(self) -> Iterator[str]:
         """One sentence for each value that cannot be meant."""
@@ -104,7 +113,7 @@ class Rules:
 class RuleCount:
     """Counts of a rule: documents it applied to, documents that broke it, documents it did not apply to.
 
-    It does not apply where the measurement is null, or where the language has no bound."""
+    It does not apply where the measurement is null, or where the language has no bound, or dialogues have none."""
 
     applied: int = 0
     broken: int = 0
@@ -117,13 +126,17 @@ class RuleCount:
 
 
 @dataclass(frozen=True)
-class _RuleSettings:
+class RuleSettings:
     """One entry under `rules:` as written."""
 
     low: float | None = None
+    """The least value that is kept."""
     high: float | None = None
+    """The largest value that is kept."""
     languages: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
+    """Other bounds by language: a key left out is as above, null is no bound."""
     action: Literal["exclude", "tag"] = "exclude"
+    """Of a document outside: `exclude` it, or `tag` it and go on."""
 
     def problems(self) -> Iterator[str]:
         yield from _bound_problems("", self.low, self.high)
@@ -147,10 +160,30 @@ class _RuleSettings:
 
 
 @dataclass(frozen=True)
-class _Sections:
+class DialogueBounds:
+    """One entry under `dialogues:` as written: the bounds of a rule for documents with turns; with neither, as for pages."""
+
+    low: float | None = None
+    """The least value that is kept."""
+    high: float | None = None
+    """The largest value that is kept."""
+
+    def problems(self) -> Iterator[str]:
+        yield from _bound_problems("", self.low, self.high)
+
+
+@dataclass(frozen=True)
+class RulesFile:
+    """rules.yaml as written."""
+
     rules: dict[str, Any]
+    """Bounds over stored measurements; a rule that is taken out is off."""
     personal_data: dict[str, Any]
+    """The policy for each kind of personal data."""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    """The policy for documents that contain items of an evaluation set."""
+    dialogues: dict[str, Any] | None = None
+    """The rules that hold for dialogues, with bounds of their own; without it, all hold as for pages."""
 
 
 def read_rules(path: str | Path, measurements: Sequence[str], kinds: Sequence[str]) -> Rules:
@@ -164,15 +197,17 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
     `measurements` are the columns a rule may name (signals.RULE_MEASUREMENTS), `kinds` the kinds of personal data
     (`DETECTORS` of `measure.personal.find`), each of which needs a policy."""
     problems: list[str] = []
-    sections = _section(_Sections, value, where, problems)
+    sections = _section(RulesFile, value, where, problems)
     if sections is None:
         raise SettingsError(problems)
     rules = []
     for name, settings in sections.rules.items():
         problems += _unknown("measurement", name, measurements, f"{where}.rules")
-        if parsed := _section(_RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
+        if parsed := _section(RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
             languages = {language: parsed.for_language(language) for language in parsed.languages}
             rules.append(Rule(name, parsed.low, parsed.high, languages, parsed.action))
+    if sections.dialogues is not None:
+        rules = _for_dialogues(rules, sections.dialogues, f"{where}.dialogues", problems)
     policies = {}
     for kind, settings in sections.personal_data.items():
         problems += _unknown("kind", kind, kinds, f"{where}.personal_data")
@@ -185,15 +220,27 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
     return Rules(tuple(rules), PersonalDataPolicy({kind: policy for kind, policy in policies.items() if policy}), evaluation)
 
 
-def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule]) -> pa.Array:
+def _for_dialogues(rules: Sequence[Rule], section: Mapping[str, Any], where: str, problems: list[str]) -> list[Rule]:
+    """The rules with their bounds for documents with turns: those of the section, and none for a rule that it does not name."""
+    names = [rule.name for rule in rules]
+    bounds: dict[str, Bounds | None] = {}
+    for name, settings in section.items():
+        problems += _unknown("rule", name, names, where)
+        parsed = _section(DialogueBounds, {} if settings is None else settings, f"{where}.{name}", problems)
+        bounds[name] = (parsed.low, parsed.high) if parsed and (parsed.low, parsed.high) != (None, None) else None
+    return [replace(rule, dialogues=bounds.get(rule.name, (None, None))) for rule in rules]
+
+
+def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None) -> pa.Array:
     """Per document, every rule whose bound it breaks: list<struct<rule, value, bound>>, in the table's order.
 
-    A value equal to a bound keeps it; a null measurement breaks nothing.
+    A value equal to a bound keeps it; a null measurement breaks nothing. `has_turns`: [D] which are dialogues; None for none.
     """
-    return _broken(_judge(signals, rules), rules)
+    return _broken(_judge(signals, rules, has_turns), rules)
 
 
-def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule]) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
+def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule],
+                   has_turns: np.ndarray | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
     """The VERDICTS row of each row of `signals`, and the count of each rule, in the table's order.
 
     `broken` has the excluding rules a document breaks, and it is kept where there is none; `tags` names the tagging
@@ -201,7 +248,7 @@ def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule]) -> tuple[pa.R
     """
     excluding = [rule for rule in rules if rule.action == "exclude"]
     tagging = [rule for rule in rules if rule.action == "tag"]
-    judged, tagged = _judge(signals, excluding), _judge(signals, tagging)
+    judged, tagged = _judge(signals, excluding, has_turns), _judge(signals, tagging, has_turns)
     broken, tags = _broken(judged, excluding), _broken(tagged, tagging)
     batch = pa.RecordBatch.from_arrays([
         signals["id"],
@@ -223,16 +270,18 @@ class _Judged:
     broken: np.ndarray
 
 
-def _judge(signals: pa.RecordBatch, rules: Sequence[Rule]) -> _Judged:
+def _judge(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None) -> _Judged:
     shape = (len(rules), len(signals))
     coded = signals["language"].dictionary_encode()
     languages, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     values, bound = np.full(shape, np.nan), np.full(shape, np.nan)
     bounded, broken = np.zeros(shape, bool), np.zeros(shape, bool)
+    kinds = codes if has_turns is None else np.where(has_turns, len(languages) + codes, codes)
     for row, rule in enumerate(rules):
         values[row] = signals[rule.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
-        limits = np.array([rule.bounds(language) for language in languages], np.float64).reshape(-1, 2)   # None is NaN
-        low, high = limits[codes, 0], limits[codes, 1]
+        limits = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages],
+                          np.float64).reshape(-1, 2)                                                      # None is NaN
+        low, high = limits[kinds, 0], limits[kinds, 1]
         bounded[row] = ~(np.isnan(low) & np.isnan(high))
         below, above = values[row] < low, values[row] > high
         broken[row] = below | above

@@ -29,7 +29,7 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
 
     name, version = "screen", 1
     reads = (MEASURE, EXTRACT)
-    columns: ClassVar = {"documents": ["source"]}
+    columns: ClassVar = {"documents": ["source", "turns"]}
 
     def dataset(self, config: Configuration) -> str:
         return "verdicts"
@@ -54,13 +54,18 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
         counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
         for signals, documents in batches:
-            verdicts, by_rule = verdicts_batch(signals, settings)
+            has_turns = documents["turns"].is_valid()
+            verdicts, by_rule = verdicts_batch(signals, settings, has_turns.to_numpy(zero_copy_only=False))
             if task.payload:
                 verdicts = with_takedown(verdicts, signals, task.payload)
             output.write(verdicts)
             kept = verdicts["kept"].cast(pa.int64())
             words = pc.fill_null(signals["word_count"], 0)
             measured = {"documents": None, "words": words, "kept": kept, "kept_words": pc.multiply(words, kept)}
+            turned = verdicts.filter(has_turns)
+            if turned.num_rows:
+                said = {"documents": turned.num_rows, "kept": pc.sum(turned["kept"]).as_py()}
+                counts = add_counts(counts, {"dialogues": said})
             counts = add_counts(counts, {
                 "read": verdicts.num_rows, "kept": pc.sum(kept).as_py() or 0, "rejected": count(_first_broken(verdicts)),
                 "rules": {name: _as_counts(numbers) for name, numbers in by_rule.items()},
@@ -69,8 +74,11 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         return counts
 
     def summary(self, counts: Counts) -> str:
-        idle = [name for name, numbers in counts["rules"].items() if not numbers["applied"]] if counts["read"] else []
-        return super().summary(counts) + (f"; applied to no document: {', '.join(idle)}" if idle else "")
+        turned, read = counts.get("dialogues"), counts["read"]
+        idle = [name for name, numbers in counts["rules"].items()       # it is no news that pages' rules pass over dialogues
+                if read and not numbers["applied"] and not (turned and numbers["unbounded"] == read)]
+        said = f"; {turned['kept']:,} of {turned['documents']:,} dialogues kept" if turned else ""
+        return super().summary(counts) + said + (f"; applied to no document: {', '.join(idle)}" if idle else "")
 
 
 def _first_broken(verdicts: pa.RecordBatch) -> pa.Array:

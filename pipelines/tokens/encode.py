@@ -1,34 +1,40 @@
-"""Tokenize: the token ids of every curated text, computed once. A mixture or a block length only changes `pack`."""
+"""Tokenize: the token ids of every curated text, computed once. A mixture or a block length only changes `pack`.
+
+A dialogue is rendered by the chat template: `turns` then says, in tokens, what each role says and the end of its turn.
+"""
 
 import hashlib
 import os
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import Output, Parquet
-from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, add_counts
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, add_counts, read_counts
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.tally import tally
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.curate.stage import CURATE
+from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.bpe import LARGEST_UINT16_VOCABULARY, TokenizerError
-from textmill.tokenizer.chat import check_configuration
+from textmill.tokenizer.chat import check_chat_tokens, check_configuration, render_turns
 from textmill.tokenizer.encoder import Encoder, compression
 
 
 class Tokenize(Stage[str, Encoder, None]):
     """The stage that writes `tokens/<tokenizer>`: the token ids of every curated piece."""
 
-    name, version, unit = "tokenize", 2, "texts"
+    name, version, unit = "tokenize", 3, "texts"
     reads = (CURATE,)
-    columns: ClassVar = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size"]}
+    columns: ClassVar = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size", "turns", "pair",
+                                      "preferred"]}
     libraries = ("tokenizers",)
 
     def dataset(self, config: Configuration) -> str:
@@ -45,9 +51,12 @@ class Tokenize(Stage[str, Encoder, None]):
         """Refuses a tokenizer that cannot encode, or whose chat template breaks, before any worker does."""
         name = self.settings(context.config)
         try:
-            Encoder(tokenizer_json(context.data, name), fast=False)     # asked at every look at what is up to date
+            encoder = Encoder(tokenizer_json(context.data, name), fast=False)   # asked at every look at what is up to date
             files = tokenizer_files(context.data, name)
             check_configuration(files[TOKENIZER_FILES[1]], files.get(CHAT_FILES[0]))
+            curated = context.data / CURATE.dataset(context.config)
+            if Manifest.read(curated) and read_counts(curated).get("dialogues"):
+                check_chat_tokens(encoder)
         except TokenizerError as error:
             raise StageError(f"tokenizers/{name}: {' '.join(str(error).split())}") from None
 
@@ -62,14 +71,15 @@ class Tokenize(Stage[str, Encoder, None]):
              output: Output) -> Counts:
         counts: Counts = {"read": 0, "kept": 0, "tokens": 0}
         for (curated,) in batches:
-            tokens = tools.encode(curated["text"])
-            tools.check(curated["text"], tokens)
+            tokens, turns = encoded(curated, tools)
             lengths = pc.cast(pc.list_value_length(tokens), pa.int32())
             bytes_ = pc.cast(pc.binary_length(curated["text"]), pa.int32())
             columns = [curated[name] for name in ("id", "piece", "pieces", "source", "language")]
-            columns += [tokens, lengths, bytes_, curated["cluster_size"]]
+            columns += [tokens, lengths, bytes_, curated["cluster_size"], turns, curated["pair"], curated["preferred"]]
             output.write(pa.RecordBatch.from_arrays(columns, schema=tokens_schema(tools.vocab_size)))
             sizes = compression(curated["text"], curated["language"], tokens)
+            if dialogues := len(turns) - turns.null_count:
+                counts = add_counts(counts, {"dialogues": dialogues})
             counts = add_counts(counts, {
                 "read": curated.num_rows, "kept": curated.num_rows, "tokens": pc.sum(lengths).as_py() or 0,
                 "language": {row.pop("language"): {name: row[name] for name in ("documents", "bytes", "tokens", "words")}
@@ -78,7 +88,33 @@ class Tokenize(Stage[str, Encoder, None]):
         return counts
 
     def summary(self, counts: Counts) -> str:
-        return f"{counts['read']:,} texts, {counts['tokens']:,} tokens"
+        turned = f", {counts['dialogues']:,} of them dialogues" if counts.get("dialogues") else ""
+        return f"{counts['read']:,} texts{turned}, {counts['tokens']:,} tokens"
+
+
+def encoded(curated: pa.RecordBatch, encoder: Encoder) -> tuple[pa.ListArray, pa.ListArray]:
+    """The ids of each text, and where its turns lie in them: null for a page."""
+    texts, turns = curated["text"], curated["turns"]
+    has_turns = turns.is_valid()
+    pages = texts.filter(pc.invert(has_turns))
+    ids = encoder.encode(pages)
+    encoder.check(pages, ids)
+    if len(pages) == len(texts):
+        return ids, pa.nulls(len(texts), TURNS)
+    dialogues, turns = texts.filter(has_turns).to_pylist(), turns.filter(has_turns)
+    counts, of = turns.value_lengths().to_numpy(), pc.list_parent_indices(turns).to_pylist()
+    roles, starts, ends = (turns.flatten().field(name) for name in ("role", "from", "to"))
+    said = pa.array([dialogues[row][start:end] for row, start, end in
+                     zip(of, starts.to_pylist(), ends.to_pylist(), strict=True)], pa.string())
+    rendered, first, last = render_turns(roles.to_pylist(), said, counts, encoder)
+    offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
+    places = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(
+        [roles, pa.array(first.astype(np.int32)), pa.array(last.astype(np.int32))], fields=list(TURNS.value_type)))
+    order = np.empty(len(texts), np.int64)
+    mask = has_turns.to_numpy(zero_copy_only=False)
+    order[np.r_[np.flatnonzero(~mask), np.flatnonzero(mask)]] = np.arange(len(texts))
+    return (pa.concat_arrays([ids, rendered]).take(pa.array(order)),
+            pa.concat_arrays([pa.nulls(len(pages), TURNS), places]).take(pa.array(order)))
 
 
 def tokens_schema(vocab_size: int) -> pa.Schema:
@@ -89,7 +125,8 @@ def tokens_schema(vocab_size: int) -> pa.Schema:
         pa.field("pieces", pa.int32(), nullable=False), pa.field("source", pa.string(), nullable=False),
         pa.field("language", pa.string()), pa.field("tokens", pa.list_(ids), nullable=False),
         pa.field("token_count", pa.int32(), nullable=False), pa.field("bytes", pa.int32(), nullable=False),
-        pa.field("cluster_size", pa.int32())])
+        pa.field("cluster_size", pa.int32()), pa.field("turns", TURNS), pa.field("pair", pa.string()),
+        pa.field("preferred", pa.bool_())])
 
 
 def tokenizer_json(data: Folder, name: str) -> str:

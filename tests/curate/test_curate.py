@@ -9,13 +9,15 @@ from textmill.base.strict import SettingsError, parse
 from textmill.pipelines.curate.edits import apply_edits
 from textmill.pipelines.curate.rows import CURATED, EDITS, REJECTED, curate_batch
 from textmill.pipelines.curate.settings import CurateSettings
+from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.screen.rules import KindPolicy, PersonalDataPolicy
 
 LONG = "First paragraph is here.\n" + "second one " * 30
 DOCUMENTS = pa.schema([
     ("id", pa.string()), ("record_id", pa.string()), ("source", pa.string()), ("url", pa.string()), ("date", pa.string()),
-    ("text", pa.string()), ("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("extra", pa.string())])
+    ("text", pa.string()), ("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64()), ("extra", pa.string()),
+    ("turns", TURNS), ("pair", pa.string()), ("preferred", pa.bool_())])
 VERDICTS = pa.schema([("id", pa.string()), ("kept", pa.bool_()), ("broken", pa.list_(pa.struct(
     [("rule", pa.string()), ("value", pa.float64()), ("bound", pa.float64())])))])
 DUPLICATES = pa.schema([("id", pa.string()), ("cluster", pa.string()), ("kept_id", pa.string()), ("kind", pa.string()),
@@ -64,7 +66,8 @@ def test_texts_are_edited_cut_and_carried_in_order():
     assert rows[0] == {
         "text": "plain text", "id": "d0", "dump": "crawl", "url": "https://h.example/0", "date": "2024-03-01T00:00:00Z",
         "file_path": "crawl/a.warc.gz", "language": "en", "language_score": 0.5, "piece": 0, "pieces": 1, "from": 0, "to": 10,
-        "source": "crawl", "edits": [], "evaluation_items": [], "cluster_size": None, "extra": None}
+        "source": "crawl", "edits": [], "evaluation_items": [], "cluster_size": None, "extra": None,
+        "turns": None, "pair": None, "preferred": None}
     assert (rows[1]["text"], rows[1]["dump"], rows[1]["edits"]) == (
         "write to <EMAIL>", "CC-MAIN-2024-10", [finding("EMAIL", 9, 20)])
     first, second = rows[2], rows[3]
@@ -122,6 +125,46 @@ def test_a_document_not_kept_without_a_rule_is_an_error():
 def test_a_piece_too_short_for_sentences_is_refused():
     with pytest.raises(SettingsError, match="max_piece_bytes is 10"):
         parse(CurateSettings, {"max_piece_bytes": 10}, "settings.yaml: curate")
+
+
+def places(*texts):
+    ends = [sum(len(one) + 2 for one in texts[:n + 1]) - 2 for n in range(len(texts))]
+    return [{"role": ("user", "assistant")[n % 2], "from": end - len(text), "to": end} for n, (text, end) in enumerate(zip(texts, ends, strict=True))]
+
+
+def of_turns(*texts, findings=()):
+    """A world of one dialogue, chosen of a pair."""
+    documents, *others = world(("\n\n".join(texts), list(findings), [], None))
+    (row,) = documents.to_pylist()
+    return pa.RecordBatch.from_pylist([row | {"turns": places(*texts), "pair": "p", "preferred": True}], DOCUMENTS), *others
+
+
+def spoken(row):
+    return [(turn["role"], row["text"][turn["from"]:turn["to"]]) for turn in row["turns"]]
+
+
+def test_edits_move_the_turns_of_a_dialogue():
+    curated, _ = curate_batch(*of_turns("write to a@b.example or", "| a | b |\n| | |\n8.8.8.8", "no", findings=[finding("EMAIL", 9, 20), finding("IP", 41, 48)]),
+                              CurateSettings(), PersonalDataPolicy())
+    (row,) = curated.to_pylist()
+    assert spoken(row) == [("user", "write to <EMAIL> or"), ("assistant", "| a | b |\n<IP>"), ("user", "no")]
+    assert row["text"] == "\n\n".join(text for _, text in spoken(row)) and (row["pair"], row["preferred"]) == ("p", True)
+    curated, _ = curate_batch(*of_turns("plain", "text"), CurateSettings(), PersonalDataPolicy())
+    assert curated["turns"].to_pylist() == [places("plain", "text")]
+
+
+@pytest.mark.parametrize(("action", "expected"), [
+    ("replace", [("user", "call <PHONE>"), ("assistant", " now")]), ("tag", [("user", "call 030 23"), ("assistant", "125 014 now")])])
+def test_what_replaces_a_stretch_of_two_turns_belongs_to_the_first(action, expected):
+    curated, _ = curate_batch(*of_turns("call 030 23", "125 014 now", findings=[finding("PHONE", 5, 20)]), CurateSettings(),
+                              PersonalDataPolicy({"PHONE": KindPolicy(action)}))
+    assert spoken(curated.to_pylist()[0]) == expected
+
+
+def test_a_dialogue_is_one_piece_however_long():
+    curated, _ = curate_batch(*of_turns("why " * 200, "so " * 900, findings=[finding("IP", 0, 3)]), CurateSettings(256), PersonalDataPolicy())
+    (row,) = curated.to_pylist()
+    assert (row["piece"], row["pieces"]) == (0, 1) and spoken(row) == [("user", "<IP> " + "why " * 199), ("assistant", "so " * 900)]
 
 
 SCRAPS = st.sampled_from((

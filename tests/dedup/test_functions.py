@@ -16,14 +16,17 @@ from textmill.pipelines.dedup.bands import BAND, band_hashes, band_rows, signatu
 from textmill.pipelines.dedup.buckets import LINK, buckets, by_smallest, candidates
 from textmill.pipelines.dedup.clusters import SpanningForest
 from textmill.pipelines.dedup.estimate import estimate
+from textmill.pipelines.dedup.exact import KEYED, keyed_rows, member_rows, resolve
 from textmill.pipelines.dedup.forest import TREE, forest, root_of
 from textmill.pipelines.dedup.jaccard import Jaccards, shared_bits
+from textmill.pipelines.dedup.kinds import EXACT, RECORD, URL
 from textmill.pipelines.dedup.packed import (
     MEMBER,
     NO_DATE,
     Pass,
     ids_to_words,
     in_order,
+    joined,
     partitions_for,
     passes_for,
     split,
@@ -99,6 +102,21 @@ def test_ids_as_numbers_and_back():
     assert words_to_ids(words[:, 0], words[:, 1]).to_pylist() == ids[1:].to_pylist()
     with pytest.raises(ValueError, match="32 hex digits"):
         ids_to_words(pa.array(["0" * 31, "0" * 33]))
+
+
+def test_a_half_of_a_compared_pair_is_a_copy_only_of_the_same_half():
+    rows = [("a", None, None), ("a", "1" * 32, True), ("a", "1" * 32, False), ("a", "1" * 32, True), ("a", "2" * 32, True), ("b", "2" * 32, False)]
+    documents = pa.RecordBatch.from_pylist(
+        [{"id": f"{n:032x}", "source": "s", "url": "https://a.example/", "pair": pair, "preferred": preferred}
+         for n, (_, pair, preferred) in enumerate(rows)],
+        pa.schema([("id", pa.string()), ("date", pa.string()), ("source", pa.string()), ("url", pa.string()), ("pair", pa.string()),
+                   ("preferred", pa.bool_())]))
+    hashes = pa.array([text.encode() * 16 for text, _, _ in rows], pa.binary(16))
+    for newest in (False, True):
+        members = member_rows(documents, np.full(len(rows), 9), 0, ())
+        keyed = joined([packed for _, packed in keyed_rows(members, documents, hashes, np.full(len(rows), True), [RECORD, URL, EXACT], Pass(), 4)], KEYED)
+        removed = resolve(keyed, ("first",), newest).removed
+        assert removed[["ref", "kept", "kind"]].tolist() == [(3, 1, EXACT.code)]
 
 
 def test_members_in_the_declared_order():

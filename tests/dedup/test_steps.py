@@ -21,7 +21,8 @@ from textmill.pipelines.text.words import read_words
 pytestmark = pytest.mark.slow
 
 SETTINGS = DedupSettings(source_priority=("books",))
-DOCUMENTS = pa.schema([(name, pa.string()) for name in ("id", "url", "date", "source", "text")])
+DOCUMENTS = pa.schema([(name, pa.string()) for name in ("id", "url", "date", "source", "text", "pair")]
+                      + [("preferred", pa.bool_())])
 
 
 def written_world(seed):

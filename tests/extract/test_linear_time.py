@@ -162,9 +162,8 @@ def test_a_pattern_that_is_quadratic_or_worse_is_seen():
     for bad in (rb"\r*\n", rb"a\s*=?\s*b", rb"(<!--.*?-->\s*)*<html", rb"<!--.*?-->"):
         pattern = re.compile(bad, re.S)
         tried = [(seconds(lambda a=attack, p=pattern: walk(p, a), 0.1), attack) for attack in attacks(pattern, 1 << 11)]
-        worst = max(tried, key=lambda pair: pair[0])[1]
-        large = grown(worst, MEGABYTE)
-        assert seconds(lambda p=pattern, a=large: walk(p, a), 1) > 1, bad
+        worst = [grown(attack, MEGABYTE) for _, attack in sorted(tried, key=lambda pair: -pair[0])[:3]]     # a moment of noise may be first
+        assert any(seconds(lambda p=pattern, a=large: walk(p, a), 1) > 1 for large in worst), bad
 
 
 def head(extra: bytes) -> bytes:

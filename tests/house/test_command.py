@@ -273,12 +273,13 @@ def test_packages_of_the_users_folder_are_not_ours(tmp_path, command):
 
 def test_init_writes_the_shipped_files_once_and_says_what_to_do(tmp_path):
     first, second = textmill("init", cwd=tmp_path), textmill("init", cwd=tmp_path)
-    written = {str(path.relative_to(tmp_path)): path.read_bytes() for path in sorted(tmp_path.rglob("*.yaml"))}
+    written = {str(path.relative_to(tmp_path)): path.read_bytes() for path in sorted(tmp_path.rglob("*.*"))}
+    names = ["settings.yaml", "rules.yaml", *(str(path.relative_to(ROOT)) for folder in ("mixtures", "schemas")
+                                              for path in sorted((ROOT / folder).iterdir()))]
     assert first.returncode == 0 and "`textmill all`" in first.stdout
-    assert written == {name: (ROOT / name).read_bytes() for name in ("mixtures/demo.yaml", "mixtures/smoke.yaml", "rules.yaml", "settings.yaml")}
+    assert written == {name: (ROOT / name).read_bytes() for name in names}
     assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr == ("init: . has settings.yaml, rules.yaml, mixtures/demo.yaml, mixtures/smoke.yaml already; move them away, "
-                             "or name another folder\n")
+    assert second.stderr == (f"init: . has {', '.join(names)} already; move them away, or name another folder\n")
     assert textmill("init", tmp_path / "other").returncode == 0 and (tmp_path / "other/mixtures/demo.yaml").exists()
 
 

@@ -17,11 +17,13 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 VARIABLES = re.search(r"^VARIABLES := (.*?)\n\n", MAKEFILE, re.MULTILINE | re.DOTALL)[1].replace("\\\n", " ").split()
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re.MULTILINE)
 NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
-          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"}}
+          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
+          "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",
-         "OUTPUT": "dedup-only", "SHAPE": "estimate", "ACCELERATOR": "estimate"}
+         "OUTPUT": "dedup-only", "FORMAT": "blocks-to",
+         "SHAPE": "estimate", "ACCELERATOR": "estimate"}
 NO_VALUE = {"CARRY_OUT", "ARGS", "TRAIN_ARGS", "RAW", "HOSTS", "PYTHON3", "MINUTES", "PARSER", "KILLS", "STAGE", "SEED"}
 HOSTILE = """a b'c"d\\e $x ${x} $(touch ran) `touch ran`;touch ran|&<>*?#!%"""
 SAYS = f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"

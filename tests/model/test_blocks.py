@@ -133,6 +133,49 @@ def rewrite_spans(folder: Path, spans: list[dict]) -> None:
     (folder / "_manifest.json").write_text(json.dumps(manifest))
 
 
+LEARN = pa.list_(pa.struct([*SPANS.value_type, ("learn", pa.list_(pa.struct([("from", pa.int32()), ("to", pa.int32())])))]))
+
+
+def dialogue_blocks(folder: Path, *blocks: list[tuple[str, int, int, list[tuple[int, int]] | None]], kind: pa.DataType = LEARN) -> Path:
+    """Blocks of format 2 that count up, of these spans (id, from, to, learn), to train on and to validate."""
+    end, digest = write_tokenizer(folder)
+    facts = {"schema": "2", "mixture": "chat", "block": str(LENGTH), "vocab_size": "300", "end_of_text": str(end), "tokenizer_sha256": digest}
+    schema = pa.schema([("tokens", pa.list_(pa.uint16(), LENGTH)), ("entry", pa.string()), ("spans", kind)], metadata=facts)
+    rows = [{"tokens": list(range(LENGTH)), "entry": "chat", "spans": [
+        {"id": id, "piece": 0, "from": first, "to": last, "start": 0,
+         "learn": None if learn is None else [{"from": a, "to": b} for a, b in learn]} for id, first, last, learn in spans]} for spans in blocks]
+    for split in ("train", "validation"):
+        (folder / split).mkdir(parents=True)
+        with pa.ipc.new_stream(str(folder / split / "0.arrow"), schema) as writer:
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+        (folder / split / "_manifest.json").write_text(json.dumps({"schema": 1, "parts": [{
+            "path": "0.arrow", "rows": len(rows), "sha256": hashlib.sha256((folder / split / "0.arrow").read_bytes()).hexdigest()}]}))
+    return folder
+
+
+def test_of_a_dialogue_only_what_learn_names_is_a_target(tmp_path):
+    mixture = PackedMixture(dialogue_blocks(
+        tmp_path / "b", [("a", 0, 10, [(0, 1), (3, 5), (8, 10)]), ("page", 10, 14, None), ("c", 20, 24, [])], [("d", 0, LENGTH, [(30, 32)])],
+        [("page", 0, LENGTH, None)]))
+    batch = mixture.train.read([0, 1, 2])
+    assert batch.targets[0].tolist() == [n + 1 if n + 1 in (3, 4, 8, 9, 11, 12, 13) else -100 for n in range(LENGTH)]
+    assert batch.targets[1].tolist() == [*[-100] * 29, 30, 31, -100] and batch.targets[2].tolist() == [*range(1, LENGTH), -100]
+    assert batch.lengths[:5] == (10, 4, 6, 4, 8) and batch.target_count == 7 + 2 + LENGTH - 1
+    assert [mixture.train.read([n]).targets[0].tolist() for n in (2, 1, 0)] == [batch.targets[n].tolist() for n in (2, 1, 0)]
+
+
+@pytest.mark.parametrize("learn", [[(3, 3)], [(0, 11)], [(4, 6), (5, 7)], [(-1, 2)], [(12, 13)]])
+def test_what_cannot_be_learned_is_refused(tmp_path, learn):
+    mixture = PackedMixture(dialogue_blocks(tmp_path / "b", [("a", 0, 10, learn), ("b", 10, 20, None)]))
+    with pytest.raises(ModelError, match="what is learned of block 0 overlaps or leaves its spans"):
+        mixture.train.read([0])
+
+
+def test_blocks_that_learn_without_saying_what_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="not in the format of blocks: spans are list<"):
+        PackedMixture(dialogue_blocks(tmp_path / "b", [("a", 0, 10, None)], kind=SPANS))
+
+
 class Copies(TorchDispatchMode):
     """Notes of every copy between devices whether it may still be under way when the call returns."""
 
@@ -236,10 +279,10 @@ def test_a_strangers_stream_is_refused_in_words(tmp_path, columns, facts, senten
 
 def test_another_block_format_and_bad_spans_are_refused(tmp_path):
     folder = small_mixture(tmp_path / "b", blocks=4)
-    facts = {"schema": "2", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
+    facts = {"schema": "3", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
     good = ([1] * LENGTH, "web", [(0, LENGTH)])
     write_split(folder / "train", [[good]], facts)
-    with pytest.raises(ModelError, match="has block format 2, this version reads 1"):
+    with pytest.raises(ModelError, match="has block format 3, this version reads 1 and 2"):
         PackedMixture(folder)
     del facts["end_of_text"]
     write_split(folder / "train", [[good]], facts | {"schema": "1"})

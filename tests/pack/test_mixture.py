@@ -76,7 +76,7 @@ def test_each_problem_is_named(tmp_path, old, new, problem):
 
 
 def test_rows_belong_to_one_entry_or_none_and_overlap_names_both():
-    rows = pa.table({"source": ["crawl", "books", "crawl", "books"], "language": ["en", "de", "de", "en"]})
+    rows = pa.record_batch({"source": ["crawl", "books", "crawl", "books"], "language": ["en", "de", "de", "en"]})
     entries = {"english": Entry({"source": "crawl", "language": "en"}, 0.5), "german": Entry({"language": ["de"]}, 0.5)}
     mixture = Mixture("m", 2048, 4096, 1, 0.0, "t", entries)
     assert entry_of(mixture, rows).to_pylist() == [0, 1, 1, None]

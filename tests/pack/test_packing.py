@@ -9,22 +9,44 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textmill.pipelines.pack import layout as packing
-from textmill.pipelines.pack.documents import INDEX, held_out, index
+from textmill.pipelines.pack import packers
+from textmill.pipelines.pack.documents import Index
 from textmill.pipelines.pack.fill import blocks_schema, fill
-from textmill.pipelines.pack.layout import best_fit, plan_blocks
 from textmill.pipelines.pack.mixture import Entry, Mixture, MixtureError
+from textmill.pipelines.pack.plan import plan_blocks
+from textmill.pipelines.pack.split import Kinship, held_out
 
 END = 9999
 
 
-def recipe(tokens, entries=None, block=8, validation=0.0, seed=1):
+def recipe(tokens, entries=None, block=8, validation=0.0, seed=1, **more):
     entries = entries or {"all": Entry({"source": "s"}, 1.0)}
-    return Mixture("m", block, tokens, seed, validation, "t", entries)
+    return Mixture("m", block, tokens, seed, validation, "t", entries, **more)
 
 
 def name(number):
     return f"{number:032x}"
+
+
+SCHEMA = pa.schema([("id", pa.string()), ("piece", pa.int32()), ("pieces", pa.int32()), ("source", pa.string()),
+                    ("language", pa.string()), ("token_count", pa.int32()), ("cluster_size", pa.int32())])
+
+
+def indexed(mixture, parts):
+    index = Index(mixture)
+    for number, rows in enumerate(parts):
+        index.add(pa.RecordBatch.from_pylist(rows, SCHEMA), number, Kinship())
+    return index
+
+
+def best_fit(lengths, block):
+    """The items of all documents, with blocks numbered as they close."""
+    packer = packers.BestFit(block)
+    items = packer.add(lengths)
+    packer.finish()
+    number_of = np.empty(packer.opened, np.int64)
+    number_of[np.concatenate(packer.closed)] = np.arange(packer.opened)
+    return items._replace(block=number_of[items.block])
 
 
 class World:
@@ -39,11 +61,11 @@ class World:
         self.parts = [rows[n::parts] for n in range(parts)]
 
     def index(self, mixture):
-        schema = pa.schema([("id", pa.string()), ("piece", pa.int32()), ("pieces", pa.int32()), ("source", pa.string()),
-                            ("language", pa.string()), ("token_count", pa.int32()), ("cluster_size", pa.int32())])
-        return pa.Table.from_batches([
-            index(pa.RecordBatch.from_pylist([{k: v for k, v in row.items() if k != "tokens"} for row in rows], schema),
-                  mixture, number) for number, rows in enumerate(self.parts)], INDEX)
+        return indexed(mixture, [[{k: v for k, v in row.items() if k != "tokens"} for row in rows] for rows in self.parts])
+
+    def plan(self, mixture):
+        """The layouts of the two splits."""
+        return plan_blocks(self.index(mixture))[1:3]
 
     def fetch(self, part, row):
         assert sorted(zip(part, row, strict=True)) == list(zip(part, row, strict=True))
@@ -88,7 +110,7 @@ def check_blocks(world, rows, mixture):
 def test_one_small_world_exactly():
     world = World({1: [[11, 12, 13]], 2: [[21], [22, 23]], 3: [list(range(31, 41))]})
     mixture = recipe(22)                                    # 5 + 5 + 12 tokens with end-of-text
-    rows = filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)
+    rows = filled(world, world.plan(mixture)[0], mixture)
     by_content = sorted((row["tokens"], [tuple(span.values()) for span in row["spans"]]) for row in rows)
     assert by_content == [
         ([38, 39, 40, END, END, END, END, END], [(name(3), 0, 0, 4, 8)]),
@@ -99,20 +121,21 @@ def test_one_small_world_exactly():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=4), min_size=1, max_size=25), st.integers(1, 3),
-       st.integers(0, 9), st.integers(1, 5))
-def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, size):
+       st.integers(0, 9), st.integers(1, 5), st.sampled_from(["fit", "concat"]))
+def test_every_token_of_every_pass_appears_exactly_once(sizes, repeat, seed, size, way):
     counter = iter(range(9000))
     documents = {n: [[next(counter) for _ in range(count)] for count in pieces] for n, pieces in enumerate(sizes)}
     world = World(documents, parts=2, shuffle=seed)
     total = sum(len(world.sequence(n)) for n in documents)
-    mixture = recipe(total * repeat, {"all": Entry({"source": "s"}, 1.0, repeat)}, seed=seed)
-    train, validation = plan_blocks(world.index(mixture), mixture)
+    mixture = recipe(total * repeat, {"all": Entry({"source": "s"}, 1.0, repeat)}, seed=seed, fill=way)
+    train, validation = world.plan(mixture)
     seen = check_blocks(world, filled(world, train, mixture, size), mixture)
     assert seen == Counter({(name(n), k, at): repeat for n in documents for k, at, _ in world.sequence(n)})
     assert validation.blocks.num_rows == 0
     (packed,) = train.packed
     assert (packed.documents, packed.tokens, packed.passes) == (len(documents), total * repeat, repeat)
-    assert packed.empty == packed.blocks * 8 - packed.tokens
+    assert packed.empty == packed.blocks * 8 - packed.tokens and (packed.available, packed.left_out) == (total, 0)
+    assert way == "fit" or packed.empty < 8 * repeat
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +150,7 @@ def test_the_passes_begun_are_what_was_asked_over_a_pass_rounded_up(drawn, parts
         passes[n % count] += len(world.sequence(n)) * {None: 1, 2: 2, 10: 4}[size]
     entries = {f"e{n}": Entry({"source": str(n)}, part / sum(parts), 10**6, {2: 2, 10: 4}) for n, part in enumerate(parts)}
     mixture = recipe(max(8, 3 * sum(passes)), entries, seed=seed)
-    train, _ = plan_blocks(world.index(mixture), mixture)
+    train, _ = world.plan(mixture)
     asked = [round(entry.share * mixture.tokens) for entry in entries.values()]
     assert [packed.passes for packed in train.packed] == [-(-tokens // one) for tokens, one in zip(asked, passes, strict=True)]
 
@@ -140,20 +163,20 @@ def test_popular_documents_are_taken_more_often_in_each_pass():
     world = World(documents, cluster_size=size.get)
     a_pass = sum(times[n] * len(world.sequence(n)) for n in documents)
     mixture = recipe(2 * a_pass, {"all": entry})
-    (train, _), seen = plan_blocks(world.index(mixture), mixture), Counter()
+    (train, _), seen = world.plan(mixture), Counter()
     seen = check_blocks(world, filled(world, train, mixture), mixture)
     assert seen == Counter({(name(n), k, at): 2 * times[n] for n in documents for k, at, _ in world.sequence(n)})
     assert train.packed[0].passes == 2
     with pytest.raises(MixtureError, match=f"its share asks for {2 * a_pass + 9:,}, 2 x {a_pass:,} are there"):
-        plan_blocks(world.index(mixture), recipe(2 * a_pass + 9, {"all": entry}))
+        world.plan(recipe(2 * a_pass + 9, {"all": entry}))
     plain = recipe(60, {"all": Entry({"source": "s"}, 1.0)})        # a recipe without it packs as it always did
-    assert plan_blocks(world.index(plain), plain)[0].blocks.equals(plan_blocks(World(documents).index(plain), plain)[0].blocks)
+    assert world.plan(plain)[0].blocks.equals(World(documents).plan(plain)[0].blocks)
 
 
 def test_popular_documents_are_held_out_but_once():
     world = World({n: [[n] * 5] for n in range(60)}, cluster_size=lambda n: 3)
     mixture = recipe(300, {"all": Entry({"source": "s"}, 1.0, repeat_by_cluster_size={2: 3})}, validation=0.2)
-    seen = check_blocks(world, filled(world, plan_blocks(world.index(mixture), mixture)[1], mixture), mixture)
+    seen = check_blocks(world, filled(world, world.plan(mixture)[1], mixture), mixture)
     assert set(seen.values()) == {1}
 
 
@@ -167,7 +190,7 @@ def test_parts_their_order_and_the_size_of_a_shard_do_not_matter(shuffle, parts)
     source = lambda n: "a" if n % 3 == 0 else "b"                                                      # noqa: E731
     one = World(documents, source)
     other = World(documents, source, parts, shuffle)
-    for expected, plan in zip(plan_blocks(one.index(mixture), mixture), plan_blocks(other.index(mixture), mixture), strict=True):
+    for expected, plan in zip(one.plan(mixture), other.plan(mixture), strict=True):
         assert filled(other, plan, mixture, 3) == filled(one, expected, mixture)
         assert plan.packed == expected.packed and plan.blocks.num_rows > 0
 
@@ -181,9 +204,55 @@ def test_a_held_out_document_is_never_trained_on_and_membership_is_of_the_id_alo
     for seed in (1, 2):
         mixture = recipe(800, validation=0.2, seed=seed)
         train, validation = (check_blocks(world, filled(world, plan, mixture), mixture)
-                             for plan in plan_blocks(world.index(mixture), mixture))
+                             for plan in world.plan(mixture))
         assert {id for id, _, _ in validation} <= large and {id for id, _, _ in train}.isdisjoint(large)
         assert sum(validation.values()) == 160 and sum(train.values()) == 800       # a document fills a block of 8
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 20), min_size=1, max_size=3), st.sampled_from([None, 2])), min_size=3, max_size=25),
+       st.integers(8, 400), st.sampled_from(["fit", "concat"]), st.sampled_from([0.0, 0.3]))
+def test_the_remainder_is_counted_to_the_token(drawn, asked, way, validation):
+    documents = {n: [[1] * length for length in pieces] for n, (pieces, _) in enumerate(drawn)}
+    world = World(documents, lambda n: "ab"[n % 2], cluster_size=lambda n: drawn[n][1])
+    entries = {name: Entry({"source": name}, 0.5, 3, {2: 2}) for name in "ab"}
+    try:
+        train, held = world.plan(recipe(asked, entries, validation=validation, fill=way))
+    except MixtureError:
+        return
+    for plan in (train, held):
+        blocks, packed = plan.blocks.to_pylist(), {one.entry: one for one in plan.packed}
+        for name_ in "ab":
+            spans = [span for row in blocks if row["entry"] == name_ for span in row["spans"]]
+            tokens = {(span["id"], span["piece"], place) for span in spans
+                      for place in range(span["start"], span["start"] + span["to"] - span["from"])}
+            assert len(tokens) == packed[name_].available - packed[name_].left_out
+            assert packed[name_].documents == len({span["id"] for span in spans})
+    everything = sum(len(world.sequence(n)) for n in documents)
+    assert sum(one.available for plan in (train, held) for one in plan.packed) == everything
+
+
+def test_end_to_end_30_000_tokens_are_12_blocks_of_2_500_and_documents_are_cut_without_regard():
+    """In steps of 128, which a block has: 30,720 tokens in 12 blocks of 2,560."""
+    world = World({n: [[n] * 1534] for n in range(20)})
+    mixture = recipe(30_720, block=2560, fill="concat")
+    train, _ = world.plan(mixture)
+    (packed,) = train.packed
+    assert (packed.blocks, packed.empty, packed.tokens, packed.documents) == (12, 0, 30_720, 20)
+    assert packed.cut == sum(n * 1536 // 2560 != ((n + 1) * 1536 - 1) // 2560 for n in range(20)) == 8
+    fitted = world.plan(recipe(30_720, block=2560))[0].packed[0]
+    assert (fitted.blocks, fitted.cut, fitted.empty) == (20, 0, 20 * 1024)
+
+
+@pytest.mark.parametrize("way", ["fit", "concat"])
+def test_another_seed_is_another_order_of_the_same_blocks(way):
+    dice = random.Random(7)
+    world = World({n: [[n] * dice.randrange(30)] for n in range(300)}, lambda n: "ab"[n % 2])
+    entries = {"a": Entry({"source": "a"}, 0.5, 3), "b": Entry({"source": "b"}, 0.5, 3)}
+    rows = [filled(world, world.plan(mixture)[0], mixture) for mixture in (recipe(3000, entries, seed=seed, fill=way) for seed in (1, 2))]
+    contents = [Counter(repr(row) for row in of_seed) for of_seed in rows]
+    assert contents[0] == contents[1] and rows[0] != rows[1]
+    assert sum(one["entry"] == "a" for one in rows[0]) == sum(one["entry"] == "a" for one in rows[1])
 
 
 def test_another_seed_and_another_pass_have_another_order():
@@ -191,7 +260,7 @@ def test_another_seed_and_another_pass_have_another_order():
     order = {}
     for seed in (1, 2):
         mixture = recipe(800, {"all": Entry({"source": "s"}, 1.0, 2)}, seed=seed)
-        order[seed] = [row["spans"][0]["id"] for row in filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)]
+        order[seed] = [row["spans"][0]["id"] for row in filled(world, world.plan(mixture)[0], mixture)]
     assert sorted(order[1][:50]) == sorted(order[1][50:]) == sorted(order[2][:50])
     assert len({tuple(order[1][:50]), tuple(order[1][50:]), tuple(order[2][:50])}) == 3
 
@@ -202,7 +271,7 @@ def test_every_prefix_is_close_to_the_shares_and_an_entry_stops_at_its_budget(sh
     documents = {n: [[1] * (n % 17)] for n in range(400 * count)}
     entries = {f"e{n}": Entry({"source": str(n)}, share, 9) for n, share in enumerate(shares)}
     world, mixture = World(documents, lambda n: str(n % count)), recipe(6000, entries)
-    plan, _ = plan_blocks(world.index(mixture), mixture)
+    plan, _ = world.plan(mixture)
     taken = Counter()
     for row in plan.blocks.to_pylist():
         taken[row["entry"]] += sum(span["to"] - span["from"] for span in row["spans"])
@@ -217,7 +286,7 @@ def test_a_block_holds_one_entry_and_a_long_document_goes_on_elsewhere():
     documents = {1: [list(range(100, 120)), list(range(200, 210))], 2: [[1, 2]], 3: [[3]]}
     mixture = recipe(39, {"long": Entry({"source": "l"}, 32 / 39), "short": Entry({"source": "s"}, 7 / 39)})
     world = World(documents, lambda n: "l" if n == 1 else "s")
-    rows = filled(world, plan_blocks(world.index(mixture), mixture)[0], mixture)
+    rows = filled(world, world.plan(mixture)[0], mixture)
     entry_of_id = defaultdict(set)
     for row in rows:
         for span in row["spans"]:
@@ -231,7 +300,7 @@ def test_best_fit_takes_the_tightest_block_and_closes_the_fullest(monkeypatch):
     items = best_fit(np.array([5, 6, 2, 3, 19]), 8)     # 2 joins the 6, 3 the 5; 19 = 8 + 8 + 3
     assert sorted(zip(*items, strict=True)) == [(0, 0, 5, 1, 0), (1, 0, 6, 0, 0), (2, 0, 2, 0, 6), (3, 0, 3, 1, 5),
                                                (4, 0, 8, 2, 0), (4, 8, 8, 3, 0), (4, 16, 3, 4, 0)]
-    monkeypatch.setattr(packing, "OPEN", 1)
+    monkeypatch.setattr(packers, "OPEN", 1)
     assert best_fit(np.array([4, 6, 4]), 8).block.tolist() == [1, 0, 1]     # the 6 is closed first, being fuller
 
 
@@ -241,19 +310,19 @@ def test_what_is_missing_is_said_exactly_for_every_entry_at_once():
     mixture = recipe(1000, {"a": Entry({"source": "a"}, 0.5, 2), "b": Entry({"source": "b"}, 0.4),
                             "c": Entry({"source": "c", "language": ["de", "fr"]}, 0.1)})
     with pytest.raises(MixtureError) as error:
-        plan_blocks(world.index(mixture), mixture)
+        world.plan(mixture)
     assert str(error.value).split("\n") == [
         "entry a is 340 tokens short: its share asks for 500, 2 x 80 are there; repeat: 7 would do",
         "entry b is 240 tokens short: its share asks for 400, 1 x 160 are there; repeat: 3 would do",
         "entry c selects nothing: no token row has source=c, language=de|fr; change its `where`"]
     two = recipe(1000, {"a": Entry({"source": "a"}, 0.5, 2), "b": Entry({"source": "b"}, 0.5)})
     with pytest.raises(MixtureError, match=r"or lower tokens to 320, the most"):
-        plan_blocks(world.index(two), two)
+        world.plan(two)
     just = recipe(320, two.entries)
-    assert [packed.tokens for packed in plan_blocks(world.index(just), just)[0].packed] == [160, 160]
+    assert [packed.tokens for packed in world.plan(just)[0].packed] == [160, 160]
     none = recipe(80, validation=1e-9)
     with pytest.raises(MixtureError, match="validation is 1e-09, which holds out none of the 30 documents"):
-        plan_blocks(World(documents).index(none), none)
+        World(documents).plan(none)
 
 
 @pytest.mark.parametrize(("rows", "problem"), [
@@ -261,22 +330,21 @@ def test_what_is_missing_is_said_exactly_for_every_entry_at_once():
     ([(1, 1, 2)], "is given twice or lacks pieces"),
     ([(1, 0, 1), (1, 0, 1)], "is given twice or lacks pieces")])
 def test_a_document_whose_pieces_are_not_all_there_once_is_refused(rows, problem):
-    table = pa.Table.from_pylist([{"id": bytes(15) + bytes([i]), "piece": piece, "pieces": pieces, "token_count": 9, "weight": 1,
-                                   "entry": 0, "part": 0, "row": 0} for i, piece, pieces in rows], INDEX)
+    index = indexed(recipe(8), [[{"id": name(i), "piece": piece, "pieces": pieces, "token_count": 9, "source": "s"}
+                                 for i, piece, pieces in rows]])
     with pytest.raises(MixtureError, match=problem):
-        plan_blocks(table, recipe(8))
+        plan_blocks(index)
 
 
 def test_pieces_of_a_document_in_two_entries_are_refused():
-    table = pa.Table.from_pylist([{"id": bytes(16), "piece": k, "pieces": 2, "token_count": 9, "weight": 1, "entry": k, "part": 0,
-                                   "row": k} for k in range(2)], INDEX)
+    two = recipe(8, {"a": Entry({"source": "a"}, 0.5), "b": Entry({"source": "b"}, 0.5)})
     with pytest.raises(MixtureError, match="has pieces in two entries"):
-        plan_blocks(table, recipe(8, {"a": Entry({"source": "a"}, 0.5), "b": Entry({"source": "b"}, 0.5)}))
+        indexed(two, [[{"id": name(0), "piece": k, "pieces": 2, "token_count": 9, "source": "ab"[k]} for k in range(2)]])
 
 
 def test_blocks_have_the_published_format_and_a_changed_row_is_noticed():
     world, mixture = World({1: [[1, 2, 3]]}), recipe(5)
-    plan, validation = plan_blocks(world.index(mixture), mixture)
+    plan, validation = world.plan(mixture)
     batch = fill(plan.blocks, 8, END, np.dtype(np.uint16), world.fetch)
     assert batch.schema == blocks_schema(8, np.dtype(np.uint16))
     assert str(batch.schema.field("tokens").type) == "fixed_size_list<item: uint16>[8]"

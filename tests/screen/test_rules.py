@@ -1,6 +1,6 @@
 """Bounds, verdicts and the strict table: every rule at its bound, all broken rules listed, every problem at once."""
 
-
+import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
@@ -155,3 +155,26 @@ def test_the_shipped_table_reserves_rights_and_has_a_policy_for_every_kind():
     assert all((rules[name].high, rules[name].action) == (0, "exclude") for name in ("noai", "tdm_reservation"))
     assert rules["noindex"].action == "tag"
     assert set(SHIPPED.personal_data.kinds) == set(KINDS)
+
+
+def test_documents_with_turns_have_bounds_of_their_own():
+    table = parse_rules({"rules": {"word_count": {"low": 50, "high": 90, "languages": {"de": {"low": 40}}}, "digit_share": {"high": 0.2},
+                                   "short_lines": {"high": 0.9}, "uppercase_share": {"high": 0.4, "action": "tag"}},
+                         "dialogues": {"word_count": {"low": 2}, "digit_share": {}}, "personal_data": {}}, RULE_MEASUREMENTS, (), "rules.yaml")
+    batch = signals(*({"language": language, "word_count": words, "digit_share": 0.5, "short_lines": 1, "uppercase_share": 1}
+                      for language, words in (("en", 7), ("de", 7), ("en", 1), ("en", 7))))
+    has_turns = np.array([True, True, True, False])
+    assert told(broken_rules(batch, table.rules[:3], has_turns)) == [
+        [("digit_share", 0.5, 0.2)], [("digit_share", 0.5, 0.2)], [("word_count", 1, 2), ("digit_share", 0.5, 0.2)],
+        [("word_count", 7, 50), ("digit_share", 0.5, 0.2), ("short_lines", 1, 0.9)]]
+    verdicts, counts = verdicts_batch(batch, table.rules, has_turns)
+    assert verdicts["tags"].to_pylist() == [[], [], [], ["uppercase_share"]]
+    assert counts["short_lines"] == RuleCount(applied=1, broken=1, unbounded=3)
+    pages = parse_rules({"rules": {"word_count": {"low": 50}}, "personal_data": {}}, RULE_MEASUREMENTS, (), "rules.yaml")
+    assert [len(broken) for broken in told(broken_rules(batch, pages.rules, has_turns))] == [1] * 4
+    with pytest.raises(SettingsError) as refused:
+        parse_rules({"rules": {"word_count": {"low": 50}}, "personal_data": {}, "dialogues": {
+            "wordcount": {}, "word_count": {"low": 3, "high": 1, "languages": {}}}}, RULE_MEASUREMENTS, (), "rules.yaml")
+    assert refused.value.problems == [
+        "rules.yaml.dialogues: there is no rule 'wordcount'; did you mean 'word_count'?",
+        "rules.yaml.dialogues.word_count: unknown key 'languages'; known keys: low, high"]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from textmill.base.errors import TextmillError
 
 T = TypeVar("T")
-_NUMBER = re.compile(r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?")
+NUMBER = r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?"
 LARGEST = 10**18        # of a number in words or with an exponent; whatever is larger is a mistake
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}      # of 1000, or of 1024 as in MiB; B alone is a billion
 
@@ -138,6 +138,8 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
         if value is None and type(None) in arguments:
             return None
         rest = [a for a in arguments if a is not type(None)]
+        if isinstance(value, Mapping) and len(sections := [a for a in rest if dataclasses.is_dataclass(a)]) == 1:
+            return _convert(sections[0], value, where, problems)        # whose own problems say more than "is none of"
         attempts: list[list[str]] = []
         for alternative in rest:
             attempts.append([])
@@ -158,7 +160,7 @@ def _convert(kind: Any, value: Any, where: str, problems: list[str]) -> Any:
     if kind is Any:
         return value
     if kind in (int, float) and isinstance(value, str):     # YAML 1.1 reads 1e-3 and 500k as text
-        value = _number(value)
+        value = number(value)
     if kind is int and isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         return int(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 1024:
@@ -207,21 +209,23 @@ def _with_new_names(value: Mapping[str, Any], renamed: Mapping[str, str], where:
     return {renamed.get(key, key): content for key, content in value.items()}
 
 
-def _number(text: str) -> int | float | str:
+def number(text: str) -> int | float | str:
     """The number that the text is, whole where it is; the text itself where it is none."""
-    if not (match := _NUMBER.fullmatch(text.strip())):
+    if not (match := re.fullmatch(NUMBER, text.strip())):
         return text
     digits, prefix, binary, billion = match.groups()
-    number = Fraction(digits.replace("_", "")) * (10**9 if billion else (1024 if binary else 1000) ** _POWERS.get(prefix, 0))
-    if abs(number) >= LARGEST:
+    exact = Fraction(digits.replace("_", "")) * (10**9 if billion else (1024 if binary else 1000) ** _POWERS.get(prefix, 0))
+    if abs(exact) >= LARGEST:
         return text
-    return int(number) if number.denominator == 1 else float(number)
+    return int(exact) if exact.denominator == 1 else float(exact)
 
 
 def _name(kind: Any) -> str:
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     if typing.get_origin(kind) in (list, tuple):
         return "a list"
+    if typing.get_origin(kind) is typing.Literal:
+        return ", ".join(map(str, typing.get_args(kind)))
     if typing.get_origin(kind) is dict or dataclasses.is_dataclass(kind):
         return "a mapping"
     return names.get(kind, getattr(kind, "__name__", str(kind)))

@@ -17,9 +17,11 @@ from textmill.cli.steps import run_steps
 def init(folder: Path) -> Iterator[str]:
     """Write the files to edit into FOLDER (default: this one): settings.yaml, rules.yaml and mixtures/*.yaml.
 
-    Nothing that is there is overwritten. A run without such files uses the shipped ones, which these are copies of.
+    With them come schemas/*.json, by which an editor completes and checks them. Nothing that is there is overwritten. A run
+    without such files uses the shipped ones, which these are copies of.
     """
-    files = ["settings.yaml", "rules.yaml", *sorted(f"mixtures/{path.name}" for path in (SHIPPED / "mixtures").glob("*.yaml"))]
+    inside = [path.relative_to(SHIPPED) for pattern in ("mixtures/*.yaml", "schemas/*.json") for path in SHIPPED.glob(pattern)]
+    files = ["settings.yaml", "rules.yaml", *sorted(map(str, inside))]
     if found := [name for name in files if (folder / name).exists()]:
         raise TextmillError(f"{folder} has {', '.join(found)} already; move them away, or name another folder")
     for name in files:

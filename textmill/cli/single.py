@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, FILE, PATH, SET, WORKERS, data_folder, with_options
+from textmill.cli.options import CONFIG, DATA, FILE, MIXTURE, PATH, SET, WORKERS, data_folder, of_mixture, with_options
 
 
 @click.command("dedup-only", short_help="removes the copies from files of rows")
@@ -114,4 +114,20 @@ def tokenizer_files(tokenizer: str, data: str, to: Path) -> str:
             f"{', '.join(files)}{missing}")
 
 
-DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES = dedup_only, train_tokenizer, tokenizer_files
+@click.command("blocks-to", short_help="blocks for Megatron, nanoGPT, MosaicML, or JSONL")
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["megatron", "nanogpt", "mds", "jsonl"]))
+@click.option("--blocks", type=PATH, metavar="FOLDER", help="a folder blocks/NAME  [default: the mixture's]")
+@with_options(DATA, MIXTURE)
+@click.option("--to", type=FILE, required=True, metavar="FOLDER", help="where the files go: a folder that is empty or new")
+def blocks_to(format_: str, blocks: str | None, to: Path, **given: Any) -> str:
+    """Write packed blocks for another trainer, with the tokenizer's files, in training order.
+
+    megatron: train.bin, train.idx and so on, as megatron-core's indexed dataset; nanogpt: train.bin and val.bin; mds: folders
+    of MosaicML streaming shards, by the package mosaicml-streaming; jsonl: a line for each stretch of a document. All but mds
+    leave padding out and put end-of-text where a document was cut."""
+    from textmill.model.export.other_trainers import convert
+
+    return convert(Path(blocks or of_mixture("blocks", given)), format_, to)
+
+
+BLOCKS_TO, DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES = blocks_to, dedup_only, train_tokenizer, tokenizer_files

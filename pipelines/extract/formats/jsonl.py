@@ -8,7 +8,7 @@ from textmill.pipelines.contract.lines import json_value, read_lines
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.formats.format import GZIP, ZSTD, Format, by_bytes
-from textmill.pipelines.extract.formats.rows import Given, broken_off, given_row
+from textmill.pipelines.extract.formats.rows import Given, broken_off, given_rows
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -38,7 +38,7 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
             yield Rejected(part.path, line.offset, "bad_json", length=len(line.data),
                            detail=f"the line is a {type(row).__name__}, not an object")
             continue
-        yield given_row(part.path, line.offset, len(line.data), row, limits)
+        yield from given_rows(part.path, line.offset, len(line.data), row, limits)
 
 
 def values(line: bytes, most: int) -> int:

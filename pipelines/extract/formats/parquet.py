@@ -1,4 +1,4 @@
-"""Parquet: one document per row, read row group by row group with page checksums verified."""
+"""Parquet: one record per row, read row group by row group with page checksums verified."""
 
 import bisect
 import contextlib
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.formats.format import Format, Open
-from textmill.pipelines.extract.formats.rows import Given, broken_off, given_row
+from textmill.pipelines.extract.formats.rows import Given, broken_off, given_rows
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -32,7 +32,7 @@ def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Gi
         try:
             for batch in opened.iter_batches(batch_size=_ROWS, row_groups=[group]):
                 for row in rows_of(batch):
-                    yield given_row(part.path, first + done, None, row, limits)
+                    yield from given_rows(part.path, first + done, None, row, limits)
                     done += 1
         except (OSError, pa.ArrowException) as error:
             yield Rejected(part.path, first + done, "damaged", detail=f"row group {group}, {rows - done} rows lost: "

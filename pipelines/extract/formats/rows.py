@@ -1,17 +1,15 @@
-"""Rows of JSONL and Parquet: choice of the column with the text or the page, and metadata from the others."""
+"""Rows of JSONL and Parquet: choice of the columns with the text, page or dialogue, and metadata from the others."""
 
-import base64
 import functools
-import json
-import math
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from textmill.base.columns import DATES, URLS, Path, at, paths, without
-from textmill.pipelines.extract.pages.text import encodable
+from textmill.pipelines.extract.formats.canonical import canonical_json
+from textmill.pipelines.extract.formats.dialogues import Dialogue, blank_dialogue, read_dialogues
+from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -29,18 +27,18 @@ UNREADABLE = "_unreadable"      # key of `extra`: the names of columns whose val
 
 
 _paths = functools.lru_cache(1024)(paths)       # rows of a file mostly have the same columns
-_LEVELS = 100                   # of lists and objects within each other
 
 
 class Given(NamedTuple):
-    """One document as given: exactly one of `text` and `page` (HTML) is set; `columns` has all its columns."""
+    """One document as given: exactly one of `text`, `page` (HTML) and `dialogue` is set; `columns` has all its columns."""
 
     offset: int
     length: int | None
     text: str | bytes | None
     page: str | bytes | None
     columns: dict[str, Any]
-    path: Path              # where the text or page came from
+    paths: tuple[Path, ...]         # where the text, page or dialogue came from
+    dialogue: Dialogue | None = None
 
 
 def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
@@ -49,7 +47,7 @@ def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
     `held` maps the names that a column may have to the value of the document's own column of that name. A column nested
     too deep for JSON is null, and named under UNREADABLE: it costs no row.
     """
-    extra = {name: value for name, value in without(given.columns, given.path).items()
+    extra = {name: value for name, value in functools.reduce(without, given.paths, given.columns).items()
              if not (name in held and held[name] == value)}
     if not extra:
         return None
@@ -58,11 +56,6 @@ def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
     except RecursionError:
         deep = [name for name, value in extra.items() if _too_deep(value)]
         return canonical_json(extra | dict.fromkeys(deep) | {UNREADABLE: deep})
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces and no unnecessary escapes: equal values are equal strings."""
-    return json.dumps(_jsonable(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def find_text(row: dict[str, Any], names: Sequence[str]) -> Path | None:
@@ -84,21 +77,47 @@ def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | 
         yield Rejected(path, 0, "damaged", detail=f"{type(error).__name__}: the file cannot be read on")
 
 
-def given_row(file: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
-    """A row of a file as a document to extract, or its rejection."""
+def given_rows(file: str, offset: int, length: int | None, row: dict[str, Any],
+               limits: ExtractSettings) -> Iterator[Given | Rejected]:
+    """A row of a file as a document to extract, or its rejection; as two documents where it is a compared pair."""
+    dialogues = read_dialogues(row, limits.dialogue_columns)
+    if isinstance(dialogues, Refusal):
+        yield _refused(file, offset, length, dialogues)
+    elif dialogues:
+        sizes = [len(dialogue.text) for dialogue in dialogues]
+        if max(sizes) > limits.max_record_bytes:
+            yield _too_large(file, offset, length, max(sizes), limits)
+        else:
+            yield from (Given(offset, length, None, None, row, dialogue.paths, dialogue) for dialogue in dialogues)
+    else:
+        yield _given_text(file, offset, length, row, limits)
+
+
+def _given_text(file: str, offset: int, length: int | None, row: dict[str, Any], limits: ExtractSettings) -> Given | Rejected:
+    """A row with a text or a page, or its rejection."""
     text, page = find_text(row, limits.text_columns), None
     if text is None or is_blank(at(row, text)):
         page = find_text(row, limits.html_columns)
         page = page if text is None or (page and not is_blank(at(row, page))) else None
     path = page or text
     if path is None:
+        if blank := blank_dialogue(row, limits.dialogue_columns):
+            return _refused(file, offset, length, blank)
         return Rejected(file, offset, "missing_text", length=length,
                         detail=f"no text in {', '.join((*limits.text_columns, *limits.html_columns))}; "
                                f"the row has {', '.join(sorted(row)) or 'no columns'}")
     value = at(row, path)
     if len(value) > limits.max_record_bytes:
-        return Rejected(file, offset, "too_large", length=length, value=str(len(value)), bound=str(limits.max_record_bytes))
-    return Given(offset, length, None if page else value, value if page else None, row, path)
+        return _too_large(file, offset, length, len(value), limits)
+    return Given(offset, length, None if page else value, value if page else None, row, (path,))
+
+
+def _refused(file: str, offset: int, length: int | None, refusal: Refusal) -> Rejected:
+    return Rejected(file, offset, refusal.rule, length=length, value=refusal.value, detail=refusal.detail)
+
+
+def _too_large(file: str, offset: int, length: int | None, size: int, limits: ExtractSettings) -> Rejected:
+    return Rejected(file, offset, "too_large", length=length, value=str(size), bound=str(limits.max_record_bytes))
 
 
 def _too_deep(value: Any) -> bool:
@@ -107,25 +126,3 @@ def _too_deep(value: Any) -> bool:
     except RecursionError:
         return True
     return False
-
-
-def _jsonable(value: Any, levels: int = _LEVELS) -> Any:
-    """The value in the types that JSON has: dates as ISO text, bytes as base64, NaN and infinities as null.
-
-    RecursionError below so many levels, whatever is on the stack.
-    """
-    if not levels:
-        raise RecursionError
-    if isinstance(value, dict):
-        return {encodable(str(key)): _jsonable(item, levels - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item, levels - 1) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | int) else str(value)

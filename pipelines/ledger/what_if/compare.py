@@ -67,14 +67,17 @@ class Difference:
     lost: Moved = field(default_factory=Moved)
 
     def add(self, signals: pa.RecordBatch, documents: pa.RecordBatch, old: Sequence[Rule], new: Sequence[Rule],
-            broken: pa.Array | None = None) -> None:
-        """Count a batch of signals and the documents beside them (url, title, host, source); of their verdicts, `broken`."""
+            broken: pa.Array | None = None, has_turns: np.ndarray | None = None) -> None:
+        """Count a batch of signals and the documents beside them (url, title, host, source); of their verdicts, `broken`.
+
+        `has_turns`: [D] which are dialogues; None for none."""
         if broken is not None:
             taken = taken_down(broken)
             self.taken += int(taken.sum())
             signals, documents = (batch.filter(pa.array(~taken)) for batch in (signals, documents))
+            has_turns = None if has_turns is None else has_turns[~taken]
         rejecting = [[rule for rule in table if rule.action == "exclude"] for table in (old, new)]
-        was, now = (broken_rules(signals, rules) for rules in rejecting)
+        was, now = (broken_rules(signals, rules, has_turns) for rules in rejecting)
         kept_was, kept_now = (np.diff(broken.offsets.to_numpy()) == 0 for broken in (was, now))
         words = signals["word_count"].fill_null(0).to_numpy().astype(np.int64)
         languages, sources = signals["language"].to_pylist(), documents["source"].to_pylist()
@@ -136,7 +139,8 @@ def _changes(one: Rule, two: Rule) -> list[str]:
         changes.append(f"action {one.action} → {two.action}")
     languages = [language for language in sorted(one.languages.keys() | two.languages.keys())
                  if one.languages.get(language) != two.languages.get(language)]
-    return changes + ([f"other bounds in {', '.join(languages)}"] if languages else [])
+    return [*changes, *([f"other bounds in {', '.join(languages)}"] if languages else []),
+            *(["other bounds for dialogues"] if one.dialogues != two.dialogues else [])]
 
 
 def _shown(bound: float | None) -> str:

@@ -46,11 +46,13 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
         raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `textmill screen`")
     difference = Difference()
     measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
+    pages_of = ["url", "title", "host", "source", "turns"]
     for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
         for batch, pages, judged in aligned([read_batches(data / "signals", signal_part, measured),
-                                             read_batches(data / "documents", page_part, ["url", "title", "host", "source"]),
+                                             read_batches(data / "documents", page_part, pages_of),
                                              read_batches(data / "verdicts", verdict_part, ["broken"])]):
-            difference.add(batch, pages, old, new, judged["broken"])
+            has_turns = pages["turns"].is_valid().to_numpy(zero_copy_only=False)
+            difference.add(batch, pages, old, new, judged["broken"], has_turns)
     return old, difference
 
 
@@ -69,8 +71,10 @@ def _columns(data: Folder, signals: Manifest) -> Sequence[str]:
 
 def _rule(settings: Mapping[str, Any]) -> Rule:
     """A rule as stored in a manifest."""
+    dialogues = settings.get("dialogues")       # those of older versions have none
     return Rule(settings["name"], settings["low"], settings["high"],
-                {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"])
+                {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"],
+                None if dialogues is None else tuple(dialogues))
 
 
 def comparison(difference: Difference, changes: Sequence[str], name: str) -> Iterator[str]:

@@ -24,11 +24,11 @@ from textmill.pipelines.standalone.dedup_rows.files import Table, read_rows
 from textmill.pipelines.text.shingles import PERMUTATIONS, content_hashes, minhash, shingle_hashes
 from textmill.pipelines.text.words import read_words
 
-VERSION = 1                 # of an index
+VERSION = 2                 # of an index
 BATCH_ROWS, BATCH_CHARACTERS = 2_000, 1 << 20
 GIVEN, AGAINST = "given", "against"         # sources
 DOCUMENTS = pa.schema([("id", pa.string()), ("url", pa.string()), ("date", pa.string()), ("source", pa.string()),
-                       ("text", pa.string()), ("place", pa.int64())])
+                       ("text", pa.string()), ("place", pa.int64()), ("pair", pa.string()), ("preferred", pa.bool_())])
 SIGNALS = pa.schema([("content_hash", pa.binary(16)), ("word_count", pa.float64()), ("shingles", pa.int32()),
                      ("minhash", pa.list_(pa.uint32(), PERMUTATIONS))])
 VERDICTS = pa.schema([("kept", pa.bool_())])
@@ -81,7 +81,9 @@ def index_table(table: Table, names: Sequence[str], source: str, home: Folder) -
         for batch in _batches(texts()):
             places, batch_texts, urls, dates = (list(column) for column in zip(*batch, strict=True))
             ids = [f"{key}{place:016x}" for place in places]
-            documents.write(pa.record_batch([ids, urls, dates, [source] * len(ids), batch_texts, places], schema=DOCUMENTS))
+            none = [None] * len(ids)        # a row is one text here
+            documents.write(pa.record_batch([ids, urls, dates, [source] * len(ids), batch_texts, places, none, none],
+                                            schema=DOCUMENTS))
             words = read_words(batch_texts)
             offsets, hashes = shingle_hashes(words)
             signatures = pa.FixedSizeListArray.from_arrays(pa.array(minhash(offsets, hashes).reshape(-1)), PERMUTATIONS)
