@@ -199,6 +199,7 @@ pins: setup              ## writes what tests hold output to anew, from a run on
 	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.measurements
 	cd $(call quoted,HERE) && .venv/bin/python -m docs.datasets
 	cd $(call quoted,HERE) && .venv/bin/python -m textmill.cli.reference > docs/commands.md
+	cd $(call quoted,HERE) && .venv/bin/python -m textmill.cli.schemas
 	cd $(call quoted,HERE) && .venv/bin/python benchmarks/quote.py
 lint: setup              ## ruff and mypy
 	cd $(call quoted,HERE) && .venv/bin/ruff check . && .venv/bin/mypy

@@ -65,6 +65,15 @@ class Decoder(nn.Module):
         """How its attention is divided."""
 
     @property
+    def window(self) -> int | None:
+        """How many tokens of its document a token sees, itself among them; None for all before it."""
+        return self.config["sliding_window"] if self.config.get("use_sliding_window") else None
+
+    def not_exportable(self) -> str | None:
+        """Why transformers has no model that this one would be, in words; None where it has."""
+        return None
+
+    @property
     def vocab_size(self) -> int:
         return int(self.config["vocab_size"])
 
@@ -82,11 +91,11 @@ class Decoder(nn.Module):
 
     def masking(self, precision: torch.dtype, length: int) -> Masking:
         """The attention for training on batches of `length` tokens, as fast as the device has it."""
-        return choose_masking(self.device, precision, length, *self.heads)
+        return choose_masking(self.device, precision, length, *self.heads, window=self.window)
 
     def cache(self, rows: int, length: int) -> Cache:
         """An empty cache for decoding `rows` texts of up to `length` tokens side by side."""
-        return Cache(len(self.decoder_layers), rows, length)
+        return Cache(len(self.decoder_layers), rows, length, self.window)
 
     def logits(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
         """(rows, length, vocabulary), float32."""

@@ -32,19 +32,19 @@ class GPT2(Decoder):
             "n_embd": shape.width, "n_layer": shape.layers, "n_head": shape.heads, "n_inner": None,
             "n_positions": context_length, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
             "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "tie_word_embeddings": True,
-        }
+        } | ({} if shape.window is None else {"use_sliding_window": True, "sliding_window": shape.window})
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
         width = config["n_embd"]
         self.wte = nn.Embedding(config["vocab_size"], width)
-        self.wpe = self.position_table(config["n_positions"], width)
+        self.add_positions(config)
         self.h = nn.ModuleList(GPT2Layer(config, layer) for layer in range(config["n_layer"]))
         self.ln_f = nn.LayerNorm(width, eps=config["layer_norm_epsilon"])
 
-    def position_table(self, length: int, width: int) -> nn.Embedding:
-        """What is added to the token embeddings, learned."""
-        return nn.Embedding(length, width)
+    def add_positions(self, config: dict[str, Any]) -> None:
+        """Set up what tells positions: here a table that is added to the token embeddings."""
+        self.wpe = nn.Embedding(config["n_positions"], config["n_embd"])
 
     @property
     def decoder_layers(self) -> nn.ModuleList:
@@ -60,7 +60,10 @@ class GPT2(Decoder):
         return Heads(heads, heads, self.config["n_embd"] // heads)
 
     def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
-        x = self.wte(tokens) + self.wpe.weight[start:start + tokens.shape[1]]
+        return self.through_layers(self.wte(tokens) + self.wpe.weight[start:start + tokens.shape[1]], attend)
+
+    def through_layers(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
+        """The last layer's output, normed, for embeddings (rows, length, width)."""
         for layer in self.h:
             x = layer(x, attend)
         return self.ln_f(x)
@@ -72,14 +75,17 @@ class GPT2(Decoder):
         return {f"transformer.{name}": weight.T.contiguous() if name.endswith(TRANSPOSED) else weight
                 for name, weight in self.state_dict().items()}
 
+    def not_exportable(self) -> str | None:
+        return None if self.window is None else "transformers' GPT-2 has no sliding window"
+
 
 class SinusoidalGPT2(GPT2):
     """GPT-2 with a fixed position table instead of a learned one."""
 
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "gpt2", "positions": "sinusoidal"}
 
-    def position_table(self, length: int, width: int) -> nn.Embedding:
-        return nn.Embedding.from_pretrained(sinusoids(length, width), freeze=True)
+    def add_positions(self, config: dict[str, Any]) -> None:
+        self.wpe = nn.Embedding.from_pretrained(sinusoids(config["n_positions"], config["n_embd"]), freeze=True)
 
 
 class GPT2Layer(nn.Module):

@@ -37,19 +37,25 @@ class Qwen3(Decoder):
             "hidden_size": shape.width, "num_hidden_layers": shape.layers, "intermediate_size": shape.mlp,
             "num_attention_heads": shape.heads, "num_key_value_heads": shape.kv_heads, "head_dim": shape.head_width,
             "max_position_embeddings": context_length, "rope_theta": THETA, "rms_norm_eps": 1e-6, "hidden_act": "silu",
-            "attention_bias": False, "attention_dropout": 0.0, "use_sliding_window": False,
-            "tie_word_embeddings": shape.tied,
-        }
+            "attention_bias": False, "attention_dropout": 0.0,
+            "use_sliding_window": shape.window is not None, "tie_word_embeddings": shape.tied,
+        } | ({} if shape.window is None else {"sliding_window": shape.window, "max_window_layers": 0})
 
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
         width = config["hidden_size"]
         self.embed_tokens = nn.Embedding(config["vocab_size"], width)
-        self.layers = nn.ModuleList(Qwen3Layer(config, layer) for layer in range(config["num_hidden_layers"]))
+        self.layers = nn.ModuleList(Qwen3Layer(config, layer, self.feed_forward(config))
+                                    for layer in range(config["num_hidden_layers"]))
         self.norm = RMSNorm(width, eps=config["rms_norm_eps"])
         self.lm_head = None if config["tie_word_embeddings"] else nn.Linear(width, config["vocab_size"], bias=False)
         table = rotary(config["max_position_embeddings"], config["head_dim"], config["rope_theta"])
         self.register_buffer("rotary", table, persistent=False)
+
+    @staticmethod
+    def feed_forward(config: dict[str, Any]) -> nn.Module:
+        """The feed-forward block of a layer."""
+        return Qwen3MLP(config["hidden_size"], config["intermediate_size"])
 
     @property
     def decoder_layers(self) -> nn.ModuleList:
@@ -82,13 +88,13 @@ class Qwen3(Decoder):
 class Qwen3Layer(nn.Module):
     """Attention, then the gated MLP, each added to the stream."""
 
-    def __init__(self, config: dict[str, Any], layer: int):
+    def __init__(self, config: dict[str, Any], layer: int, feed_forward: nn.Module):
         super().__init__()
         width, eps = config["hidden_size"], config["rms_norm_eps"]
         self.input_layernorm = RMSNorm(width, eps=eps)
         self.self_attn = Qwen3Attention(config, layer)
         self.post_attention_layernorm = RMSNorm(width, eps=eps)
-        self.mlp = Qwen3MLP(width, config["intermediate_size"])
+        self.mlp = feed_forward
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
         x = x + self.self_attn(self.input_layernorm(x), positions, attend)

@@ -17,6 +17,15 @@ class Shape(NamedTuple):
     kv_heads: int       # of keys and values
     mlp: int            # inner width
     tied: bool          # the output matrix is the embedding
+    window: int | None = None       # tokens of its document that a token sees; None: all before it
+    experts: int = 8                # in a mixture of experts: how many,
+    active: int = 2                 # how many of them a token goes through,
+    shared: bool = False            # and whether every token goes through one more
+
+    @property
+    def expert_mlp(self) -> int:
+        """Inner width of an expert: a token goes through as much as `mlp`, rounded up to a multiple of 8."""
+        return -(-self.mlp // (8 * (self.active + self.shared))) * 8
 
 
 SHAPES = {

@@ -31,6 +31,8 @@ def export(run: str | Path, to: str | Path) -> str:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ModelError(f"{to} is there already and not empty; name another folder with --to")
     model = load_model(checkpoint, torch.device("cpu")).eval()
+    if problem := model.not_exportable():
+        raise ModelError(f"{checkpoint} cannot be exported: {problem}")
     tokenizer, template = open_tokenizer(Path(run), model.vocab_size), chat_template_of(Path(run))
     target.mkdir(parents=True, exist_ok=True)
     save_tensors(target / "model.safetensors", model.published(), {"format": "pt"})

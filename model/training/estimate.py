@@ -36,7 +36,7 @@ def training_memory(size: DecoderSize, tokens: int, optimizer: str, rematerialis
         "weights in bfloat16": BFLOAT16 * parameters.multiplied,
         "gradients": FLOAT32 * parameters.trained,
         "optimizer": optimizer_memory(size, optimizer),
-        "activations": tokens * (kept + 2 * BFLOAT16 * width),          # and the last stream with its norm
+        "activations": round(tokens * (kept + BFLOAT16 * (2 * width + size.activations.masks))),     # the last stream, normed
         "logits": tokens * BFLOAT16 * size.vocabulary,
     }
 
@@ -66,6 +66,10 @@ class EstimateSettings:
     kv_heads: int | None = None
     mlp: int | None = None
     tied: bool | None = None
+    window: int | None = None
+    experts: int | None = None
+    experts_per_token: int | None = None
+    shared_expert: bool | None = None
     vocabulary: int = 32768
     block: int = 2048
     batch: int = 8
@@ -83,10 +87,12 @@ class EstimateSettings:
         for name, value, table in [*chosen, *(("accelerator", card, ACCELERATORS) for card in self.accelerator)]:
             if value not in table:
                 yield f"{name}: {value!r} is not one of {', '.join(table)}"
-        for name in ("layers", "width", "heads", "head_width", "kv_heads", "mlp", "vocabulary", "block", "batch", "tokens",
-                     "tokens_per_parameter", "cards", "price"):
+        for name in ("layers", "width", "heads", "head_width", "kv_heads", "mlp", "window", "experts", "experts_per_token",
+                     "vocabulary", "block", "batch", "tokens", "tokens_per_parameter", "cards", "price"):
             if (value := getattr(self, name)) is not None and not 0 < value < 1e18:
                 yield f"{name}: must be above 0, is {value}"
+        if (self.experts_per_token or 2) > (self.experts or 8):
+            yield f"experts_per_token: {self.experts_per_token or 2} of {self.experts or 8} experts cannot be chosen"
         if not 0 < self.utilisation <= 1:
             yield f"utilisation: a share of the peak rate, above 0 and at most 1, is {self.utilisation}"
 
@@ -96,7 +102,8 @@ class EstimateSettings:
         if self.width is not None:
             heads = max(1, self.width // (self.head_width or shape.head_width))
             shape = shape._replace(heads=heads, kv_heads=heads, mlp=-(-8 * self.width // 3 // 64) * 64)
-        given = {name: value for name in shape._fields if (value := getattr(self, name, None)) is not None}
+        own = {"active": "experts_per_token", "shared": "shared_expert"}
+        given = {name: value for name in shape._fields if (value := getattr(self, own.get(name, name))) is not None}
         if "heads" in given and "kv_heads" not in given:
             given["kv_heads"] = given["heads"]
         return shape._replace(**given)
@@ -129,9 +136,13 @@ class Estimate:
         size, shape, parameters = self.size, self.size.shape, self.size.parameters
         yield (f"{size.architecture}: {shape.layers} layers of width {shape.width:,}, {shape.heads} heads of "
                f"{shape.head_width} ({shape.kv_heads} of keys),")
-        yield f"MLP {shape.mlp:,}, vocabulary {size.vocabulary:,}, blocks of {size.block:,} tokens"
+        mlp = f"MLP {shape.mlp:,}"
+        if parameters.idle:
+            mlp = f"{shape.active}{' + 1' if shape.shared else ''} of {shape.experts} experts of {shape.expert_mlp:,}"
+        window = "" if shape.window is None else f", window {shape.window:,}"
+        yield f"{mlp}, vocabulary {size.vocabulary:,}, blocks of {size.block:,} tokens{window}"
         parts = [("layers", parameters.layers), ("embedding", parameters.embedding), ("output", parameters.output),
-                 ("positions", parameters.positions), ("norms", parameters.vectors)]
+                 ("routers", parameters.routers), ("positions", parameters.positions), ("norms", parameters.vectors)]
         yield _line("parameters", short(parameters.total))
         yield _line("", ", ".join(f"{name} {short(part)}" for name, part in parts if part))
         yield _line("tokens", f"{short(self.tokens)}: {self.tokens / parameters.total:,.3g} a parameter "

@@ -53,6 +53,8 @@ def train(model: M, optimizers: Sequence[torch.optim.Optimizer], loss: Loss[M, B
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, settings)
+                if "next_lr" in group:
+                    group["next_lr"] = learning_rate(step + 1, settings)        # 0 after the last
         losses, accumulated = [], batches(step)
         targets = max(1, sum(batch.target_count for batch in accumulated))
         for batch in accumulated:

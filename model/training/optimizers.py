@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from textmill.model.architecture.decoder import decoder_of
+from textmill.model.architecture.qwen3_moe import Qwen3Moe
+from textmill.model.training.balance import Balance
 
 
 class NamedOptimizer(NamedTuple):
@@ -24,7 +26,7 @@ Parameters = list[tuple[str, nn.Parameter]]
 
 def adamw(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimizer]:
     """AdamW for all trained parameters."""
-    return [_adamw(_trained(model), lr, weight_decay)]
+    return [_adamw(_trained(model), lr, weight_decay), *_balance(model, lr)]
 
 
 def muon(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimizer]:
@@ -37,7 +39,8 @@ def muon(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimize
     rest = [(name, weight) for name, weight in _trained(model) if id(weight) not in hidden]
     optimizer = torch.optim.Muon([weight for _, weight in matrices], lr=lr, weight_decay=weight_decay,
                                  adjust_lr_fn="match_rms_adamw")
-    return [NamedOptimizer(optimizer, [name for name, _ in matrices]), _adamw(rest, lr, weight_decay)]
+    return [NamedOptimizer(optimizer, [name for name, _ in matrices]), _adamw(rest, lr, weight_decay),
+            *_balance(model, lr)]
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, float, float], list[NamedOptimizer]]] = {"adamw": adamw, "muon": muon}
@@ -52,6 +55,15 @@ def _adamw(parameters: Parameters, lr: float, weight_decay: float) -> NamedOptim
     fused = parameters[0][1].device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, betas=(0.9, 0.95), fused=fused)
     return NamedOptimizer(optimizer, [name for name, _ in matrices + vectors])
+
+
+def _balance(model: nn.Module, lr: float) -> list[NamedOptimizer]:
+    """What keeps the experts of a mixture in use; nothing where there are none."""
+    decoder = decoder_of(model)
+    if not isinstance(decoder, Qwen3Moe):
+        return []
+    mixtures = decoder.experts()
+    return [NamedOptimizer(Balance(mixtures, lr), [f"{name}.balance" for name in mixtures])]
 
 
 def _trained(model: nn.Module) -> Parameters:

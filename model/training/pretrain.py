@@ -8,7 +8,6 @@ from textmill.base.blocks_format import TOKENIZER_FILES
 from textmill.model import ModelError
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.decoder import Decoder
-from textmill.model.architecture.shapes import SHAPES
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
@@ -38,7 +37,7 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     if run.finished:
         return run.summary()
     architecture = ARCHITECTURES[settings.architecture]
-    model = build(architecture.configuration(SHAPES[settings.shape], mixture.train.vocab_size, length,
+    model = build(architecture.configuration(settings.sizes(), mixture.train.vocab_size, length,
                                              mixture.train.end_of_text))
     model.initialise(settings.seed)
     if weights is not None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from textmill.model.architecture.build import ARCHITECTURES
-from textmill.model.architecture.shapes import SHAPES
+from textmill.model.architecture.shapes import SHAPES, Shape
 from textmill.model.training.optimizers import OPTIMIZERS
 
 
@@ -74,6 +74,14 @@ class TrainSettings(RunSettings):
     """Named size of the model, one of SHAPES."""
     architecture: str = "qwen3"
     """One of ARCHITECTURES."""
+    window: int | None = None
+    """Tokens of its document that a token attends to, itself among them. null: all before it."""
+    experts: int = 8
+    """In a mixture of experts: how many each layer has."""
+    experts_per_token: int = 2
+    """How many of them a token goes through; together they are as wide as the shape's MLP."""
+    shared_expert: bool = False
+    """Whether every token goes through one more. Such a model cannot be exported."""
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
 
@@ -82,7 +90,15 @@ class TrainSettings(RunSettings):
             if (value := getattr(self, name)) not in table:
                 yield f"{name}: {value!r} is not one of {', '.join(table)}"
         yield from super().problems()
-        yield from not_above_zero("validation_blocks", self.validation_blocks)
+        for name in ("validation_blocks", "window", "experts", "experts_per_token"):
+            yield from not_above_zero(name, getattr(self, name))
+        if self.experts_per_token > self.experts:
+            yield f"experts_per_token is {self.experts_per_token}, and there are {self.experts} experts; give at most as many"
+
+    def sizes(self) -> Shape:
+        """The size of the model in numbers."""
+        return SHAPES[self.shape]._replace(window=self.window, experts=self.experts, active=self.experts_per_token,
+                                           shared=self.shared_expert)
 
 
 S = TypeVar("S", bound=RunSettings)

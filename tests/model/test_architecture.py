@@ -1,4 +1,4 @@
-"""The two architectures: attention stays inside documents, back-ends agree, and transformers gives the same logits."""
+"""The architectures: attention stays inside documents, back-ends agree, and transformers gives the same logits."""
 
 import math
 import re
@@ -41,17 +41,19 @@ def batch_of(tokens: torch.Tensor, lengths: tuple[int, ...]) -> Batch:
     return Batch(tokens, tokens.roll(-1, 1), lengths, ("web",) * len(tokens), tokens.numel())
 
 
+@pytest.mark.parametrize(("window", "reached"), [(None, 20), (4, 17)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.no_grad()
-def test_a_document_does_not_see_another_one_or_the_future(architecture):
-    model = small_model(architecture)
+def test_a_document_does_not_see_another_one_or_the_future(architecture, window, reached):
+    """With a window of 4, each of the two layers reaches three tokens further."""
+    model = small_model(architecture, GROUPED._replace(window=window))
     tokens = torch.randint(299, (2, 48), generator=torch.Generator().manual_seed(3))
-    attend = by_document(batch_of(tokens, (20, 28, 48)))
+    attend = model.masking(torch.float32, 48)(batch_of(tokens, (20, 28, 48)))
     before = model.logits(tokens, attend)
     changed = tokens.clone()
     changed[0, 10] = (changed[0, 10] + 1) % 299
     differs = (model.logits(changed, attend) - before).abs().amax(-1) > 0
-    assert differs.nonzero().tolist() == [[0, position] for position in range(10, 20)]
+    assert differs.nonzero().tolist() == [[0, position] for position in range(10, reached)]
 
 
 @torch.no_grad()
@@ -95,12 +97,13 @@ def test_a_back_end_that_differs_is_found_out():
     assert not agree(crossing, by_document, cpu, torch.float32, 30, 4, 2, 16)
 
 
+@pytest.mark.parametrize("window", [None, 6])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.no_grad()
-def test_cached_and_uncached_logits_agree(architecture):
-    model = small_model(architecture)
+def test_cached_and_uncached_logits_agree(architecture, window):
+    model = small_model(architecture, GROUPED._replace(window=window))
     tokens = torch.randint(299, (1, 40), generator=torch.Generator().manual_seed(4))
-    whole = model.logits(tokens, by_document(batch_of(tokens, (40,))))
+    whole = model.logits(tokens, model.masking(torch.float32, 40)(batch_of(tokens, (40,))))
     cache, parts = model.cache(1, 40), []
     for part in tokens.split([17, 1, 1, 5, 16], dim=1):
         parts.append(model.logits(part, cache, cache.position))
@@ -109,14 +112,16 @@ def test_cached_and_uncached_logits_agree(architecture):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_transformers_gives_the_same_logits(architecture, tied, tmp_path):
+@pytest.mark.parametrize(("architecture", "window"), [*((name, None) for name in ARCHITECTURES if name != "gpt2-relative"),
+                                                      ("qwen3", 7), ("qwen3-moe", 7)])
+def test_transformers_gives_the_same_logits(architecture, window, tied, tmp_path):
     pytest.importorskip("transformers")
     import json
 
     from safetensors.torch import save_file
 
-    model = small_model(architecture, GROUPED._replace(tied=tied))
+    model = small_model(architecture, GROUPED._replace(tied=tied, window=window))
+    assert model.not_exportable() is None
     save_file({k: v.contiguous() for k, v in model.published().items()}, tmp_path / "model.safetensors", metadata={"format": "pt"})
     (tmp_path / "config.json").write_text(json.dumps(model.config))
     assert check(tmp_path, model) < 1e-5

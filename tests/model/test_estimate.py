@@ -15,6 +15,7 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.counts import COUNTS, DecoderSize
 from textmill.model.architecture.shapes import SHAPES, Shape
+from textmill.model.training.balance import Balance
 from textmill.model.training.estimate import EstimateSettings, inference_memory, optimizer_memory, training_memory
 from textmill.model.training.optimizers import OPTIMIZERS
 
@@ -39,7 +40,7 @@ def test_parameters_and_memory_are_those_of_the_modules(architecture, shape):
         model = decoder(architecture, shape)
         weights = list(model.parameters())
         assert size.parameters.total == sum(weight.numel() for weight in weights)
-        assert size.parameters.layers == sum(weight.numel() for weight in model.decoder_layers.parameters() if weight.dim() > 1)
+        assert size.parameters.layers == sum(weight.numel() for weight in model.hidden_matrices())
         memory = training_memory(size, 512, "adamw")
         assert memory["weights"] == sum(weight.nbytes for weight in weights)
         for name, optimizers in OPTIMIZERS.items():
@@ -49,7 +50,7 @@ def test_parameters_and_memory_are_those_of_the_modules(architecture, shape):
             assert memory["gradients"] == sum(weight.grad.nbytes for weight in weights if weight.grad is not None)
             for each in every:
                 each.optimizer.step()
-            state = [value for each in every for values in each.optimizer.state.values() for value in values.values()]
+            state = [value for each in every if not isinstance(each.optimizer, Balance) for values in each.optimizer.state.values() for value in values.values()]
             assert optimizer_memory(size, name) == sum(value.nbytes for value in state if value.dim())
     assert inference_memory(size, 3)["weights"] == sum(weight.numel() for weight in weights) * 2
 
@@ -75,9 +76,12 @@ def test_activations_are_what_autograd_keeps(architecture, shape):
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
         model(tokens, tokens, by_document(batch_of(tokens, (length,))))
     layer = size.activations
-    expected = length * 4 * (shape.layers * (layer.working + layer.float32) + 2 * shape.width + vocabulary)
-    joined = 4 * size.parameters.layers if architecture == "qwen3" else 0       # copies of q, k, v and of gate, up
-    assert expected <= sum(kept.values()) <= 1.01 * expected + joined
+    expected = length * 4 * (shape.layers * (layer.working + layer.float32) + layer.masks + 2 * shape.width + vocabulary)
+    joined = 4 * size.parameters.layers if "qwen3" in architecture else 0       # copies of q, k, v and of gate, up
+    if architecture == "qwen3-moe":
+        expected -= length * 4 * shape.layers * shape.width                     # its router's input is float32 already
+    less = {"gpt2-relative": 0.95}.get(architecture, 1.0)                       # its masks are counted as in bfloat16
+    assert less * expected <= sum(kept.values()) <= 1.01 * expected + joined
 
 
 @torch.no_grad()

@@ -273,7 +273,13 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     transformers = pytest.importorskip("transformers")
     blocks = small_mixture(tmp_path / "blocks")
     pretrain(blocks, tmp_path / "run", replace(SETTINGS, architecture=architecture, steps=4), CPU)
-    kinds = {"qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel", "gpt2-sinusoidal": "GPT2LMHeadModel"}
+    kinds = {"qwen3": "Qwen3ForCausalLM", "qwen3-moe": "Qwen3MoeForCausalLM", "gpt2": "GPT2LMHeadModel",
+             "gpt2-sinusoidal": "GPT2LMHeadModel", "gpt2-alibi": "MptForCausalLM"}
+    if architecture == "gpt2-relative":
+        with pytest.raises(ModelError, match="cannot be exported: transformers has no decoder with T5's relative positions"):
+            export(tmp_path / "run", tmp_path / "hf")
+        assert not (tmp_path / "hf").exists()
+        return
     assert f"opens as {kinds[architecture]}, its logits differ by at most " in export(tmp_path / "run", tmp_path / "hf")
     assert sorted(path.name for path in (tmp_path / "hf").iterdir()) == [
         "config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]
