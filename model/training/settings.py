@@ -12,6 +12,7 @@ import torch
 
 from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.architecture.shapes import SHAPES, Shape
+from textmill.model.training.freeze import freeze_problems
 from textmill.model.training.optimizers import OPTIMIZERS
 
 
@@ -46,7 +47,7 @@ class RunSettings:
     save_every: int = 120
     """Steps between checkpoints. There is one after the last step, too."""
     keep_checkpoints: int = 2
-    """The last ones; older ones are removed. Of two, one is left where the other is damaged."""
+    """The last ones, and the best one by validation; others are removed. Of two, one is left where the other is damaged."""
 
     def problems(self) -> Iterator[str]:
         if (self.steps is None) == (self.epochs is None):
@@ -82,6 +83,10 @@ class TrainSettings(RunSettings):
     """How many of them a token goes through; together they are as wide as the shape's MLP."""
     shared_expert: bool = False
     """Whether every token goes through one more. Such a model cannot be exported."""
+    init: str | None = None
+    """Checkpoint, or a run's folder with one, whose weights a new run begins with. null: seeded weights."""
+    freeze: tuple[str, ...] = ()
+    """What is not trained: embedding, head, layers.0, layers.0-3."""
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
 
@@ -89,6 +94,8 @@ class TrainSettings(RunSettings):
         for name, table in (("shape", SHAPES), ("architecture", ARCHITECTURES)):
             if (value := getattr(self, name)) not in table:
                 yield f"{name}: {value!r} is not one of {', '.join(table)}"
+            elif name == "shape":
+                yield from freeze_problems(self.freeze, SHAPES[value].layers)
         yield from super().problems()
         for name in ("validation_blocks", "window", "experts", "experts_per_token"):
             yield from not_above_zero(name, getattr(self, name))
