@@ -17,7 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 VARIABLES = re.search(r"^VARIABLES := (.*?)\n\n", MAKEFILE, re.MULTILINE | re.DOTALL)[1].replace("\\\n", " ").split()
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re.MULTILINE)
 NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
-          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
+          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"}, "compare": {"ARGS": "a b"},
           "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",

@@ -19,7 +19,7 @@ from textmill.cli.cluster import POOL
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.flow import ALL, STAGES, TRAIN
 from textmill.cli.look import DUPLICATES, PLAN, REJECTED, REPORT, TOKENIZER_REPORT, TRACE, TWINS, WHAT_IF, WHERE, WHY
-from textmill.cli.model import ESTIMATE, EXPORT, SAMPLE
+from textmill.cli.model import COMPARE, ESTIMATE, EVALUATE, EXPORT, SAMPLE, WORST
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, TOKENIZER_FILES, TRAIN_TOKENIZER
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
-    "The model": (SAMPLE, EXPORT, ESTIMATE),
+    "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, EXPORT),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO),
     "On a cluster": (POOL,),
 }
