@@ -2,8 +2,8 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to \
-        rejected duplicates twins plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        pack train estimate sample evaluate worst compare report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
 DATA      ?= data
@@ -172,10 +172,15 @@ blocks-to: setup         ## blocks for another trainer: FORMAT=megatron (nanogpt
 	@$(call need,FORMAT,FORMAT=megatron OUTPUT=folder)$(call need,OUTPUT,FORMAT=megatron OUTPUT=folder)\
 	$(MILL) blocks-to $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,to,OUTPUT) $(ARGS) -- \
 	    $(call quoted,FORMAT)
+dialogues: setup         ## dialogues mined from curated web text, as rows that extract reads: OUTPUT=other/raw/mined
+	@$(call need,OUTPUT,OUTPUT=other/raw/mined)$(MILL) dialogues $(call option,data,DATA) $(call option,to,OUTPUT) $(ARGS)
 
 plan: setup              ## what a run will cost: CPU hours, storage, shuffles, what must fit; STORED=100TB instead of raw/
 	@$(MILL) plan $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \
 	    $(call option,set,SET) $(call option,runner,RUNNER) $(call option,workers,WORKERS) $(call option,stored,STORED) $(ARGS)
+mixture-plan: setup      ## what a mixture packs and what training on it takes, told before it runs: MIXTURE=… SHAPE=124m
+	@$(MILL) mixture-plan $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) \
+	    $(call option,mixture,MIXTURE) $(call option,set,SET) $(call option,shape,SHAPE) $(ARGS)
 
 cluster: setup           ## Flink on this machine, HOSTS taskmanagers (0: a mini-cluster), to try RUNNER=flink (needs a JDK and Maven)
 	@cd $(call quoted,HERE) && .venv/bin/python -m cluster start $(call option,hosts,HOSTS) $(ARGS)
@@ -200,6 +205,7 @@ pins: setup              ## writes what tests hold output to anew, from a run on
 	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.measurements
 	cd $(call quoted,HERE) && .venv/bin/python -m docs.datasets
 	cd $(call quoted,HERE) && .venv/bin/python -m textmill.cli.reference > docs/commands.md
+	cd $(call quoted,HERE) && .venv/bin/python -m textmill.cli.schemas
 	cd $(call quoted,HERE) && .venv/bin/python benchmarks/quote.py
 lint: setup              ## ruff and mypy
 	cd $(call quoted,HERE) && .venv/bin/ruff check . && .venv/bin/mypy

@@ -30,7 +30,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "documents": extract_rows.DOCUMENTS, "documents/_rejected": extract_rows.REJECTED, "signals": SIGNALS,
     "verdicts": VERDICTS, "duplicates": DUPLICATES, "curated": curate_rows.CURATED,
     "curated/_rejected": curate_rows.REJECTED, "tokens/<tokenizer>": tokens_schema(1 << 16),
-    "blocks/<mixture>/train": blocks_schema(2048, np.dtype(np.uint16)), "background/<name>.parquet": BACKGROUND}
+    "blocks/<mixture>/train": blocks_schema(2048, np.dtype(np.uint16), True), "background/<name>.parquet": BACKGROUND}
 WRITTEN_BY = dict(zip(SCHEMAS, ("extract", "extract", "measure", "screen", "dedup", "curate", "curate", "tokenize", "pack",
                                 "background"), strict=True))
 INTRODUCTION = """# Datasets

@@ -6,7 +6,7 @@ Field names enter the state.json of checkpoints: renaming one makes older runs u
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 
@@ -49,6 +49,8 @@ class RunSettings:
     keep_checkpoints: int = 2
     """The last ones, and the best one by validation; others are removed. Of two, one is left where the other is damaged."""
 
+    choices: ClassVar = {"optimizer": tuple(OPTIMIZERS)}
+
     def problems(self) -> Iterator[str]:
         if (self.steps is None) == (self.epochs is None):
             yield "give either steps or epochs, and null for the other"
@@ -89,6 +91,8 @@ class TrainSettings(RunSettings):
     """What is not trained: embedding, head, layers.0, layers.0-3."""
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
+
+    choices: ClassVar = RunSettings.choices | {"shape": tuple(SHAPES), "architecture": tuple(ARCHITECTURES)}
 
     def problems(self) -> Iterator[str]:
         for name, table in (("shape", SHAPES), ("architecture", ARCHITECTURES)):

@@ -162,10 +162,12 @@ def amount(size: float) -> str:
 
 
 def duration(hours: float) -> str:
-    """A duration for people, in days, hours or minutes."""
+    """A duration for people, in days, hours, minutes or seconds."""
     if hours >= 48:
         return f"{hours / 24:,.0f} days"
-    return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.0f} minutes"
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{hours * 60:,.0f} minutes" if hours * 60 >= 2 else f"{hours * 3600:,.2g} seconds"
 
 
 def size_of(text: str) -> int:

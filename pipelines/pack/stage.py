@@ -66,6 +66,14 @@ class Layout(NamedTuple):
     counts: Counts
 
 
+class Planned(NamedTuple):
+    """A plan, the account of every token row, and the bytes of an id."""
+
+    plan: Plan
+    counts: Counts
+    id_bytes: int
+
+
 class Shard(NamedTuple):
     """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and as in Layout."""
 
@@ -123,6 +131,15 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         tokens, parts = context.data / TOKENIZE.dataset(context.config), manifest_of(TOKENIZE, context).parts
         return indexed(context.config[Mixture], tokens, parts, self.asked(context), spill)
 
+    def planned(self, context: RunContext, index: Index, present: dict[str, set[str]]) -> Planned:
+        """The layout of an index, with its account; nothing is written. MixtureError where the recipe cannot be met."""
+        encoder = Encoder(tokenizer_json(context.data, self.settings(context.config).tokenizer), fast=False)
+        folder, parts = context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts
+        plan = plan_blocks(index, present)
+        counts = account(plan, index, encoder, lambda: (
+            batch for part in parts for batch in read_batches(folder, part, near_copies.COLUMNS)))
+        return Planned(plan, counts, encoder.dtype.itemsize)
+
     def prepare(self, context: RunContext) -> Layout:
         """Lays out the blocks, unless an interrupted run already did."""
         settings, digest = self.settings(context.config), self.input_digest(context)
@@ -130,12 +147,8 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         try:
             layout = unseal(work.read(LAYOUT))
         except (FileNotFoundError, ValueError):
-            encoder = Encoder(tokenizer_json(context.data, settings.tokenizer), fast=False)
-            folder, parts = context.data / DEDUP.dataset(context.config), manifest_of(DEDUP, context).parts
             with local_folder(work) as spill:
-                index, present = self.index(context, spill)
-                lay_out(work, plan_blocks(index, present), index, settings, encoder, lambda: (
-                    batch for part in parts for batch in read_batches(folder, part, near_copies.COLUMNS)))
+                lay_out(work, self.planned(context, *self.index(context, spill)), settings)
             layout = unseal(work.read(LAYOUT))
         return Layout(work.uri, layout["shards"], layout["shares"], layout["learn"], layout["counts"])
 
@@ -195,21 +208,21 @@ def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
     return index, present
 
 
-def lay_out(work: Folder, plan: Plan, index: Index, settings: PackInputs, encoder: Encoder,
-            duplicates: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+def lay_out(work: Folder, planned: Planned, settings: PackInputs) -> None:
     """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
-    rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * encoder.dtype.itemsize))
+    plan = planned.plan
+    rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * planned.id_bytes))
     shards = dict.fromkeys(SPLITS, 0)
     for split, layout in zip(SPLITS, (plan.train, plan.validation), strict=True):
-        for number, planned in enumerate(layout.shards(rows)):
+        for number, blocks in enumerate(layout.shards(rows)):
             with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
-                for batch in planned.to_batches():
+                for batch in blocks.to_batches():
                     stream.write(batch)
             shards[split] += 1
     shares = {name: share_of(plan.mixture, name) for name in plan.mixture.entries}
     learn = {name: list(entry.learned) for name, entry in plan.mixture.entries.items()} if plan.dialogues else None
     work.write(LAYOUT, seal({"shards": shards, "shares": shares, "learn": learn, "recipe": to_plain(plan.mixture),
-                             "counts": account(plan, index, encoder, duplicates)}))
+                             "counts": planned.counts}))
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 VARIABLES = re.search(r"^VARIABLES := (.*?)\n\n", MAKEFILE, re.MULTILINE | re.DOTALL)[1].replace("\\\n", " ").split()
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re.MULTILINE)
 NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
-          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"}, "compare": {"ARGS": "a b"},
-          "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"}}
+          "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
+          "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"},
+          "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",
@@ -109,6 +110,7 @@ def test_options_that_a_shell_would_run_are_refused(clone, arguments):
     (["classifier", "NAME=a", "GOOD=b"], "classifier needs BAD"),
     (["background"], "background needs NAME: make background NAME=web"),
     (["tokenizer-files", "NAME=a"], "tokenizer-files needs OUTPUT: make tokenizer-files NAME=demo-8k OUTPUT=folder"),
+    (["dialogues"], "dialogues needs OUTPUT: make dialogues OUTPUT=other/raw/mined"),
     (["what-if"], "what-if needs RULES: make what-if RULES=new.yaml")])
 def test_what_cannot_be_is_a_sentence(clone, arguments, said):
     ran = make(*arguments, cwd=clone)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import textmill
+from tests.model.test_blocks import dialogue_blocks
 from tests.paths import ROOT
-from textmill.base.blocks_format import COLUMNS, METADATA, SHARES, SPAN_FIELDS
+from textmill.base.blocks_format import COLUMNS, FORMATS, LEARN, METADATA, SHARES, SPAN_FIELDS
 
 PAGE = (ROOT / "docs/blocks.md").read_text("utf-8")
 NUMPY, DATASETS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -20,7 +21,7 @@ def page_code(code):
 
 
 def test_the_page_names_everything_that_the_format_has():
-    for name in (*COLUMNS, *METADATA, SHARES):
+    for name in (*COLUMNS, *METADATA, SHARES, LEARN, *FORMATS):
         assert f"`{name}`" in PAGE, name
     assert all(name in PAGE for name in SPAN_FIELDS)
 
@@ -42,6 +43,16 @@ def test_targets_go_on_across_the_pieces_of_a_document():
     spans = [{"id": id, "piece": piece, "from": begin, "to": end, "start": 0} for id, piece, begin, end in
              (("a", 0, 0, 2), ("a", 1, 2, 4), ("b", 0, 4, 5), ("b", 0, 5, 7))]
     assert page_code(NUMPY)["targets"](np.arange(10, 18), spans).tolist() == [11, 12, 13, -100, -100, 16, -100, -100]
+
+
+def test_numpy_reads_what_is_learned_of_a_dialogue_as_we_do(tmp_path):
+    page, folder = page_code(NUMPY), dialogue_blocks(
+        tmp_path / "b", [("a", 0, 10, [(0, 1), (3, 5), (8, 10)]), ("page", 10, 14, None), ("c", 20, 24, [])], [("d", 0, 32, [(1, 2), (30, 32)])])
+    ours = textmill.load_blocks(folder / "train").read([0, 1]).targets.numpy()
+    theirs = np.stack([page["targets"](tokens, spans) for tokens, _, spans in page["read_blocks"](folder / "train")])
+    assert np.array_equal(ours, theirs) and (ours != -100).sum() == 7 + 3
+    old = [{name: value for name, value in span.items() if name != "learn"} for span in next(page["read_blocks"](folder / "train"))[2]]
+    assert (page["targets"](np.arange(32), old) != -100).sum() == 9 + 3 + 3
 
 
 def test_datasets_reads_the_same_blocks(milled):

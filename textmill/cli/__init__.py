@@ -18,17 +18,29 @@ from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.flow import ALL, STAGES, TRAIN
-from textmill.cli.look import DUPLICATES, PLAN, REJECTED, REPORT, TOKENIZER_REPORT, TRACE, TWINS, WHAT_IF, WHERE, WHY
+from textmill.cli.look import (
+    DUPLICATES,
+    MIXTURE_PLAN,
+    PLAN,
+    REJECTED,
+    REPORT,
+    TOKENIZER_REPORT,
+    TRACE,
+    TWINS,
+    WHAT_IF,
+    WHERE,
+    WHY,
+)
 from textmill.cli.model import COMPARE, ESTIMATE, EVALUATE, EXPORT, SAMPLE, WORST
-from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, TOKENIZER_FILES, TRAIN_TOKENIZER
+from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
-    "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN),
+    "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, EXPORT),
-    "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO),
+    "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }
 COMPLETION = """\b

@@ -159,5 +159,38 @@ def plan(data: str, config: str, rules: str, mixture: str, set: tuple[str, ...],
     return cost.plan(size, read_config(config, rules, mixture, None, parse_changes(set)), engine, memory_gb).lines()
 
 
+@click.command("mixture-plan", short_help="what a recipe packs and costs, told before it runs")
+@with_options(DATA, CONFIG, RULES, MIXTURE, SET)
+@click.option("--shape", metavar="NAME", help="the model to train, such as 124m  [default: the one of the settings]")
+def mixture_plan(data: str, config: str, rules: str, mixture: str, set: tuple[str, ...], shape: str | None) -> Iterable[str]:
+    """Tell what a mixture packs before it runs: each entry's tokens, passes and blocks, and what training on them takes.
+
+    Read from stored counts; what is told is what `textmill pack` does. Where a recipe cannot be met, the nearest that can is
+    printed, to paste, and the exit status is 1."""
+    from textmill.base.strict import parse, parse_changes
+    from textmill.cli.flow import train_section
+    from textmill.pipelines.contract.stage import RunContext
+    from textmill.pipelines.engines.engine import BeamEngine
+    from textmill.pipelines.ledger import mixture_plan as ledger
+    from textmill.pipelines.settings import read_config
+
+    configuration = read_config(config, rules, mixture, None, parse_changes(set))
+    context = RunContext(data_folder(data), configuration, BeamEngine())
+    section, where = train_section(config, set)
+    shape = shape or str(section.get("shape", "ci"))
+    try:
+        plan = ledger.mixture_plan(context)
+    except ledger.UnmetMixtureError as refused:
+        yield from refused.lines()
+        raise
+    yield from plan.lines()
+    from textmill.model.training.estimate import Estimate, EstimateSettings
+
+    sizes = {"shape": shape, "architecture": section.get("architecture", "qwen3"), "block": plan.mixture.block,
+             "vocabulary": plan.counts["vocabulary"]}
+    size = parse(EstimateSettings, sizes, where)
+    yield from ledger.model_lines(shape, Estimate(size).size.parameters.total, plan.counts["train"]["tokens"])
+
+
 REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE = report, tokenizer_report, why, rejected, trace, where
-DUPLICATES, TWINS, WHAT_IF, PLAN = duplicates, twins, what_if, plan
+DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN = duplicates, twins, what_if, plan, mixture_plan

@@ -1,5 +1,6 @@
 """The words that do one thing, on files of one's own."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -130,4 +131,20 @@ def blocks_to(format_: str, blocks: str | None, to: Path, **given: Any) -> str:
     return convert(Path(blocks or of_mixture("blocks", given)), format_, to)
 
 
-BLOCKS_TO, DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES = blocks_to, dedup_only, train_tokenizer, tokenizer_files
+@click.command("dialogues", short_help="mines dialogues from curated web text")
+@DATA
+@click.option("--to", type=FILE, required=True, metavar="FOLDER",
+              help="where dialogues.jsonl goes, such as raw/mined of another data folder")
+@click.option("--show", type=click.IntRange(min=0), default=3, show_default=True, help="how many to print")
+def dialogues(data: str, to: Path, show: int) -> Iterable[str]:
+    """Mine passages in which two speakers take turns from DATA/curated, and write them as rows of `messages`.
+
+    Six paragraphs or more, each with a prefix such as "Gopher: ", "Dr Smith - " or "Q. ", even and odd ones with the same
+    (Rae et al. 2021). Each row names the page and the place it is from; extract reads the file as it stands."""
+    from textmill.pipelines.standalone.mined_dialogues import mine
+
+    return mine(data_folder(data), to, show)
+
+
+DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES = dedup_only, train_tokenizer, tokenizer_files
+BLOCKS_TO, DIALOGUES = blocks_to, dialogues

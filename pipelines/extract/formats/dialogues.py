@@ -62,8 +62,8 @@ class Dialogue(NamedTuple):
 
     @property
     def payload(self) -> bytes:
-        """The bytes that identify it."""
-        return canonical_json([self.turns, self.preferred]).encode()
+        """The bytes that identify it: one answer may be in several pairs."""
+        return canonical_json([self.turns, self.preferred, self.pair]).encode()
 
 
 class _RefusedError(Exception):
