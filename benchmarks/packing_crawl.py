@@ -50,7 +50,8 @@ def documents(data: Path, tokenizer: str) -> tuple[dict[str, list[np.ndarray]], 
 def packed(pieces: list[np.ndarray], end: int) -> list[np.ndarray]:
     """The packed sequence of each piece: end-of-text before the first and after the last."""
     last = len(pieces) - 1
-    return [np.concatenate([[end] * (n == 0), piece, [end] * (n == last)]).astype(piece.dtype) for n, piece in enumerate(pieces)]
+    return [np.concatenate([[end] * (n == 0), piece, [end] * (n == last)]).astype(piece.dtype)
+            for n, piece in enumerate(pieces)]
 
 
 def pack(data: Path, tokenizer: str, sources: Counter, passes: int, fill: str, block: int) -> tuple[Path, dict]:
@@ -151,9 +152,10 @@ def main() -> None:
     lines += [f"| greedy cropping (nanochat publishes 39 %) | {greedy:.1%} | 0 % | | |",
               f"| best fit with cropping (nanochat publishes 35 %) | {best:.1%} | 0 % | | |"]
     RESULT.write_text("\n".join([
-        f"Measured {date.today()}, `python -m benchmarks.packing_crawl`: {len(whole):,} curated documents, {sum(order):,} tokens "
-        f"with end-of-text (median {int(np.median(order)):,} a document), blocks of {given.block:,}, {given.passes} passes. Every "
-        "span was compared with its token row.", "",
+        f"Measured {date.today()}, `python -m benchmarks.packing_crawl`: {len(whole):,} curated documents, "
+        f"{sum(order):,} tokens with end-of-text (median {int(np.median(order)):,} a document), blocks of {given.block:,}, "
+        f"{given.passes} passes. "
+        "Every span was compared with its token row.", "",
         "| packer | tokens lost | positions empty | documents cut | decoded back |", "|---|---|---|---|---|", *lines]) + "\n")
     print(RESULT.read_text())
 
