@@ -7,7 +7,8 @@ import click
 
 from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, of_mixture, with_options
 
-TRAINED = click.option("--run", type=PATH, help="the folder of checkpoints  [default: data/checkpoints/NAME of the mixture]")
+TRAINED = click.option("--run", type=PATH, help="a folder of checkpoints, or one of them  "
+                       "[default: data/checkpoints/NAME of the mixture]")
 
 
 class Number(click.ParamType):
