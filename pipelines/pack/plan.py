@@ -37,9 +37,7 @@ def outcome(plan: Plan) -> Counts:
                    | {"phases": {str(number): blocks for number, blocks in enumerate(p.phases)}} for p in layout.packed}
         counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
         counts[split]["entries"] = entries
-    if plan.dialogues:
-        counts["dialogues"] = {entry: dict(vars(count)) for entry, count in plan.dialogues.items()}
-    return counts
+    return counts | {"dialogues": {entry: dict(vars(count)) for entry, count in plan.dialogues.items()}}
 
 
 class Resolution(NamedTuple):
