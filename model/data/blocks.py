@@ -63,13 +63,20 @@ class Blocks:
                 ids[entry].update(spans.values.field("id").to_pylist())
         return {entry: len(of_entry) for entry, of_entry in ids.items()}
 
+    def spans(self, number: int) -> pa.StructArray:
+        """The spans of a block, SPAN_FIELDS each."""
+        return self._row(number).column("spans").flatten()
+
+    def _row(self, number: int) -> pa.RecordBatch:
+        position = int(np.searchsorted(self._ends, number, side="right"))
+        source = self._batches[position]
+        return source.slice(number - (int(self._ends[position]) - source.num_rows), 1)
+
     def read(self, numbers: Sequence[int]) -> Batch:
         """These blocks as one batch."""
         tokens, entries, starts, ends, learned = [], [], [], [], []
         for row, number in enumerate(numbers):
-            position = int(np.searchsorted(self._ends, number, side="right"))
-            source = self._batches[position]
-            block = source.slice(number - (int(self._ends[position]) - source.num_rows), 1)
+            block = self._row(number)
             tokens.append(block.column("tokens").flatten().to_numpy())
             entries.append(block.column("entry")[0].as_py())
             spans = block.column("spans").flatten()

@@ -35,6 +35,7 @@ FLOORS = [
     ["model/architecture"],
     ["model/training"],
     ["model/generation", "model/export"],
+    ["model/evaluation"],
     ["cli", "api"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
