@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA
+from textmill.base.sealed import seal
 from textmill.base.strict import number
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
 from textmill.pipelines.contract.parts import Part
@@ -79,8 +81,8 @@ def measured(name: str, arguments: dict[str, object]) -> None:
     """Run a step here and print its figures."""
     wall, begin = time.monotonic(), time.process_time()
     facts = STEPS[name](**arguments)
-    print(json.dumps(facts | {"cpu": time.process_time() - begin, "wall": time.monotonic() - wall,
-                              "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    print(json.dumps({"cpu": time.process_time() - begin, "wall": time.monotonic() - wall,
+                      "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024} | facts))
 
 
 def plan_step(data: str, tokens: int, way: str, write: bool) -> dict[str, float]:
@@ -105,13 +107,26 @@ def fill_step(data: str) -> dict[str, float]:
         lists = pa.concat_arrays([batch["tokens"] for batch in read_batches(Folder(data), part, ["tokens"])])
         (work / f"{ordinal}.tokens").write_bytes(scattered(lists, needed, len(shards)))
     slices = tuple(Part("", f"{ordinal}.tokens", 0, 0, "") for ordinal in range(len(parts)))
+    facts = {"schema": FORMAT, "mixture": "packing", "block": str(BLOCK), "vocab_size": str(VOCABULARY), "end_of_text": str(END),
+             "tokenizer_sha256": ""}
+    schema, written = blocks_schema(BLOCK, np.dtype(np.uint16)).with_metadata(facts), []
     for shard, path in enumerate(shards):
         planned = pa.ipc.open_stream(path.read_bytes()).read_all()
         read = partial(fetch_scattered, Folder(str(work)), slices, shard, np.dtype(np.uint16))
-        with StreamWriter(Folder(f"{data}/blocks"), "", path.name, blocks_schema(BLOCK, np.dtype(np.uint16))) as stream:
+        with StreamWriter(Folder(f"{data}/blocks"), "", path.name, schema) as stream:
             stream.write(fill(planned, BLOCK, END, np.dtype(np.uint16), read))
+        written.append(vars(stream.part))
         tokens += planned.num_rows * BLOCK
+    Path(data, "blocks", MANIFEST).write_bytes(seal({"schema": MANIFEST_SCHEMA, "parts": written}))
     return {"tokens": tokens}
+
+
+def read_step(data: str, batch: int) -> dict[str, float]:
+    """The blocks as batches of training, from page cache."""
+    from textmill.model.data.blocks import Blocks
+    blocks, begin = Blocks(Path(data, "blocks")), time.process_time()     # which has just read all of it, for its sha256
+    tokens = sum(one.token_count for one in blocks.in_order(batch))
+    return {"tokens": tokens, "cpu": time.process_time() - begin}
 
 
 def parts_in(data: str) -> tuple[Part, ...]:
@@ -119,7 +134,7 @@ def parts_in(data: str) -> tuple[Part, ...]:
     return tuple(Part(**part) for part in json.loads(Path(data, "parts.json").read_text()))
 
 
-STEPS = {"plan": plan_step, "fill": fill_step}
+STEPS = {"plan": plan_step, "fill": fill_step, "read": read_step}
 
 
 def main() -> None:
@@ -137,7 +152,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     steps: list[tuple[str, str, dict[str, object]]] = [
         (f"plan, {way}", "plan", {"tokens": int(args.tokens * 0.9), "way": way, "write": args.fill and way == "fit"})
-        for way in ("fit", "concat")] + ([("scatter and fill", "fill", {})] if args.fill else [])
+        for way in ("fit", "concat")] + ([("scatter and fill", "fill", {}), *(
+            (f"read, {batch} blocks a batch", "read", {"batch": batch}) for batch in (8, 64))] if args.fill else [])
     for name, function, arguments in steps:
         of = step(function, data=str(data), **arguments)
         row = [name, f"{of['tokens']:,}", f"{of['documents']:,}" if "documents" in of else "",
