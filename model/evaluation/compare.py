@@ -108,7 +108,7 @@ def difference(first: Sequence[Documents], second: Sequence[Documents]) -> Diffe
 
 def seeds_for(value: float, of_seeds: float, of_documents: float) -> int | None:
     """The fewest seeds that would show a difference of this size with a power of 80 %; None where documents are too few."""
-    for seeds in range(2, MOST_SEEDS) if of_seeds == of_seeds else ():
+    for seeds in range(2, MOST_SEEDS) if value and not math.isnan(of_seeds) else ():
         error = math.sqrt(of_seeds / seeds + of_documents)
         if (quantile(1 - SURE, seeds - 1) + quantile(POWER, seeds - 1)) * error <= abs(value):
             return seeds
