@@ -14,8 +14,9 @@ from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.pack.dialogues import DialogueCounts
 from textmill.pipelines.pack.dialogues import by_entry as dialogue_counts
 from textmill.pipelines.pack.documents import Index
-from textmill.pipelines.pack.layout import SplitLayout, divided, lay, train_and_validation
+from textmill.pipelines.pack.layout import divided, lay, train_and_validation
 from textmill.pipelines.pack.mixture import Mixture, MixtureError
+from textmill.pipelines.pack.planned import SplitLayout
 from textmill.pipelines.pack.requirements import Requirements, check, requirements
 from textmill.pipelines.pack.shares import Counted, resolved
 
