@@ -152,7 +152,8 @@ def main() -> None:
     others = [sizes[id] for id in sorted(sizes) if source_of[id] != longest]
     for name, published, best in (("greedy cropping", 39, False), ("best fit with cropping", 35, True)):
         lost, of_others = (cropped(lengths, given.block, best) for lengths in (order, others))
-        lines.append(f"| {name} (nanochat publishes {published} %) | {lost:.1%}; without `{longest}` {of_others:.1%} | 0 % | | |")
+        without = f"without `{longest}` {of_others:.1%}"
+        lines.append(f"| {name} (nanochat publishes {published} %) | {lost:.1%}; {without} | 0 % | | |")
     RESULT.write_text("\n".join([
         f"Measured {date.today()}, `python -m benchmarks.packing_crawl`: {len(whole):,} curated documents, "
         f"{sum(order):,} tokens with end-of-text (median {int(np.median(order)):,} a document), blocks of {given.block:,}, "

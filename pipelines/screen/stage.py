@@ -19,7 +19,8 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
-from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, Rules, verdicts_batch
+from textmill.pipelines.screen.rules import Rule, Rules
+from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, verdicts_batch
 from textmill.pipelines.takedown.emptying import RULE, with_takedown
 from textmill.pipelines.takedown.matching import taken_ids
 
