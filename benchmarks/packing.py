@@ -107,7 +107,7 @@ def fill_step(data: str) -> dict[str, float]:
         lists = pa.concat_arrays([batch["tokens"] for batch in read_batches(Folder(data), part, ["tokens"])])
         (work / f"{ordinal}.tokens").write_bytes(scattered(lists, needed, len(shards)))
     slices = tuple(Part("", f"{ordinal}.tokens", 0, 0, "") for ordinal in range(len(parts)))
-    facts = {"schema": FORMAT, "mixture": "packing", "block": str(BLOCK), "vocab_size": str(VOCABULARY), "end_of_text": str(END),
+    facts = {"schema": FORMAT, "mixture": "packing", "block": str(BLOCK), "vocab_size": str(VOCABULARY), "end_of_text": "0",
              "tokenizer_sha256": ""}
     schema, written = blocks_schema(BLOCK, np.dtype(np.uint16)).with_metadata(facts), []
     for shard, path in enumerate(shards):

@@ -142,3 +142,31 @@ def test_blocks_are_the_same_whether_tokens_were_scattered_or_not(data):
             (data / f"blocks/asked/train/{part['path']}").read_bytes()).read_all().to_pylist()]
         assert (len(listed) > 4) == (shard_bytes == "8KiB") and not (data / "blocks/asked/_work").exists()
     assert blocks["8KiB"] == blocks["64MiB"]
+
+
+@pytest.mark.parametrize("way", ["fit", "concat"])
+def test_both_fillings_give_back_every_token_of_the_crawl_as_often_as_planned(data, way):
+    ran = pack(data, "  web: {where: {source: sample}, share: 1.0, repeat: 9}\n", tokens="150_000", more=f"fill: {way}\n")
+    assert ran.returncode == 0, ran.stderr
+    stored = {(row["id"], row["piece"]): row for row in table(data, "tokens/test-1k").to_pylist()}
+    end, times = None, {}
+    for split in ("train", "validation"):
+        for part in unseal((data / f"blocks/asked/{split}/_manifest.json").read_bytes())["parts"]:
+            stream = pa.ipc.open_stream((data / f"blocks/asked/{split}/{part['path']}").read_bytes())
+            end = int(stream.schema.metadata[b"end_of_text"])
+            for block in stream.read_all().to_pylist():
+                for span in block["spans"]:
+                    row = stored[span["id"], span["piece"]]
+                    packed = [end] * (row["piece"] == 0) + row["tokens"] + [end] * (row["piece"] == row["pieces"] - 1)
+                    stop = span["start"] + span["to"] - span["from"]
+                    assert block["tokens"][span["from"]:span["to"]] == packed[span["start"]:stop]
+                    for place in range(span["start"], stop):
+                        key = split, span["id"], span["piece"], place
+                        times[key] = times.get(key, 0) + 1
+    counted = counts(data)
+    for split in ("train", "validation"):
+        (entry,) = counted[split]["entries"].values()
+        mine = [count for (of, *_), count in times.items() if of == split]
+        assert len(mine) == entry["available"] - entry["left_out"] and sum(mine) == entry["tokens"]
+        assert set(mine) <= {entry["passes"], entry["passes"] - 1} - {0}
+    assert counted["train"]["entries"]["web"]["passes"] > 1
