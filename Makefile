@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
@@ -132,6 +132,12 @@ estimate: setup          ## what training takes: parameters, FLOPs, memory, hour
 	@$(MILL) estimate $(call option,shape,SHAPE) $(call option,accelerator,ACCELERATOR) $(ARGS)
 sample: setup            ## a continuation of PROMPT by the trained model
 	@$(MILL) sample $(call option,data,DATA) $(call option,mixture,MIXTURE) $(call option,prompt,PROMPT) $(ARGS)
+evaluate: setup          ## bits per byte of the trained model by entry, length, source, language, with intervals; ARGS='--tasks FILE'
+	@$(MILL) evaluate $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+worst: setup             ## the held-out documents that the trained model predicts worst, with their addresses
+	@$(MILL) worst $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+compare: setup           ## trains the same model on recipes and says which is better: ARGS='mixtures/a.yaml mixtures/b.yaml'
+	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'

@@ -17,7 +17,7 @@ from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.tokenizer import document_ids, open_tokenizer
 from textmill.model.export.tokenizer import chat_template_of, write_tokenizer
-from textmill.model.training.checkpoint import latest, load_model, save_tensors
+from textmill.model.training.checkpoint import load_model, save_tensors, trained
 
 TEXT = "The river – naïve 水 🦊, 1234\n\n\t<|endoftext|> goes on."      # what tokenizers read differently
 TOLERANCE = 1e-4        # largest difference of a logit in float32; measured differences are below 1e-5
@@ -25,15 +25,13 @@ TOLERANCE = 1e-4        # largest difference of a logit in float32; measured dif
 
 def export(run: str | Path, to: str | Path) -> str:
     """Write the folder `to`, check it where transformers is there; the summary line."""
-    checkpoint, target = latest(Path(run)), Path(to)
-    if checkpoint is None:
-        raise ModelError(f"there is no checkpoint in {run}; train first, or name another folder with --run")
+    (checkpoint, home), target = trained(Path(run)), Path(to)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ModelError(f"{to} is there already and not empty; name another folder with --to")
     model = load_model(checkpoint, torch.device("cpu")).eval()
     if problem := model.not_exportable():
         raise ModelError(f"{checkpoint} cannot be exported: {problem}")
-    tokenizer, template = open_tokenizer(Path(run), model.vocab_size), chat_template_of(Path(run))
+    tokenizer, template = open_tokenizer(home, model.vocab_size), chat_template_of(home)
     target.mkdir(parents=True, exist_ok=True)
     save_tensors(target / "model.safetensors", model.published(), {"format": "pt"})
     (target / "config.json").write_text(json.dumps(model.config, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from textmill.base.blocks_format import CHAT_FILES, SPLITS, TOKENIZER_FILES
+from textmill.base.blocks_format import CHAT_FILES, LEARN, SPLITS, TOKENIZER_FILES
 from textmill.model import ModelError
 from textmill.model.data.streams import Facts, open_stream, read_manifest
 from textmill.model.data.tokenizer import open_tokenizer
@@ -24,11 +24,14 @@ MEGATRON_TYPES = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}        # megatr
 
 
 class Stretch(NamedTuple):
-    """Consecutive tokens of one document in one block."""
+    """Consecutive tokens of one document in one block.
+
+    `learn` has the places, `from` and `to`, of what is learned of a dialogue; None where all is."""
 
     document: str           # its id
     entry: str              # of the recipe
     tokens: np.ndarray
+    learn: list[dict[str, int]] | None
 
 
 class Written(NamedTuple):
@@ -78,13 +81,15 @@ class Split:
             block = np.repeat(np.arange(batch.num_rows), spans.value_lengths().to_numpy())
             piece, first, last = (flat.field(name).to_numpy() for name in ("piece", "from", "to"))
             ids = flat.field("id").to_numpy(zero_copy_only=False)
+            learn = flat.field(LEARN).to_pylist() if self.facts.has_learn else [None] * len(flat)
             begins = np.ones(len(flat), bool)
             begins[1:] = ((block[1:] != block[:-1]) | (first[1:] != last[:-1])
                           | (ids[1:] != ids[:-1]) | (piece[1:] <= piece[:-1]))
             starts = np.flatnonzero(begins)
             ends = np.append(starts[1:], len(flat)) - 1
             for start, end in zip(starts, ends[:len(starts)], strict=True):
-                yield Stretch(ids[start], entries[block[start]], tokens[block[start], first[start]:last[end]])
+                at = int(first[start])
+                yield Stretch(ids[start], entries[block[start]], tokens[block[start], at:last[end]], _moved(learn[start], at))
 
     def closed(self) -> Iterator[tuple[Stretch, int]]:
         """Every stretch with end-of-text at both ends, and how many of them were added."""
@@ -93,6 +98,11 @@ class Split:
             before, behind = int(stretch.tokens[0] != end), int(stretch.tokens[-1] != end)
             tokens = np.concatenate([[end] * before, stretch.tokens, [end] * behind]).astype(stretch.tokens.dtype)
             yield stretch._replace(tokens=tokens), before + behind
+
+
+def _moved(ranges: list[dict[str, int]] | None, by: int) -> list[dict[str, int]] | None:
+    """Ranges of a block as ranges of a stretch that begins at `by`."""
+    return None if ranges is None else [{edge: place - by for edge, place in each.items()} for each in ranges]
 
 
 def write_nanogpt(split: Split, to: Path, name: str) -> Written:
@@ -139,24 +149,34 @@ def write_mds(split: Split, to: Path, name: str) -> Written:
 
 
 def write_jsonl(split: Split, to: Path, name: str) -> Written:
-    """`NAME.jsonl`: a stretch a line, its text, ids, document and entry; a character that a cut divides shows as U+FFFD."""
+    """`NAME.jsonl`: a stretch a line, its text, ids, document and entry; a character that a cut divides shows as U+FFFD.
+
+    A dialogue has `learn`, the ranges of its ids that are to be learned."""
     tokenizer = open_tokenizer(split.folder.parent, split.facts.vocab_size)
     sequences = tokens = 0
     with (to / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for stretch in split.stretches():
             ids = stretch.tokens.tolist()
             text = tokenizer.decode([number for number in ids if number != split.facts.end_of_text], skip_special_tokens=False)
-            row = {"text": text, "id": stretch.document, "entry": stretch.entry, "tokens": ids}
+            row = {"text": text, "id": stretch.document, "entry": stretch.entry, "tokens": ids} | (
+                {} if stretch.learn is None else {"learn": stretch.learn})
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             sequences, tokens = sequences + 1, tokens + len(ids)
     return Written(sequences, tokens, 0)
 
 
-def _any_vocabulary(facts: Facts) -> None:
-    """Every vocabulary can be written."""
+def _anything(facts: Facts) -> None:
+    """Every mixture can be written."""
 
 
-def _sixteen_bits(facts: Facts) -> None:
+def _learns_all(facts: Facts) -> None:
+    if facts.has_learn:
+        raise ModelError("these blocks have dialogues, of which only some turns are to be learned, and this format has no "
+                         "place that says which; write jsonl or mds, or pack a mixture without dialogues")
+
+
+def _learns_all_in_sixteen_bits(facts: Facts) -> None:
+    _learns_all(facts)
     if facts.vocab_size > 1 << 16:
         raise ModelError(f"nanoGPT reads ids of 16 bits, and this vocabulary has {facts.vocab_size:,}; write megatron or mds")
 
@@ -176,5 +196,5 @@ class Format(NamedTuple):
     check: Callable[[Facts], None]
 
 
-FORMATS = {"megatron": Format(write_megatron, _any_vocabulary), "nanogpt": Format(write_nanogpt, _sixteen_bits),
-           "mds": Format(write_mds, _streaming_installed), "jsonl": Format(write_jsonl, _any_vocabulary)}
+FORMATS = {"megatron": Format(write_megatron, _learns_all), "nanogpt": Format(write_nanogpt, _learns_all_in_sixteen_bits),
+           "mds": Format(write_mds, _streaming_installed), "jsonl": Format(write_jsonl, _anything)}

@@ -15,7 +15,7 @@ from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.tokenizer import document_ids, open_tokenizer, special_ids
 from textmill.model.generation.decode import decode
 from textmill.model.generation.sampling import SamplingSettings
-from textmill.model.training.checkpoint import latest, load_model
+from textmill.model.training.checkpoint import load_model, trained
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,10 @@ class LanguageModel:
 
     @staticmethod
     def load(run: str | Path, device: torch.device) -> "LanguageModel":
-        """From the latest checkpoint in a run's folder, ready to generate. ModelError where there is none, or no tokenizer."""
-        checkpoint = latest(Path(run))
-        if checkpoint is None:
-            raise ModelError(f"there is no checkpoint in {run}; train first, or name another folder with --run")
+        """From a checkpoint, or the latest in a run's folder, ready to generate. ModelError where none is, or no tokenizer."""
+        checkpoint, home = trained(Path(run))
         decoder = load_model(checkpoint, device).eval()
-        return LanguageModel(decoder, open_tokenizer(Path(run), decoder.vocab_size), checkpoint)
+        return LanguageModel(decoder, open_tokenizer(home, decoder.vocab_size), checkpoint)
 
     def continuations(self, prompt: str, count: int, tokens: int, settings: SamplingSettings) -> list[str]:
         """`count` texts that begin with the prompt, each of at most `tokens` tokens more. ModelError where that cannot be."""

@@ -1,22 +1,24 @@
 """Checkpoints of a run: safetensors and JSON only, written atomically, every file under a checksum.
 
 A run's folder holds `step-00000120/` (FILES, and SHA256SUMS of them, which `sha256sum -c` checks), the tokenizer and
-log.jsonl. A checkpoint is written under a name of its own and renamed, so a folder named `step-…` is complete; older ones
-than the last few are removed after that. One whose bytes are no longer what was written is named, and the one before it is
-used. Nothing is ever removed that training did not write.
+log.jsonl. A checkpoint is written under a name of its own and renamed, so a folder named `step-…` is complete; then all are
+removed but the last few and the best by validation. One whose bytes are no longer what was written is named, and the one
+before it is used. Nothing is ever removed that training did not write. A Snapshot is a copy in memory, which can be written
+while training goes on.
 
 Names and layout of the weights are ours, so the configuration is called decoder.json: transformers, which would fail on
 them, looks for config.json. `export` writes a folder that it opens.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -44,6 +46,7 @@ from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
 from textmill.model.training.settings import RunSettings
 
 LOG = "log.jsonl"
+Better = Literal["lower", "higher", None]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class State:
     seconds: float = 0.0                    # spent in updates
     validation_start: float | None = None   # before the first update
     validation_end: float | None = None     # at the latest validation
+    validation_step: int | None = None      # when that was
 
     def to_json(self) -> dict[str, Any]:
         values = asdict(self)
@@ -69,9 +73,10 @@ class State:
     def from_json(values: dict[str, Any], settings: type[RunSettings]) -> "State":
         """KeyError, TypeError or SettingsError where the values are not those of a run with such settings."""
         progress = {name: values.pop(name) for name in ("step", "tokens", "seconds", "validation_start", "validation_end")}
+        progress["validation_step"] = values.pop("validation_step", None)       # earlier versions wrote none
+        kinds = {"step": (int,), "tokens": (int,), "seconds": (int, float), "validation_step": (int, type(None))}
         for name, value in progress.items():
-            kinds = (int,) if name in ("step", "tokens") else (int, float, type(None)) if "validation" in name else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds):
+            if isinstance(value, bool) or not isinstance(value, kinds.get(name, (int, float, type(None)))):
                 raise TypeError(f"{name} is {value!r}")
         return State(parse(settings, values.pop("plan"), "plan"), values, **progress)
 
@@ -91,15 +96,53 @@ def latest(run: Path) -> Path | None:
     return None
 
 
+def trained(run: Path) -> tuple[Path, Path]:
+    """The latest checkpoint of a run, and the run's folder; `run` may be one of its checkpoints. ModelError where none is."""
+    if (run / STATE).is_file():
+        if problem := damage(run):
+            raise ModelError(f"{run} is damaged ({problem}); name another checkpoint, or the run's folder")
+        return run, run.parent
+    checkpoint = latest(run)
+    if checkpoint is None:
+        raise ModelError(f"there is no checkpoint in {run}; train first, or name another folder with --run")
+    return checkpoint, run
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one step, in memory of its own unless it is written before the next update."""
+
+    state: State
+    config: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+    optimizers: dict[str, torch.Tensor]
+    better: Better = None           # which figure of validation is
+
+
+def snapshot(state: State, model: nn.Module, optimizers: list[NamedOptimizer], better: Better = None) -> Snapshot:
+    """A copy on the CPU, which no update reaches."""
+    weights, of_optimizers = ({name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+                              for tensors in (model.state_dict(), state_of(optimizers)))
+    return Snapshot(state, decoder_of(model).config, weights, of_optimizers, better)
+
+
 def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimizer]) -> Path:
-    """Write a checkpoint whole, then remove all but the last `keep_checkpoints`, and any of more steps: they were damaged."""
+    """Write a checkpoint now."""
+    return write(run, Snapshot(state, decoder_of(model).config, model.state_dict(), state_of(optimizers)))
+
+
+def write(run: Path, snapshot: Snapshot) -> Path:
+    """Write a checkpoint whole, then remove all but the last `keep_checkpoints` and the best one.
+
+    Those of more steps go, too: they were damaged."""
+    state = snapshot.state
     final, draft = run / f"step-{state.step:08d}", run / f".draft-{state.step:08d}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    _write_json(draft / CONFIG, decoder_of(model).config)
+    _write_json(draft / CONFIG, snapshot.config)
     _write_json(draft / STATE, state.to_json())
-    save_tensors(draft / WEIGHTS, model.state_dict())
-    save_tensors(draft / OPTIMIZER, state_of(optimizers))
+    save_tensors(draft / WEIGHTS, snapshot.weights)
+    save_tensors(draft / OPTIMIZER, snapshot.optimizers)
     (draft / SUMS).write_text("".join(sums(draft)), "ascii")
     for path in draft.iterdir():
         with path.open("rb") as file:
@@ -111,12 +154,26 @@ def save(run: Path, state: State, model: nn.Module, optimizers: list[NamedOptimi
     else:
         draft.rename(final)
     before = [path for path in checkpoints(run) if path.name <= final.name]
+    kept = {*before[-state.settings.keep_checkpoints:], best(before, snapshot.better)}
     for path in checkpoints(run):
-        if path not in before[-state.settings.keep_checkpoints:]:
+        if path not in kept:
             remove(path)
     for path in run.glob(".draft-*"):
         shutil.rmtree(path)
     return final
+
+
+def best(found: Sequence[Path], better: Better) -> Path | None:
+    """The one of these checkpoints with the best validation, the earliest of equals; None where none has one."""
+    values: dict[Path, float] = {}
+    if better is None:
+        return None
+    for checkpoint in found:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):         # a damaged one is not the best
+            state = json.loads((checkpoint / STATE).read_text("utf-8"))
+            if state["validation_step"] == state["step"]:
+                values[checkpoint] = float(state["validation_end"])
+    return (max if better == "higher" else min)(values, key=values.__getitem__, default=None)
 
 
 def remove_run(run: Path) -> None:
@@ -175,7 +232,7 @@ def differences(before: State, now: State) -> list[str]:
     More steps make a run longer, and how often it is looked at or saved shapes no weight.
     """
     was, is_ = asdict(before.settings), asdict(now.settings)
-    free = {"validation_every", "save_every", "keep_checkpoints"}
+    free = {"validation_every", "save_every", "keep_checkpoints", "init"}         # init: the digest of its weights counts
     if (now.settings.steps or 0) > (before.settings.steps or 0):
         free.add("steps")
     changed = [name for name in {**before.sources, **now.sources} if before.sources.get(name) != now.sources.get(name)]

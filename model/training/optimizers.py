@@ -37,10 +37,12 @@ def muon(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimize
     hidden = {id(weight) for weight in decoder_of(model).hidden_matrices()}
     matrices = [(name, weight) for name, weight in _trained(model) if id(weight) in hidden]
     rest = [(name, weight) for name, weight in _trained(model) if id(weight) not in hidden]
-    optimizer = torch.optim.Muon([weight for _, weight in matrices], lr=lr, weight_decay=weight_decay,
-                                 adjust_lr_fn="match_rms_adamw")
-    return [NamedOptimizer(optimizer, [name for name, _ in matrices]), _adamw(rest, lr, weight_decay),
-            *_balance(model, lr)]
+    optimizers = [_adamw(rest, lr, weight_decay)] if rest else []
+    if matrices:
+        optimizer = torch.optim.Muon([weight for _, weight in matrices], lr=lr, weight_decay=weight_decay,
+                                     adjust_lr_fn="match_rms_adamw")
+        optimizers = [NamedOptimizer(optimizer, [name for name, _ in matrices]), *optimizers]
+    return optimizers + _balance(model, lr)
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, float, float], list[NamedOptimizer]]] = {"adamw": adamw, "muon": muon}

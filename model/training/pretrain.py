@@ -13,6 +13,7 @@ from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
 from textmill.model.training.checkpoint import latest, load_model
 from textmill.model.training.checkpoint_files import STATE, WEIGHTS, damage, sha256_of
+from textmill.model.training.freeze import freeze
 from textmill.model.training.loop import next_token_loss
 from textmill.model.training.run import Run
 from textmill.model.training.settings import TrainSettings, in_steps
@@ -25,15 +26,15 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
              replace_run: bool = False, start: str | Path | None = None) -> str:
     """Train on the folder `blocks` to the end, from the latest checkpoint in `home` where there is one; the summary line.
 
-    A new run begins with the weights in `start`, a checkpoint or a run's folder, where that is given. ModelError where the
+    A new run begins with the weights in `start` (else in `settings.init`), a checkpoint or a run's folder. ModelError where the
     blocks are not sound, `start` is another shape or read another tokenizer, or `home` holds a run of other settings, blocks
     or starting weights, unless `replace_run`.
     """
-    mixture = PackedMixture(blocks)
+    mixture, start = PackedMixture(blocks), settings.init if start is None else start
     settings, length = in_steps(settings, len(mixture.train)), mixture.train.length
     weights = None if start is None else starting_checkpoint(Path(start), mixture)
     sources = {"blocks": mixture.identity()} | ({} if weights is None else {"starting weights": sha256_of(weights / WEIGHTS)})
-    run = Run(Path(home), settings, sources, replace_run=replace_run)
+    run = Run(Path(home), settings, sources, replace_run=replace_run, better="lower")
     if run.finished:
         return run.summary()
     architecture = ARCHITECTURES[settings.architecture]
@@ -42,6 +43,7 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     model.initialise(settings.seed)
     if weights is not None:
         start_from(model, weights)
+    freeze(model, settings.freeze)
     model.to(device)
     precision = precision_of(device)
     masking = model.masking(precision, length)
@@ -57,8 +59,9 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
         return bits_per_byte(model, held_out, masking, sizes, device, precision, mixture.train.shares, documents)
 
     parameters = sum(weight.numel() for weight in model.parameters())
+    frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad) if settings.freeze else 0
     about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}"
-             + ("" if weights is None else f", starting from {weights}"))
+             + ("" if weights is None else f", starting from {weights}") + (f", {frozen:,} frozen" if frozen else ""))
     return run.train(model, next_token_loss(masking), batches, validate if len(mixture.validation) else None, about,
                      mixture.folder)
 
@@ -68,11 +71,11 @@ def starting_checkpoint(start: Path, mixture: PackedMixture) -> Path:
     if (start / STATE).is_file():
         checkpoint, run = start, start.parent
         if problem := damage(checkpoint):
-            raise ModelError(f"{checkpoint} is damaged ({problem}); name another checkpoint with --from")
+            raise ModelError(f"{checkpoint} is damaged ({problem}); name another checkpoint (--from, or `init`)")
     else:
         found, run = latest(start), start
         if found is None:
-            raise ModelError(f"there is no checkpoint in {start}; name a run's folder or a checkpoint with --from")
+            raise ModelError(f"there is no checkpoint in {start}; name a run's folder or a checkpoint (--from, or `init`)")
         checkpoint = found
     tokenizer = next((path for path in (checkpoint / TOKENIZER, run / TOKENIZER) if path.is_file()), None)
     if tokenizer is None:

@@ -16,6 +16,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,18 @@ from textmill.model.architecture.decoder import decoder_of
 from textmill.model.device import precision_of
 from textmill.model.training.checkpoint import (
     LOG,
+    Better,
     State,
+    best,
     differences,
     latest,
     load_state,
     remove_run,
     resume,
-    save,
+    snapshot,
+    write,
 )
+from textmill.model.training.checkpoint_files import checkpoints
 from textmill.model.training.loop import B, Batches, Loss, M, Update, train
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.settings import RunSettings, learning_rate
@@ -49,13 +54,15 @@ class Run:
     """The run in the folder `home`, new or to be gone on with. ModelError where the folder holds another kind of run.
 
     `sources`: what it trains on and the digest of that, such as {"blocks": …}. `verb` begins every line shown, `unit` is
-    that of the validation's figure. `replace_run`: a run that cannot be gone on with is deleted instead.
+    that of the validation's figure; the checkpoint with the best one, `better` lower or higher, is kept beside the last ones.
+    `replace_run`: a run that cannot be gone on with is deleted instead.
     """
 
     def __init__(self, home: Path, settings: RunSettings, sources: dict[str, str], verb: str = "train",
-                 unit: str = "bits per byte", replace_run: bool = False):
-        self.home, self.settings, self.verb, self.unit = home, settings, verb, unit
+                 unit: str = "bits per byte", replace_run: bool = False, better: Better = None):
+        self.home, self.settings, self.verb, self.unit, self.better = home, settings, verb, unit, better
         self.checkpoint: Path | None = None
+        self._saving: Future[Path] | None = None                # the checkpoint being written
         self.state = State(settings, sources)
         try:
             self._take_up()
@@ -91,7 +98,7 @@ class Run:
         for name in (*TOKENIZER_FILES, *CHAT_FILES):
             if (tokenizer / name).is_file():
                 shutil.copyfile(tokenizer / name, self.home / name)
-        with Log(self.home / LOG, self.state.step) as log:
+        with Log(self.home / LOG, self.state.step) as log, ThreadPoolExecutor(1, "checkpoint") as writer:
             start = f", from step {self.state.step}" if self.state.step else ""
             self._line.print(f"{self.verb}: {about}, {device.type} in {str(precision).removeprefix('torch.')}{start}")
             if validate is None:
@@ -112,17 +119,28 @@ class Run:
                 if validate is not None and validating:
                     self._validate(validate, log)
                 if saving:
-                    self.checkpoint = save(self.home, self.state, model, optimizers)
+                    self._settle()
+                    copy = snapshot(self.state, model, optimizers, self.better)
+                    self._saving = writer.submit(write, self.home, copy)
                 clock = time.monotonic()
+            self._settle()
         return self.summary()
+
+    def _settle(self) -> None:
+        """Wait for the checkpoint being written; what went wrong with it is raised here."""
+        if self._saving is not None:
+            saving, self._saving = self._saving, None
+            self.checkpoint = saving.result()
 
     def summary(self) -> str:
         """What came of the run, as one line. It has to have been trained to its end."""
         state = self.state
+        best_one = best(checkpoints(self.home), self.better)
+        better = "" if best_one in (None, self.checkpoint) else f"best in {best_one}, "
         validation = "no validation" if state.validation_start is None or state.validation_end is None else (
             f"validation {state.validation_start:.4f} → {state.validation_end:.4f} {self.unit}")
         return (f"{self.verb}: {'up to date; ' if self.finished else ''}{validation}, {state.tokens:,} tokens, "
-                f"{state.tokens / state.seconds:,.0f} tok/s, {state.seconds:.0f} s, checkpoint in {self.checkpoint}")
+                f"{state.tokens / state.seconds:,.0f} tok/s, {state.seconds:.0f} s, {better}checkpoint in {self.checkpoint}")
 
     def _due(self, update: Update, every: int) -> bool:
         return update.step == self.settings.steps or update.step % every == 0
@@ -132,6 +150,7 @@ class Run:
         figures = torch.stack([torch.stack([update.loss, update.norm]) for update in updates]).tolist()
         for update, (loss, norm) in zip(updates, figures, strict=True):
             if not (abs(loss) < float("inf") and abs(norm) < float("inf")):
+                self._settle()
                 kept = f"the last good checkpoint is {self.checkpoint}" if self.checkpoint else "there is no checkpoint yet"
                 raise ModelError(f"the loss is not a number at step {update.step}; {kept}; lower lr and train into another "
                                  "folder")
@@ -161,7 +180,7 @@ class Run:
             self._line.print(f"{self.verb}: less than {SMALL // 1000} kB is held out of {', '.join(small)}, too little to "
                              "compare runs by; raise `validation` or `tokens` of the mixture, or `validation_blocks`")
         first = value if self.state.validation_start is None else self.state.validation_start
-        self.state = replace(self.state, validation_start=first, validation_end=value)
+        self.state = replace(self.state, validation_start=first, validation_end=value, validation_step=self.state.step)
 
 
 class Log:

@@ -6,12 +6,13 @@ Field names enter the state.json of checkpoints: renaming one makes older runs u
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 
 from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.architecture.shapes import SHAPES, Shape
+from textmill.model.training.freeze import freeze_problems
 from textmill.model.training.optimizers import OPTIMIZERS
 
 
@@ -46,7 +47,9 @@ class RunSettings:
     save_every: int = 120
     """Steps between checkpoints. There is one after the last step, too."""
     keep_checkpoints: int = 2
-    """The last ones; older ones are removed. Of two, one is left where the other is damaged."""
+    """The last ones, and the best one by validation; others are removed. Of two, one is left where the other is damaged."""
+
+    choices: ClassVar = {"optimizer": tuple(OPTIMIZERS)}
 
     def problems(self) -> Iterator[str]:
         if (self.steps is None) == (self.epochs is None):
@@ -82,13 +85,21 @@ class TrainSettings(RunSettings):
     """How many of them a token goes through; together they are as wide as the shape's MLP."""
     shared_expert: bool = False
     """Whether every token goes through one more. Such a model cannot be exported."""
+    init: str | None = None
+    """Checkpoint, or a run's folder with one, whose weights a new run begins with. null: seeded weights."""
+    freeze: tuple[str, ...] = ()
+    """What is not trained: embedding, head, layers.0, layers.0-3."""
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
+
+    choices: ClassVar = RunSettings.choices | {"shape": tuple(SHAPES), "architecture": tuple(ARCHITECTURES)}
 
     def problems(self) -> Iterator[str]:
         for name, table in (("shape", SHAPES), ("architecture", ARCHITECTURES)):
             if (value := getattr(self, name)) not in table:
                 yield f"{name}: {value!r} is not one of {', '.join(table)}"
+            elif name == "shape":
+                yield from freeze_problems(self.freeze, SHAPES[value].layers)
         yield from super().problems()
         for name in ("validation_blocks", "window", "experts", "experts_per_token"):
             yield from not_above_zero(name, getattr(self, name))

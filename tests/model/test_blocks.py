@@ -45,7 +45,7 @@ def write_split(folder: Path, parts: list[list[Block]], facts: dict[str, str]) -
     for n, blocks in enumerate(parts):
         name = f"{len(parts) - n}.arrow"                    # the manifest's order is not that of the names
         rows = [{"tokens": tokens, "entry": entry, "spans": [
-            {"id": f"{n}-{i}", "piece": 0, "from": a, "to": b, "start": 0} for i, (a, b) in enumerate(spans)]}
+            {"id": id_[0] if id_ else f"{n}-{i}", "piece": 0, "from": a, "to": b, "start": 0} for i, (a, b, *id_) in enumerate(spans)]}
             for tokens, entry, spans in blocks]
         with pa.ipc.new_stream(str(folder / name), schema) as writer:
             writer.write_batch(pa.RecordBatch.from_pylist(rows[:1], schema))

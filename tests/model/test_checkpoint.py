@@ -1,11 +1,13 @@
 """Checkpoints and runs: no flipped bit goes unseen, the one before is used, and a run is made longer or begins with weights."""
 
+import errno
 import json
 import os
 import re
 import stat
 from dataclasses import replace
 from random import Random
+from threading import Event
 
 import pytest
 import torch
@@ -15,11 +17,16 @@ from tests.command_line import refused
 from tests.model.test_blocks import LENGTH, small_mixture, write_split
 from textmill.cli import main
 from textmill.model import ModelError
-from textmill.model.data.blocks import PackedMixture
-from textmill.model.training.checkpoint import latest, load_model, load_state
-from textmill.model.training.checkpoint_files import FILES, SUMS, damage, sha256_of
+from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.shapes import SHAPES
+from textmill.model.data.blocks import Blocks, PackedMixture
+from textmill.model.training.checkpoint import best, latest, load_model, load_state, write
+from textmill.model.training.checkpoint_files import FILES, SUMS, checkpoints, damage, sha256_of, sums
+from textmill.model.training.freeze import freeze
+from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
+from textmill.model.training.validate import Validation
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +164,121 @@ def test_a_run_is_made_longer_and_never_shorter(blocks, tmp_path, capsys):
     assert pretrain(blocks, home, replace(SETTINGS, steps=8, validation_every=1, keep_checkpoints=1), CPU).startswith("train: up to date")
     with pytest.raises(ModelError, match=r"another kind \(steps was 8, is 6\)"):
         pretrain(blocks, home, replace(SETTINGS, steps=6), CPU)
+
+
+def test_the_best_by_validation_is_kept_beside_the_last(blocks, tmp_path, monkeypatch, capsys):
+    """Of values 3, 2, 1, 4, 5, 6 after steps 1 to 6; the first look is before step 1. Where more is better, the last is it."""
+    def run(home, **more) -> list[str]:
+        values = iter([9.0, 3.0, 2.0, 1.0, 4.0, 5.0, 6.0])
+        monkeypatch.setattr("textmill.model.training.pretrain.bits_per_byte", lambda *_: Validation(next(values), {}))
+        settings = replace(SETTINGS, steps=6, validation_every=1, save_every=1, keep_checkpoints=2)
+        run.summary = pretrain(blocks, home, replace(settings, **more), CPU)
+        return sorted(path.name for path in home.glob("step-*"))
+
+    home = tmp_path / "run"
+    assert run(home) == [f"step-{step:08d}" for step in (3, 5, 6)]
+    assert run.summary.endswith(f"best in {home / 'step-00000003'}, checkpoint in {home / 'step-00000006'}")
+    assert latest(home) == home / "step-00000006"
+    assert main(["sample", "--run", str(home / "step-00000003"), "--prompt", "A", "--tokens", "2", "--device", "cpu"]) == 0
+    assert main(["export", "--run", str(home / "step-00000003"), "--to", str(tmp_path / "hf")]) == 0
+    assert run(tmp_path / "rarely", save_every=4) == ["step-00000004", "step-00000006"]
+    assert "best in" in run.summary
+    values = {path: json.loads((path / "state.json").read_text())["validation_end"] for path in checkpoints(home)}
+    assert list(values.values()) == [1.0, 5.0, 6.0] and best(list(values), "lower") == home / "step-00000003"
+    assert best(list(values), "higher") == home / "step-00000006"
+    flip(home / "step-00000003/state.json", 3)
+    assert best(list(values), "lower") == home / "step-00000005"
+    capsys.readouterr()
+    assert "step-00000003 is damaged (state.json is not what was written); name another checkpoint" in refused(
+        capsys, "export", "--run", str(home / "step-00000003"), "--to", str(tmp_path / "other"))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_taken_up(blocks, tmp_path):
+    """Its state says nothing of the step of the validation, and its settings nothing of what came since."""
+    pretrain(blocks, tmp_path / "run", SETTINGS, CPU)
+    checkpoint = latest(tmp_path / "run")
+    state = json.loads((checkpoint / "state.json").read_text())
+    for name in ("init", "freeze", "window", "experts", "experts_per_token", "shared_expert"):
+        del state["plan"][name]
+    del state["validation_step"]
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    (checkpoint / SUMS).write_text("".join(sums(checkpoint)))
+    assert pretrain(blocks, tmp_path / "run", SETTINGS, CPU).startswith("train: up to date")
+    assert pretrain(blocks, tmp_path / "run", replace(SETTINGS, steps=6), CPU).startswith("train: validation ")
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(blocks, tmp_path, monkeypatch):
+    """The first checkpoint's writer waits until two more updates have begun, and writes the weights of its own step."""
+    begun, waited = Event(), []
+
+    def slowly(run, copy):
+        if copy.state.step == 2:
+            waited.append(begun.wait(60))
+        return write(run, copy)
+
+    def step(self, number, batch, accumulate):
+        if number == 3:
+            begun.set()
+        return read(self, number, batch, accumulate)
+
+    read = Blocks.step
+    settings = replace(SETTINGS, save_every=2, keep_checkpoints=2)
+    pretrain(blocks, tmp_path / "plain", settings, CPU)
+    monkeypatch.setattr("textmill.model.training.run.write", slowly)
+    monkeypatch.setattr(Blocks, "step", step)
+    pretrain(blocks, tmp_path / "run", settings, CPU)
+    assert waited == [True]
+    for name in ("step-00000002", "step-00000004"):
+        for file in ("model.safetensors", "optimizer.safetensors"):
+            assert (tmp_path / "run" / name / file).read_bytes() == (tmp_path / "plain" / name / file).read_bytes()
+
+
+def test_what_goes_wrong_with_a_checkpoint_ends_the_run_as_a_sentence(blocks, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "disk")
+
+    monkeypatch.setattr("textmill.model.training.checkpoint.save_tensors", full)
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"train": {"steps": 4, "save_every": 2, "optimizer": "adamw"}}')
+    message = refused(capsys, "train", "--blocks", str(blocks), "--run", str(tmp_path / "run"), "--settings", str(settings), "--device", "cpu")
+    assert message.splitlines()[-1].startswith("train: no space left on the disk of disk; free some and run the same command again")
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-relative"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_frozen_parts_stay_and_all_else_is_trained(blocks, tmp_path, architecture, optimizer, capsys):
+    plain = replace(SETTINGS, architecture=architecture, optimizer=optimizer)
+    pretrain(blocks, tmp_path / "start", plain, CPU)
+    settings = replace(plain, init=str(tmp_path / "start"), freeze=("embedding", "layers.1-2", "layers.3"))
+    pretrain(blocks, tmp_path / "run", settings, CPU)
+    before, after = (load_file(latest(tmp_path / run) / "model.safetensors") for run in ("start", "run"))
+    changed = {name for name in before if not before[name].equal(after[name])}
+    frozen = {name for name in before if any(part in name for part in (".1.", ".2.", ".3.", "embed_tokens", "wte", "wpe", "relative_"))}
+    assert changed == before.keys() - frozen and changed and frozen
+    numbers = sum(before[name].numel() for name in frozen)
+    assert f"starting from {tmp_path / 'start/step-00000004'}, {numbers:,} frozen" in said(capsys)
+    assert not any(name in key for key in load_file(latest(tmp_path / "run") / "optimizer.safetensors") for name in frozen)
+    assert pretrain(blocks, tmp_path / "run", settings, CPU).startswith("train: up to date")
+    with pytest.raises(ModelError, match="another kind"):
+        pretrain(blocks, tmp_path / "run", replace(settings, freeze=("embedding",)), CPU)
+
+
+def test_the_head_is_frozen_alone_where_it_is_no_embedding(blocks):
+    model = build(ARCHITECTURES["qwen3"].configuration(SHAPES["ci"]._replace(tied=False), 300, 32, 299))
+    freeze(model, ["head"])
+    assert [name for name, weight in model.named_parameters() if not weight.requires_grad] == ["lm_head.weight"]
+    freeze(model, ["embedding"])
+    assert [name for name, weight in model.named_parameters() if not weight.requires_grad] == ["embed_tokens.weight", "lm_head.weight"]
+    model = build(ARCHITECTURES["qwen3"].configuration(SHAPES["ci"], 300, 32, 299))
+    freeze(model, ["head", "layers.0-3"])
+    assert [name for name, weight in model.named_parameters() if weight.requires_grad] == ["norm.weight"]
+    assert [each.names for each in OPTIMIZERS["muon"](model, 0.1, 0.1)] == [["norm.weight"]]
+    model.norm.weight.requires_grad_(False)
+    with pytest.raises(ModelError, match=r"freeze: layers.0 are all of the model, so nothing is left to train; name less"):
+        freeze(model, ["layers.0"])
+    assert list(replace(SETTINGS, freeze=("layers.4", "layers.2-1", "norm", "layers.0-3")).problems()) == [
+        "freeze: there is no layers.4; the layers are 0 to 3", "freeze: there is no layers.2-1; the layers are 0 to 3",
+        "freeze: 'norm' is no part; give embedding, head, layers.0 or layers.0-3"]
 
 
 @pytest.mark.parametrize("name", ["run", "run/step-00000004"])

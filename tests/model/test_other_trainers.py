@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import textmill
-from tests.model.test_blocks import small_mixture
+from tests.model.test_blocks import dialogue_blocks, small_mixture
 from tests.paths import ROOT
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
@@ -113,3 +113,15 @@ def test_mosaicml_streaming_opens_it(blocks, tmp_path):
     assert np.array_equal(np.stack([row["tokens"] for row in rows]), loaded.read(range(len(loaded))).tokens.numpy())
     streams = [pa.ipc.open_stream(pa.memory_map(str(path))).read_all() for path in sorted((blocks / "train").glob("*.arrow"))]
     assert [row["spans"] for row in rows] == pa.concat_tables(streams)["spans"].to_pylist()
+
+
+def test_what_is_learned_of_a_dialogue_goes_along_or_is_refused(tmp_path):
+    folder = tmp_path / "blocks"
+    dialogue_blocks(folder, [("p", 0, 6, None), ("d", 6, 16, [(8, 11), (13, 15)])])
+    convert(folder, "jsonl", tmp_path / "jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "jsonl/train.jsonl").read_text("utf-8").splitlines()]
+    assert [(row["id"], row.get("learn")) for row in rows] == [("p", None), ("d", [{"from": 2, "to": 5}, {"from": 7, "to": 9}])]
+    for format_ in ("megatron", "nanogpt"):
+        with pytest.raises(ModelError, match="only some turns are to be learned, and this format has no place that says which"):
+            convert(folder, format_, tmp_path / format_)
+        assert not (tmp_path / format_).exists()

@@ -111,6 +111,7 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.model.training.finished import finished_line, write_finished
 
     home, folder = Path(run or ""), Path(blocks)
+    start = start or section.get("init")
     if not start and (line := finished_line(home, folder, section)):
         return line
     # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more

@@ -186,7 +186,8 @@ def mixture_plan(data: str, config: str, rules: str, mixture: str, set: tuple[st
     yield from plan.lines()
     from textmill.model.training.estimate import Estimate, EstimateSettings
 
-    sizes = {"shape": shape, "vocabulary": plan.counts["vocabulary"], "block": plan.mixture.block}
+    sizes = {"shape": shape, "architecture": section.get("architecture", "qwen3"), "block": plan.mixture.block,
+             "vocabulary": plan.counts["vocabulary"]}
     size = parse(EstimateSettings, sizes, where)
     yield from ledger.model_lines(shape, Estimate(size).size.parameters.total, plan.counts["train"]["tokens"])
 

@@ -1,13 +1,19 @@
 """The words for a trained model."""
 
-from collections.abc import Iterable
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, of_mixture, with_options
+from textmill.cli.options import CONFIG, DATA, DEVICE, MIXTURE, PATH, SET, data_folder, of_mixture, with_options
 
-TRAINED = click.option("--run", type=PATH, help="the folder of checkpoints  [default: data/checkpoints/NAME of the mixture]")
+if TYPE_CHECKING:
+    from textmill.model.evaluation.documents import Documents
+
+TRAINED = click.option("--run", type=PATH, help="a folder of checkpoints, or one of them  "
+                       "[default: data/checkpoints/NAME of the mixture]")
 
 
 class Number(click.ParamType):
@@ -86,4 +92,121 @@ def estimate(**given: Any) -> Iterable[str]:
     return Estimate(parse(EstimateSettings, wanted, "estimate")).lines()
 
 
-SAMPLE, EXPORT, ESTIMATE = sample, export, estimate
+BLOCKS = click.option("--blocks", type=PATH, help="a folder of packed blocks  [default: data/blocks/NAME of the mixture]")
+LIMIT = click.option("--validation-blocks", type=click.IntRange(min=1), metavar="N",
+                     help="held-out blocks to look at  [default: all]")
+
+
+@click.command("evaluate", short_help="bits per byte by entry, source, language; multiple choice")
+@with_options(TRAINED, BLOCKS, DATA, MIXTURE, LIMIT)
+@click.option("--tasks", type=PATH, multiple=True, metavar="FILE",
+              help="JSONL of question, choices, answer, instead of blocks; may be repeated")
+@DEVICE
+def evaluate(run: str | None, blocks: str | None, validation_blocks: int | None, tasks: tuple[str, ...], device: str,
+             **given: Any) -> Iterable[str]:
+    """Evaluate a trained model on held-out documents: bits per byte overall, and by entry, length, source and language.
+
+    Each figure has a 95 % interval by bootstrap over documents. With --tasks: multiple choice, and cloze where a question
+    has a blank (___), by log-probability per byte."""
+    from textmill.model.device import choose_device
+
+    run = run or of_mixture("checkpoints", given)
+    if tasks:
+        from textmill.model.evaluation import tasks as choices
+        from textmill.model.generation.sample import LanguageModel
+
+        items = {path: choices.read_items(path) for path in tasks}
+        model = LanguageModel.load(run, choose_device(device))
+        return [choices.line(path, choices.score(model, each)) for path, each in items.items()]
+    from textmill.model.evaluation.figures import lines, tables
+
+    documents, shares, facts = losses(run, blocks or of_mixture("blocks", given), validation_blocks, device, given["data"])
+    return lines(tables(documents, shares, labels_of(documents.ids, facts)))
+
+
+@click.command("worst", short_help="held-out documents that a model predicts worst")
+@with_options(TRAINED, BLOCKS, DATA, MIXTURE, LIMIT)
+@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="how many to list")
+@click.option("--least-bytes", type=click.IntRange(min=1), default=200, show_default=True,
+              help="shorter documents are left out: a few bytes say little")
+@DEVICE
+def worst(run: str | None, blocks: str | None, validation_blocks: int | None, count: int, least_bytes: int, device: str,
+          **given: Any) -> Iterable[str]:
+    """List the held-out documents with the most bits per byte, and their addresses where the data folder has them."""
+    import numpy as np
+
+    run, folder = run or of_mixture("checkpoints", given), blocks or of_mixture("blocks", given)
+    documents, _, facts = losses(run, folder, validation_blocks, device, given["data"])
+    rows = np.flatnonzero(documents.bytes >= least_bytes)
+    rows = rows[np.argsort(-documents.bits_per_byte[rows], kind="stable")][:count]
+    if not len(rows):
+        return [f"no held-out document has {least_bytes:,} bytes to predict; give a smaller --least-bytes"]
+    return [f"{documents.bits_per_byte[row]:8.4f} bits per byte, {documents.bytes[row]:>9,} bytes  {documents.ids[row]}  "
+            f"{documents.entries[row]}" + (f"  {facts[id_].url}" if (id_ := documents.ids[row]) in facts else "")
+            for row in rows]
+
+
+def losses(run: str, blocks: str, limit: int | None, device: str,
+           data: str) -> "tuple[Documents, dict[str, float], dict[str, Any]]":
+    """What held-out documents cost a model, the recipe's shares, and what the data folder knows of the documents."""
+    from textmill.model.data.blocks import PackedMixture
+    from textmill.model.device import choose_device
+    from textmill.model.evaluation.documents import documents_of, open_for
+
+    mixture = PackedMixture(blocks)
+    model, sizes = open_for(run, mixture, choose_device(device))
+    documents = documents_of(model, mixture.validation, sizes, limit=limit)
+    return documents, mixture.validation.shares, facts_in(data, documents.ids)
+
+
+def facts_in(data: str, ids: Iterable[str]) -> dict[str, Any]:
+    """Source, language and address of documents, where there is a data folder and the packages to read it; else none."""
+    try:
+        from textmill.pipelines.ledger.facts import facts_of
+    except ModuleNotFoundError:         # blocks were copied to where only the model's packages are
+        return {}
+    return dict(facts_of(data_folder(data), set(ids)))
+
+
+def labels_of(ids: Sequence[str], facts: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Source and language of each document; nothing where no document is known."""
+    if not any(id_ in facts for id_ in ids):
+        return {}
+    return {name: [getattr(facts[id_], name) or "unknown" if id_ in facts else "unknown" for id_ in ids]
+            for name in ("source", "language")}
+
+
+@click.command("compare", short_help="which of two mixtures gives the better model")
+@click.argument("mixtures", nargs=-1, required=True, metavar="MIXTURE MIXTURE...")
+@with_options(DATA, CONFIG, SET)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="models of each mixture")
+@click.option("--to", type=PATH, help="where their runs go  [default: DATA/compare]")
+@DEVICE
+def compare(mixtures: tuple[str, ...], data: str, config: str, set: tuple[str, ...], seeds: int, to: str | None,
+            device: str) -> Iterable[str]:
+    """Train the same model on each MIXTURE with the same settings and seeds, and judge them on the same held-out texts.
+
+    A MIXTURE is a recipe whose blocks are packed, or a folder of blocks. The first is compared with each other one: paired
+    differences overall, by entry, source and language, with intervals and a verdict. The same one twice is trained with
+    other seeds. Runs that were finished before are not trained again."""
+    if len(mixtures) < 2:
+        raise click.UsageError("compare needs two mixtures or more; the first is compared with the others")
+    from textmill.base.strict import parse
+    from textmill.cli.flow import train_section
+    from textmill.model.device import choose_device
+    from textmill.model.evaluation.compare import lines, train_all
+    from textmill.model.training.settings import TrainSettings
+
+    section, where = train_section(config, set)
+    settings = parse(TrainSettings, section, where)
+    folders = [Path(each if os.path.isdir(each) else of_mixture("blocks", {"data": data, "mixture": each}))
+               for each in mixtures]
+    costs, _ = train_all(folders, Path(to or os.path.join(data, "compare")), settings, seeds, choose_device(device))
+    names = [f"{folder.name}{f' ({n})' if folders.count(folder) > 1 else ''}" for n, folder in enumerate(folders, 1)]
+    first = costs[0]
+    labels = {"entry": first[0].entries} | labels_of(first[0].ids, facts_in(data, first[0].ids))
+    return [line for name, others in zip(names[1:], costs[1:], strict=True)
+            for line in lines(names[0], name, (first, others), labels, len(folders) - 1)]
+
+
+SAMPLE, EXPORT, ESTIMATE, EVALUATE, WORST, COMPARE = sample, export, estimate, evaluate, worst, compare
