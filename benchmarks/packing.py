@@ -12,20 +12,29 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA
+from textmill.base.sealed import seal
 from textmill.base.strict import number
+from textmill.pipelines.contract.part_files import StreamWriter, read_batches
 from textmill.pipelines.contract.parts import Part
 from textmill.pipelines.contract.storage import Folder, sha256
-from textmill.pipelines.pack.fill import blocks_schema
+from textmill.pipelines.pack.fill import blocks_schema, fill
+from textmill.pipelines.pack.layout_files import local_folder, write_layout
 from textmill.pipelines.pack.mixture import Entry, Mixture
+from textmill.pipelines.pack.plan import plan_blocks
+from textmill.pipelines.pack.scatter import NEED, fetch_scattered, needs_path, scattered
+from textmill.pipelines.pack.stage import indexed
 from textmill.pipelines.tokens.encode import tokens_schema
 
 BLOCK, PART_TOKENS, VOCABULARY, END = 2048, 40_000_000, 16_384, 0
+SHARD_BLOCKS = 16_384      # of 64 MiB
 MEDIAN, SIGMA = 650, 1.0
 
 
@@ -41,8 +50,8 @@ def write_parts(folder: Path, tokens: int, with_tokens: bool) -> list[Part]:
     schema = tokens_schema(VOCABULARY)
     for ordinal in range(-(-tokens // PART_TOKENS)):
         path = folder / f"{ordinal:05d}.parquet"
-        lengths = np.maximum(1, dice.lognormal(np.log(MEDIAN), SIGMA, int(PART_TOKENS / MEDIAN / np.exp(SIGMA**2 / 2)))).astype(np.int32)
-        count = len(lengths)
+        count = int(PART_TOKENS / MEDIAN / np.exp(SIGMA**2 / 2))
+        lengths = np.maximum(1, dice.lognormal(np.log(MEDIAN), SIGMA, count)).astype(np.int32)
         ids = [dice.bytes(16).hex() for _ in range(count)]
         source = pa.array(np.where(np.arange(count) % 10 == 0, "books", "web"))
         ones, nulls = pa.array(np.ones(count, np.int32)), pa.nulls(count, pa.int32())
@@ -50,6 +59,7 @@ def write_parts(folder: Path, tokens: int, with_tokens: bool) -> list[Part]:
         values = dice.integers(1, VOCABULARY, offsets[-1], np.uint16)
         columns = [pa.array(ids), pa.array(np.zeros(count, np.int32)), ones, source, pa.nulls(count, pa.string()),
                    pa.ListArray.from_arrays(offsets, values), pa.array(lengths), pa.array(lengths * 4), nulls]
+        columns += [pa.nulls(count, field.type) for field in list(schema)[len(columns):]]       # of dialogues
         pq.write_table(pa.Table.from_arrays(columns, schema=schema), path, compression="zstd", compression_level=3,
                        row_group_size=4096, write_page_checksum=True)
         with path.open("rb") as file:
@@ -71,25 +81,17 @@ def measured(name: str, arguments: dict[str, object]) -> None:
     """Run a step here and print its figures."""
     wall, begin = time.monotonic(), time.process_time()
     facts = STEPS[name](**arguments)
-    print(json.dumps(facts | {"cpu": time.process_time() - begin, "wall": time.monotonic() - wall,
-                              "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    print(json.dumps({"cpu": time.process_time() - begin, "wall": time.monotonic() - wall,
+                      "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024} | facts))
 
 
 def plan_step(data: str, tokens: int, way: str, write: bool) -> dict[str, float]:
-    """Index, plan and (with `write`) the rows of the layout."""
-    from textmill.pipelines.pack.plan import plan_blocks
-    from textmill.pipelines.pack.stage import indexed, local_folder
-    parts = tuple(Part(**part) for part in json.loads(Path(data, "parts.json").read_text()))
-    with local_folder(Folder(f"{data}/work")) as spill:
-        index, _ = indexed(recipe(tokens, way), Folder(data), parts, {}, spill)
-        plan = plan_blocks(index)
+    """Index, plan and (with `write`) the files of the layout."""
+    parts, work = parts_in(data), Folder(f"{data}/work")
+    with local_folder(work) as spill:
+        plan = plan_blocks(indexed(recipe(tokens, way), Folder(data), parts, {}, spill)[0])
         if write:
-            from textmill.pipelines.contract.part_files import StreamWriter
-            from textmill.pipelines.pack.layout import PLANNED
-            for shard, planned in enumerate(plan.train.shards(16384)):
-                with StreamWriter(Folder(f"{data}/work"), "", f"{shard:05d}.arrow", PLANNED) as stream:
-                    for batch in planned.to_batches():
-                        stream.write(batch)
+            write_layout(work, plan, {}, SHARD_BLOCKS, len(parts))
     packed = plan.train.packed
     return {"tokens": sum(one.tokens for one in packed), "documents": sum(part.rows for part in parts),
             "empty": sum(one.empty for one in packed) / sum(one.empty + one.tokens for one in packed),
@@ -97,21 +99,42 @@ def plan_step(data: str, tokens: int, way: str, write: bool) -> dict[str, float]
 
 
 def fill_step(data: str) -> dict[str, float]:
-    """Blocks from the layout and the tokens, shard by shard."""
-    from textmill.pipelines.contract.part_files import StreamWriter
-    from textmill.pipelines.pack.fill import fill
-    from textmill.pipelines.pack.stage import fetch
-    parts, tokens = tuple(Part(**part) for part in json.loads(Path(data, "parts.json").read_text())), 0
-    schema = blocks_schema(BLOCK, np.dtype(np.uint16))
-    for path in sorted(Path(data, "work").glob("*.arrow")):
+    """Tokens by shard, and blocks from these."""
+    parts, work, tokens = parts_in(data), Path(data, "work"), 0
+    shards = sorted(work.glob("*.arrow"))
+    for ordinal, part in enumerate(parts):
+        needed = np.frombuffer((work / needs_path(ordinal)).read_bytes(), NEED)
+        lists = pa.concat_arrays([batch["tokens"] for batch in read_batches(Folder(data), part, ["tokens"])])
+        (work / f"{ordinal}.tokens").write_bytes(scattered(lists, needed, len(shards)))
+    slices = tuple(Part("", f"{ordinal}.tokens", 0, 0, "") for ordinal in range(len(parts)))
+    facts = {"schema": FORMAT, "mixture": "packing", "block": str(BLOCK), "vocab_size": str(VOCABULARY), "end_of_text": str(END),
+             "tokenizer_sha256": ""}
+    schema, written = blocks_schema(BLOCK, np.dtype(np.uint16)).with_metadata(facts), []
+    for shard, path in enumerate(shards):
         planned = pa.ipc.open_stream(path.read_bytes()).read_all()
+        read = partial(fetch_scattered, Folder(str(work)), slices, shard, np.dtype(np.uint16))
         with StreamWriter(Folder(f"{data}/blocks"), "", path.name, schema) as stream:
-            stream.write(fill(planned, BLOCK, END, np.dtype(np.uint16), lambda part, row: fetch(Folder(data), parts, part, row)))
+            stream.write(fill(planned, BLOCK, END, np.dtype(np.uint16), read))
+        written.append(vars(stream.part))
         tokens += planned.num_rows * BLOCK
+    Path(data, "blocks", MANIFEST).write_bytes(seal({"schema": MANIFEST_SCHEMA, "parts": written}))
     return {"tokens": tokens}
 
 
-STEPS = {"plan": plan_step, "fill": fill_step}
+def read_step(data: str, batch: int) -> dict[str, float]:
+    """The blocks as batches of training, from page cache."""
+    from textmill.model.data.blocks import Blocks
+    blocks, begin = Blocks(Path(data, "blocks")), time.process_time()     # which has just read all of it, for its sha256
+    tokens = sum(one.token_count for one in blocks.in_order(batch))
+    return {"tokens": tokens, "cpu": time.process_time() - begin}
+
+
+def parts_in(data: str) -> tuple[Part, ...]:
+    """The parts that were written."""
+    return tuple(Part(**part) for part in json.loads(Path(data, "parts.json").read_text()))
+
+
+STEPS = {"plan": plan_step, "fill": fill_step, "read": read_step}
 
 
 def main() -> None:
@@ -125,14 +148,18 @@ def main() -> None:
         data.mkdir(parents=True, exist_ok=True)
         parts = write_parts(data, args.tokens, args.fill)
         (data / "parts.json").write_text(json.dumps([vars(part) for part in parts]))
-    print("| step | tokens | documents | M tokens a processor second | peak memory |\n|---|---|---|---|---|")
-    for way in ("fit", "concat"):
-        figures = step("plan", data=str(data), tokens=int(args.tokens * 0.9), way=way, write=args.fill and way == "fit")
-        print(f"| plan, {way} | {figures['tokens']:,} | {figures['documents']:,} | {figures['tokens'] / figures['cpu'] / 1e6:.0f} | "
-              f"{figures['peak'] / 1e6:,.0f} MB |  <!-- {figures} -->", flush=True)
-    if args.fill:
-        figures = step("fill", data=str(data))
-        print(f"| fill | {figures['tokens']:,} | | {figures['tokens'] / figures['cpu'] / 1e6:.0f} | {figures['peak'] / 1e6:,.0f} MB |  <!-- {figures} -->")
+    print("| step | tokens | documents | M tokens a processor second | peak memory | empty | documents cut |")
+    print("|---|---|---|---|---|---|---|")
+    steps: list[tuple[str, str, dict[str, object]]] = [
+        (f"plan, {way}", "plan", {"tokens": int(args.tokens * 0.9), "way": way, "write": args.fill and way == "fit"})
+        for way in ("fit", "concat")] + ([("scatter and fill", "fill", {}), *(
+            (f"read, {batch} blocks a batch", "read", {"batch": batch}) for batch in (8, 64))] if args.fill else [])
+    for name, function, arguments in steps:
+        of = step(function, data=str(data), **arguments)
+        row = [name, f"{of['tokens']:,}", f"{of['documents']:,}" if "documents" in of else "",
+               f"{of['tokens'] / of['cpu'] / 1e6:.0f}", f"{of['peak'] / 1e6:,.0f} MB",
+               f"{of['empty']:.2%}" if "empty" in of else "", f"{of['cut']:,}" if "cut" in of else ""]
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,24 +38,24 @@ class Batch:
 
 def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray,
                 learned: np.ndarray | None = None) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Targets (same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
+    """Targets (int64, same shape as tokens) and the lengths of the stretches between all starts, ends and block borders.
 
-    `tokens` is int64 (blocks, length); stretch n covers positions [starts[n], ends[n]) of the flattened tokens. `learned` says
-    of each of these whether it may be a target (bool); None: all may.
+    `tokens` has shape (blocks, length); stretch n covers positions [starts[n], ends[n]) of the flattened tokens, in order and
+    without overlap. `learned` says of each of these whether it may be a target (bool); None: all may.
     """
     flat = tokens.ravel()
-    predicts = covered(len(flat), starts, ends - 1)       # a stretch's last token has nothing to predict
+    targets = np.empty(len(flat), np.int64)
+    targets[:-1] = flat[1:]
+    targets[ends - 1] = NO_TARGET           # a stretch's last token has nothing to predict
+    targets[places(np.append(0, ends), np.append(starts, len(flat)))] = NO_TARGET
     if learned is not None:
-        predicts[:-1] &= learned[1:]
-    targets = np.where(predicts, np.roll(flat, -1), NO_TARGET).reshape(tokens.shape)
+        targets[:-1][~learned[1:]] = NO_TARGET
     borders = np.arange(0, len(flat) + 1, tokens.shape[1])
     edges = np.unique(np.concatenate([starts, ends, borders]))
-    return targets, tuple(np.diff(edges).tolist())
+    return targets.reshape(tokens.shape), tuple(np.diff(edges).tolist())
 
 
-def covered(length: int, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """bool[length]: which places lie in one of the stretches [start, end)."""
-    change = np.zeros(length + 1, np.int64)
-    np.add.at(change, starts, 1)
-    np.add.at(change, ends, -1)
-    return np.cumsum(change[:-1]) > 0
+def places(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Every place in the ranges [start, end), one range after the other."""
+    sizes = ends - starts
+    return np.arange(int(sizes.sum())) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)

@@ -6,6 +6,7 @@ have seen, and further passes go on in the same order. Streams are memory-mapped
 """
 
 import hashlib
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
-from textmill.base.blocks_format import LEARN, NO_TARGET
+from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
-from textmill.model.data.batch import Batch, covered, next_tokens
+from textmill.model.data.batch import Batch, next_tokens, places
 from textmill.model.data.streams import open_stream, read_manifest
+from textmill.model.data.stretches import OpenBatch, open_batch
 
 
 class Blocks:
@@ -36,6 +37,7 @@ class Blocks:
         self.tokenizer_sha256, self.shares, self.has_learn = facts.tokenizer_sha256, facts.shares, facts.has_learn
         self._batches = [batch for stream in streams for batch in stream.batches]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
+        self._opened: dict[int, OpenBatch] = {}
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -74,47 +76,49 @@ class Blocks:
 
     def read(self, numbers: Sequence[int]) -> Batch:
         """These blocks as one batch."""
-        tokens, entries, starts, ends, learned = [], [], [], [], []
-        for row, number in enumerate(numbers):
-            block = self._row(number)
-            tokens.append(block.column("tokens").flatten().to_numpy())
-            entries.append(block.column("entry")[0].as_py())
-            spans = block.column("spans").flatten()
-            first, last = (spans.field(name).to_numpy() for name in ("from", "to"))
-            if np.any(first >= last) or np.any(first[1:] < last[:-1]) or first[:1].sum() < 0 or last[-1:].sum() > self.length:
-                raise ModelError(f"{self.folder}: the spans of block {number} overlap or leave it; pack the mixture again")
-            if self.has_learn:
-                learned.append(self._learned(number, first, last, spans.field(LEARN)))
-            joined = (first[1:] == last[:-1]) & _continues(spans)
-            starts.append(first[np.append(True, ~joined)[:len(first)]] + row * self.length)
-            ends.append(last[np.append(~joined, True)[:len(last)]] + row * self.length)
-        ids = np.stack(tokens).astype(np.int64)
-        if ids.max() >= self.vocab_size:
-            raise ModelError(f"{self.folder}: token {ids.max()} is outside the vocabulary of {self.vocab_size}; "
-                             "pack the mixture again")
-        targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends),
-                                       np.concatenate(learned) if self.has_learn else None)
+        ids = np.empty((len(numbers), self.length), np.int64)
+        learned = np.zeros(ids.size, bool) if self.has_learn else None
+        entries, starts, ends, row = list[str](), [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+        for position, first, last in self._runs(numbers):
+            opened, count = self._open(position), last - first
+            tokens = opened.tokens[first:last]
+            if tokens.max() >= self.vocab_size:
+                raise ModelError(f"{self.folder}: token {tokens.max()} is outside the vocabulary of {self.vocab_size}; "
+                                 "pack the mixture again")
+            ids[row : row + count] = tokens
+            entries += opened.entries[first:last].tolist()
+            shift = (row - first) * self.length
+            mine = slice(*opened.stretches.bounds[[first, last]])
+            starts.append(opened.stretches.starts[mine] + shift)
+            ends.append(opened.stretches.ends[mine] + shift)
+            if learned is not None and opened.learned:
+                mine = slice(*opened.learned.bounds[[first, last]])
+                learned[places(opened.learned.starts[mine] + shift, opened.learned.ends[mine] + shift)] = True
+            row += count
+        targets, lengths = next_tokens(ids, np.concatenate(starts), np.concatenate(ends), learned)
         return Batch(torch.from_numpy(ids), torch.from_numpy(targets), lengths, tuple(entries),
-                     int((targets != NO_TARGET).sum()))
+                     int(np.count_nonzero(targets != NO_TARGET)))
 
-    def _learned(self, number: int, first: np.ndarray, last: np.ndarray, learn: pa.ListArray) -> np.ndarray:
-        """bool[length]: which tokens of block `number` are learned: those that LEARN names, and of a span without it all."""
-        of, ranges = np.asarray(pc.list_parent_indices(learn)), learn.flatten()
-        begin, end = (ranges.field(name).to_numpy() for name in ("from", "to"))
-        if np.any(begin >= end) or np.any(begin < first[of]) or np.any(end > last[of]) or np.any(begin[1:] < end[:-1]):
-            raise ModelError(f"{self.folder}: what is learned of block {number} overlaps or leaves its spans; pack the mixture "
-                             "again")
-        whole = learn.is_null().to_numpy(zero_copy_only=False)
-        return covered(self.length, np.append(begin, first[whole]), np.append(end, last[whole]))
+    def _runs(self, numbers: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """(place of a record batch, first row, end) of each stretch of blocks that follow each other in one."""
+        wanted = np.asarray(numbers)
+        position = np.searchsorted(self._ends, wanted, side="right")
+        cuts = np.flatnonzero((np.diff(wanted) != 1) | (np.diff(position) != 0)) + 1
+        for first, end in itertools.pairwise([0, *cuts.tolist(), len(wanted)]):
+            if end > first:
+                place = int(position[first])
+                row = int(wanted[first]) - (int(self._ends[place]) - self._batches[place].num_rows)
+                yield place, row, row + end - first
 
-
-def _continues(spans: pa.StructArray) -> np.ndarray:
-    """For each span but the first, whether it is a later piece of the document that the span before it is of.
-
-    Pieces joined are the document's text, so two that touch are one stretch: attention sees across, and the token at the
-    joint has a target."""
-    ids, pieces = spans.field("id").to_numpy(zero_copy_only=False), spans.field("piece").to_numpy()
-    return (ids[1:] == ids[:-1]) & (pieces[1:] > pieces[:-1])
+    def _open(self, position: int) -> OpenBatch:
+        """A record batch as arrays; the last two are kept, as blocks are read in order."""
+        if position not in self._opened:
+            source = self._batches[position]
+            first = int(self._ends[position]) - source.num_rows
+            while len(self._opened) > 1:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[position] = open_batch(source, self.length, self.has_learn, self.folder, first)
+        return self._opened[position]
 
 
 class PackedMixture:

@@ -4,11 +4,8 @@ The layout (which tokens lie where) is prepared from ids and counts of the whole
 part. A dataset of blocks is complete in itself: two folders of Arrow streams with a manifest each, and the tokenizer.
 """
 
-import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,29 +17,30 @@ from textmill.base.blocks_format import FORMAT, LEARN_FORMAT, MANIFEST_SCHEMA, S
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.output import ArrowStream, Output
-from textmill.pipelines.contract.part_files import StreamWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, Counts, Part, Receipt, read_counts
+from textmill.pipelines.contract.part_files import read_batches
+from textmill.pipelines.contract.parts import MANIFEST, Counts, Manifest, Part, Receipt, read_counts
+from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.pack import near_copies
-from textmill.pipelines.pack.documents import Index, id_bytes, id_words
+from textmill.pipelines.pack.account import account
+from textmill.pipelines.pack.documents import Index
 from textmill.pipelines.pack.fill import Learning, blocks_schema, fill
-from textmill.pipelines.pack.layout import PLANNED, SplitLayout
+from textmill.pipelines.pack.layout_files import LAYOUT, local_folder, write_layout
 from textmill.pipelines.pack.mixture import Mixture
-from textmill.pipelines.pack.plan import Plan, outcome, plan_blocks
+from textmill.pipelines.pack.plan import Plan, plan_blocks
 from textmill.pipelines.pack.remarks import remarks
-from textmill.pipelines.pack.requirements import share_of
+from textmill.pipelines.pack.scatter import SHARDS, Scatter, fetch_scattered
 from textmill.pipelines.pack.settings import PackSettings
 from textmill.pipelines.pack.stored import DUPLICATES, Source, kinship, sources, token_rows
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_files, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
-WORK, LAYOUT = "_work", "layout.json"    # the rows of the layout, a file a shard, and last its account
-_ID = np.dtype([("high", "<u8"), ("low", "<u8")])
+WORK, SCATTERED = "_work", "scattered"  # of the dataset: the layout, and the tokens by shard
 PRESENT = ("source", "language")        # whose values a message lists
 
 
@@ -57,9 +55,11 @@ class PackInputs(NamedTuple):
 class Layout(NamedTuple):
     """A prepared layout: its folder, the number of shards of each split, the shares, and the account of every token row.
 
-    `learn` has the roles that are learned of each entry's dialogues; it is None where the recipe has no dialogue."""
+    `scattered` is the folder of the tokens by shard; None where there are few shards. `learn` has the roles that are learned of
+    each entry's dialogues; it is None where the recipe has no dialogue."""
 
     folder: str
+    scattered: str | None
     shards: dict[str, int]
     shares: dict[str, float]
     learn: dict[str, list[str]] | None
@@ -75,10 +75,11 @@ class Planned(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Content of a task: the rows of the layout that it fills, the token parts these refer to by ordinal, and as in Layout."""
+    """Content of a task: the number of the shard that it fills, among those of both splits, and as in Layout."""
 
     folder: str
-    parts: tuple[Part, ...]
+    number: int
+    scattered: str | None
     shares: dict[str, float]
     learn: dict[str, list[str]] | None
 
@@ -148,15 +149,23 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
             layout = unseal(work.read(LAYOUT))
         except (FileNotFoundError, ValueError):
             with local_folder(work) as spill:
-                lay_out(work, self.planned(context, *self.index(context, spill)), settings)
+                planned = self.planned(context, *self.index(context, spill))
+                blocks = max(1, settings.pack.shard_bytes // (settings.mixture.block * planned.id_bytes))
+                write_layout(work, planned.plan, planned.counts, blocks, len(manifest_of(TOKENIZE, context).parts))
             layout = unseal(work.read(LAYOUT))
-        return Layout(work.uri, layout["shards"], layout["shares"], layout["learn"], layout["counts"])
+        shards, scattered = sum(layout["shards"].values()), None
+        if shards >= SHARDS:
+            scatter = Scatter(f"{self.dataset(context.config)}/{WORK}/{SCATTERED}", work, digest, shards)
+            bring_up_to_date(scatter, context, current={TOKENIZE.name})
+            scattered = (context.data / scatter.dataset(context.config)).uri
+        return Layout(work.uri, scattered, layout["shards"], layout["shares"], layout["learn"], layout["counts"])
 
     def tasks(self, context: RunContext, prepared: Layout) -> list[Task]:
         digest = self.input_digest(context)
-        shard = Shard(prepared.folder, manifest_of(TOKENIZE, context).parts, prepared.shares, prepared.learn)
-        return [Task(f"{split}-{number:05d}", digest, payload=shard, folder=split)
-                for split in SPLITS for number in range(prepared.shards[split])]
+        keys = [(split, f"{split}-{number:05d}") for split in SPLITS for number in range(prepared.shards[split])]
+        return [Task(key, digest, folder=split,
+                     payload=Shard(prepared.folder, number, prepared.scattered, prepared.shares, prepared.learn))
+                for number, (split, key) in enumerate(keys)]
 
     def prepared_counts(self, prepared: Layout) -> Counts:
         """Texts are accounted for by the layout, as a whole: a text may lie in several shards."""
@@ -171,8 +180,11 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
         with Folder(shard.folder).open(f"{task.key}.arrow") as file:
             planned = pa.ipc.open_stream(file).read_all()
         tokens = output.data / f"tokens/{settings.tokenizer}"
-        read = partial(fetch, tokens, shard.parts)
-        learning = None if shard.learn is None else Learning(partial(read, column="turns"), shard.learn)
+        read = stored = partial(fetch, tokens, parts_of(tokens))
+        if shard.scattered:
+            scattered = Folder(shard.scattered)
+            read = partial(fetch_scattered, scattered, parts_of(scattered), shard.number, tools.dtype)
+        learning = None if shard.learn is None else Learning(partial(stored, column="turns"), shard.learn)
         output.write(fill(planned, settings.mixture.block, tools.end_of_text, tools.dtype, read, learning))
         return {"read": 0, "kept": 0}
 
@@ -208,69 +220,12 @@ def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
     return index, present
 
 
-def lay_out(work: Folder, planned: Planned, settings: PackInputs) -> None:
-    """Write the layout of both splits into `work`: PLANNED rows, a stream a shard, and last `layout.json`."""
-    plan = planned.plan
-    rows = max(1, settings.pack.shard_bytes // (settings.mixture.block * planned.id_bytes))
-    shards = dict.fromkeys(SPLITS, 0)
-    for split, layout in zip(SPLITS, (plan.train, plan.validation), strict=True):
-        for number, blocks in enumerate(layout.shards(rows)):
-            with StreamWriter(work, "", f"{split}-{number:05d}.arrow", PLANNED) as stream:
-                for batch in blocks.to_batches():
-                    stream.write(batch)
-            shards[split] += 1
-    shares = {name: share_of(plan.mixture, name) for name in plan.mixture.entries}
-    learn = {name: list(entry.learned) for name, entry in plan.mixture.entries.items()} if plan.dialogues else None
-    work.write(LAYOUT, seal({"shards": shards, "shares": shares, "learn": learn, "recipe": to_plain(plan.mixture),
-                             "counts": planned.counts}))
-
-
-@contextlib.contextmanager
-def local_folder(work: Folder) -> Iterator[Path]:
-    """A folder on this machine for what memory should not hold, below `work` where that is local; removed afterwards."""
-    below = open_filesystem(work.uri)[1] if work.is_local else None
-    if below:
-        os.makedirs(below, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=below) as folder:
-        yield Path(folder)
-
-
-def account(plan: Plan, index: Index, encoder: Encoder, duplicates: Callable[[], Iterator[pa.RecordBatch]]) -> Counts:
-    """Every token row: packed, of no entry of the recipe, or beyond what the recipe asks for. And near-copies held out.
-
-    Every token likewise, end-of-text included: a row may lie in blocks in part.
-    """
-    layouts = (plan.train, plan.validation)
-    first = np.cumsum([0, *(index.part_rows[part] for part in sorted(index.part_rows))])
-    in_blocks = np.zeros(first[-1], bool)
-    for layout in layouts:
-        for spans in layout.used():
-            in_blocks[first[spans["part"]] + spans["row"]] = True
-    kept, chosen = int(np.count_nonzero(in_blocks)), index.rows.rows
-    too_long, lost = sum(count.too_long for count in plan.dialogues.values()), index.lost_tokens
-    of_dialogues = {"not_preferred": index.not_preferred, "too_long": too_long}
-    rejected = {"no_entry": len(in_blocks) - chosen - sum(of_dialogues.values()), "beyond_the_recipe": chosen - kept}
-    rejected |= {reason: count for reason, count in of_dialogues.items() if count}
-    counts: Counts = {"read": len(in_blocks), "kept": kept, "vocabulary": encoder.vocab_size, "rejected": rejected}
-    available, left_out = (sum(getattr(packed, name) for layout in layouts for packed in layout.packed)
-                           for name in ("available", "left_out"))
-    counts["tokens"] = {"read": index.read_tokens, "no_entry": index.read_tokens - available - lost, "left_out": left_out,
-                        "packed": available - left_out} | ({"lost": lost} if lost else {})
-    counts |= outcome(plan)
-    counts["validation"]["near_copies"] = near_copies.counted(
-        ids_in(plan.validation), lambda ids: ids_in(plan.train, ids), duplicates)
-    return dict(json.loads(json.dumps(counts)))     # plain ints
-
-
-def ids_in(layout: SplitLayout, among: pa.Array | None = None) -> pa.Array:
-    """The distinct ids of documents in the blocks of a split, or those of `among` that are there."""
-    wanted = np.unique(np.stack(id_words(among), axis=1).view(_ID)) if among is not None else None
-    found = [np.zeros(0, _ID)]
-    for spans in layout.used():
-        ids = np.unique(np.stack([spans["high"], spans["low"]], axis=1).view(_ID))
-        found.append(ids if wanted is None else np.intersect1d(ids, wanted))
-    distinct = np.unique(np.concatenate(found))
-    return pa.array([id.tobytes().hex() for id in id_bytes(distinct["high"], distinct["low"])], pa.string())
+def parts_of(dataset: Folder) -> tuple[Part, ...]:
+    """The parts of a dataset whose manifest is there: a run holds what it reads."""
+    manifest = Manifest.read(dataset)
+    if manifest is None:
+        raise StageError(f"there is nothing in {dataset.uri} any more; run pack again")
+    return manifest.parts
 
 
 def fetch(tokens: Folder, parts: tuple[Part, ...], part: np.ndarray, row: np.ndarray, column: str = "tokens") -> pa.ListArray:

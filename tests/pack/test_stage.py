@@ -125,3 +125,20 @@ def test_tokens_and_bytes_of_a_condition_are_those_of_the_whole_document(data):
         whole[row["id"]] = tokens + row["token_count"], size + stored["bytes"]
     assert any(row["pieces"] > 1 for row in rows)
     assert all((row["tokens"], row["bytes"]) == whole[row["id"]] for row in rows)
+
+
+def test_blocks_are_the_same_whether_tokens_were_scattered_or_not(data):
+    """With small shards there are many, and scattering pays; with one large shard there is none."""
+    from tests.command_line import SETTINGS
+    entries = "  web: {where: {source: sample}, share: 1.0, repeat: 2}\n"
+    blocks = {}
+    for shard_bytes in ("8KiB", "64MiB"):
+        (data.parent / f"{shard_bytes}.yaml").write_text(SETTINGS.read_text().replace("shard_bytes: 8192", f"shard_bytes: {shard_bytes}"))
+        (data.parent / "asked.yaml").write_text(HEAD.format(tokens="30_000", validation=0.1) + entries)
+        ran = run("pack", data, 1, "--mixture", str(data.parent / "asked.yaml"), settings=data.parent / f"{shard_bytes}.yaml")
+        assert ran.returncode == 0, ran.stderr
+        listed = unseal((data / "blocks/asked/train/_manifest.json").read_bytes())["parts"]
+        blocks[shard_bytes] = [row for part in listed for row in pa.ipc.open_stream(
+            (data / f"blocks/asked/train/{part['path']}").read_bytes()).read_all().to_pylist()]
+        assert (len(listed) > 4) == (shard_bytes == "8KiB") and not (data / "blocks/asked/_work").exists()
+    assert blocks["8KiB"] == blocks["64MiB"]
