@@ -167,7 +167,9 @@ def duration(hours: float) -> str:
         return f"{hours / 24:,.0f} days"
     if hours >= 1:
         return f"{hours:,.1f} hours"
-    return f"{hours * 60:,.0f} minutes" if hours * 60 >= 2 else f"{hours * 3600:,.2g} seconds"
+    if hours * 60 >= 2:
+        return f"{hours * 60:,.0f} minutes"
+    return f"{hours * 3600:,.0f} seconds" if hours * 3600 >= 2 else "under 2 seconds"
 
 
 def size_of(text: str) -> int:
