@@ -148,9 +148,12 @@ def main() -> None:
         empty = counts["train"]["empty"] / (counts["train"]["blocks"] * given.block)
         said = ", ".join(f"{count:,} documents {number} times" for number, count in sorted(times.items()))
         lines.append(f"| ours, `{fill}` | 0 % | {empty:.2%} | {cut / packed_documents:.1%} | {said} |")
-    greedy, best = (cropped(order, given.block, best) for best in (False, True))
-    lines += [f"| greedy cropping (nanochat publishes 39 %) | {greedy:.1%} | 0 % | | |",
-              f"| best fit with cropping (nanochat publishes 35 %) | {best:.1%} | 0 % | | |"]
+    longest = max(sources, key=lambda source: sources[source] / sum(name == source for name in source_of.values()))
+    others = [sizes[id] for id in sorted(sizes) if source_of[id] != longest]
+    for name, published, best in (("greedy cropping", 39, False), ("best fit with cropping", 35, True)):
+        lost, of_others = (cropped(lengths, given.block, best) for lengths in (order, others))
+        without = f"without `{longest}` {of_others:.1%}"
+        lines.append(f"| {name} (nanochat publishes {published} %) | {lost:.1%}; {without} | 0 % | | |")
     RESULT.write_text("\n".join([
         f"Measured {date.today()}, `python -m benchmarks.packing_crawl`: {len(whole):,} curated documents, "
         f"{sum(order):,} tokens with end-of-text (median {int(np.median(order)):,} a document), blocks of {given.block:,}, "

@@ -32,7 +32,8 @@ from textmill.pipelines.measure.language import LanguageIdentifier, find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
-from textmill.pipelines.screen.rules import Rule, broken_rules, read_rules
+from textmill.pipelines.screen.rules import Rule, read_rules
+from textmill.pipelines.screen.verdicts import broken_rules
 from textmill.pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -33,7 +33,8 @@ from textmill.pipelines.measure.language import find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
 from textmill.pipelines.report.samples import smallest
-from textmill.pipelines.screen.rules import Rule, broken_rules, read_rules, verdicts_batch
+from textmill.pipelines.screen.rules import Rule, read_rules
+from textmill.pipelines.screen.verdicts import broken_rules, verdicts_batch
 from textmill.pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[1]

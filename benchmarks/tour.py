@@ -51,6 +51,7 @@ class Tour:
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "mixtures", folder / "mixtures")
         shutil.copytree(ROOT / "sample/raw", folder / "data/raw/sample")
+        shutil.copytree(ROOT / "sample/dialogues", folder / "data/raw/dialogues")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -21,7 +21,7 @@ from textmill.pipelines.measure.background import SCHEMA as BACKGROUND
 from textmill.pipelines.measure.signals import MEASUREMENTS, SIGNALS
 from textmill.pipelines.pack.fill import blocks_schema
 from textmill.pipelines.report.meanings import REASONS, measurement
-from textmill.pipelines.screen.rules import VERDICTS
+from textmill.pipelines.screen.verdicts import VERDICTS
 from textmill.pipelines.tokens.encode import tokens_schema
 
 HERE = Path(__file__).parent

@@ -40,6 +40,8 @@ class AlibiGPT2(Decoder):
     def __init__(self, config: dict[str, Any]):
         super().__init__(config)
         width, eps = config["d_model"], config["layer_norm_epsilon"]
+        if width % config["n_heads"]:
+            raise ValueError(f"a width of {width} cannot be divided among {config['n_heads']} heads")
         self.wte = nn.Embedding(config["vocab_size"], width)
         self.blocks = nn.ModuleList(AlibiLayer(width, config["n_heads"], eps, layer) for layer in range(config["n_layers"]))
         self.norm_f = nn.LayerNorm(width, eps=eps, bias=False)

@@ -23,7 +23,7 @@ def build(config: dict[str, Any]) -> Decoder:
     known = [architecture for architecture in ARCHITECTURES.values() if architecture.SIGNATURE.items() <= config.items()]
     if known:       # the most particular one: a variant's signature may hold all of the plain one's
         architecture = max(known, key=lambda architecture: len(architecture.SIGNATURE))
-        bounds = {architecture.LAYERS: 512, architecture.CONTEXT: 1 << 17}
+        bounds = {architecture.LAYERS: 512, architecture.CONTEXT: 1 << 17, "num_experts": 1 << 10}
         for key, value in config.items():
             if isinstance(value, int) and value > bounds.get(key, 1 << 24):
                 raise ModelError(f"{key} is {value}, and at most {bounds.get(key, 1 << 24)} can be; copy the checkpoint again")

@@ -27,6 +27,7 @@ ROUNDS = 1000           # bootstrap samples of documents
 SURE = 0.05             # p below which a difference is one
 POWER = 0.6             # |T| is below the 80 % point of T with this probability: a power of 80 %
 MOST_SEEDS = 1000
+FEWEST_DOCUMENTS = 10   # of fewer a bootstrap says nothing: of one there is no variance at all
 
 
 class Difference(NamedTuple):
@@ -108,7 +109,7 @@ def difference(first: Sequence[Documents], second: Sequence[Documents]) -> Diffe
 
 def seeds_for(value: float, of_seeds: float, of_documents: float) -> int | None:
     """The fewest seeds that would show a difference of this size with a power of 80 %; None where documents are too few."""
-    for seeds in range(2, MOST_SEEDS) if of_seeds == of_seeds else ():
+    for seeds in range(2, MOST_SEEDS) if value and not math.isnan(of_seeds) else ():
         error = math.sqrt(of_seeds / seeds + of_documents)
         if (quantile(1 - SURE, seeds - 1) + quantile(POWER, seeds - 1)) * error <= abs(value):
             return seeds
@@ -123,7 +124,8 @@ def differences(first: Sequence[Documents], second: Sequence[Documents],
         parts = [[groups(each, of_documents) for each in models] for models in (first, second)]
         for label in parts[0][0]:
             found[f"{name} {label}"] = difference(*([each[label] for each in models] for models in parts))
-    corrected = holm({name: each.p for name, each in found.items()}) if all(each.p == each.p for each in found.values()) else {}
+    corrected = holm({name: each.p for name, each in found.items()
+                      if each.documents >= FEWEST_DOCUMENTS and not math.isnan(each.p)})
     return {name: each._replace(p=corrected.get(name, math.nan)) for name, each in found.items()}
 
 
@@ -132,6 +134,9 @@ def verdict(first: str, second: str, found: Difference, seeds: int) -> str:
     if seeds < 2:
         return (f"{second} less {first}: {found.value:+.4f} bits per byte with one seed each, which says nothing of chance; "
                 "give --seeds 3")
+    if found.documents < FEWEST_DOCUMENTS:
+        return (f"{second} less {first}: {found.value:+.4f} bits per byte on {found.documents} documents, too few to say more "
+                "of; raise `validation` or `tokens` of the mixtures and pack again")
     interval = f"{found.low:+.4f} to {found.high:+.4f}"
     if found.p < SURE:
         better, worse = (second, first) if found.value < 0 else (first, second)
@@ -154,10 +159,11 @@ def lines(first: str, second: str, models: tuple[Sequence[Documents], Sequence[D
     yield f"{'':<28}{'':>9}{'95 % interval':>20}{'p':>8}{'documents':>11}"
     parts = differences(*models, labels)
     for name, each in [("overall", whole), *parts.items()]:
-        interval = f"{each.low:+.4f} to {each.high:+.4f}" if seeds > 1 else "-"
-        p = f"{each.p:.3f}" if each.p == each.p else "-"
-        mark = " *" if each.p < SURE else ""
+        told = seeds > 1 and each.documents >= FEWEST_DOCUMENTS
+        interval, p = (f"{each.low:+.4f} to {each.high:+.4f}", f"{each.p:.3f}") if told else ("-", "-")
+        mark = " *" if told and each.p < SURE else ""
         yield f"{name[:27]:<28}{each.value:>+9.4f}{interval:>20}{p:>8}{each.documents:>11,}{mark}"
-    if len(parts) > 1 and seeds > 1:
-        yield f"p of the {len(parts)} parts is corrected for looking at all of them (Holm); * is below {SURE}"
+    if seeds > 1:
+        yield (f"p of the parts is corrected for looking at all of them (Holm), * is below {SURE};")
+        yield f"of fewer than {FEWEST_DOCUMENTS} documents nothing is said"
     yield verdict(first, second, whole, seeds)

@@ -78,10 +78,9 @@ class Curate(Stage[CurateInputs, Evaluation | None, None]):
             first = pc.cast(pc.equal(curated["piece"], 0), pa.int64())
             sizes = pc.cast(pc.binary_length(curated["text"]), pa.int64())
             measured = {"documents": first, "pieces": None, "bytes": sizes}
-            if dialogues := curated.num_rows - curated["turns"].null_count:
-                counts = add_counts(counts, {"dialogues": dialogues})
             counts = add_counts(counts, {
                 "read": documents.num_rows, "kept": pc.sum(first).as_py() or 0, "pieces": curated.num_rows,
+                "dialogues": curated.num_rows - curated["turns"].null_count,
                 "bytes": pc.sum(sizes).as_py() or 0, "rejected": count(rejected["rule"]),
                 "with_evaluation_items": pc.sum(pc.and_(pc.equal(curated["piece"], 0), pc.greater(
                     pc.list_value_length(curated["evaluation_items"]), 0))).as_py() or 0,

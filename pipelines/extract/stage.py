@@ -163,14 +163,8 @@ def kept_counts(batch: pa.RecordBatch) -> Counts:
     sizes = {"text_bytes": pc.binary_length(batch["text"]), "payload_bytes": batch["payload_bytes"]}
     return {"kept": batch.num_rows, "source": tally(batch["source"], documents=None, **sizes),
             "charset_from": count(batch["charset_from"]), "truncated": count(batch["truncated"]), **legal_counts(batch),
-            **dialogue_counts(batch),
+            "turns_from": count(batch["turns_from"]), "pairs": pc.sum(batch["preferred"]).as_py() or 0,
             **{name: pc.sum(column).as_py() for name, column in sizes.items()}}
-
-
-def dialogue_counts(batch: pa.RecordBatch) -> Counts:
-    """Dialogues by the columns they were read from, and compared pairs; nothing where there are none."""
-    columns, pairs = count(batch["turns_from"]), pc.sum(batch["preferred"]).as_py()
-    return ({"turns_from": columns} if columns else {}) | ({"pairs": pairs} if pairs else {})
 
 
 def lost_counts(batch: pa.RecordBatch) -> Counts:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.pack import near_copies
 from textmill.pipelines.pack.documents import Index, id_bytes, id_words
-from textmill.pipelines.pack.layout import SplitLayout
 from textmill.pipelines.pack.plan import Plan, outcome
+from textmill.pipelines.pack.planned import SplitLayout
 from textmill.tokenizer.encoder import Encoder
 
 _ID = np.dtype([("high", "<u8"), ("low", "<u8")])

@@ -39,27 +39,29 @@ class Fitting(NamedTuple):
     learns: np.ndarray
 
 
-def fitting(turns: pa.ListArray, block: int, learn: Sequence[Sequence[str]]) -> Fitting:
-    """`turns` (role, from, to; in tokens) of some dialogues, in blocks of so many tokens; `learn`: the roles of each."""
+def fitting(turns: pa.ListArray, block: int, learn: Sequence[Sequence[str]], entry: np.ndarray) -> Fitting:
+    """`turns` (role, from, to; in tokens) of some dialogues, in blocks of so many tokens.
+
+    `learn`: the roles of each entry; `entry`: the place of each dialogue's."""
     of, flat = _parents(turns), turns.flatten()
     ends = flat.field("to").to_numpy()
     fits = ends + AROUND <= block
     count = len(turns)
     tokens = np.zeros(count, np.int64)
     np.maximum.at(tokens, of[fits], ends[fits])
-    learned = fits & _is_learned(flat.field("role"), of, learn)
+    learned = fits & _is_learned(flat.field("role"), entry[of], learn)
     return Fitting(tokens, np.bincount(of[~fits], minlength=count), np.bincount(of[learned], minlength=count) > 0)
 
 
-def learned_positions(turns: pa.ListArray, learn: Sequence[Sequence[str]], first: np.ndarray,
+def learned_positions(turns: pa.ListArray, learn: Sequence[Sequence[str]], entry: np.ndarray, first: np.ndarray,
                       tokens: np.ndarray) -> pa.ListArray:
     """The positions of a block that are learned, of each span: LEARN, null where it is of a page (`turns` is null).
 
-    A span begins at `first` and has so many `tokens` of its dialogue; `learn`: the roles of each.
+    A span begins at `first` and has so many `tokens` of its dialogue; `learn` and `entry` as in `fitting`.
     """
     of, flat = _parents(turns), turns.flatten()
     begin, end = (flat.field(name).to_numpy() for name in ("from", "to"))
-    taken = np.flatnonzero((end <= tokens[of]) & _is_learned(flat.field("role"), of, learn))
+    taken = np.flatnonzero((end <= tokens[of]) & _is_learned(flat.field("role"), entry[of], learn))
     shift = first[of[taken]] + 1                    # the first position is end-of-text
     ranges = pa.StructArray.from_arrays(
         [pa.array((edge[taken] + shift).astype(np.int32)) for edge in (begin, end)], fields=list(LEARN.value_type))
@@ -80,8 +82,8 @@ def _parents(turns: pa.ListArray) -> np.ndarray:
     return np.asarray(pc.list_parent_indices(turns)).astype(np.int64)
 
 
-def _is_learned(roles: pa.Array, of: np.ndarray, learn: Sequence[Sequence[str]]) -> np.ndarray:
-    """Whether each turn's role is one of those that its dialogue, number `of`, is to be learned by."""
+def _is_learned(roles: pa.Array, entry: np.ndarray, learn: Sequence[Sequence[str]]) -> np.ndarray:
+    """Whether each turn's role is one of those that its entry learns."""
     said = np.asarray(pc.index_in(roles, value_set=pa.array(MAY_LEARN)).fill_null(len(MAY_LEARN)))
     wanted = np.array([[role in roles for role in MAY_LEARN] + [False] for roles in learn], bool)
-    return wanted.reshape(-1, len(MAY_LEARN) + 1)[of, said]
+    return wanted[entry, said]

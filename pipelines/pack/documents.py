@@ -72,7 +72,7 @@ class Index:
         if not len(at):
             return rows
         learned = [one.learned for one in self.mixture.entries.values()]
-        fits = fitting(turns.take(pa.array(at)), self.mixture.block, [learned[number] for number in entry[at]])
+        fits = fitting(turns.take(pa.array(at)), self.mixture.block, learned, entry[at])
         before = packed_lengths(rows["token_count"][at], rows["piece"][at], rows["pieces"][at])
         rows["token_count"][at], rows["whole"][at] = fits.tokens, True
         stays = np.ones(len(rows), bool)

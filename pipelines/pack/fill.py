@@ -63,8 +63,10 @@ def fill(planned: pa.RecordBatch | pa.Table, length: int, end_of_text: int, dtyp
     schema = blocks_schema(length, dtype, learning is not None)
     columns = [ids, *(spans.field(field.name) for field in list(SPAN)[1:])]
     if learning:
-        roles = [learning.roles[entry] for entry in np.repeat(planned["entry"].to_pylist(), counts).tolist()]
-        columns.append(learned_positions(learning.turns(*rows).take(pa.array(which)), roles, first, count))
+        place = {name: number for number, name in enumerate(learning.roles)}
+        entry = np.repeat(np.array([place[name] for name in planned["entry"].to_pylist()], np.int64), counts)
+        turns = learning.turns(*rows).take(pa.array(which))
+        columns.append(learned_positions(turns, list(learning.roles.values()), entry, first, count))
     published = pa.StructArray.from_arrays(columns, fields=list(schema.field("spans").type.value_type))
     offsets = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32))
     return pa.RecordBatch.from_arrays([

@@ -3,11 +3,7 @@
 A document is its pieces in order, with end-of-text before the first and after the last. `packers` lays documents into blocks;
 nothing is lost, and `start` of a span says where a document that was cut goes on.
 
-Order: the documents of a pass by a hash of (pass, id), so that blocks hold the same with any seed; the blocks of a pass by a
-hash of (seed, pass, block), else a novel would be fifty blocks in a row. An entry stops at its budget, share × tokens; what
-its last pass had not closed by then is left out. Entries are interleaved over the whole run: a block comes when its entry,
-going at an even pace, would be in the middle of it, so that every prefix has the recipe's shares to within a block or so. In
-a recipe with a schedule the pace of an entry is another in each phase.
+An entry stops at its budget, share × tokens; what its last pass had not closed by then is left out. What comes when: `order`.
 
 Nothing here depends on the parts, their order, the number of workers, or on what lies in memory and what in files: documents go
 through in buckets of their hashes, their spans to files, and only of blocks is there an array in memory.
@@ -16,95 +12,21 @@ through in buckets of their hashes, their spans to files, and only of blocks is 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from textmill.pipelines.pack.documents import ROW, Documents, Index, id_bytes
+from textmill.pipelines.pack.documents import ROW, Documents, Index
 from textmill.pipelines.pack.mixture import Mixture
+from textmill.pipelines.pack.order import interleaved, keys, shuffled
 from textmill.pipelines.pack.packers import PACKERS, Items
+from textmill.pipelines.pack.planned import BEGINS, CUT, REPEATED, SPAN, Packed, SplitLayout
 from textmill.pipelines.pack.requirements import phases, share_of
 from textmill.pipelines.pack.shares import Counted
 from textmill.pipelines.pack.spill import Buckets, Sequence, by_hash
-from textmill.pipelines.pack.split import digest
 
 CHUNK = 1 << 16     # documents laid at once
-
-_PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
-PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
-
-# A span before its block has a place; `block` counts all blocks opened, `count` is the tokens that are taken of the row.
-SPAN = np.dtype([("block", "<i8"), ("from", "<i4"), ("to", "<i4"), ("start", "<i4"), ("piece", "<i4"), ("part", "<i4"),
-                 ("row", "<i4"), ("count", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
-BEGINS, CUT, REPEATED = 1, 2, 4     # marks: a document begins here, and is cut where this ends; a pass takes it more than once
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Packing counts of one entry.
-
-    `documents` different ones, `tokens` in spans (end-of-text included), `empty` positions outside them, `passes` begun, `cut`
-    documents that go on in another block, times packed. `wanted` tokens were asked for, in `repeat` passes at most;
-    `available` are there and `left_out` of these in no block. `phases` is the blocks of each phase."""
-
-    entry: str
-    blocks: int
-    documents: int
-    tokens: int
-    empty: int
-    passes: int
-    cut: int
-    wanted: int
-    repeat: int
-    available: int
-    left_out: int
-    phases: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class SplitLayout:
-    """Blocks in training order, and what each entry, in the recipe's order, gave to them.
-
-    `owner` is the entry of each block; `place` is, of every block opened, where in the order it is, or -1; `spans` are SPAN
-    rows of all blocks opened."""
-
-    packed: tuple[Packed, ...]
-    owner: np.ndarray
-    place: np.ndarray
-    spans: Sequence
-    folder: Path | None
-
-    @cached_property
-    def blocks(self) -> pa.Table:
-        """All blocks as rows of PLANNED, for a layout that fits memory."""
-        return pa.concat_tables(self.shards(max(1, len(self.owner))))
-
-    def shards(self, blocks: int) -> Iterator[pa.Table]:
-        """The rows of PLANNED, so many blocks at a time; one empty table where there are none."""
-        count = max(1, -(-len(self.owner) // blocks))
-        ranges = Buckets(SPAN, self.spans.rows, self.folder)        # each of whole shards
-        for spans in self.used():
-            ranges.add(spans, self.place[spans["block"]] // blocks * ranges.count // count)
-        names = pa.array([packed.entry for packed in self.packed])
-        for number, spans in enumerate(ranges):
-            place = self.place[spans["block"]]
-            order = np.lexsort((spans["from"], place))
-            spans, place = spans[order], place[order]
-            for shard in range(-(-number * count // ranges.count), -(-(number + 1) * count // ranges.count)):
-                start, end = shard * blocks, min((shard + 1) * blocks, len(self.owner))
-                mine = slice(*np.searchsorted(place, [start, end]))
-                lists = _planned(spans[mine], place[mine] - start, end - start)
-                yield pa.table([names.take(pa.array(self.owner[start:end])), lists], schema=PLANNED)
-        ranges.delete()
-
-    def used(self) -> Iterator[np.ndarray]:
-        """The spans of blocks that have a place, some at a time."""
-        for spans in self.spans.read():
-            yield spans[self.place[spans["block"]] >= 0]
 
 
 class Split(NamedTuple):
@@ -125,6 +47,14 @@ class Laid:
     documents: int = 0
     cut: int = 0
     packed: int = 0         # tokens that are in a block at least once
+
+    def numbers(self) -> np.ndarray:
+        """The number of each block."""
+        return np.concatenate([np.zeros(0, np.int64), *self.blocks])
+
+    def in_blocks(self) -> np.ndarray:
+        """The tokens of each block."""
+        return np.concatenate([np.zeros(0, np.int64), *self.sizes])
 
 
 def train_and_validation(mixture: Mixture) -> tuple[Split, Split]:
@@ -151,9 +81,12 @@ def lay(rows: list[Buckets], mixture: Mixture, counted: list[Counted], split: Sp
         one, opened = _lay_entry(rows[number], weighted, counted[number], mixture, split, number, opened, spans)
         laid.append(one)
         rows[number].delete()
-    order, owner, phase = _in_order(laid, mixture, not split.held)
+    parts = [[(1.0, share_of(mixture, name))] if split.held else phases(mixture, name) for name in mixture.entries]
+    owner, own_place, phase = interleaved([one.in_blocks() for one in laid], parts, mixture.tokens)
     place = np.full(opened, -1)
-    place[order] = np.arange(len(order))
+    for number, one in enumerate(laid):
+        (mine,) = np.nonzero(owner == number)
+        place[one.numbers()[own_place[mine]]] = mine
     packed = tuple(_packed(name, one, mixture, split, number, counted[number], np.bincount(phase[owner == number]))
                    for number, (name, one) in enumerate(zip(mixture.entries, laid, strict=True)))
     return SplitLayout(packed, owner.astype(np.int32), place, spans, folder)
@@ -183,9 +116,9 @@ def _lay_entry(rows: Buckets, weighted: bool, counted: Counted, mixture: Mixture
         is_used = np.zeros(packer.opened, bool)
         is_used[closed[:used] - opened] = True
         _count(laid, (some[is_used[some["block"] - opened]] for some in spans.read(start)), turn)
-        shuffled = np.argsort(_mixed(np.arange(used, dtype=np.uint64) ^ _salt(mixture.seed, turn)), kind="stable")
-        laid.blocks.append(closed[:used][shuffled])
-        laid.sizes.append(sizes[:used][shuffled])
+        order = shuffled(used, mixture.seed, turn)
+        laid.blocks.append(closed[:used][order])
+        laid.sizes.append(sizes[:used][order])
         tokens += int(sizes[:used].sum())
         opened += packer.opened
     return laid, opened
@@ -207,24 +140,6 @@ def _pass(rows: Buckets, turn: int, weighted: bool, expected: int) -> Iterator[D
     for some in in_order:
         yield Documents(some, keys(some, turn))
     in_order.delete()
-
-
-def keys(rows: np.ndarray, turn: int = 0) -> np.ndarray:
-    """Of ROW rows, where in a pass their document comes: a hash of the pass, the id, and which time it is."""
-    which = _mixed((rows["again"].astype(np.uint64) << np.uint64(32)) + np.uint64(turn))
-    return _mixed(rows["high"] ^ _mixed(rows["low"] ^ which))
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser: 64 bits in, 64 bits out that look random, the same for equal ones (Steele et al. 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def _salt(seed: int, turn: int) -> np.uint64:
-    return np.uint64(int.from_bytes(digest(b"order", seed.to_bytes(8) + turn.to_bytes(8))))
 
 
 def _count(laid: Laid, used: Iterator[np.ndarray], turn: int) -> None:
@@ -254,31 +169,6 @@ def _union(spans: np.ndarray) -> int:
     return int(np.maximum(0, end - np.maximum(start, reached)).sum())
 
 
-def _in_order(laid: list[Laid], mixture: Mixture, scheduled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All entries' blocks in training order: number, entry, phase."""
-    blocks, owner, due, phase = ([np.zeros(0, np.int64)] for _ in range(4))
-    for number, (name, one) in enumerate(zip(mixture.entries, laid, strict=True)):
-        sizes = np.concatenate([np.zeros(0, np.int64), *one.sizes])
-        parts = phases(mixture, name) if scheduled else [(1.0, share_of(mixture, name))]
-        when, which = _due(np.cumsum(sizes) - sizes / 2, parts, mixture.tokens)
-        blocks += one.blocks
-        owner.append(np.full(len(sizes), number))
-        due.append(when)
-        phase.append(which)
-    order = np.lexsort((np.concatenate(owner), np.concatenate(due), np.concatenate(phase)))
-    return tuple(np.concatenate(column)[order] for column in (blocks, owner, phase))  # type: ignore[return-value]
-
-
-def _due(middles: np.ndarray, parts: list[tuple[float, float]], tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """When in the run, in tokens, an entry has given so many, and in which phase; `parts` are (part, its share) of each."""
-    shares = np.array([share for _, share in parts])
-    part = np.array([part for part, _ in parts]) * tokens
-    begin, given = np.cumsum(part) - part, np.cumsum(part * shares) - part * shares
-    own = np.flatnonzero(shares > 0)
-    which = own[np.maximum(np.searchsorted(given[own], middles, side="right") - 1, 0)]
-    return begin[which] + (middles - given[which]) / shares[which], which
-
-
 def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     """The items, cut where pieces meet."""
     begin = documents.offset[documents.first[items.document]] + items.begin
@@ -302,16 +192,6 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     repeated = documents.weight[items.document] > 1 if weighted else np.zeros(len(cut), bool)
     spans["mark"] = begins * (BEGINS + CUT * cut[item]) + REPEATED * repeated[item]
     return spans
-
-
-def _planned(spans: np.ndarray, block: np.ndarray, blocks: int) -> pa.ListArray:
-    """The spans of so many blocks, sorted, as the lists of PLANNED; `block` is the number of each one's block."""
-    ids = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(spans), [None, pa.py_buffer(id_bytes(spans["high"], spans["low"]).tobytes())])
-    columns = [pa.array(np.ascontiguousarray(spans[field.name])) for field in list(_PLANNED)[1:]]
-    offsets = np.append(0, np.cumsum(np.bincount(block, minlength=blocks)))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.StructArray.from_arrays(
-        [ids, *columns], fields=list(_PLANNED)))
 
 
 def _packed(name: str, laid: Laid, mixture: Mixture, split: Split, number: int, counted: Counted, phase: np.ndarray) -> Packed:

@@ -12,8 +12,8 @@ from textmill.pipelines.contract.part_files import StreamWriter
 from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.contract.storage import Folder, open_filesystem
 from textmill.pipelines.contract.task import to_plain
-from textmill.pipelines.pack.layout import PLANNED
 from textmill.pipelines.pack.plan import Plan
+from textmill.pipelines.pack.planned import PLANNED
 from textmill.pipelines.pack.requirements import share_of
 from textmill.pipelines.pack.scatter import NEED, SHARDS, bucket_of, needs_of, write_needs
 from textmill.pipelines.pack.spill import Buckets

@@ -14,8 +14,9 @@ from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.pack.dialogues import DialogueCounts
 from textmill.pipelines.pack.dialogues import by_entry as dialogue_counts
 from textmill.pipelines.pack.documents import Index
-from textmill.pipelines.pack.layout import SplitLayout, divided, lay, train_and_validation
+from textmill.pipelines.pack.layout import divided, lay, train_and_validation
 from textmill.pipelines.pack.mixture import Mixture, MixtureError
+from textmill.pipelines.pack.planned import SplitLayout
 from textmill.pipelines.pack.requirements import Requirements, check, requirements
 from textmill.pipelines.pack.shares import Counted, resolved
 
@@ -37,9 +38,7 @@ def outcome(plan: Plan) -> Counts:
                    | {"phases": {str(number): blocks for number, blocks in enumerate(p.phases)}} for p in layout.packed}
         counts[split] = {name: sum(e[name] for e in entries.values()) for name in ("blocks", "tokens", "empty")}
         counts[split]["entries"] = entries
-    if plan.dialogues:
-        counts["dialogues"] = {entry: dict(vars(count)) for entry, count in plan.dialogues.items()}
-    return counts
+    return counts | {"dialogues": {entry: dict(vars(count)) for entry, count in plan.dialogues.items()}}
 
 
 class Resolution(NamedTuple):

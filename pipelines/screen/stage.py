@@ -19,7 +19,8 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
-from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, Rules, verdicts_batch
+from textmill.pipelines.screen.rules import Rule, Rules
+from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, verdicts_batch
 from textmill.pipelines.takedown.emptying import RULE, with_takedown
 from textmill.pipelines.takedown.matching import taken_ids
 
@@ -63,10 +64,8 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
             words = pc.fill_null(signals["word_count"], 0)
             measured = {"documents": None, "words": words, "kept": kept, "kept_words": pc.multiply(words, kept)}
             turned = verdicts.filter(has_turns)
-            if turned.num_rows:
-                said = {"documents": turned.num_rows, "kept": pc.sum(turned["kept"]).as_py()}
-                counts = add_counts(counts, {"dialogues": said})
             counts = add_counts(counts, {
+                "dialogues": {"documents": turned.num_rows, "kept": pc.sum(turned["kept"]).as_py() or 0},
                 "read": verdicts.num_rows, "kept": pc.sum(kept).as_py() or 0, "rejected": count(_first_broken(verdicts)),
                 "rules": {name: _as_counts(numbers) for name, numbers in by_rule.items()},
                 "tags": count(pc.list_flatten(verdicts["tags"])),
@@ -74,10 +73,10 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         return counts
 
     def summary(self, counts: Counts) -> str:
-        turned, read = counts.get("dialogues"), counts["read"]
+        turned, read = counts.get("dialogues", {"documents": 0}), counts["read"]
         idle = [name for name, numbers in counts["rules"].items()       # it is no news that pages' rules pass over dialogues
-                if read and not numbers["applied"] and not (turned and numbers["unbounded"] == read)]
-        said = f"; {turned['kept']:,} of {turned['documents']:,} dialogues kept" if turned else ""
+                if read and not numbers["applied"] and not (turned["documents"] and numbers["unbounded"] == read)]
+        said = f"; {turned['kept']:,} of {turned['documents']:,} dialogues kept" if turned["documents"] else ""
         return super().summary(counts) + said + (f"; applied to no document: {', '.join(idle)}" if idle else "")
 
 

@@ -78,10 +78,9 @@ class Tokenize(Stage[str, Encoder, None]):
             columns += [tokens, lengths, bytes_, curated["cluster_size"], turns, curated["pair"], curated["preferred"]]
             output.write(pa.RecordBatch.from_arrays(columns, schema=tokens_schema(tools.vocab_size)))
             sizes = compression(curated["text"], curated["language"], tokens)
-            if dialogues := len(turns) - turns.null_count:
-                counts = add_counts(counts, {"dialogues": dialogues})
             counts = add_counts(counts, {
-                "read": curated.num_rows, "kept": curated.num_rows, "tokens": pc.sum(lengths).as_py() or 0,
+                "read": curated.num_rows, "kept": curated.num_rows, "dialogues": len(turns) - turns.null_count,
+                "tokens": pc.sum(lengths).as_py() or 0,
                 "language": {row.pop("language"): {name: row[name] for name in ("documents", "bytes", "tokens", "words")}
                              for row in sizes.to_pylist()},
                 "source": tally(curated["source"], documents=None, bytes=bytes_, tokens=lengths)})

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.extract.test_extract import parquet_of
 from tests.extract.test_hostile_rows import written
@@ -76,7 +78,7 @@ def test_a_compared_pair_is_two_documents_of_one_id(row):
     ({"messages": [LIST[0], {"role": "assistant", "content": None}]}, "empty_turn", "assistant", "turn 1 of 2"),
     ({"messages": LIST[:1]}, "no_answer", None, "the roles are user"),
     ({"messages": [{"role": "narrator", "content": "Once."}, *LIST]}, "unknown_role", "narrator", "turn 0"),
-    ({"messages": [{"content": "Once."}, *LIST]}, "unknown_role", "None", "turn 0"),
+    ({"messages": [{"content": "Once."}, *LIST]}, "unknown_role", None, "turn 0"),
     ({"messages": ["Once.", *LIST]}, "bad_turn", None, "turn 0 is a str, not an object"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "bad_turn", None, "the content of turn 0 is no text"),
     ({"messages": [{"role": "user", "content": 7}]}, "bad_turn", None, "the content of turn 0 is no text"),
@@ -90,6 +92,32 @@ def test_what_cannot_be_learned_from_is_a_rejected_row_with_its_reason(row, rule
     (lost,) = written("a.jsonl", jsonl(row))
     assert (lost["rule"], lost["value"], lost["detail"]) == (rule, value, detail)
     assert lost["outcome"] == ("quarantined" if rule in ("unknown_role", "bad_turn") else "rejected")
+
+
+VALUES = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", " ", "user", "gpt", "text", "\ud800", "\0", "[]", "\n\nHuman: a"]) | st.text(max_size=3),
+                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+                          st.sampled_from(["role", "from", "content", "value", "text", "type", "tool_calls"]), inner, max_size=4), max_leaves=9)
+PARTS = ["messages", "conversations", "prompt", "instruction", "input", "response", "output", "chosen", "rejected", "system", "tools", "text", "html"]
+
+
+@given(st.dictionaries(st.sampled_from(PARTS), VALUES, max_size=6))
+@settings(max_examples=500, deadline=None)
+def test_whatever_is_in_the_columns_a_row_is_documents_or_one_rejected_row(row):
+    found = written("a.jsonl", json.dumps(row).encode())
+    assert len(found) == 1 or [one["preferred"] for one in found] == [True, False]
+    for one in found:
+        if "rule" in one:
+            assert one["rule"] not in ("damaged", "extractor_error")
+        elif one["turns"]:
+            assert one["text"] == "\n\n".join(text for _, text in turns(one)) and all(text.strip() for _, text in turns(one))
+            assert "assistant" in [role for role, _ in turns(one)]
+
+
+def test_a_role_nested_too_deep_to_be_printed_costs_its_row():
+    deep = "[" * 900 + "]" * 900
+    lines = f'{{"messages": [{{"role": {deep}, "content": "a"}}]}}\n{{"prompt": "b", "response": "c"}}\n'
+    lost, kept = sorted(written("a.jsonl", lines.encode()), key=lambda row: row["offset"])
+    assert (lost["rule"], lost["value"], kept["text"]) == ("unknown_role", None, "b\n\nc")
 
 
 def test_a_dialogue_too_large_for_a_record_is_a_rejected_row():

@@ -51,7 +51,6 @@ def test_every_key_of_the_files_beside_the_parts_has_a_meaning(milled):
     stream = next((data / "blocks/mixture/train").glob("*.arrow"))
     with pa.ipc.open_stream(stream) as blocks:
         seen["metadata of an Arrow stream of blocks"] |= {key.decode() for key in blocks.schema.metadata}
-    seen["_stats.json"] |= {"dialogues"}            # of which the sample crawl has none: tests/flow/test_dialogues.py
     assert seen == {file: set(told["keys"]) for file, told in STATED["files"].items()}
 
 

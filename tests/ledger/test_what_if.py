@@ -12,7 +12,8 @@ from textmill.cli import main
 from textmill.pipelines.ledger.what_if.compare import Difference, changed_rules
 from textmill.pipelines.ledger.what_if.lines import WIDTH, comparison
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS
-from textmill.pipelines.screen.rules import VERDICTS, Rule
+from textmill.pipelines.screen.rules import Rule
+from textmill.pipelines.screen.verdicts import VERDICTS
 
 OLD = [Rule("word_count", low=50), Rule("digit_share", high=0.5), Rule("noindex", high=0, action="tag")]
 NEW = [Rule("word_count", low=30), Rule("digit_share", high=0.2), Rule("noindex", high=0)]

@@ -23,7 +23,7 @@ from textmill.pipelines.measure.signals import (
     open_tools,
     table_hashes,
 )
-from textmill.pipelines.screen.rules import broken_rules, verdicts_batch
+from textmill.pipelines.screen.verdicts import broken_rules, verdicts_batch
 from textmill.pipelines.settings import Settings
 from textmill.pipelines.text import slices as slicing
 from textmill.pipelines.text.slices import slices

@@ -18,6 +18,7 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
 from textmill.model.evaluation.compare import common_texts, difference, differences, seeds_for, train_all, verdict
+from textmill.model.evaluation.compare import lines as comparison_lines
 from textmill.model.evaluation.documents import Documents, documents_of, open_for
 from textmill.model.evaluation.figures import LENGTHS, figure, lengths, lines, overall, samples, tables
 from textmill.model.evaluation.statistics import holm, quantile, within
@@ -181,7 +182,22 @@ def test_how_many_seeds_it_takes():
     found = difference([Documents(["a", "b"], ["x", "x"], np.array([1.0, 2.0]), np.array([9, 9]))] * 2,
                        [Documents(["a", "b"], ["x", "x"], np.array([1.0, 2.0]), np.array([9, 9]))] * 2)
     assert (found.value, found.p) == (0.0, 1.0)
-    assert "could not be shown with any number of seeds, only on more held-out text" in verdict("a", "b", found, 2)
+    many = found._replace(documents=100)
+    assert "could not be shown with any number of seeds, only on more held-out text" in verdict("a", "b", many, 2)
+
+
+def test_of_a_few_documents_nothing_is_said():
+    """Their bootstrap knows nothing of other documents: one document has no variance at all."""
+    draw = np.random.default_rng(4)
+    models = simulated(0, 3, 0.002, draw, 60), simulated(0.5, 3, 0.002, draw, 60)
+    parts = differences(*models, {"language": ["en"] * 50 + ["de"] * 9 + ["fr"]})
+    assert parts["language en"].p < 0.05 and all(math.isnan(parts[f"language {name}"].p) for name in ("de", "fr"))
+    assert parts["language en"].p == difference(*([each.take(np.arange(50)) for each in side] for side in models)).p    # Holm of one
+    listed = list(comparison_lines("a", "b", models, {"language": ["en"] * 50 + ["de"] * 9 + ["fr"]}))
+    assert [line.split()[3:5] for line in listed if "fr " in line] == [["-", "-"]] and "of fewer than 10 documents nothing is said" in listed[-2]
+    few = difference(*([each.take(np.arange(9)) for each in side] for side in models))
+    assert verdict("a", "b", few, 3) == ("b less a: +" f"{few.value:.4f} bits per byte on 9 documents, too few to say more of; "
+                                         "raise `validation` or `tokens` of the mixtures and pack again")
 
 
 def test_the_texts_are_those_that_all_hold_out(tmp_path):

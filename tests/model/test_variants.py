@@ -211,5 +211,9 @@ def test_what_cannot_be_is_a_sentence():
     for wrong in (0, -3, True, "8"):
         with pytest.raises(ModelError, match=r"sliding_window is .*, and must be 1 or more"):
             build(config | {"sliding_window": wrong})
+    with pytest.raises(ModelError, match="num_experts is 1000000, and at most 1024 can be"):
+        build(small_model("qwen3-moe").config | {"num_experts": 1_000_000})
+    with pytest.raises(ValueError, match="a width of 32 cannot be divided among 3333333 heads"):
+        build(small_model("gpt2-alibi").config | {"n_heads": 3_333_333})
     with pytest.raises(ValueError, match="9 of 8 experts cannot be chosen"):
         build(small_model("qwen3-moe").config | {"num_experts_per_tok": 9})

@@ -103,12 +103,12 @@ def chat(*sizes, roles=("user", "assistant"), last=None):
 
 def test_of_a_long_dialogue_the_beginning_of_whole_turns_that_fits_is_taken():
     turns = pa.array([chat(3, 4), chat(3, 3), chat(5, 2), chat(6, 3), chat(2, 2, 2, 2), chat(2, 2, 3, 2), chat(7, 1), chat(2, last="user")], TURNS)
-    fits = fitting(turns, 8, [("assistant",)] * 8)
+    fits = fitting(turns, 8, [("system",), ("assistant",)], np.ones(8, int))
     assert fits.tokens.tolist() == [3, 6, 5, 6, 6, 4, 0, 2]
     assert fits.lost.tolist() == [1, 0, 1, 1, 1, 2, 2, 0]
     assert fits.learns.tolist() == [False, True, False, False, True, True, False, False]
     system = pa.array([chat(3, 9, roles=("system", "assistant"))], TURNS)
-    assert [fitting(system, 8, [roles]).learns.tolist() for roles in (("assistant",), ("assistant", "system"))] == [[False], [True]]
+    assert [fitting(system, 8, [roles], np.zeros(1, int)).learns.tolist() for roles in (("assistant",), ("assistant", "system"))] == [[False], [True]]
 
 
 WORLD = [("c", chat(40, 40)), ("c", chat(40, 40, 40, 40)), ("c", chat(127, 3)), ("p", None), ("c", chat(60, 66)), ("c", chat(60, 67))]

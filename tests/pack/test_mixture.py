@@ -85,6 +85,6 @@ def test_rows_belong_to_one_entry_or_none_and_overlap_names_both():
         entry_of(both, rows)
 
 
-@pytest.mark.parametrize("name", ["demo", "smoke"])
+@pytest.mark.parametrize("name", ["demo", "dialogue", "multilingual", "smoke", "textbook", "web"])
 def test_the_recipes_that_come_along_can_be_read(name):
     assert read_mixture(ROOT / "mixtures" / f"{name}.yaml").name == name

@@ -55,7 +55,7 @@ def test_every_measurement_that_a_rule_may_bound_can_be_asked_for_and_is_stored(
     assert set(RULE_MEASUREMENTS) <= COLUMNS.keys()
     from textmill.pipelines.dedup.keep import DUPLICATES
     from textmill.pipelines.extract.rows import DOCUMENTS
-    from textmill.pipelines.screen.rules import VERDICTS
+    from textmill.pipelines.screen.verdicts import VERDICTS
     stored = {"documents": DOCUMENTS, "signals": SIGNALS, "verdicts": VERDICTS, "duplicates": DUPLICATES}
     kinds = {"text": pa.types.is_string, "texts": pa.types.is_list, "date": pa.types.is_string, "flag": pa.types.is_boolean,
              "number": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind)}

@@ -40,7 +40,7 @@ from textmill.pipelines.report import (
 )
 from textmill.pipelines.report.dataset import open_datasets
 from textmill.pipelines.report.page import build, render
-from textmill.pipelines.screen.rules import VERDICTS
+from textmill.pipelines.screen.verdicts import VERDICTS
 
 MIXTURE = Mixture("tiny", 2048, 4096, 1, 0.1, "tok", {"web": Entry({"source": "crawl"}, 1.0, 2)})
 IDS = [f"{n:032x}" for n in range(7)]

@@ -10,7 +10,8 @@ from textmill.base.strict import SettingsError
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS, measure_batch, open_tools
-from textmill.pipelines.screen.rules import VERDICTS, Rule, RuleCount, broken_rules, parse_rules, read_rules, verdicts_batch
+from textmill.pipelines.screen.rules import Rule, parse_rules, read_rules
+from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, broken_rules, verdicts_batch
 
 SHIPPED = read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS)
 EVERY_BOUND = [(rule, language, side, bound) for rule in SHIPPED.rules for language in ("und", *rule.languages)

@@ -11,6 +11,8 @@ from textmill.base.errors import TextmillError
 from textmill.cli.options import DATA, PATH, RUN, SHIPPED, flags, with_options
 from textmill.cli.steps import run_steps
 
+SAMPLES = ("sample", "dialogues")       # what the demo copies, each a source
+
 
 @click.command("init", short_help="writes settings.yaml, rules.yaml and mixtures/ to edit")
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
@@ -35,20 +37,21 @@ def init(folder: Path) -> Iterator[str]:
 @with_options(*RUN)
 @click.option("--prompt", default="The river", show_default=True, help="how the sampled text begins")
 def demo(prompt: str, **given: Any) -> Iterator[str]:
-    """Run everything on a sample crawl and Python's own documentation, in minutes.
+    """Run everything on a sample crawl, a few dialogues and Python's own documentation, in minutes.
 
     Every stage, a model, the report, a classifier on the sample's labels, and a text sampled from the model."""
     if "://" in given["data"]:
         raise TextmillError(f"the demo copies its pages into a local folder, and {given['data']} is none; give another --data")
-    target = Path(given["data"], "raw/sample")
-    shutil.copytree(SHIPPED / "sample", target, dirs_exist_ok=True)
-    yield f"demo: the sample crawl is in {target}"
+    raw = Path(given["data"], "raw")
+    for source in SAMPLES:
+        shutil.copytree(SHIPPED / source, raw / source, dirs_exist_ok=True)
+    yield f"demo: the sample crawl is in {raw / 'sample'}, dialogues are in {raw / 'dialogues'}"
     run_steps(demo_steps(prompt, given))
     yield f"demo: done; look at {given['data']}/report/index.html, and go on with `textmill --help`"
 
 
 def demo_steps(prompt: str, given: Mapping[str, Any]) -> list[list[str]]:
-    """What the demo runs, in order, on the sample crawl in the data folder."""
+    """What the demo runs, in order, on what it copied into the data folder."""
     return [
         ["python-docs", f"--to={given['data']}/raw/python-docs"],
         ["all", "--replace", *flags(given)],

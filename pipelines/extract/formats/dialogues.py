@@ -174,7 +174,7 @@ def _turn(message: Any, number: int) -> Turn:
     if any(message.get(key) for key in CALLS) or role in CALLS:
         raise _RefusedError("tool_calls", detail=f"turn {number} calls a tool")
     if not isinstance(role, str) or role.strip().lower() not in ROLES:
-        raise _RefusedError("unknown_role", str(role)[:40], f"turn {number}")
+        raise _RefusedError("unknown_role", role[:40] if isinstance(role, str) else None, f"turn {number}")
     if isinstance(content, list) and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
         content = "\n".join(part["text"] for part in content)
     if not isinstance(content, str | None):

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.screen.rules import Rule, broken_rules
+from textmill.pipelines.screen.rules import Rule
+from textmill.pipelines.screen.verdicts import broken_rules
 from textmill.pipelines.takedown.emptying import RULE
 
 SAMPLES = 10

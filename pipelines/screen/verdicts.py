@@ -1,0 +1,109 @@
+"""Verdicts: measurements judged by the rule table, every broken rule with its value and bound."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from textmill.pipelines.screen.rules import Rule
+
+BROKEN = pa.list_(pa.struct([("rule", pa.string()), ("value", pa.float64()), ("bound", pa.float64())]))
+VERDICTS = pa.schema([
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("kept", pa.bool_(), nullable=False),
+    pa.field("broken", BROKEN, nullable=False),
+    pa.field("tags", pa.list_(pa.string()), nullable=False),
+])
+
+@dataclass(frozen=True)
+class RuleCount:
+    """Counts of a rule: documents it applied to, documents that broke it, documents it did not apply to.
+
+    It does not apply where the measurement is null, or where the language has no bound, or dialogues have none."""
+
+    applied: int = 0
+    broken: int = 0
+    unmeasured: int = 0
+    unbounded: int = 0
+
+    def __add__(self, other: "RuleCount") -> "RuleCount":
+        return RuleCount(self.applied + other.applied, self.broken + other.broken,
+                         self.unmeasured + other.unmeasured, self.unbounded + other.unbounded)
+
+
+def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None) -> pa.Array:
+    """Per document, every rule whose bound it breaks: list<struct<rule, value, bound>>, in the table's order.
+
+    A value equal to a bound keeps it; a null measurement breaks nothing. `has_turns`: [D] which are dialogues; None for none.
+    """
+    return _broken(_judge(signals, rules, has_turns), rules)
+
+
+def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule],
+                   has_turns: np.ndarray | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
+    """The VERDICTS row of each row of `signals`, and the count of each rule, in the table's order.
+
+    `broken` has the excluding rules a document breaks, and it is kept where there is none; `tags` names the tagging
+    rules it breaks. Counts of several batches add up with `+`; a rule with `applied` 0 over all applied to no document.
+    """
+    excluding = [rule for rule in rules if rule.action == "exclude"]
+    tagging = [rule for rule in rules if rule.action == "tag"]
+    judged, tagged = _judge(signals, excluding, has_turns), _judge(signals, tagging, has_turns)
+    broken, tags = _broken(judged, excluding), _broken(tagged, tagging)
+    batch = pa.RecordBatch.from_arrays([
+        signals["id"],
+        pa.array(~judged.broken.any(axis=0)),
+        broken,
+        pa.ListArray.from_arrays(tags.offsets, tags.values.field("rule")),
+    ], schema=VERDICTS)
+    counts = _counts(judged, excluding) | _counts(tagged, tagging)
+    return batch, {rule.name: counts[rule.name] for rule in rules}
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """R rules on D documents, all [R, D]; `bound` is the bound that is broken, and is meaningless elsewhere."""
+
+    values: np.ndarray      # NaN where null
+    bound: np.ndarray
+    bounded: np.ndarray
+    broken: np.ndarray
+
+
+def _judge(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None) -> _Judged:
+    shape = (len(rules), len(signals))
+    coded = signals["language"].dictionary_encode()
+    languages, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    values, bound = np.full(shape, np.nan), np.full(shape, np.nan)
+    bounded, broken = np.zeros(shape, bool), np.zeros(shape, bool)
+    kinds = codes if has_turns is None else np.where(has_turns, len(languages) + codes, codes)
+    for row, rule in enumerate(rules):
+        values[row] = signals[rule.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        limits = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages],
+                          np.float64).reshape(-1, 2)                                                      # None is NaN
+        low, high = limits[kinds, 0], limits[kinds, 1]
+        bounded[row] = ~(np.isnan(low) & np.isnan(high))
+        below, above = values[row] < low, values[row] > high
+        broken[row] = below | above
+        bound[row] = np.where(below, low, high)
+    return _Judged(values, bound, bounded, broken)
+
+
+def _broken(judged: _Judged, rules: Sequence[Rule]) -> pa.Array:
+    documents, numbers = np.nonzero(judged.broken.T)                        # by document, then in the table's order
+    offsets = np.concatenate([[0], np.cumsum(judged.broken.sum(axis=0))]).astype(np.int32)
+    names = pa.DictionaryArray.from_arrays(numbers.astype(np.int32), pa.array([rule.name for rule in rules], pa.string()))
+    entries = pa.StructArray.from_arrays(
+        [names.dictionary_decode(), pa.array(judged.values[numbers, documents]), pa.array(judged.bound[numbers, documents])],
+        fields=list(BROKEN.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), entries)
+
+
+def _counts(judged: _Judged, rules: Sequence[Rule]) -> dict[str, RuleCount]:
+    measured = ~np.isnan(judged.values)
+    return {rule.name: RuleCount(applied=int((measured[row] & judged.bounded[row]).sum()),
+                                 broken=int(judged.broken[row].sum()),
+                                 unmeasured=int((~measured[row] & judged.bounded[row]).sum()),
+                                 unbounded=int((~judged.bounded[row]).sum()))
+            for row, rule in enumerate(rules)}
