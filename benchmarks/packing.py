@@ -30,7 +30,7 @@ from textmill.pipelines.pack.layout_files import local_folder, write_layout
 from textmill.pipelines.pack.mixture import Entry, Mixture
 from textmill.pipelines.pack.plan import plan_blocks
 from textmill.pipelines.pack.scatter import NEED, fetch_scattered, needs_path, scattered
-from textmill.pipelines.pack.stage import indexed
+from textmill.pipelines.pack.stored import indexed
 from textmill.pipelines.tokens.encode import tokens_schema
 
 BLOCK, PART_TOKENS, VOCABULARY, END = 2048, 40_000_000, 16_384, 0

@@ -35,13 +35,12 @@ from textmill.pipelines.pack.plan import Plan, plan_blocks
 from textmill.pipelines.pack.remarks import remarks
 from textmill.pipelines.pack.scatter import SHARDS, Scatter, fetch_scattered
 from textmill.pipelines.pack.settings import PackSettings
-from textmill.pipelines.pack.stored import DUPLICATES, Source, kinship, sources, token_rows
+from textmill.pipelines.pack.stored import DUPLICATES, Source, indexed, sources
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_files, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer.encoder import Encoder
 
 WORK, SCATTERED = "_work", "scattered"  # of the dataset: the layout, and the tokens by shard
-PRESENT = ("source", "language")        # whose values a message lists
 
 
 class PackInputs(NamedTuple):
@@ -205,19 +204,6 @@ class Pack(Stage[PackInputs, Encoder, Layout]):
     def remarks(self, context: RunContext) -> list[str]:
         """What a reader of the counts should know: many passes, little to validate with."""
         return remarks(read_counts(context.data / self.dataset(context.config)))
-
-
-def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
-            asked: dict[str, Source], spill: Path | None = None) -> tuple[Index, dict[str, set[str]]]:
-    """The index of a recipe's documents, and the values that there are of PRESENT."""
-    present: dict[str, set[str]] = {column: set() for column in PRESENT}
-    index, kin = Index(mixture, spill), kinship(asked.get(DUPLICATES) if mixture.validation else None)
-    for number, part in enumerate(parts):
-        rows = token_rows(tokens, part, mixture.columns(), asked)
-        index.add(rows, number, kin)
-        for column, values in present.items():
-            values.update(rows[column].unique().drop_null().to_pylist())
-    return index, present
 
 
 def parts_of(dataset: Folder) -> tuple[Part, ...]:

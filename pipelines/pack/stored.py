@@ -5,6 +5,7 @@ the same part keys, so that a join is within a part. Only the columns that are a
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +20,15 @@ from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.pack.columns import COLUMNS, DOCUMENTS, DUPLICATES, SIGNALS, SUMMED, TOKENS, VERDICTS
+from textmill.pipelines.pack.documents import Index
+from textmill.pipelines.pack.mixture import Mixture
 from textmill.pipelines.pack.split import Kinship, clusters_of, containments
 from textmill.pipelines.screen.stage import SCREEN
 
 ALIGNED: dict[str, Stage] = {DOCUMENTS: EXTRACT, SIGNALS: MEASURE, VERDICTS: SCREEN, DUPLICATES: DEDUP}
 # Of token rows, always.
 INDEXED = ("id", "piece", "pieces", "source", "language", "token_count", "cluster_size", "pair", "preferred")
+PRESENT = ("source", "language")        # whose values a message lists
 
 
 class Source(NamedTuple):
@@ -58,6 +62,19 @@ def kinship(duplicates: Source | None) -> Kinship:
 
     inside = containments(read(["id", "cluster", "contained_in"]))
     return Kinship([*inside, *clusters_of(read(["id", "cluster"]), {container for _, container in inside})])
+
+
+def indexed(mixture: Mixture, tokens: Folder, parts: tuple[Part, ...],
+            asked: dict[str, Source], spill: Path | None = None) -> tuple[Index, dict[str, set[str]]]:
+    """The index of a recipe's documents, and the values that there are of PRESENT."""
+    present: dict[str, set[str]] = {column: set() for column in PRESENT}
+    index, kin = Index(mixture, spill), kinship(asked.get(DUPLICATES) if mixture.validation else None)
+    for number, part in enumerate(parts):
+        rows = token_rows(tokens, part, mixture.columns(), asked)
+        index.add(rows, number, kin)
+        for column, values in present.items():
+            values.update(rows[column].unique().drop_null().to_pylist())
+    return index, present
 
 
 def token_rows(tokens: Folder, part: Part, columns: set[str], asked: dict[str, Source]) -> pa.RecordBatch:
