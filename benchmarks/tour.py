@@ -298,6 +298,7 @@ def demo(tour: Tour, log: Path) -> None:
     last: dict[str, str] = {}
     for line in log.read_text("utf-8").splitlines():
         if found := re.match(r"\$ |([a-z]+): |real\b", line):
+            last.pop(found[0], None)        # a later line of the same word stands where it was said
             last[found[0]] = line
     for line in last.values():
         clauses = [clause for clause in re.sub(r" \([^()]*\)", "", line).split("; ")
