@@ -3,7 +3,9 @@
 A document is its pieces in order, with end-of-text before the first and after the last. `packers` lays documents into blocks;
 nothing is lost, and `start` of a span says where a document that was cut goes on.
 
-An entry stops at its budget, share × tokens; what its last pass had not closed by then is left out. What comes when: `order`.
+An entry takes documents in the order of a pass until it has its budget, share × tokens; what comes after them is left out. So
+what is taken does not depend on how it lies in blocks: long documents are no more likely than short ones. What comes when:
+`order`.
 
 Nothing here depends on the parts, their order, the number of workers, or on what lies in memory and what in files: documents go
 through in buckets of their hashes, their spans to files, and only of blocks is there an array in memory.
@@ -60,16 +62,16 @@ class Laid:
 def train_and_validation(mixture: Mixture) -> tuple[Split, Split]:
     """The two splits of a recipe.
 
-    Validation is packed once over, up to `validation` × `tokens` in the same shares but at least a block of every entry that
-    has a document held out.
+    Validation is packed once over, up to `validation` × `tokens` in the same shares but at least a block's tokens
+    of every entry that has as many held out.
     """
     names = list(mixture.entries)
 
-    def budgets(tokens: float) -> list[int]:
-        return [max(1, round(share_of(mixture, name) * tokens)) for name in names]
+    def budgets(tokens: float, least: int) -> list[int]:
+        return [max(least, round(share_of(mixture, name) * tokens)) for name in names]
 
-    return (Split(False, budgets(mixture.tokens), [entry.repeat for entry in mixture.entries.values()]),
-            Split(True, budgets(mixture.validation * mixture.tokens), [1] * len(names)))
+    return (Split(False, budgets(mixture.tokens, 1), [entry.repeat for entry in mixture.entries.values()]),
+            Split(True, budgets(mixture.validation * mixture.tokens, mixture.block), [1] * len(names)))
 
 
 def lay(rows: list[Buckets], mixture: Mixture, counted: list[Counted], split: Split, folder: Path | None) -> SplitLayout:
@@ -100,28 +102,38 @@ def _lay_entry(rows: Buckets, weighted: bool, counted: Counted, mixture: Mixture
     for turn in range(split.repeats[number] if expected else 0):
         if tokens >= budget:
             break
-        packer, start = PACKERS[mixture.fill](mixture.block), spans.rows
+        packer, start, left = PACKERS[mixture.fill](mixture.block), spans.rows, budget - tokens
         for documents in _pass(rows, turn, weighted, expected):
             for at in range(0, len(documents), CHUNK):
-                if tokens + packer.tokens < budget:
-                    items = packer.add(documents.length[at : at + CHUNK], documents.whole[at : at + CHUNK])
-                    items = items._replace(document=items.document + at, block=items.block + opened)
-                    spans.append(_spans(documents, items, weighted))
-            if tokens + packer.tokens >= budget:
+                lengths = _up_to(documents.length[at : at + CHUNK], left, mixture.block)
+                items = packer.add(lengths, documents.whole[at : at + len(lengths)])
+                items = items._replace(document=items.document + at, block=items.block + opened)
+                spans.append(_spans(documents, items, weighted))
+                left -= int(lengths.sum())
+                if left <= 0:
+                    break
+            if left <= 0:
                 break
-        else:
-            packer.finish()
+        packer.finish()
+        _count(laid, spans.read(start), turn)
         closed, sizes = np.concatenate(packer.closed) + opened, np.concatenate(packer.sizes)
-        used = min(int(np.searchsorted(np.cumsum(sizes), budget - tokens)) + 1, len(closed))
-        is_used = np.zeros(packer.opened, bool)
-        is_used[closed[:used] - opened] = True
-        _count(laid, (some[is_used[some["block"] - opened]] for some in spans.read(start)), turn)
-        order = shuffled(used, mixture.seed, turn)
-        laid.blocks.append(closed[:used][order])
-        laid.sizes.append(sizes[:used][order])
-        tokens += int(sizes[:used].sum())
+        order = shuffled(len(closed), mixture.seed, turn)
+        laid.blocks.append(closed[order])
+        laid.sizes.append(sizes[order])
+        tokens += packer.tokens
         opened += packer.opened
     return laid, opened
+
+
+def _up_to(lengths: np.ndarray, tokens: int, block: int) -> np.ndarray:
+    """The lengths of documents in order until so many tokens are there; of a last one longer than a block, whole blocks."""
+    ends = np.cumsum(lengths)
+    last = int(np.searchsorted(ends, tokens))
+    taken = lengths[: last + 1].copy()
+    if last < len(lengths):
+        needed = tokens - int(ends[last] - lengths[last])
+        taken[last] = min(taken[last], -(-needed // block) * block)
+    return taken
 
 
 def _pass(rows: Buckets, turn: int, weighted: bool, expected: int) -> Iterator[Documents]:

@@ -143,7 +143,7 @@ def test_turns_lost_and_dialogues_left_out_are_counted(way):
 def test_answers_that_were_not_preferred_are_taken_on_request_only():
     rows = world([("c", chat(9, 9), *{"pair": "x", "preferred": True}.items()), ("c", chat(9, 9), *{"pair": "x", "preferred": False}.items())] * 1
                  + [("c", chat(9, 9))] * 8)
-    index, plan = planned(rows, recipe(128, 150, {"c": Entry({"source": "c"}, 1.0)}))
+    index, plan = planned(rows, recipe(128, 180, {"c": Entry({"source": "c"}, 1.0)}))
     assert (index.not_preferred, plan.train.packed[0].documents) == (1, 9)
     asked, plan = planned(rows, recipe(128, 20, {"c": Entry({"preferred": False}, 1.0)}))
     assert (asked.not_preferred, plan.train.packed[0].documents) == (0, 1)

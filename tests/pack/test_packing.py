@@ -351,3 +351,14 @@ def test_blocks_have_the_published_format_and_a_changed_row_is_noticed():
     assert fill(validation.blocks, 8, END, np.dtype(np.uint32), world.fetch).num_rows == 0
     with pytest.raises(MixtureError, match="shorter than it was"):
         fill(plan.blocks, 8, END, np.dtype(np.uint16), lambda part, row: pa.array([[1]], pa.list_(pa.uint16())))
+
+
+@pytest.mark.parametrize("way", ["fit", "concat"])
+def test_a_small_budget_takes_short_and_long_documents_alike(way):
+    """Blocks that are full sooner, of long documents, are not taken before those of short ones."""
+    lengths = [20 + 400 * (n % 10 == 0) for n in range(2000)]
+    world = World({n: [[1] * length] for n, length in enumerate(lengths)})
+    for layout in world.plan(recipe(20_000, block=128, validation=0.1, fill=way)):
+        taken = {span["id"] for spans in layout.blocks["spans"].to_pylist() for span in spans}
+        short = sum(lengths[int.from_bytes(id)] == 20 for id in taken) / len(taken)
+        assert abs(short - 0.9) < 0.08, f"{short:.0%} of {len(taken)} documents are short, of all 90 %"

@@ -56,7 +56,7 @@ def test_a_schedule_in_files(tmp_path, monkeypatch):
 def test_a_document_given_twice_is_noticed_in_files_too(tmp_path, monkeypatch):
     monkeypatch.setattr(spill, "MOST", 4)
     rows = [{"id": name(n), "piece": 0, "pieces": 1, "token_count": 5, "source": "s"} for n in range(40)]
-    index = Index(recipe(64), tmp_path)
+    index = Index(recipe(280), tmp_path)
     for part in ([*rows], [rows[17]]):
         index.add(pa.RecordBatch.from_pylist(part, SCHEMA), len(index.part_rows), Kinship())
     with pytest.raises(MixtureError, match=f"document {name(17)} .piece 0 of 1. is given twice"):
