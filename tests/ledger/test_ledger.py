@@ -136,7 +136,7 @@ def test_the_table_says_what_followed_from_each_measurement():
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["trace", "99"], "trace: blocks/mixture has 22 blocks of train, so there is no block 99; give 0 to 21"),
+    (["trace", "99"], "trace: blocks/mixture has 24 blocks of train, so there is no block 99; give 0 to 23"),
 ])
 def test_mistakes_are_sentences(milled, arguments, said, capsys):
     flags = ["--data", str(milled[0]), "--mixture", str(MIXTURE)]
