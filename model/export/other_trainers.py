@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from textmill.base.blocks_format import CHAT_FILES, LEARN, SPLITS, TOKENIZER_FILES
 from textmill.model import ModelError
 from textmill.model.data.streams import Facts, open_stream, read_manifest
+from textmill.model.data.stretches import open_batch
 from textmill.model.data.tokenizer import open_tokenizer
 
 MEGATRON_TYPES = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}        # megatron/core/datasets/indexed_dataset.py, DType
@@ -73,23 +75,18 @@ class Split:
         self.batches = [batch for stream in streams for batch in stream.batches]
 
     def stretches(self) -> Iterator[Stretch]:
-        """Every stretch of every block in order, without padding."""
+        """Every stretch of every block in order, without padding. ModelError where spans cannot be."""
+        number, length = 0, self.facts.length
         for batch in self.batches:
-            tokens = batch["tokens"].flatten().to_numpy().reshape(batch.num_rows, -1)
-            spans, entries = batch["spans"], batch["entry"].to_pylist()
-            flat = spans.flatten()
-            block = np.repeat(np.arange(batch.num_rows), spans.value_lengths().to_numpy())
-            piece, first, last = (flat.field(name).to_numpy() for name in ("piece", "from", "to"))
-            ids = flat.field("id").to_numpy(zero_copy_only=False)
-            learn = flat.field(LEARN).to_pylist() if self.facts.has_learn else [None] * len(flat)
-            begins = np.ones(len(flat), bool)
-            begins[1:] = ((block[1:] != block[:-1]) | (first[1:] != last[:-1])
-                          | (ids[1:] != ids[:-1]) | (piece[1:] <= piece[:-1]))
-            starts = np.flatnonzero(begins)
-            ends = np.append(starts[1:], len(flat)) - 1
-            for start, end in zip(starts, ends[:len(starts)], strict=True):
-                at = int(first[start])
-                yield Stretch(ids[start], entries[block[start]], tokens[block[start], at:last[end]], _moved(learn[start], at))
+            opened, spans = open_batch(batch, length, self.facts.has_learn, self.folder, number), batch["spans"].flatten()
+            block = np.repeat(np.arange(batch.num_rows), batch["spans"].value_lengths().to_numpy())
+            starts, ends = opened.stretches.starts, opened.stretches.ends
+            leading = np.searchsorted(block * length + spans.field("from").to_numpy(), starts)      # the span it begins with
+            ids, tokens = spans.field("id").take(pa.array(leading)).to_pylist(), opened.tokens.reshape(-1)
+            learn = spans.field(LEARN).take(pa.array(leading)).to_pylist() if self.facts.has_learn else [None] * len(ids)
+            for id_, start, end, learned in zip(ids, starts.tolist(), ends.tolist(), learn, strict=True):
+                yield Stretch(id_, opened.entries[start // length], tokens[start:end], _moved(learned, start % length))
+            number += batch.num_rows
 
     def closed(self) -> Iterator[tuple[Stretch, int]]:
         """Every stretch with end-of-text at both ends, and how many of them were added."""
