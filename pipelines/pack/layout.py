@@ -32,7 +32,7 @@ CHUNK = 1 << 16     # documents laid at once
 
 
 class Split(NamedTuple):
-    """A split to lay out: whether of what is held out, tokens and passes of each entry, and whether the schedule holds."""
+    """A split to lay out: whether it is the held-out one, which has no schedule, and tokens and passes of each entry."""
 
     held: bool
     budgets: list[int]

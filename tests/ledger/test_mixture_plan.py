@@ -2,24 +2,18 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 
 import pyarrow as pa
 import pytest
 import yaml
 
-from tests.command_line import ROOT, run
+from tests.command_line import run
+from tests.house.test_command import textmill
 from textmill.base.sealed import unseal
 from textmill.base.strict import parse
 from textmill.pipelines.pack.mixture import Entry, Mixture
 from textmill.pipelines.pack.nearest import as_yaml
-
-
-def textmill(*arguments):
-    return subprocess.run([sys.executable, "-m", "textmill", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=120)
-
 
 HEAD = {"name": "asked", "block": 512, "tokens": 60_000, "seed": 3, "validation": 0.1, "tokenizer": "test-1k"}
 ALL = {"where": {"source": ["sample", "loose", "crawl"]}, "share": 1.0, "repeat": 9}
