@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textmill.model.data.blocks import Blocks, PackedMixture
+from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.evaluation.origins_index import read_index
 
@@ -57,7 +57,7 @@ class Origins:
         self._tokenizer = open_tokenizer(mixture.folder, mixture.train.vocab_size)
         opened = list(self._blocks.open_batches())
         self._width = opened[0].tokens.dtype.itemsize
-        self._batches = [memoryview(batch.tokens.ravel()).cast("B") for batch in opened]
+        self._batches = [batch.tokens.ravel().view(np.uint8).data for batch in opened]
         sizes = [0, *(batch.tokens.size for batch in opened)]
         self._edges = list(itertools.accumulate(sizes))             # first position of each record batch, and the end
         shifts = zip(opened, self._edges, strict=False)

@@ -4,12 +4,13 @@ A suffix ends where its stretch ends; one that is the beginning of another comes
 their places. So the array is a function of tokens and stretches alone. Tokens compare by their stored bytes, so that `bytes`
 of a stream compare as the array is sorted.
 
-Built by prefix doubling (Manber and Myers 1993): sorted by three tokens, then, where that leaves ties, by six, twelve and so on,
-each time by the ranks that are known already (Larsson and Sadakane 2007); a part of the groups at a time, so that what a sort
-needs does not grow with the text.
+Built by prefix doubling (Manber and Myers 1993): sorted by three tokens, then, where that leaves ties, by six, twelve and so
+on, each time by the ranks that are known already (Larsson and Sadakane 2007); a part of the groups at a time, so that what a
+sort needs does not grow with the text.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -33,10 +34,10 @@ def suffix_array(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np
     rank = np.zeros(len(tokens), np.uint32)
     slots = np.arange(len(order), dtype=np.uint32)
     depth = 3 if tokens.dtype.itemsize == 2 else 1              # tokens that one 64-bit key holds, with one value for "ended"
-    slots = _sort(order, rank, slots, group, lambda places: _tokens_key(tokens, left, places, depth))
+    slots = _sort(order, rank, slots, group, partial(_tokens_key, tokens, left, depth))
     while len(slots):
         group = rank[order[slots]]
-        slots = _sort(order, rank, slots, group, lambda places, depth=depth: _ranks_key(rank, left, places, depth))
+        slots = _sort(order, rank, slots, group, partial(_ranks_key, rank, left, depth))
         depth *= 2
     return order
 
@@ -73,7 +74,7 @@ def _parts(group: np.ndarray) -> Iterator[slice]:
         start = stop
 
 
-def _tokens_key(tokens: np.ndarray, left: np.ndarray, places: np.ndarray, depth: int) -> np.ndarray:
+def _tokens_key(tokens: np.ndarray, left: np.ndarray, depth: int, places: np.ndarray) -> np.ndarray:
     """The first `depth` tokens of each suffix in one number, 0 for those after its end."""
     key = np.zeros(len(places), np.uint64)
     for n in range(depth):
@@ -83,7 +84,7 @@ def _tokens_key(tokens: np.ndarray, left: np.ndarray, places: np.ndarray, depth:
     return key
 
 
-def _ranks_key(rank: np.ndarray, left: np.ndarray, places: np.ndarray, depth: int) -> np.ndarray:
+def _ranks_key(rank: np.ndarray, left: np.ndarray, depth: int, places: np.ndarray) -> np.ndarray:
     """The group of each suffix, whose first `depth` tokens are sorted, and the rank of what comes after these.
 
     Suffixes of a group that end there are equal: their place decides, and they come before those that go on."""

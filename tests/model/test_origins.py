@@ -84,13 +84,13 @@ def test_the_longest_runs_are_those_that_looking_everywhere_finds(origins, seed)
         held = [(block, start + at, id_) for block, start, tokens, id_ in stretches for at in range(len(tokens))
                 if tokens[at:at + len(run)] == ids[run.start:run.end]]
         assert run.count == len(held) and {place.document for place in run.places} <= {id_ for *_, id_ in held}
-        assert [(place.block, place.start) for place in run.places][0] == held[0][:2]
+        assert (run.places[0].block, run.places[0].start) == held[0][:2]
         assert all(place.end - place.start == len(run) and place.entry == "web" for place in run.places)
 
 
 def test_no_run_crosses_two_documents_and_what_is_absent_is_not_found(origins):
     looked_up, stretches = origins
-    (block, _, first, one), (_, at, second, other) = stretches[:2]
+    (block, _, first, _), (_, at, second, other) = stretches[:2]
     run, = [run for run in looked_up.runs(first[1:] + second, 1) if run.end == len(first) - 1 + len(second)]
     assert len(run) >= len(second) and run.start >= len(first) - 1 - 3
     assert looked_up.runs([60, 61, 62] * 10, 1) == [] and looked_up.lengths([]).tolist() == []

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -46,8 +45,8 @@ def origins(text: str, blocks: str | None, least: int, **given: Any) -> Iterable
                      f"{said[:SHOWN]}{'…' * (len(said) > SHOWN)}")
         for place in run.places:
             url = facts[place.document].url if place.document in facts else None
-            lines.append(f"  {place.document}{f'  {url}' if url else ''}  piece {place.piece} from token {place.token:,}, block "
-                         f"{place.block:,} at {place.start:,}")
+            lines.append(f"  {place.document}{f'  {url}' if url else ''}  piece {place.piece} from token {place.token:,}, "
+                         f"block {place.block:,} at {place.start:,}")
     return lines
 
 
