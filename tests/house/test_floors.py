@@ -43,7 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HALVES = ("pipelines", "model")
 # What `model` and `tokenizer` may need installed: `model` also runs where only these are.
 MODEL = {"torch", "numpy", "pyarrow", "tokenizers", "safetensors", "yaml"}
-OPTIONAL = {"model": {"transformers", "streaming"}, "tokenizer": {"zstandard", "gigatoken", "awkward", "jinja2", "gguf"}}
+OPTIONAL = {"model": {"transformers", "streaming", "llguidance", "gguf"}, "tokenizer": {"zstandard", "gigatoken", "awkward", "jinja2", "gguf"}}
 PACKAGES = ("pipelines", "tokenizer", "model")
 
 
