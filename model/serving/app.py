@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from textmill.base.errors import TextmillError
 from textmill.model.evaluation.origins import LEAST, Origins, share_in_runs
 from textmill.model.generation.engine import Engine
 from textmill.model.generation.language_model import LanguageModel
@@ -69,7 +70,7 @@ def application(serving: Serving) -> Starlette:
         Route("/v1/chat/completions", api.chat, methods=["POST"]), Route("/origins", api.origins, methods=["POST"]),
         Mount("/page", StaticFiles(directory=PAGE))]
     guard = Middleware(Guard, key=serving.key, hosts=serving.hosts, metrics=api.metrics)
-    handlers: Mapping[Any, Any] = {ApiError: _refused, HTTPException: _http_error, ClientGone: api.client_gone,
+    handlers: Mapping[Any, Any] = {ApiError: _refused, TextmillError: _sentence, HTTPException: _http_error, ClientGone: api.client_gone,
                                    Exception: _broken}
     return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=lifespan)
 
@@ -216,6 +217,10 @@ async def _joined(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 async def _refused(_: Request, error: ApiError) -> Response:
     return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _sentence(_: Request, error: Exception) -> Response:
+    return JSONResponse(ApiError(str(error), code="invalid_value").body(), 400)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
