@@ -24,8 +24,8 @@ from textmill.model.generation.language_model import LanguageModel
 from textmill.model.serving.answer_cache import AnswerCache, model_digest
 from textmill.model.serving.answering import Answering, Limits
 from textmill.model.serving.chat import prompt_of, with_tools
-from textmill.model.serving.errors import ApiError, broken, not_found
-from textmill.model.serving.http import ClientGone, EventStream, Guard, read_json, unless_gone
+from textmill.model.serving.errors import ApiError, broken
+from textmill.model.serving.http import ClientGoneError, EventStream, Guard, read_json, unless_gone
 from textmill.model.serving.metrics import Metrics
 from textmill.model.serving.parameters import CHAT, COMPLETION, Body, Call, call_of, check_model
 from textmill.model.serving.replies import Head
@@ -70,8 +70,8 @@ def application(serving: Serving) -> Starlette:
         Route("/v1/chat/completions", api.chat, methods=["POST"]), Route("/origins", api.origins, methods=["POST"]),
         Mount("/page", StaticFiles(directory=PAGE))]
     guard = Middleware(Guard, key=serving.key, hosts=serving.hosts, metrics=api.metrics)
-    handlers: Mapping[Any, Any] = {ApiError: _refused, TextmillError: _sentence, HTTPException: _http_error, ClientGone: api.client_gone,
-                                   Exception: _broken}
+    handlers: Mapping[Any, Any] = {ApiError: _refused, TextmillError: _sentence, HTTPException: _http_error,
+                                   ClientGoneError: api.client_gone, Exception: _broken}
     return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=lifespan)
 
 
@@ -178,7 +178,8 @@ class _Api:
     async def origins(self, request: Request) -> Response:
         """Runs of a text that stand in the training blocks, with characters, documents and addresses."""
         if self.serving.origins is None:
-            raise not_found("this server has no index of origins; run textmill origins on the model's blocks, and start it again")
+            raise ApiError("this server has no index of origins; run textmill origins on the model's blocks, and start it again",
+                           404, code="no_origins")
         body = Body(await read_json(request, self.serving.limits.body), {"text", "least"})
         text, least = body.values.get("text"), body.number("least", LEAST, 1, 1000, whole=True)
         if not isinstance(text, str):

@@ -64,7 +64,8 @@ def origins(text: str, blocks: str | None, least: int, **given: Any) -> Iterable
 @click.option("--host", default="127.0.0.1", show_default=True, help="an address other than this machine's own needs a key")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one")
 @click.option("--name", help="of the model in the protocol  [default: the run's]")
-@click.option("--api-key-file", type=PATH, help="a file with the key that clients send  [default: $TEXTMILL_API_KEY, else none]")
+@click.option("--api-key-file", type=PATH,
+              help="a file with the key that clients send  [default: $TEXTMILL_API_KEY, else none]")
 @click.option("--no-key", is_flag=True, help="serve other machines without a key")
 @click.option("--rows", type=click.IntRange(1, 1024), default=16, show_default=True, help="answers under way at once")
 @click.option("--queue", type=click.IntRange(min=1), default=64, show_default=True,
