@@ -36,7 +36,7 @@ from textmill.tokenizer.special import CHAT_TOKENS
 PAGE = Path(__file__).parent / "page"
 MOST_LOOKED_UP = 8192       # tokens of a text whose origins are asked for
 COMPLETION_TOKENS = 16      # where max_tokens is not given, as the protocol has it
-Facts = Callable[[set[str]], Mapping[str, str | None]]      # the addresses of documents
+Addresses = Callable[[set[str]], Mapping[str, Mapping[str, str | None]]]        # `source` and `url` of documents, by id
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Serving:
     hosts: frozenset[str] | None = None
     cache: Path | None = None
     origins: Origins | None = None
-    facts: Facts = lambda ids: {}
+    addresses: Addresses = lambda ids: {}
 
 
 def application(serving: Serving) -> Starlette:
@@ -184,7 +184,8 @@ class _Api:
         text, least = body.values.get("text"), body.number("least", LEAST, 1, 1000, whole=True)
         if not isinstance(text, str):
             raise ApiError("text must be a text", param="text", code="invalid_type")
-        return JSONResponse(await unless_gone(request, run_in_threadpool(self._origins_of, self.serving.origins, text, least)))
+        found = await unless_gone(request, run_in_threadpool(self._origins_of, self.serving.origins, text, least))
+        return JSONResponse(found)
 
     def _origins_of(self, origins: Origins, text: str, least: int) -> dict[str, Any]:
         try:
@@ -195,10 +196,10 @@ class _Api:
             raise ApiError(f"the text has {len(ids):,} tokens; send {MOST_LOOKED_UP:,} at most", 413, param="text")
         lengths = origins.lengths(ids)
         runs = origins.runs(ids, least, lengths)
-        urls = self.serving.facts({place.document for run in runs for place in run.places})
+        known = self.serving.addresses({place.document for run in runs for place in run.places})
         return {"tokens": len(ids), "share_in_runs": share_in_runs(lengths, least), "indexed": len(origins), "runs": [
             {"from": characters[run.start][0], "to": characters[run.end - 1][1], "tokens": len(run), "count": run.count,
-             "documents": [{"id": place.document, "url": urls.get(place.document), "piece": place.piece, "token": place.token,
+             "documents": [{"id": place.document, **known.get(place.document, {}), "piece": place.piece, "token": place.token,
                             "block": place.block, "entry": place.entry} for place in run.places]} for run in runs]}
 
     async def client_gone(self, request: Request, error: Exception) -> Response:

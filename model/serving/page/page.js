@@ -1,7 +1,7 @@
 // A page to chat on: what was said, the answers with what the model thought of each token, and where they stood in its training text.
 
 import {events, models, post} from "./protocol.js";
-import {element, explain, hideCard, mark, percent, sources, tokenElement} from "./tokens.js";
+import {documentName, element, explain, hideCard, mark, percent, sources, tokenElement} from "./tokens.js";
 
 const $ = (id) => document.getElementById(id);
 const settings = $("settings"), conversation = $("conversation"), text = $("text"), send = $("send");
@@ -153,7 +153,7 @@ async function findOrigins(turn, answer) {
   const shown = answer.tokens.map((token) => token.text).join("");
   let found;
   try {
-    found = await (await post("/origins", {text: shown}, value("key"))).json();
+    found = await (await post("/origins", {text: shown, least: Number(value("least")) || 8}, value("key"))).json();
   } catch (error) {
     return answer.box.append(element("p", "error", error.message));
   }
@@ -179,7 +179,7 @@ async function findOrigins(turn, answer) {
 }
 
 function link(document_) {
-  if (!/^https?:\/\//i.test(document_.url ?? "")) return element("span", "", document_.url || document_.id);
+  if (!/^https?:\/\//i.test(document_.url ?? "")) return element("span", "", documentName(document_));
   const made = element("a", "", document_.url);
   made.href = document_.url;
   made.rel = "noopener noreferrer nofollow";
@@ -235,7 +235,7 @@ async function connect() {
       settings.elements.mode.value = "text";
       settings.elements.mode.disabled = true;
     }
-    $("origins-label").hidden = !model.origins;
+    for (const id of ["origins-label", "least-label"]) $(id).hidden = !model.origins;
     adapt();
   } catch (error) {
     $("model").textContent = error.message;

@@ -34,8 +34,12 @@ function visible(text) {
   return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "␣") || "(part of a character)";
 }
 
+export function documentName(found) {
+  return found.url || `${found.source ?? found.entry} ${found.id.slice(0, 8)}`;
+}
+
 export function sources(run) {
-  const documents = run.documents.map((each) => each.url || each.id).join(", ");
+  const documents = run.documents.map(documentName).join(", ");
   const times = run.count === 1 ? "once" : `${run.count.toLocaleString("en")} times`;
   return `${run.tokens} tokens, ${times} in the training text: ${documents}`;
 }
