@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import torch
 
 from textmill.model import ModelError
-from textmill.model.generation.answer import Answer, TokenScore
+from textmill.model.generation.answer import Answer
 from textmill.model.generation.constraints import Matcher
 from textmill.model.generation.distribution import Batch, check_finite
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.passes import Passes
 from textmill.model.generation.prefixes import Prefixes, stretches
 from textmill.model.generation.request import Request
+from textmill.model.generation.scoring import scores_of
 
 READ = 512              # tokens of waiting prompts that are read in a step at most, after the first prompt
 ROOM = 256 << 20        # bytes for beginnings of prompts
@@ -197,19 +198,11 @@ class Engine:
                     self.running[number] = last
 
 
-def note_scores(answers: Sequence[Answer], logits: torch.Tensor, narrowed: torch.Tensor,
-                drawn: list[int]) -> None:
+def note_scores(answers: Sequence[Answer], logits: torch.Tensor, narrowed: torch.Tensor, drawn: list[int]) -> None:
     """Add the score of each drawn id to the answers that ask for scores."""
     ids = torch.tensor(drawn, device=logits.device)
-    logs, of_drawn = logits.log_softmax(-1), narrowed.log_softmax(-1)
-    entropies = -torch.where(logs > -torch.inf, logs.exp() * logs, 0).double().cumsum(-1)[:, -1]
-    most = max(answer.request.top_logprobs or 0 for answer in answers)
-    top = logs.topk(most)
-    columns = zip(answers, drawn, logs.gather(-1, ids[:, None])[:, 0].tolist(),
-                  of_drawn.gather(-1, ids[:, None])[:, 0].tolist(), entropies.tolist(),
-                  top.indices.tolist(), top.values.tolist(), strict=True)
-    for answer, token, logprob, of_choice, entropy, top_ids, values in columns:
-        count = answer.request.top_logprobs
-        if count is not None:
-            pairs = tuple(zip(top_ids[:count], values[:count], strict=True))
-            answer.scores.append(TokenScore(token, logprob, of_choice, entropy, pairs))
+    scores = scores_of(logits.log_softmax(-1), ids, max(answer.request.top_logprobs or 0 for answer in answers))
+    of_drawn = narrowed.log_softmax(-1).gather(-1, ids[:, None])[:, 0].tolist()
+    for answer, score, logprob in zip(answers, scores, of_drawn, strict=True):
+        if answer.request.top_logprobs is not None:
+            answer.scores.append(score._replace(drawn=logprob, top=score.top[:answer.request.top_logprobs]))

@@ -65,7 +65,7 @@ class KeyValues:
             stored[0, 0, :, start:stop], stored[1, 0, :, start:stop] = keys.transpose(0, 1), values.transpose(0, 1)
             heads, width = keys.shape[1:]
             group = queries.shape[1] // heads
-            grouped = queries.view(count, heads, group, width).permute(1, 2, 0, 3).reshape(1, heads, group * count, width)
+            grouped = queries.reshape(count, heads, group, width).permute(1, 2, 0, 3).reshape(1, heads, group * count, width)
             output = F.scaled_dot_product_attention(grouped, stored[0, :, :, :stop], stored[1, :, :, :stop],
                                                     attn_mask=(mask.repeat(group, 1) if bias is None else
                                                                mask.reshape(1, heads, group * count, stop)))
@@ -81,15 +81,15 @@ class KeyValues:
         allowed = before <= 0
         if self.window is not None:
             allowed &= before > -self.window
-        allowed = allowed[:, None, None]
+        mask = torch.zeros(rows, length, dtype=self.stored.dtype, device=positions.device)
+        mask = mask.masked_fill_(~allowed, -torch.inf)[:, None, None]
         numbers = torch.arange(rows, device=positions.device)
 
         def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-            stored = self.stored[layer, :, :rows]
-            stored[0, numbers, :, positions], stored[1, numbers, :, positions] = keys, values
-            heads, width = keys.shape[1:]
-            output = F.scaled_dot_product_attention(queries.view(rows, heads, -1, width), stored[0, :, :, :length],
-                                                    stored[1, :, :, :length], attn_mask=allowed)
-            return output.reshape(rows, -1)
+            stored = self.stored[layer]
+            stored[:, numbers, :, positions] = torch.stack((keys, values), 1)
+            keys, values = stored[:, :rows, :, :length].unbind()
+            grouped = queries.reshape(rows, keys.shape[1], -1, keys.shape[3])
+            return F.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask).flatten(1)
 
         return attend
