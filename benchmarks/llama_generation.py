@@ -25,8 +25,9 @@ def main() -> None:
     server = xllamacpp.Server(params)
 
     def answer(prompt: list[int], tokens: int) -> dict:
-        return server.handle_completions({"prompt": prompt, "n_predict": tokens, "max_tokens": tokens, "temperature": 0.0, "top_k": 1,
-                                          "ignore_eos": True, "cache_prompt": False, "return_tokens": True, "samplers": ["top_k"]})
+        return server.handle_completions({
+            "prompt": prompt, "n_predict": tokens, "max_tokens": tokens, "temperature": 0.0, "top_k": 1, "samplers": ["top_k"],
+            "ignore_eos": True, "cache_prompt": False})
 
     answer(asked["prompts"][0], 4)
     result = {}
@@ -34,8 +35,9 @@ def main() -> None:
         prompts = [asked["prompts"][n] for n in batch["prompts"]]
         start, clock = time.process_time(), time.perf_counter()
         with ThreadPoolExecutor(len(prompts)) as pool:
-            answers = list(pool.map(lambda prompt: answer(prompt, batch["tokens"]), prompts))
-        result[name] = {"seconds": time.process_time() - start, "clock": time.perf_counter() - clock, "answers": answers}
+            answers = list(pool.map(answer, prompts, [batch["tokens"]] * len(prompts)))
+        result[name] = {"seconds": time.process_time() - start, "clock": time.perf_counter() - clock,
+                        "texts": [each["choices"][0]["text"] for each in answers]}
     print("RESULT " + json.dumps(result, default=str))
 
 

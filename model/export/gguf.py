@@ -6,6 +6,7 @@ in training; the same checkpoint gives the same bytes. Names and layouts are tho
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ WHOLE = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output
 
 def export_gguf(run: str | Path, to: str | Path) -> str:
     """Write the file `to`; the summary line. ModelError where llama.cpp has no such model, or the file is there already."""
+    if find_spec("gguf") is None:
+        raise ModelError("GGUF is written by the package gguf, which is not installed; pip install gguf")
     from gguf import GGUFWriter
 
     (checkpoint, home), target = trained(Path(run)), Path(to)

@@ -107,13 +107,15 @@ class Engine:
         while self.waiting and len(self.running) < self.rows and read < READ:
             row = self.waiting.popleft()
             self.running.append(row)
-            admitted.append((row, self._read_prompt(row.answer, len(self.running) - 1)))
+            logits, row.answer.cached = self.read_prompt(row.answer.request.prompt, len(self.running) - 1)
+            admitted.append((row, logits))
             read += len(row.answer.request.prompt) - row.answer.cached
         return admitted
 
-    def _read_prompt(self, answer: Answer, row: int) -> torch.Tensor:
-        """Fill a row with a prompt; the logits after it."""
-        prompt, cache, logits = answer.request.prompt, self.passes.cache, None
+    @torch.inference_mode()
+    def read_prompt(self, prompt: tuple[int, ...], row: int) -> tuple[torch.Tensor, int]:
+        """Fill a row of the cache with a prompt; the logits after it, and how many of its tokens had been read before."""
+        cache, logits, cached = self.passes.cache, None, 0
         cache.reserve(row + 1, len(prompt) + 1)
         for start, stop, key in stretches(prompt):
             last = stop == len(prompt)
@@ -121,13 +123,13 @@ class Engine:
             if kept is not None and (kept[1] is not None or not last):
                 cache.put(row, start, kept[0])
                 logits = kept[1]
-                answer.cached += stop - start
+                cached += stop - start
             else:
                 logits = self.passes.read(row, prompt[start:stop], start, last)
                 self.prefixes.keep(key, cache.part(row, start, stop), logits)
         if logits is None:
             raise AssertionError("a prompt has a last stretch")
-        return logits
+        return logits, cached
 
     def _draw(self, rows: Sequence[Row], logits: torch.Tensor) -> dict[int, Answer]:
         """Give each row its next token by its logits (rows, vocabulary)."""

@@ -19,7 +19,8 @@ def score(model: LanguageModel, text: str, given: str = "", top: int = 0) -> lis
     before, ids = model.ids(given), model.ids(given + text)
     if len(ids) > model.decoder.context_length:
         raise ModelError(f"the text has {len(ids)} tokens and the model reads {model.decoder.context_length}; shorten it")
-    shared = next((n for n, (one, other) in enumerate(zip(before, ids, strict=False)) if one != other), min(len(before), len(ids)))
+    pairs = enumerate(zip(before, ids, strict=False))
+    shared = next((n for n, (one, other) in pairs if one != other), min(len(before), len(ids)))
     tokens = torch.tensor([ids], device=model.decoder.device)
     hidden = model.decoder.hidden(tokens, model.decoder.cache(1, len(ids)))[0, shared - 1:-1]
     scores = []
