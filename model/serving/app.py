@@ -178,8 +178,8 @@ class _Api:
     async def origins(self, request: Request) -> Response:
         """Runs of a text that stand in the training blocks, with characters, documents and addresses."""
         if self.serving.origins is None:
-            raise ApiError("this server has no index of origins; run textmill origins on the model's blocks, and start it again",
-                           404, code="no_origins")
+            raise ApiError("this server has no index of origins; run textmill origins on the model's blocks, and start the "
+                           "server again", 404, code="no_origins")
         body = Body(await read_json(request, self.serving.limits.body), {"text", "least"})
         text, least = body.values.get("text"), body.number("least", LEAST, 1, 1000, whole=True)
         if not isinstance(text, str):
