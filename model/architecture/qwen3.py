@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from textmill.model.architecture.attention import Attend, Heads
 from textmill.model.architecture.decoder import STD, Decoder
-from textmill.model.architecture.norm import RMSNorm, RotaryNorm
+from textmill.model.architecture.norm import RMSNorm, rotary_norm
 from textmill.model.architecture.shapes import Shape
 from textmill.model.device import working_type
 
@@ -74,7 +74,7 @@ class Qwen3(Decoder):
         x = x.to(working_type(x))               # the residual stream is as wide as what is added to it
         positions = self.rotary[:, start:start + tokens.shape[1], None]
         for layer in self.layers:
-            x = layer(x, positions, attend)
+            x = self.through(layer, x, positions, attend)
         return self.norm(x)
 
     def output(self) -> torch.Tensor:
@@ -121,7 +121,7 @@ class Qwen3Attention(nn.Module):
         projected = join(x, self.q_proj, self.k_proj, self.v_proj).unflatten(-1, (-1, self.head_width))
         turned, values = projected.split([self.queries + self.keys, self.keys], dim=-2)
         weights = torch.cat([self.q_norm.weight.expand(self.queries, -1), self.k_norm.weight.expand(self.keys, -1)])
-        queries, keys = RotaryNorm.apply(turned, weights, positions, self.q_norm.eps).split([self.queries, self.keys], dim=-2)
+        queries, keys = rotary_norm(turned, weights, positions, self.q_norm.eps).split([self.queries, self.keys], dim=-2)
         return self.o_proj(attend(self.layer, queries, keys, values).flatten(-2))
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from textmill.model.architecture.attention import Masking
 from textmill.model.architecture.decoder import Decoder
+from textmill.model.architecture.kernels import Kernel
 from textmill.model.data.batch import Batch
 from textmill.model.training.settings import RunSettings, learning_rate
 
@@ -72,7 +73,10 @@ def train(model: M, optimizers: Sequence[torch.optim.Optimizer], loss: Loss[M, B
 def next_token_loss(masking: Masking) -> Loss[Decoder, Batch]:
     """The loss of language modelling: nats of every target, given what its document says before it."""
 
+    attention = masking.unmade if isinstance(masking, Kernel) else masking
+
     def loss(model: Decoder, batch: Batch) -> torch.Tensor:
-        return model(batch.tokens, batch.targets, masking(batch)).sum()
+        nats: torch.Tensor = model(batch.tokens, batch.targets, attention(batch))
+        return nats.sum()
 
     return loss
