@@ -8,7 +8,6 @@ and backward, and takes the fastest.
 
 import inspect
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -132,8 +131,8 @@ class Dense(Kernel):
             _no_bias(bias)
             group = queries.shape[2] // keys.shape[2]
             keys, values = repeat_heads(keys, group), repeat_heads(values, group)
-            heads_first = (x.transpose(1, 2) for x in (queries, keys, values))
-            return F.scaled_dot_product_attention(*heads_first, attn_mask=allowed).transpose(1, 2)
+            query, key, value = (x.transpose(1, 2) for x in (queries, keys, values))
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed).transpose(1, 2)
 
         return attend
 
@@ -213,11 +212,6 @@ def trial_inputs(device: torch.device, dtype: torch.dtype, length: int, heads: H
     random = torch.Generator().manual_seed(0)
     return [torch.randn(2, length, count, heads.width, generator=random).to(device, dtype).requires_grad_()
             for count in (heads.queries, heads.keys, heads.keys)]
-
-
-def named(kernels: Mapping[str, Any] = KERNELS) -> tuple[str, ...]:
-    """What the setting `attention` may be."""
-    return ("auto", *kernels, "loop")
 
 
 def _no_bias(bias: torch.Tensor | None) -> None:

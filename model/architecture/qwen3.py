@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from textmill.model.architecture.attention import Attend, Heads
 from textmill.model.architecture.decoder import STD, Decoder
+from textmill.model.architecture.float8 import Float8Linear, product
 from textmill.model.architecture.norm import RMSNorm, rotary_norm
 from textmill.model.architecture.shapes import Shape
 from textmill.model.device import working_type
@@ -143,7 +144,8 @@ def join(x: torch.Tensor, *projections: nn.Linear) -> torch.Tensor:
     """The outputs of several projections of x, side by side: in training as one product, decoding without copies of weights."""
     if not torch.is_grad_enabled():
         return torch.cat([project(x) for project in projections], dim=-1)
-    return F.linear(x, torch.cat([project.weight.to(working_type(x)) for project in projections]))
+    weights = torch.cat([project.weight.to(working_type(x)) for project in projections])
+    return product(x, weights) if isinstance(projections[0], Float8Linear) else F.linear(x, weights)
 
 
 def rotary(length: int, head_width: int, theta: float) -> torch.Tensor:
