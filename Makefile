@@ -136,8 +136,8 @@ evaluate: setup          ## bits per byte of the trained model by entry, length,
 	@$(MILL) evaluate $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 worst: setup             ## the held-out documents that the trained model predicts worst, with their addresses
 	@$(MILL) worst $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
-compare: setup           ## trains the same model on recipes and says which is better: ARGS='mixtures/a.yaml mixtures/b.yaml'
-	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+compare: setup           ## which recipe, or which curation of one, gives the better model: ARGS='mixtures/a.yaml --without dedup'
+	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,workers,WORKERS) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'
