@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare origins serve report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench clean
 
@@ -136,6 +136,10 @@ evaluate: setup          ## bits per byte of the trained model by entry, length,
 	@$(MILL) evaluate $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 worst: setup             ## the held-out documents that the trained model predicts worst, with their addresses
 	@$(MILL) worst $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+origins: setup           ## where the runs of PROMPT stand in the training blocks, with document and address
+	@$(MILL) origins $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS) -- $(call quoted,PROMPT)
+serve: setup             ## OpenAI's protocol and a chat page for the trained model: ARGS='--port 8000'
+	@$(MILL) serve $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 compare: setup           ## which recipe, or which curation of one, gives the better model: ARGS='mixtures/a.yaml --without dedup'
 	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,workers,WORKERS) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates

@@ -111,7 +111,7 @@ def evaluate(run: str | None, blocks: str | None, validation_blocks: int | None,
     run = run or of_mixture("checkpoints", given)
     if tasks:
         from textmill.model.evaluation import tasks as choices
-        from textmill.model.generation.sample import LanguageModel
+        from textmill.model.generation.language_model import LanguageModel
 
         items = {path: choices.read_items(path) for path in tasks}
         model = LanguageModel.load(run, choose_device(device))
