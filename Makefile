@@ -4,7 +4,7 @@
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
         pack train estimate sample evaluate worst compare origins serve report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
-        lint bench clean
+        lint bench bench-gpu clean
 
 DATA      ?= data
 CONFIG    ?=
@@ -227,6 +227,8 @@ bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and book
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(call quoted,RAW)/crawl)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-speed)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_memory --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-memory)
+bench-gpu: setup         ## training on a CUDA card, 8 minutes: kernels, speed, memory; ARGS=--dry-run without one
+	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.gpu $(ARGS)
 clean:                   ## caches and build files; never data/
 	cd $(call quoted,HERE) && rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	cd $(call quoted,HERE) && find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +
