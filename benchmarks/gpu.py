@@ -1,7 +1,7 @@
 """Training on one card: kernels, speed, memory, compilation and 8-bit products, in one call of about 8 minutes.
 
-`python -m benchmarks.gpu` on a machine with CUDA writes benchmarks/results/gpu.md; `--dry-run` takes every step at toy size on a
-CPU and writes nothing. It needs textmill[model] alone. Blocks are drawn: tokens by Zipf's law, documents of log-normal length
+`python -m benchmarks.gpu` on a machine with CUDA writes benchmarks/results/gpu.md; `--dry-run` takes every step at toy size
+on a CPU and writes nothing. It needs textmill[model] alone. Blocks are drawn: tokens by Zipf's law, documents of log-normal length
 with a median of 400 tokens, as web pages have; each row is what it says of this card on this day.
 """
 
@@ -151,8 +151,8 @@ def report(bench: Bench) -> Iterator[str]:
     dry = bench.dry
     sizes = ("ci",) if dry else ("124m", "350m")
     name = torch.cuda.get_device_name() if bench.device.type == "cuda" else "cpu"
-    yield (f"By `make bench-gpu`, {date.today()}: {name}, torch {torch.__version__}, CUDA {torch.version.cuda}, bfloat16, blocks "
-           f"of {bench.length}.")
+    yield (f"By `make bench-gpu`, {date.today()}: {name}, torch {torch.__version__}, CUDA {torch.version.cuda}, bfloat16, "
+           f"blocks of {bench.length}.")
     yield ""
     yield "### Attention, forward and backward, shape of 124m"
     yield ""

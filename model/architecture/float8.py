@@ -28,7 +28,7 @@ class Float8Linear(nn.Linear):
 
 
 def use_float8(model: Decoder) -> None:
-    """Make the projections inside the layers 8-bit ones. ModelError where the card has no such products, or none of the size."""
+    """Make the projections inside the layers 8-bit ones. ModelError where card or sizes do not allow it."""
     if model.device.type == "cuda" and torch.cuda.get_device_capability(model.device) < (8, 9):
         raise ModelError("float8: this card has no 8-bit products; set it to false")
     for layer in model.decoder_layers:
