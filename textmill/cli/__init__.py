@@ -16,6 +16,7 @@ from textmill.base.terminal import show
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
+from textmill.cli.compare import COMPARE
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.flow import ALL, STAGES, TRAIN
 from textmill.cli.look import (
@@ -31,7 +32,7 @@ from textmill.cli.look import (
     WHERE,
     WHY,
 )
-from textmill.cli.model import COMPARE, ESTIMATE, EVALUATE, EXPORT, WORST
+from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
