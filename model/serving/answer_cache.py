@@ -9,13 +9,13 @@ may read that.
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from textmill.base.sealed import canonical, seal, unseal
-from textmill.model.generation.answer import TokenScore
+from textmill.model.generation.answer import Answer, TokenScore
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.request import Request
 from textmill.model.training.checkpoint_files import SUMS, sha256_of
@@ -69,6 +69,24 @@ class AnswerCache:
         self._size += len(data)
         if self._size > self.limit:
             self._shrink()
+
+    def answer(self, request: Request, pieces: Sequence[bytes]) -> Answer | None:
+        """The finished answer to this request, as an engine gives it; None where none is kept."""
+        kept = self.find(request)
+        if kept is None:
+            return None
+        answer = Answer(request, pieces)
+        for token in kept["tokens"]:
+            answer.append(token)
+        answer.finish(kept["finish_reason"])
+        answer.scores, answer.generated = list(kept["scores"]), kept["generated"]
+        return answer
+
+    def keep_answer(self, answer: Answer) -> None:
+        """Store what an engine gave, where it has the form that was asked for."""
+        if answer.problem is None and answer.finish_reason in ("stop", "length"):
+            self.keep(answer.request, answer.text, tuple(answer.tokens), tuple(answer.scores), answer.finish_reason,
+                      answer.generated)
 
     def _path(self, request: Request) -> Path:
         key = hashlib.sha256(canonical([self.model, _plain(asdict(request))])).hexdigest()

@@ -11,7 +11,7 @@ import click
 
 from textmill.base.errors import TextmillError
 from textmill.cli.model import TRAINED
-from textmill.cli.options import DATA, DEVICE, FILE, MIXTURE, of_mixture, with_options
+from textmill.cli.options import DATA, DEVICE, FILE, MIXTURE, PATH, of_mixture, with_options
 
 if TYPE_CHECKING:
     from textmill.model.generation.answer import Answer
@@ -65,6 +65,7 @@ SURE = (
 @with_options(TRAINED, DATA, MIXTURE)
 @click.option("--prompt", default="", help="how the text begins; - reads one a line from stdin  [default: nothing]")
 @with_options(*DRAWING, *FORM, *SEARCH, *SURE)
+@click.option("--cache", type=PATH, metavar="DIR", help="keep answers there, and take from there what was asked before")
 @click.option("--json", "as_json", is_flag=True, help="a line of JSON for each answer")
 @DEVICE
 def sample(run: str | None, prompt: str, device: str, **given: Any) -> Iterable[str]:
@@ -136,6 +137,8 @@ def answered(engine: "Engine", prompts: list[str], requests: "list[Request]",
     ways = [name for name in ("best_of", "beams", "vote", "tries", "race") if given[name]]
     if len(ways) > 1:
         raise TextmillError("one search at a time; give only one of --best-of, --beams, --vote, --tries, --race")
+    if ways and given["cache"] is not None:
+        raise TextmillError("--cache keeps plain answers, and a search draws many; leave one of them out")
     if (given["tries"] or given["race"]) and given["valid"] is None:
         raise TextmillError("--tries and --race need to know what is valid; give --valid REGEX")
     valid, final = pattern(given["valid"] or ""), pattern(given["final"])
@@ -155,7 +158,7 @@ def answered(engine: "Engine", prompts: list[str], requests: "list[Request]",
 
     if not ways:
         each = [one for request in requests for one in search.seeded(request, given["count"])]
-        answers = engine.run(each)
+        answers = engine.run(each) if given["cache"] is None else kept_or_drawn(engine, each, given["cache"])
         yield from (shown(prompts[number // given["count"]], answer) for number, answer in enumerate(answers))
         return
     for prompt, request in zip(prompts, requests, strict=True):
@@ -178,6 +181,20 @@ def answered(engine: "Engine", prompts: list[str], requests: "list[Request]",
         more = {"score": chosen.scores[0]} if chosen.scores else {}
         agreement = {"agreement": chosen.agreement._asdict()} if chosen.agreement else {}
         yield shown(prompt, chosen.answer, generated=chosen.generated, **more, **agreement)
+
+
+def kept_or_drawn(engine: "Engine", requests: "list[Request]", folder: str) -> "list[Answer]":
+    """The answers to requests, drawn where the folder has none that was kept."""
+    from textmill.model.serving.answer_cache import AnswerCache, model_digest
+
+    cache = AnswerCache(Path(folder), model_digest(engine.model))
+    answers = [cache.answer(request, engine.model.pieces) for request in requests]
+    drawn = iter(engine.run([request for request, answer in zip(requests, answers, strict=True) if answer is None]))
+    for number, answer in enumerate(answers):
+        if answer is None:
+            cache.keep_answer(new := next(drawn))
+            answers[number] = new
+    return [answer for answer in answers if answer is not None]
 
 
 def separated(answers: Iterator[dict[str, Any]], as_json: bool) -> Iterator[str]:
