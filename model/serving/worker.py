@@ -50,6 +50,16 @@ class Job:
             self.cancelled = True
 
 
+def refusal(error: Exception) -> ApiError:
+    """What is said of a request that the engine did not take."""
+    if isinstance(error, ModelError):
+        return ApiError(str(error), code="invalid_value")
+    if isinstance(error, RecursionError):
+        return ApiError("the form that is asked for is too large or too deep; ask for a smaller one", code="invalid_value")
+    traceback.print_exception(error, file=sys.stderr)
+    return broken()
+
+
 class Worker:
     """A thread with an engine in it."""
 
@@ -105,10 +115,11 @@ class Worker:
         try:
             for request in job.requests:
                 job.answers.append(self._engine.add(request))
-        except ModelError as error:             # such as a form that no answer can have
+        except Exception as error:
+            # A request that cannot be taken, such as one with a form that no answer can have, is its own matter only.
             for answer in job.answers:
                 self._engine.cancel(answer)
-            job.post(ApiError(str(error), code="invalid_value"))
+            job.post(refusal(error))
             return
         self._jobs.append(job)
 

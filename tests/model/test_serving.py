@@ -179,6 +179,17 @@ def test_forms(client):
         client.chat.completions.create(model="run", messages=USER, extra_body={"guided_regex": "("}, stream=True)
 
 
+def test_a_form_too_large_costs_nobody_elses_answer(client, letters):
+    stream = client.completions.create(model="run", prompt="the", max_tokens=600, logit_bias=letters, stream=True, seed=1)
+    chunks = iter(stream)
+    next(chunks)
+    form = {"type": "json_schema", "json_schema": {"name": "long", "schema": {"type": "array", "minItems": 1500, "items": {"type": "integer"}}}}
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.chat.completions.create(model="run", messages=USER, max_tokens=3000, response_format=form, timeout=90)
+    assert raised.value.status_code in (400, 500)
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "length"
+
+
 def test_tools_are_called(client):
     asked = {"model": "run", "messages": USER, "tools": [TOOL], "max_tokens": 80, "seed": 2}
     for choice in ("required", {"type": "function", "function": {"name": "look_up"}}):
