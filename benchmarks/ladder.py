@@ -31,7 +31,7 @@ entries:
   books: {where: {source: books}, share: 1}
 """
 TRAINING = ("train.batch=4", "train.lr=0.01", "train.validation_blocks=256")
-TOKENS = "200k,400k,800k"
+SIZES, TOKENS = "1x32,1x64,2x64,2x96,3x128", "200k,400k,800k,1600k"
 
 
 def textmill(word: str, *arguments: str) -> str:
@@ -48,14 +48,17 @@ def main() -> None:
     recipe, data = given.data / "ladder-books.yaml", ("--data", str(given.data))
     recipe.write_text(RECIPE)
     textmill("pack", *data, "--mixture", str(recipe), "--set", "tokenizer.vocab_size=2048")
+    kept = given.data / "ladder/ladder-books/results.jsonl"
+    old = len(kept.read_text("utf-8").splitlines()) if kept.is_file() else 0
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = textmill("ladder", str(recipe), *data, "--tokens", TOKENS, "--device", "cpu",
+    said = textmill("ladder", str(recipe), *data, "--sizes", SIZES, "--tokens", TOKENS, "--device", "cpu",
                     *(argument for change in TRAINING for argument in ("--set", change))).splitlines()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     shutil.copyfile(given.data / "ladder/ladder-books.svg", RESULTS / "ladder.svg")
     lines = [f"`python -m benchmarks.ladder`, {date.today()}, torch {torch.__version__}, one thread, beside: {given.beside}.",
-             f"{seconds:,.0f} processor seconds; vocabulary 2,048, blocks of 256 tokens, four an update, lr 0.01, Muon.", "",
+             f"{seconds:,.0f} processor seconds, with {old} figures kept from before; vocabulary 2,048, blocks of 256 "
+             "tokens, four an update, lr 0.01, Muon.", "",
              "```text", *said[:-1], "```"]
     (RESULTS / "ladder.md").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))

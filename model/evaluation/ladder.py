@@ -22,6 +22,7 @@ from textmill.model.training.settings import TrainSettings
 FILE = "ladder.json"
 RULE = 20                       # tokens a parameter (Hoffmann et al. 2022, table 3)
 BUDGETS = (1, 10, 100, 1000)    # times the compute of the largest run
+COVERED = 10.0
 SMALLER = (1, 0.7, 0.5, 0.35, 0.25)
 SIZES = ("1x64", "2x64", "2x96", "3x128", "4x160")
 
@@ -140,11 +141,11 @@ def budgets(ladder: Ladder) -> Iterator[str]:
     for times in BUDGETS:
         (size, tokens), flops = found.optimal(most * times), most * times
         by_rule = (flops / (6 * RULE)) ** 0.5
-        far = " *" if times > 10 else ""
+        far = "" if covered(ladder.runs, size.value, tokens.value) else " *"
         yield (f"{flops:>8.1e}{short(size.value):>8}{f'{short(size.low)} to {short(size.high)}':>18}{short(tokens.value):>8}"
                f"{tokens.value / size.value:>10.1f}{float(found.law.loss(size.value, tokens.value)):>11.4f}"
                f"{float(found.law.loss(by_rule, RULE * by_rule)):>10.4f}{far}")
-    yield "  * more than ten times the largest run: read it as a direction"
+    yield f"  * beyond {COVERED:.0f} times what the runs cover, in size or tokens: read it as a direction"
     flops = most * BUDGETS[1]
     best, wanted = (float(each) for each in found.law.optimal(flops))
     loss = float(found.law.loss(best, wanted))
@@ -152,6 +153,12 @@ def budgets(ladder: Ladder) -> Iterator[str]:
     yield f"{'N':>8}{'tokens':>9}{'tokens/N':>10}{'training':>10}{'pays from so many tokens of use':>34}"
     for share in SMALLER:
         yield overtrained(found.law, loss, best, wanted, share)
+
+
+def covered(runs: Sequence[Run], size: float, tokens: float) -> bool:
+    """Whether a size and its tokens lie within COVERED times those of the runs."""
+    sizes, counts = ([getattr(run.rung, name) for run in runs] for name in ("parameters", "tokens"))
+    return min(sizes) / COVERED <= size <= COVERED * max(sizes) and tokens <= COVERED * max(counts)
 
 
 def overtrained(law: Law, loss: float, best: float, tokens: float, share: float) -> str:

@@ -14,7 +14,7 @@ from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, data_folder, of_mi
 @with_options(DATA, MIXTURE, BLOCKS)
 @click.option("--to", type=PATH, required=True, help="an empty or new folder: the copy, to train on with --blocks")
 @click.option("--count", type=click.IntRange(min=1), default=5, show_default=True, help="canaries of each number of times")
-@click.option("--times", default="0,1,4,16", show_default=True, metavar="LIST", help="in how many blocks each is; 0: to compare with")
+@click.option("--times", default="0,1,4,16", show_default=True, metavar="LIST", help="in how many blocks each is")
 @click.option("--among", type=click.IntRange(min=1), metavar="N", help="put them into the first N blocks: those that the run "
               "will read  [default: all]")
 @click.option("--seed", type=int, default=1, show_default=True, help="another seed, other numbers in other places")
