@@ -27,9 +27,7 @@ class Batch:
         self.greedy = torch.tensor([each.temperature == 0 for each in settings], device=device)
         self.all_greedy = all(each.temperature == 0 for each in settings)
         self.any_greedy = any(each.temperature == 0 for each in settings)
-        temperatures = [each.temperature or 1.0 for each in settings]
-        self.temperatures = (None if all(value == 1 for value in temperatures) else
-                             torch.tensor(temperatures, dtype=torch.float64, device=device))
+        self.temperatures = torch.tensor([each.temperature or 1.0 for each in settings], dtype=torch.float64, device=device)
         self.top_k = column("top_k", vocab_size, torch.int64)
         self.top_p, self.typical_p = column("top_p", 1.0), column("typical_p", 1.0)
         self.min_p = column("min_p", 0.0)
@@ -55,8 +53,8 @@ class Batch:
 
     def narrowed(self, logits: torch.Tensor) -> torch.Tensor:
         """Adjusted logits after temperature and all limits: what the rest draw from."""
-        if self.temperatures is not None:
-            logits = processors.temperature(logits, self.temperatures)
+        # Also of 1, or a row beside one of another temperature would be rounded otherwise than alone.
+        logits = processors.temperature(logits, self.temperatures)
         if self.top_k is not None:
             logits = processors.top_k(logits, self.top_k)
         if self.top_p is not None:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import torch
 
 from textmill.model import ModelError
-from textmill.model.generation.answer import Answer, TokenScore
+from textmill.model.generation.answer import Answer
 from textmill.model.generation.constraints import Matcher
 from textmill.model.generation.distribution import Batch, check_finite
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.passes import Passes
 from textmill.model.generation.prefixes import Prefixes, stretches
 from textmill.model.generation.request import Request
+from textmill.model.generation.scoring import scores_of
 
 READ = 512              # tokens of waiting prompts that are read in a step at most, after the first prompt
 ROOM = 256 << 20        # bytes for beginnings of prompts
@@ -106,13 +107,15 @@ class Engine:
         while self.waiting and len(self.running) < self.rows and read < READ:
             row = self.waiting.popleft()
             self.running.append(row)
-            admitted.append((row, self._read_prompt(row.answer, len(self.running) - 1)))
+            logits, row.answer.cached = self.read_prompt(row.answer.request.prompt, len(self.running) - 1)
+            admitted.append((row, logits))
             read += len(row.answer.request.prompt) - row.answer.cached
         return admitted
 
-    def _read_prompt(self, answer: Answer, row: int) -> torch.Tensor:
-        """Fill a row with a prompt; the logits after it."""
-        prompt, cache, logits = answer.request.prompt, self.passes.cache, None
+    @torch.inference_mode()
+    def read_prompt(self, prompt: tuple[int, ...], row: int) -> tuple[torch.Tensor, int]:
+        """Fill a row of the cache with a prompt; the logits after it, and how many of its tokens had been read before."""
+        cache, logits, cached = self.passes.cache, None, 0
         cache.reserve(row + 1, len(prompt) + 1)
         for start, stop, key in stretches(prompt):
             last = stop == len(prompt)
@@ -120,13 +123,13 @@ class Engine:
             if kept is not None and (kept[1] is not None or not last):
                 cache.put(row, start, kept[0])
                 logits = kept[1]
-                answer.cached += stop - start
+                cached += stop - start
             else:
                 logits = self.passes.read(row, prompt[start:stop], start, last)
                 self.prefixes.keep(key, cache.part(row, start, stop), logits)
         if logits is None:
             raise AssertionError("a prompt has a last stretch")
-        return logits
+        return logits, cached
 
     def _draw(self, rows: Sequence[Row], logits: torch.Tensor) -> dict[int, Answer]:
         """Give each row its next token by its logits (rows, vocabulary)."""
@@ -197,19 +200,11 @@ class Engine:
                     self.running[number] = last
 
 
-def note_scores(answers: Sequence[Answer], logits: torch.Tensor, narrowed: torch.Tensor,
-                drawn: list[int]) -> None:
+def note_scores(answers: Sequence[Answer], logits: torch.Tensor, narrowed: torch.Tensor, drawn: list[int]) -> None:
     """Add the score of each drawn id to the answers that ask for scores."""
     ids = torch.tensor(drawn, device=logits.device)
-    logs, of_drawn = logits.log_softmax(-1), narrowed.log_softmax(-1)
-    entropies = -torch.where(logs > -torch.inf, logs.exp() * logs, 0).double().cumsum(-1)[:, -1]
-    most = max(answer.request.top_logprobs or 0 for answer in answers)
-    top = logs.topk(most)
-    columns = zip(answers, drawn, logs.gather(-1, ids[:, None])[:, 0].tolist(),
-                  of_drawn.gather(-1, ids[:, None])[:, 0].tolist(), entropies.tolist(),
-                  top.indices.tolist(), top.values.tolist(), strict=True)
-    for answer, token, logprob, of_choice, entropy, top_ids, values in columns:
-        count = answer.request.top_logprobs
-        if count is not None:
-            pairs = tuple(zip(top_ids[:count], values[:count], strict=True))
-            answer.scores.append(TokenScore(token, logprob, of_choice, entropy, pairs))
+    scores = scores_of(logits.log_softmax(-1), ids, max(answer.request.top_logprobs or 0 for answer in answers))
+    of_drawn = narrowed.log_softmax(-1).gather(-1, ids[:, None])[:, 0].tolist()
+    for answer, score, logprob in zip(answers, scores, of_drawn, strict=True):
+        if answer.request.top_logprobs is not None:
+            answer.scores.append(score._replace(drawn=logprob, top=score.top[:answer.request.top_logprobs]))

@@ -8,6 +8,7 @@ the matrices after them, residuals, gates and activations inside the products. E
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -16,6 +17,7 @@ from textmill.model.architecture.gpt2 import GPT2, SinusoidalGPT2
 from textmill.model.architecture.qwen3 import Qwen3
 from textmill.model.generation.key_values import Attention, KeyValues
 from textmill.model.generation.products import Product
+from textmill.model.generation.small_steps import LARGEST, Cached, GPT2Steps, Qwen3Steps
 
 
 class Passes:
@@ -26,11 +28,11 @@ class Passes:
         _, heads, width = decoder.heads
         self.cache = KeyValues(len(decoder.decoder_layers), heads, width, decoder.context_length, decoder.window,
                                torch.float32, self.device)
-        kinds: dict[type[Decoder], type[Qwen3Layers] | type[GPT2Layers]] = {
-            Qwen3: Qwen3Layers, GPT2: GPT2Layers, SinusoidalGPT2: GPT2Layers}
-        kind = kinds.get(type(decoder))
+        kind, steps = KINDS.get(type(decoder), (None, None))
+        small = self.device.type == "cpu" and sum(weight.numel() for weight in decoder.parameters()) <= LARGEST
         with torch.inference_mode():
             self.layers = None if kind is None else kind(decoder)
+            self.small = steps(decoder) if steps is not None and small else None
 
     @torch.inference_mode()
     def read(self, row: int, ids: Sequence[int], start: int, logits: bool = True) -> torch.Tensor | None:
@@ -47,6 +49,9 @@ class Passes:
     @torch.inference_mode()
     def step(self, ids: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
         """The logits (rows, vocabulary) after one token more of each of the first rows, at these positions."""
+        if self.small is not None:
+            with np.errstate(over="ignore"):
+                return torch.from_numpy(self.small(ids, Cached(self.cache, positions)))
         if self.layers is None:
             each = (self.read(row, [ids[row]], positions[row]) for row in range(len(ids)))
             return torch.stack([logits for logits in each if logits is not None])
@@ -68,38 +73,42 @@ class OneRow:
 
 
 class Qwen3Layers:
-    """Qwen3's layers over tokens (n,) at positions (n,)."""
+    """Qwen3's layers over tokens (n,) at positions (n,).
+
+    The two numbers that rotary positions turn together stand side by side in a head, so that turning is one complex product."""
 
     def __init__(self, decoder: Any):
         self.embedding = decoder.embed_tokens.weight
-        self.queries, self.keys, self.width = decoder.heads
+        queries, keys, self.width = decoder.heads
+        self.parts = [queries + keys, keys]
+        self.turned = [queries, keys]
+        half = self.width // 2
+        paired = torch.arange(self.width, device=decoder.device).view(2, half).T.flatten()
         self.layers = []
         for layer in decoder.layers:
             attention, mlp = layer.self_attn, layer.mlp
             before, after = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
-            projections = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
-            weights = torch.cat([attention.q_norm.weight.expand(self.queries, -1),
-                                 attention.k_norm.weight.expand(self.keys, -1)])
-            self.layers.append((Product(projections * before), weights, Product(attention.o_proj.weight),
+            turned = torch.cat([attention.q_proj.weight, attention.k_proj.weight]).view(queries + keys, self.width, -1)
+            projections = torch.cat([turned[:, paired].flatten(0, 1), attention.v_proj.weight])
+            weights = torch.cat([attention.q_norm.weight.expand(queries, -1), attention.k_norm.weight.expand(keys, -1)])
+            self.layers.append((Product(projections * before), weights[:, paired], Product(attention.o_proj.weight),
                                 Product(mlp.gate_proj.weight * after), Product(mlp.up_proj.weight * after),
                                 Product(mlp.down_proj.weight)))
         self.head = Product(decoder.output() * decoder.norm.weight)
         cosines, sines = decoder.rotary
-        half = self.width // 2
-        self.rotary = torch.stack([cosines, torch.cat([-sines[:, :half], sines[:, half:]], dim=-1)], dim=1)
-        self.eps = decoder.norm.eps
+        self.rotary = torch.complex(cosines[:, :half].float(), sines[:, :half].float())
+        self.eps = torch.tensor(decoder.norm.eps, device=decoder.device)
 
     def hidden(self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attention) -> torch.Tensor:
         """The last layer's output (n, width), normed but for the weights."""
         x = self.embedding[tokens]
-        cosines, sines = self.rotary[positions].unbind(1)
-        cosines, sines = cosines[:, None], sines[:, None]
-        turned, half = self.queries + self.keys, self.width // 2
+        angles = self.rotary[positions][:, None]
+        pairs = (len(x), sum(self.turned), self.width // 2, 2)
         for number, (projections, weights, output, gate, up, down) in enumerate(self.layers):
-            heads = projections(normed(x, self.eps)).view(len(x), -1, self.width)
-            both = normed(heads[:, :turned], self.eps) * weights
-            both = torch.addcmul(both * cosines, both.roll(half, -1), sines)
-            x = output.plus(attend(number, both[:, :self.queries], both[:, self.queries:], heads[:, turned:]), x)
+            heads, values = projections(normed(x, self.eps)).view(len(x), -1, self.width).split(self.parts, 1)
+            heads = torch.view_as_complex((normed(heads, self.eps) * weights).view(pairs)) * angles
+            queries, keys = torch.view_as_real(heads).flatten(2).split(self.turned, 1)
+            x = output.plus(attend(number, queries, keys, values), x)
             y = normed(x, self.eps)
             x = down.plus(up.times(y, gate.silu(y)), x)
         return normed(x, self.eps)
@@ -126,7 +135,11 @@ class GPT2Layers:
         return self.norm(x)
 
 
-def normed(x: torch.Tensor, eps: float) -> torch.Tensor:
+def normed(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """Numbers x over their root mean square along the last dimension, without weights."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * torch.addcmul(length.new_full((), eps), length, length, value=1 / x.shape[-1]).rsqrt_()
+    return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
+
+
+KINDS: dict[type[Decoder], tuple[Any, Any]] = {Qwen3: (Qwen3Layers, Qwen3Steps), GPT2: (GPT2Layers, GPT2Steps),
+                                               SinusoidalGPT2: (GPT2Layers, GPT2Steps)}

@@ -34,7 +34,8 @@ from textmill.cli.look import (
     WHY,
 )
 from textmill.cli.memorised import CANARIES, MEMORISED
-from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, SAMPLE, WORST
+from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
+from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
 
