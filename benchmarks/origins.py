@@ -2,8 +2,9 @@
 
     python -m benchmarks.origins --blocks FOLDER [FOLDER ...] [--synthetic 100000000] --work FOLDER
 
-Passages are cut out of training blocks at random and put between random tokens: each must be found with its exact length and
-place. Absent texts are tokens of blocks shuffled, in which a run of eight is left by chance at most (those are counted). Beside the suffix array, what hashes of 8-grams at every fourth place take: the other design.
+Passages are cut out of training blocks at random and put between random tokens: each must be found whole. Absent texts are
+tokens of blocks shuffled, in which a run of eight is left by chance at most (those are counted). Beside the suffix array, what
+hashes of 8-grams at every fourth place take: the other design.
 Writes benchmarks/results/origins.md.
 """
 

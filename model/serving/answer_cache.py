@@ -45,7 +45,7 @@ class AnswerCache:
         try:
             kept = unseal(path.read_bytes(), required=True)
             os.utime(path)
-            kept["scores"] = tuple(TokenScore(*score[:-1], tuple(map(tuple, score[-1]))) for score in kept["scores"])
+            kept["scores"] = tuple(map(_score, kept["scores"]))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -98,6 +98,11 @@ class AnswerCache:
                 break
             path.unlink(missing_ok=True)
             self._size -= size
+
+
+def _score(values: list[Any]) -> TokenScore:
+    token, logprob, drawn, entropy, top = values
+    return TokenScore(token, logprob, drawn, entropy, tuple((other, value) for other, value in top))
 
 
 def _plain(value: Any) -> Any:

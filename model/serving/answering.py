@@ -77,7 +77,9 @@ class Answering:
         left, begin, first = len(job.requests), time.monotonic(), True
         while left:
             try:
-                progress = await asyncio.wait_for(job.queue.get(), begin + self.limits.seconds - time.monotonic())
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes as the result does.
+                async with asyncio.timeout(begin + self.limits.seconds - time.monotonic()):
+                    progress = await job.queue.get()
             except TimeoutError:
                 raise too_slow(self.limits.seconds) from None
             if isinstance(progress, ApiError):
@@ -108,14 +110,15 @@ class Answering:
     async def stream(self, head: Head, call: Call, progress: AsyncIterator[Progress],
                      prompts: list[str]) -> AsyncIterator[bytes]:
         """The reply as server-sent events, an error among them where one comes up on the way."""
-        states, generated, no_usage = [_Shown() for _ in call.requests], 0, {"usage": None} if call.include_usage else {}
+        states, generated = [_Shown() for _ in call.requests], 0
+        no_usage: dict[str, Any] = {"usage": None} if call.include_usage else {}
         try:
             for index in range(len(states)):
                 text = prompts[index // call.n] if call.echo else ""
                 if head.kind == "chat":
                     role = {"role": "assistant", "content": ""}
-                    choice = {"index": index, "delta": role, "logprobs": None, "finish_reason": None}
-                    yield event(head.object([choice], True, **no_usage))
+                    begun = {"index": index, "delta": role, "logprobs": None, "finish_reason": None}
+                    yield event(head.object([begun], True, **no_usage))
                 elif text:
                     states[index].characters = len(text)
                     yield event(head.object([delta_of(head.kind, index, text, None, (), 0)], True, **no_usage))

@@ -17,14 +17,15 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from textmill.base.errors import TextmillError
 from textmill.model.evaluation.origins import LEAST, Origins, share_in_runs
 from textmill.model.generation.engine import Engine
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.serving.answer_cache import AnswerCache, model_digest
 from textmill.model.serving.answering import Answering, Limits
 from textmill.model.serving.chat import prompt_of, with_tools
-from textmill.model.serving.errors import ApiError, broken, not_found
-from textmill.model.serving.http import ClientGone, EventStream, Guard, read_json, unless_gone
+from textmill.model.serving.errors import ApiError, broken
+from textmill.model.serving.http import ClientGoneError, EventStream, Guard, read_json, unless_gone
 from textmill.model.serving.metrics import Metrics
 from textmill.model.serving.parameters import CHAT, COMPLETION, Body, Call, call_of, check_model
 from textmill.model.serving.replies import Head
@@ -35,7 +36,7 @@ from textmill.tokenizer.special import CHAT_TOKENS
 PAGE = Path(__file__).parent / "page"
 MOST_LOOKED_UP = 8192       # tokens of a text whose origins are asked for
 COMPLETION_TOKENS = 16      # where max_tokens is not given, as the protocol has it
-Facts = Callable[[set[str]], Mapping[str, str | None]]      # the addresses of documents
+Addresses = Callable[[set[str]], Mapping[str, Mapping[str, str | None]]]        # `source` and `url` of documents, by id
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Serving:
     hosts: frozenset[str] | None = None
     cache: Path | None = None
     origins: Origins | None = None
-    facts: Facts = lambda ids: {}
+    addresses: Addresses = lambda ids: {}
 
 
 def application(serving: Serving) -> Starlette:
@@ -69,8 +70,8 @@ def application(serving: Serving) -> Starlette:
         Route("/v1/chat/completions", api.chat, methods=["POST"]), Route("/origins", api.origins, methods=["POST"]),
         Mount("/page", StaticFiles(directory=PAGE))]
     guard = Middleware(Guard, key=serving.key, hosts=serving.hosts, metrics=api.metrics)
-    handlers: Mapping[Any, Any] = {ApiError: _refused, HTTPException: _http_error, ClientGone: api.client_gone,
-                                   Exception: _broken}
+    handlers: Mapping[Any, Any] = {ApiError: _refused, TextmillError: _sentence, HTTPException: _http_error,
+                                   ClientGoneError: api.client_gone, Exception: _broken}
     return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=lifespan)
 
 
@@ -177,12 +178,14 @@ class _Api:
     async def origins(self, request: Request) -> Response:
         """Runs of a text that stand in the training blocks, with characters, documents and addresses."""
         if self.serving.origins is None:
-            raise not_found("this server has no index of origins; run textmill origins on the model's blocks, and start it again")
+            raise ApiError("this server has no index of origins; run textmill origins on the model's blocks, and start the "
+                           "server again", 404, code="no_origins")
         body = Body(await read_json(request, self.serving.limits.body), {"text", "least"})
         text, least = body.values.get("text"), body.number("least", LEAST, 1, 1000, whole=True)
         if not isinstance(text, str):
             raise ApiError("text must be a text", param="text", code="invalid_type")
-        return JSONResponse(await unless_gone(request, run_in_threadpool(self._origins_of, self.serving.origins, text, least)))
+        found = await unless_gone(request, run_in_threadpool(self._origins_of, self.serving.origins, text, least))
+        return JSONResponse(found)
 
     def _origins_of(self, origins: Origins, text: str, least: int) -> dict[str, Any]:
         try:
@@ -193,10 +196,10 @@ class _Api:
             raise ApiError(f"the text has {len(ids):,} tokens; send {MOST_LOOKED_UP:,} at most", 413, param="text")
         lengths = origins.lengths(ids)
         runs = origins.runs(ids, least, lengths)
-        urls = self.serving.facts({place.document for run in runs for place in run.places})
+        known = self.serving.addresses({place.document for run in runs for place in run.places})
         return {"tokens": len(ids), "share_in_runs": share_in_runs(lengths, least), "indexed": len(origins), "runs": [
             {"from": characters[run.start][0], "to": characters[run.end - 1][1], "tokens": len(run), "count": run.count,
-             "documents": [{"id": place.document, "url": urls.get(place.document), "piece": place.piece, "token": place.token,
+             "documents": [{"id": place.document, **known.get(place.document, {}), "piece": place.piece, "token": place.token,
                             "block": place.block, "entry": place.entry} for place in run.places]} for run in runs]}
 
     async def client_gone(self, request: Request, error: Exception) -> Response:
@@ -216,6 +219,10 @@ async def _joined(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 async def _refused(_: Request, error: ApiError) -> Response:
     return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _sentence(_: Request, error: Exception) -> Response:
+    return JSONResponse(ApiError(str(error), code="invalid_value").body(), 400)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:

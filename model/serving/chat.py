@@ -40,8 +40,9 @@ def _plain(message: Any, number: int) -> Any:
     content = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(content, list):
         return message
-    texts = [part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in content]
-    if not all(isinstance(text, str) for text in texts):
+    texts = [part["text"] for part in content
+             if isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)]
+    if len(texts) < len(content):
         raise ApiError(f"the content of message {number} has a part that is no text; this model reads text only",
                        param="messages", code="invalid_value")
     return {**message, "content": "".join(texts)}
@@ -53,7 +54,8 @@ def tools_of(values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
     if tools is None:
         return None
     if not isinstance(tools, list) or not all(isinstance(_function(tool).get("name"), str) for tool in tools):
-        raise ApiError('tools must be a list of {"type": "function", "function": {"name": …}}', param="tools", code="invalid_type")
+        raise ApiError('tools must be a list of {"type": "function", "function": {"name": …}}', param="tools",
+                       code="invalid_type")
     return tools
 
 

@@ -16,10 +16,6 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
 
 
-def not_found(what: str) -> ApiError:
-    return ApiError(what, 404, code="not_found")
-
-
 def busy(seconds: int) -> ApiError:
     """The queue is full."""
     return ApiError(f"the server has as many requests as it takes; try again in {seconds} s", 429, kind="rate_limit_error",
@@ -27,9 +23,11 @@ def busy(seconds: int) -> ApiError:
 
 
 def too_slow(seconds: float) -> ApiError:
-    """An answer took longer than the server allows. 503, which clients of the protocol try again."""
-    return ApiError(f"the answer took longer than {seconds:g} s; ask for fewer tokens", 503, kind="server_error", code="timeout")
+    """An answer took longer than the server allows."""
+    return ApiError(f"the answer took longer than {seconds:g} s; ask for fewer tokens", 503, kind="server_error",
+                    code="timeout")
 
 
 def broken() -> ApiError:
+    """A bug of the server's."""
     return ApiError("the server failed at this request; its log says why", 500, kind="server_error", code="internal_error")

@@ -18,14 +18,14 @@ from textmill.model.serving.metrics import Metrics
 T = TypeVar("T")
 OPEN = ("/", "/health", "/page/")       # what needs no key: the page asks for it
 HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-                               "form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+                               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
 
 
-class ClientGone(Exception):
+class ClientGoneError(Exception):
     """Whoever asked has left; there is nobody to reply to."""
 
 
@@ -85,19 +85,19 @@ async def read_json(request: Request, most: int) -> Any:
         if len(body) > most:
             raise ApiError(f"the body has more than {most:,} bytes; send less", 413, code="request_too_large")
     try:
-        text = body.decode()
-        return json.loads(text)
+        return json.loads(body.decode())
     except (ValueError, RecursionError) as error:
-        raise ApiError(f"the body is no JSON that can be read ({type(error).__name__}); check it", code="invalid_json") from None
+        raise ApiError(f"the body is no JSON that can be read ({type(error).__name__}); check it",
+                       code="invalid_json") from None
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives. It is cancelled when the client leaves: ClientGone."""
+    """What `work` gives. It is cancelled when the client leaves: ClientGoneError."""
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request.receive))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ClientGone
+            raise ClientGoneError
         return task.result()
     finally:
         for each in (task, gone):

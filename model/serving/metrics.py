@@ -1,4 +1,4 @@
-"""Metrics of a server in Prometheus' text format: counters, gauges and histograms of what requests cost. No text of anyone's."""
+"""Metrics of a server in Prometheus' text format: counters, gauges and histograms of what requests cost; nobody's text."""
 
 import bisect
 from collections import Counter
@@ -23,14 +23,14 @@ class Metrics:
     def __init__(self) -> None:
         self.values: Counter[tuple[str, str]] = Counter()
         self._buckets: dict[str, list[int]] = {}
-        self._sums: Counter[str] = Counter()
+        self._sums: dict[str, float] = {}
 
     def add(self, name: str, amount: int = 1, labels: str = "") -> None:
         self.values[name, labels] += amount
 
     def observe(self, name: str, seconds: float) -> None:
         self._buckets.setdefault(name, [0] * (len(SECONDS) + 1))[bisect.bisect_left(SECONDS, seconds)] += 1
-        self._sums[name] += seconds
+        self._sums[name] = self._sums.get(name, 0.0) + seconds
 
     def text(self) -> str:
         """What Prometheus reads."""
@@ -50,4 +50,4 @@ class Metrics:
         for bound, count in zip([*map(str, SECONDS), "+Inf"], counts, strict=True):
             total += count
             lines.append(f'{full}_bucket{{le="{bound}"}} {total}')
-        return [*lines, f"{full}_sum {self._sums[name]:.6f}", f"{full}_count {total}"]
+        return [*lines, f"{full}_sum {self._sums.get(name, 0.0):.6f}", f"{full}_count {total}"]

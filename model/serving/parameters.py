@@ -8,7 +8,7 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from textmill.model.generation.constraints import Constraint
 from textmill.model.generation.request import Request
@@ -20,7 +20,8 @@ MOST_STOPS = 16
 DRAWING = {"temperature": (0, 100), "top_k": (1, 1 << 31), "top_p": (0, 1), "min_p": (0, 1), "typical_p": (0, 1),
            "repetition_penalty": (0, 100), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
 WHOLE = ("top_k",)
-CONSTRAINTS = {"guided_choice": "options", "guided_regex": "regex", "guided_json": "json", "guided_grammar": "grammar"}
+CONSTRAINTS: dict[str, Literal["options", "regex", "json", "grammar"]] = {
+    "guided_choice": "options", "guided_regex": "regex", "guided_json": "json", "guided_grammar": "grammar"}
 COMMON = {"model", "n", "max_tokens", "min_tokens", "stop", "stream", "stream_options", "seed", "logit_bias", "logprobs",
           "response_format", *DRAWING, *CONSTRAINTS}
 CHAT = {*COMMON, "messages", "tools", "tool_choice", "top_logprobs", "max_completion_tokens"}
@@ -101,7 +102,8 @@ def call_of(body: Body, prompts: Sequence[tuple[int, ...]], context: int, max_to
     n = body.number("n", 1, 1, MOST_ANSWERS, whole=True)
     drawn = body.number("best_of", n, n, MOST_ANSWERS, whole=True)
     if drawn * len(prompts) > MOST_ANSWERS:
-        raise ApiError(f"that is {drawn * len(prompts)} answers; ask for {MOST_ANSWERS} at most", param="n", code="invalid_value")
+        raise ApiError(f"that is {drawn * len(prompts)} answers; ask for {MOST_ANSWERS} at most", param="n",
+                       code="invalid_value")
     stream, options = body.flag("stream"), body.values.get("stream_options") or {}
     if not isinstance(options, Mapping):
         raise _wrong("stream_options", "an object", options)

@@ -57,7 +57,7 @@ def delta_of(kind: Kind, index: int, text: str, scores: Sequence[TokenScore] | N
 
 
 def shown_scores(answer: Progress, pieces: Sequence[bytes]) -> tuple[TokenScore, ...]:
-    """The scores of the tokens that begin within the text that is shown: a stop text may cut off the last, or hold them back."""
+    """The scores of the tokens that begin in the text that is shown: a stop text may cut off the last, or hold them back."""
     if answer.finish_reason == "length":
         return answer.scores
     shown, begin = len(answer.text.encode()), 0
@@ -69,6 +69,7 @@ def shown_scores(answer: Progress, pieces: Sequence[bytes]) -> tuple[TokenScore,
 
 
 def chat_logprobs(scores: Sequence[TokenScore], pieces: Sequence[bytes]) -> dict[str, Any]:
+    """As chat completions have them."""
     def entry(token: int, logprob: float) -> dict[str, Any]:
         return {"token": pieces[token].decode("utf-8", "replace"), "logprob": finite(logprob), "bytes": list(pieces[token])}
 
@@ -87,6 +88,7 @@ def text_logprobs(scores: Sequence[TokenScore], pieces: Sequence[bytes], offset:
 
 
 def name_of(piece: bytes) -> str:
+    """A token in words; one that is no whole character by its bytes."""
     try:
         return piece.decode()
     except UnicodeDecodeError:

@@ -17,6 +17,7 @@ GRACE = 5                   # seconds for replies under way when the server ends
 
 
 def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -46,8 +47,8 @@ def serve(serving: Serving, host: str, port: int, without_key: bool, say: Callab
 
     `say` gets one line when the server answers."""
     if not is_loopback(host) and serving.key is None and not without_key:
-        raise ModelError(f"{host} is more than this machine, and there is no API key; give --api-key-file, or --no-key to serve "
-                         "everyone who reaches it")
+        raise ModelError(f"{host} is more than this machine, and there is no API key; give --api-key-file, or --no-key to "
+                         "serve everyone who reaches it")
     if is_loopback(host):
         serving = replace(serving, hosts=LOOPBACK | {host})
     try:

@@ -15,8 +15,8 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.alibi import slopes
 from textmill.model.architecture.attention import by_document
-from textmill.model.architecture.kernels import Dense, Flex
 from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.kernels import Dense, Flex
 from textmill.model.architecture.relative import bucket_of
 from textmill.model.architecture.shapes import SHAPES
 from textmill.model.export.hugging_face import export

@@ -52,11 +52,16 @@ def origins(text: str, blocks: str | None, least: int, **given: Any) -> Iterable
         lines.append(f"{len(run)} tokens, {run.count:,} time{'s' * (run.count != 1)}: "
                      f"{said[:SHOWN]}{'…' * (len(said) > SHOWN)}")
         for place in run.places:
-            url = facts[place.document].url if place.document in facts else None
+            url = _address(facts[place.document]) if place.document in facts else None
             lines.append(f"  {place.document}{f'  {url}' if url else ''}  piece {place.piece} from token {place.token:,}, "
                          f"block {place.block:,} at {place.start:,}")
     return lines
 
+
+
+def _address(facts: Any) -> str | None:
+    """Of a document, where it has one."""
+    return None if facts.url in ("", "-") else facts.url
 
 
 @click.command("serve", short_help="OpenAI's protocol and a chat page for the trained model")
@@ -64,7 +69,8 @@ def origins(text: str, blocks: str | None, least: int, **given: Any) -> Iterable
 @click.option("--host", default="127.0.0.1", show_default=True, help="an address other than this machine's own needs a key")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one")
 @click.option("--name", help="of the model in the protocol  [default: the run's]")
-@click.option("--api-key-file", type=PATH, help="a file with the key that clients send  [default: $TEXTMILL_API_KEY, else none]")
+@click.option("--api-key-file", type=PATH,
+              help="a file with the key that clients send  [default: $TEXTMILL_API_KEY, else none]")
 @click.option("--no-key", is_flag=True, help="serve other machines without a key")
 @click.option("--rows", type=click.IntRange(1, 1024), default=16, show_default=True, help="answers under way at once")
 @click.option("--queue", type=click.IntRange(min=1), default=64, show_default=True,
@@ -89,13 +95,19 @@ def serve(run: str | None, blocks: str | None, host: str, port: int, name: str |
     folder = Path(run or of_mixture("checkpoints", given))
     model = LanguageModel.load(folder, choose_device(device))
 
-    def facts(ids: set[str]) -> dict[str, str | None]:
-        return {id_: each.url for id_, each in facts_in(given["data"], ids).items()}
+    known: dict[str, dict[str, str | None]] = {}
+
+    def addresses(ids: set[str]) -> dict[str, dict[str, str | None]]:
+        if new := ids - known.keys():               # looking them up reads a column of the dataset
+            known.update({id_: {"source": None, "url": None} for id_ in new})
+            facts = facts_in(given["data"], new)
+            known.update({id_: {"source": each.source, "url": _address(each)} for id_, each in facts.items()})
+        return known
 
     home = model.checkpoint.parent
     with contextlib.suppress(KeyboardInterrupt):
         serve(Serving(name or home.name, model, rows, Limits(queue, seconds), key, cache=Path(cache) if cache else None,
-                      origins=_origins(blocks, given), facts=facts), host, port, no_key,
+                      origins=_origins(blocks, given), addresses=addresses), host, port, no_key,
               lambda line: print(line, file=sys.stderr, flush=True))
 
 
