@@ -157,8 +157,10 @@ class Run:
     def _too_large(self) -> str:
         """What to do where memory is refused: the same updates in smaller batches, or layers computed anew."""
         settings = self.settings
-        smaller = (f"set `batch` to {settings.batch // 2} and `accumulate` to {settings.accumulate * 2}, which gives the same updates"
-                   if settings.batch % 2 == 0 else "pack shorter blocks")
+        smaller = "pack shorter blocks"
+        if settings.batch % 2 == 0:
+            smaller = (f"set `batch` to {settings.batch // 2} and `accumulate` to {settings.accumulate * 2}, which gives the "
+                       "same updates")
         less = "" if settings.recompute else ", or `recompute` to true"
         kept = f"; {self.checkpoint} is kept, and the same command goes on from it" if self.checkpoint else ""
         return f"there is not enough memory for {settings.batch} blocks at a time: {smaller}{less}{kept}"

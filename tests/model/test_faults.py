@@ -97,8 +97,8 @@ def test_memory_that_is_refused_names_the_knobs(whole, tmp_path, monkeypatch):
 
     pretrain(whole / "blocks", tmp_path / "run", replace(RUN, steps=2), CPU)
     monkeypatch.setattr(torch.Tensor, "backward", refused)
-    with pytest.raises(ModelError, match="there is not enough memory for 2 blocks at a time: set `batch` to 1 and `accumulate` to 4, which "
-                                         "gives the same updates, or `recompute` to true; .*step-00000002 is kept"):
+    with pytest.raises(ModelError, match=r"there is not enough memory for 2 blocks at a time: set `batch` to 1 and `accumulate` to 4, which "
+                                         r"gives the same updates, or `recompute` to true; .*step-00000002 is kept"):
         pretrain(whole / "blocks", tmp_path / "run", RUN, CPU)
     monkeypatch.undo()
     halved = replace(RUN, batch=RUN.batch // 2, accumulate=RUN.accumulate * 2, recompute=True)
@@ -127,7 +127,7 @@ def test_an_infinite_gradient_ends_the_run_before_it_is_kept(whole, tmp_path, mo
         return real(parameters, limit) * (float("inf") if calls[0] == 4 else 1)
 
     monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", infinite)
-    with pytest.raises(ModelError, match="not a number at step 4; the last good checkpoint is .*step-00000002"):
+    with pytest.raises(ModelError, match=r"not a number at step 4; the last good checkpoint is .*step-00000002"):
         pretrain(whole / "blocks", tmp_path / "run", RUN, CPU)
     assert latest(tmp_path / "run").name == "step-00000002"
     monkeypatch.undo()
@@ -141,7 +141,7 @@ def test_blocks_of_another_tokenizer_or_changed_under_a_run(whole, tmp_path):
     with pytest.raises(ModelError, match="the blocks have changed"):
         pretrain(tmp_path / "blocks", tmp_path / "run", replace(RUN, steps=8), CPU)
     (tmp_path / "blocks/tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match="is not the tokenizer that .* was packed with"):
+    with pytest.raises(ModelError, match=r"is not the tokenizer that .* was packed with"):
         pretrain(tmp_path / "blocks", tmp_path / "new", RUN, CPU)
 
 
