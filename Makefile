@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare origins serve report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
@@ -142,6 +142,16 @@ serve: setup             ## OpenAI's protocol and a chat page for the trained mo
 	@$(MILL) serve $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 compare: setup           ## which recipe, or which curation of one, gives the better model: ARGS='mixtures/a.yaml --without dedup'
 	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,workers,WORKERS) $(ARGS)
+ladder: setup            ## how a recipe scales: a law from small models, the best size for a budget: ARGS='mixtures/a.yaml'
+	@$(MILL) ladder $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+sweep: setup             ## which training settings are best at equal tokens: ARGS='--over lr=0.01,0.02 --over batch=1,2,4'
+	@$(MILL) sweep $(call option,data,DATA) $(call option,config,CONFIG) $(call option,mixture,MIXTURE) $(call option,set,SET) \
+	    $(ARGS)
+canaries: setup          ## a copy of the blocks with random numbers in it, to train on: OUTPUT=folder
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) canaries $(call option,data,DATA) $(call option,mixture,MIXTURE) \
+	    $(call option,to,OUTPUT) $(ARGS)
+memorised: setup         ## what the trained model gives back of single texts, canaries (ARGS='--canaries FOLDER'), personal data
+	@$(MILL) memorised $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'

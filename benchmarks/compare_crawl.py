@@ -40,8 +40,8 @@ def compared(data: Path, *arguments: str) -> tuple[list[str], float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     given = [argument for change in TRAINING for argument in ("--set", change)]
     ran = subprocess.run(
-        [sys.executable, "-m", "textmill", "compare", *arguments, "--data", str(data), "--config", str(ROOT / "settings.yaml"),
-         "--device", "cpu", *given], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        [sys.executable, "-m", "textmill", "compare", *arguments, "--data", str(data), "--device", "cpu", *given], cwd=ROOT,
+        stdout=subprocess.PIPE, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = ran.stdout.splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("each model reads"))
@@ -62,9 +62,10 @@ def main() -> None:
     for name, word in words.items():
         lines = [line.replace(name, word) for line in lines]
     verdicts = [line for line in lines if line.startswith("no difference") or " is better than " in line]
-    text = [f"`python -m benchmarks.compare_crawl`, {date.today()}, torch {torch.__version__}, one thread, beside: {given.beside}.",
-            f"Shape `ci`, blocks of 512 tokens, vocabulary 8,192, 300 updates of two blocks; {seconds + more:,.0f} processor seconds "
-            "for twelve models and the data they needed.", "", *(f"- {verdict}" for verdict in verdicts), "", "```text", *lines, "```"]
+    text = [f"`python -m benchmarks.compare_crawl`, {date.today()}, torch {torch.__version__}, one thread, beside: "
+            f"{given.beside}. Shape `ci`, blocks of 512 tokens, vocabulary 8,192, 300 updates of two blocks; "
+            f"{seconds + more:,.0f} processor seconds for twelve models and the data they needed.", "",
+            *(f"- {verdict}" for verdict in verdicts), "", "```text", *lines, "```"]
     (RESULTS / "compare.md").write_text("\n".join(text) + "\n", "utf-8")
     print("\n".join(text))
 

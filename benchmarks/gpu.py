@@ -1,8 +1,8 @@
 """Training on one card: kernels, speed, memory, compilation and 8-bit products, in one call of about 8 minutes.
 
 `python -m benchmarks.gpu` on a machine with CUDA writes benchmarks/results/gpu.md; `--dry-run` takes every step at toy size
-on a CPU and writes nothing. It needs textmill[model] alone. Blocks are drawn: tokens by Zipf's law, documents of log-normal length
-with a median of 400 tokens, as web pages have; each row is what it says of this card on this day.
+on a CPU and writes nothing. It needs textmill[model] alone. Blocks are drawn: tokens by Zipf's law, documents of log-normal
+length with a median of 400 tokens, as web pages have; each row is what it says of this card on this day.
 """
 
 import argparse

@@ -186,7 +186,7 @@ class Estimate:
 
 
 def batch_by_rule(compute: float) -> float:
-    """Tokens of an update that fit so many FLOPs of training: fitted by DeepSeek-AI 2024 (DeepSeek LLM, section 3.1) to AdamW."""
+    """Tokens of an update that fit so many FLOPs of training with AdamW (DeepSeek-AI 2024, DeepSeek LLM, section 3.1)."""
     return 0.2920 * compute ** 0.3271
 
 

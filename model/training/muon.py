@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from textmill.model.training.processes import divided, whole
+from textmill.model.training.processes import divided, gathered, local
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)        # Jordan's quintic: steepest at 0
 STEPS = 5
@@ -37,21 +37,22 @@ class Muon(torch.optim.Optimizer):
                 self._update(matrices, group["lr"], group["weight_decay"], group["momentum"])
 
     def _update(self, matrices: list[torch.Tensor], lr: float, weight_decay: float, momentum: float) -> None:
-        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        gradients = [local(matrix.grad) for matrix in matrices if matrix.grad is not None]
         buffers = []
         for matrix in matrices:
             state = self.state[matrix]
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = torch.zeros_like(matrix)
-            buffers.append(state["momentum_buffer"])
+            buffers.append(local(state["momentum_buffer"]))
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         updates = torch._foreach_lerp(gradients, buffers, momentum)
-        directions = orthogonal(torch.stack([whole(update) for update in updates])).to(matrices[0].dtype)
+        together = torch.stack([gathered(update, matrix) for update, matrix in zip(updates, matrices, strict=True)])
+        directions = orthogonal(together).to(matrices[0].dtype)
         rows, columns = matrices[0].shape
-        torch._foreach_mul_(matrices, 1 - lr * weight_decay)
-        scale = -lr * 0.2 * max(rows, columns) ** 0.5
-        torch._foreach_add_(matrices, [divided(direction, matrix) for direction, matrix in
-                                       zip(directions, matrices, strict=True)], alpha=scale)
+        weights = [local(matrix) for matrix in matrices]
+        torch._foreach_mul_(weights, 1 - lr * weight_decay)
+        parts = [local(divided(direction, matrix)) for direction, matrix in zip(directions, matrices, strict=True)]
+        torch._foreach_add_(weights, parts, alpha=-lr * 0.2 * max(rows, columns) ** 0.5)
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:

@@ -107,6 +107,18 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """What this process has of a tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def gathered(part: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """The whole of which each process has a `part`, divided as `like` is; all have to ask."""
+    if not isinstance(like, DTensor):
+        return part
+    return whole(DTensor.from_local(part, like.device_mesh, like.placements, shape=like.shape, stride=like.stride()))
+
+
 def divided(tensor: torch.Tensor, like: Any) -> torch.Tensor:
     """The tensor, divided as `like` is."""
     if isinstance(like, DTensor) and tensor.dim():

@@ -26,6 +26,7 @@ import torch
 
 from textmill.base.accelerators import accelerator_named
 from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
+from textmill.base.errors import out_of_memory
 from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import decoder_of
@@ -101,6 +102,15 @@ class Run:
         are copied from the folder `tokenizer`. `documents` gives the ids of those in a step (from 0), which a spike of the loss
         is reported with; `flops` are those of a token, for the share of the device's peak rate (MFU).
         """
+        try:
+            return self._train(model, loss, batches, validate, about, tokenizer, documents, flops)
+        except (RuntimeError, MemoryError) as error:
+            if not (isinstance(error, torch.OutOfMemoryError) or out_of_memory(error)):
+                raise
+            raise ModelError(self._too_large()) from None
+
+    def _train(self, model: M, loss: Loss[M, B], batches: Batches[B], validate: Callable[[], Validation] | None, about: str,
+               tokenizer: Path, documents: Callable[[int], Sequence[str]] | None, flops: float | None) -> str:
         settings, device = self.settings, decoder_of(model).device
         precision, self.flops, self._device = precision_of(device), flops, device
         if self.checkpoint is not None:
@@ -143,6 +153,17 @@ class Run:
         self.processes.wait()
         self.checkpoint = self.checkpoint if self.processes.first else latest(self.home)
         return self.summary()
+
+    def _too_large(self) -> str:
+        """What to do where memory is refused: the same updates in smaller batches, or layers computed anew."""
+        settings = self.settings
+        smaller = "pack shorter blocks"
+        if settings.batch % 2 == 0:
+            smaller = (f"set `batch` to {settings.batch // 2} and `accumulate` to {settings.accumulate * 2}, which gives the "
+                       "same updates")
+        less = "" if settings.recompute else ", or `recompute` to true"
+        kept = f"; {self.checkpoint} is kept, and the same command goes on from it" if self.checkpoint else ""
+        return f"there is not enough memory for {settings.batch} blocks at a time: {smaller}{less}{kept}"
 
     def _open_log(self, tokenizer: Path) -> Log:
         """The run's folder with the tokenizer's files, and its log."""

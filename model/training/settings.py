@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 
 from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.architecture.kernels import KERNELS
-from textmill.model.architecture.shapes import SHAPES, Shape
+from textmill.model.architecture.shapes import SHAPES, Shape, shape_of
 from textmill.model.training.freeze import freeze_problems
 from textmill.model.training.log import TRACKERS
 from textmill.model.training.optimizers import OPTIMIZERS
@@ -86,7 +86,7 @@ class TrainSettings(RunSettings):
     """What to train on packed blocks, and how. Defaults: the demo's, so that about 2 minutes of two cores show learning."""
 
     shape: str = "ci"
-    """Named size of the model, one of SHAPES."""
+    """Size of the model: one of SHAPES, or layers x width such as 6x192."""
     architecture: str = "qwen3"
     """One of ARCHITECTURES."""
     window: int | None = None
@@ -110,15 +110,16 @@ class TrainSettings(RunSettings):
     validation_blocks: int | None = 64
     """Held-out blocks that are validated on, the first ones. null: all."""
 
-    choices: ClassVar = RunSettings.choices | {"shape": tuple(SHAPES), "architecture": tuple(ARCHITECTURES),
-                                               "attention": ("auto", *KERNELS, "loop")}
+    choices: ClassVar = RunSettings.choices | {"architecture": tuple(ARCHITECTURES), "attention": ("auto", *KERNELS, "loop")}
 
     def problems(self) -> Iterator[str]:
-        for name, table in (("shape", SHAPES), ("architecture", ARCHITECTURES)):
-            if (value := getattr(self, name)) not in table:
-                yield f"{name}: {value!r} is not one of {', '.join(table)}"
-            elif name == "shape":
-                yield from freeze_problems(self.freeze, SHAPES[value].layers)
+        if self.architecture not in ARCHITECTURES:
+            yield f"architecture: {self.architecture!r} is not one of {', '.join(ARCHITECTURES)}"
+        if (shape := shape_of(self.shape)) is None:
+            yield (f"shape: {self.shape!r} is not one of {', '.join(SHAPES)}, nor layers x width such as 6x192, the width a "
+                   "multiple of 32")
+        else:
+            yield from freeze_problems(self.freeze, shape.layers)
         if self.attention not in (known := self.choices["attention"]):
             yield f"attention: {self.attention!r} is not one of {', '.join(known)}"
         yield from super().problems()
@@ -129,7 +130,9 @@ class TrainSettings(RunSettings):
 
     def sizes(self) -> Shape:
         """The size of the model in numbers."""
-        return SHAPES[self.shape]._replace(window=self.window, experts=self.experts, active=self.experts_per_token,
+        shape = shape_of(self.shape)
+        assert shape, "problems() says so"
+        return shape._replace(window=self.window, experts=self.experts, active=self.experts_per_token,
                                            shared=self.shared_expert)
 
 

@@ -31,7 +31,7 @@ from textmill.model.evaluation.compare import lines as comparison_lines
 from textmill.model.evaluation.documents import Documents, documents_of, open_for
 from textmill.model.evaluation.figures import LENGTHS, figure, lengths, lines, overall, samples, tables
 from textmill.model.evaluation.statistics import holm, quantile, within
-from textmill.model.evaluation.tasks import Item, log_probability, parts, read_items, score
+from textmill.model.evaluation.tasks import Item, log_probability, parts, read_items, score, size
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
@@ -130,6 +130,7 @@ def test_choices_are_scored_by_log_probability_over_their_bytes(trained, tmp_pat
         log_probability(model, masking, "", ""), abs=30)
     assert parts(Item("Who?", ["I", "you"], 0), "I") == ("Who?", " I") and parts(Item("Who? ", ["I"], 0), "I") == ("Who? ", "I")
     assert parts(Item("A ____ runs.", ["hare", "road"], 0), "hare") == ("A ", "hare runs.")
+    assert size(Item("Who?", ["I"], 0), "I") == 1 and size(Item("A ____ runs.", ["hare"], 0), "hare") == len("hare runs.")
     path = tmp_path / "items.jsonl"
     rows = [{"question": f"{chr(65 + n)}___{chr(67 + n)}{chr(68 + n)}", "choices": ["Z", chr(66 + n), "?!"], "answer": chr(66 + n)} for n in range(20)]
     path.write_text("".join(json.dumps(row) + "\n\n" for row in rows))

@@ -132,9 +132,8 @@ def test_products_in_8_bits_are_near_those_in_32():
     random = torch.Generator().manual_seed(2)
     x = torch.randn(4, 16, 96, generator=random, requires_grad=True)
     weight = (0.1 * torch.randn(48, 96, generator=random)).requires_grad_()
-    results = []
-    for output in (product(x, weight), x @ weight.T):
-        results.append([output, *torch.autograd.grad(output.float().square().sum(), (x, weight))])
+    results = [[output, *torch.autograd.grad(output.float().square().sum(), (x, weight))]
+               for output in (product(x, weight), x @ weight.T)]
     for ours, exact in zip(*results, strict=True):
         assert 0 < (ours.float() - exact).norm() < 0.08 * exact.norm()
     assert results[0][0].dtype == torch.bfloat16 and results[0][0].shape == (4, 16, 48)

@@ -60,7 +60,7 @@ def compare(mixtures: tuple[str, ...], without: tuple[str, ...], rules: tuple[st
         names += ablations
         known += prepared
     known += [str(folder.parent.parent) for folder in folders if folder.parent.name == "blocks"]
-    costs, packed = train_all(folders, home, settings, seeds, choose_device(device), _alike(known), names)
+    costs, packed = train_all(folders, home, settings, seeds, choose_device(device), known_alike(known, warn=True), names)
     names = [f"{name}{f' ({n})' if names.count(name) > 1 else ''}" for n, name in enumerate(names, 1)]
     first = costs[0]
     labels = {"entry": first[0].entries} | labels_of(first[0].ids, facts_in(data, first[0].ids))
@@ -122,14 +122,14 @@ def _ablations(given: dict[str, Any], without: Sequence[str], rules: Sequence[st
     return ({name: Path(of_mixture("blocks", runs[name][0])) for name in compared}, [run["data"] for run, *_ in runs.values()])
 
 
-def _alike(folders: Iterable[str]) -> dict[str, str]:
-    """The group of each document that has a copy, by all of these data folders; where none knows of copies, it says so."""
+def known_alike(folders: Iterable[str], warn: bool = False) -> dict[str, str]:
+    """The group of each document that has a copy, by all of these data folders; `warn`: where none knows of copies."""
     try:
         from textmill.pipelines.ledger.alike import alike, has_duplicates
     except ModuleNotFoundError:             # blocks were copied to where only the model's packages are
         return {}
     known = [data_folder(folder) for folder in dict.fromkeys(os.path.realpath(folder) for folder in folders)]
-    if not any(map(has_duplicates, known)):
+    if warn and not any(map(has_duplicates, known)):
         print("compare: no data folder says which texts are alike, so held-out texts are told from those trained on by their "
               "ids alone; give --data", file=sys.stderr, flush=True)
     return alike(known)
