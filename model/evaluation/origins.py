@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from textmill.model import ModelError
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.evaluation.origins_index import read_index
@@ -69,7 +70,11 @@ class Origins:
         return len(self._suffixes)
 
     def ids(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """The ids of a text, and the characters [from, to) that each stands for."""
+        """The ids of a text, and the characters [from, to) of each. ModelError where half a character is in the text."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ModelError("the text has bytes that are not UTF-8; write it in UTF-8") from None
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
         return encoded.ids, encoded.offsets
 

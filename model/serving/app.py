@@ -188,10 +188,7 @@ class _Api:
         return JSONResponse(found)
 
     def _origins_of(self, origins: Origins, text: str, least: int) -> dict[str, Any]:
-        try:
-            ids, characters = origins.ids(text)
-        except UnicodeEncodeError:
-            raise ApiError("the text has half of a surrogate pair; replace it", param="text", code="invalid_value") from None
+        ids, characters = origins.ids(text)
         if len(ids) > MOST_LOOKED_UP:
             raise ApiError(f"the text has {len(ids):,} tokens; send {MOST_LOOKED_UP:,} at most", 413, param="text")
         lengths = origins.lengths(ids)

@@ -144,7 +144,7 @@ def test_the_word_lists_runs_with_documents_and_writes_the_index_anew(tmp_path, 
     assert "there is no folder" in refused(capsys, "origins", "--blocks", str(tmp_path / "none"), "x")
 
 
-def block(folder, text):
+def block(folder, text, id_="page"):
     from tokenizers import Tokenizer
 
     from tests.model.test_blocks import write_tokenizer
@@ -152,4 +152,4 @@ def block(folder, text):
     end, _ = write_tokenizer(folder / "spelled")
     ids = [end, *Tokenizer.from_file(str(folder / "spelled/tokenizer.json")).encode(text).ids, end]
     assert len(ids) <= LENGTH
-    return ids + [end] * (LENGTH - len(ids)), "web", [(0, len(ids), "page")]
+    return ids + [end] * (LENGTH - len(ids)), "web", [(0, len(ids), id_)]

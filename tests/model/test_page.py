@@ -10,7 +10,11 @@ import urllib.request
 import pytest
 
 from tests.model.served import served, write_run
+from tests.model.test_blocks import write_mixture
+from tests.model.test_origins import block
 from tests.servers import free_port
+from textmill.model.data.blocks import PackedMixture
+from textmill.model.evaluation.origins_index import build_index, index_folder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 websocket = pytest.importorskip("websockets.sync.client", reason="drives Chromium by websockets")
@@ -151,6 +155,23 @@ def test_an_answer_can_be_stopped_and_is_kept(chromium, tmp_path):
         tab.until(FINISHED)
         assert "stopped" in tab.run("document.querySelector('.facts').textContent")
         assert 5 < tab.run("document.querySelectorAll('.token').length") < 3900 and tab.said == []
+
+
+def test_what_stands_in_the_training_text_is_underlined_with_its_source(chromium, tmp_path):
+    said = "river runs through a green valley"
+    blocks = write_mixture(tmp_path / "blocks/small", [[block(tmp_path, f"the {said}", "the-document")]], [[block(tmp_path, "the hare")]])
+    build_index(mixture := PackedMixture(blocks), index_folder(mixture.folder))
+    with served(write_run(tmp_path / "run"), tmp_path, "--blocks", str(blocks)) as address:
+        tab = Browser(chromium)
+        tab.open(address)
+        tab.set(least="4", schema=json.dumps({"const": said}))
+        tab.say("where?")
+        tab.until(FINISHED)
+        tab.until("document.querySelectorAll('.sources li').length == 1")
+        underlined = tab.run("[...document.querySelectorAll('.token.run')].map(each => each.textContent).join('')")
+        assert said.endswith(underlined) and len(underlined) > 20
+        assert "the-docu" in tab.run("document.querySelector('.sources li').textContent")
+        assert "in training text" in tab.run("document.querySelector('.facts').textContent") and tab.said == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

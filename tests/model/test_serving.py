@@ -14,6 +14,10 @@ import torch
 
 from tests.command_line import refused
 from tests.model.served import CONTEXT, served, write_run
+from tests.model.test_blocks import write_mixture
+from tests.model.test_origins import block
+from textmill.model.data.blocks import PackedMixture
+from textmill.model.evaluation.origins_index import build_index, index_folder
 from textmill.model.generation.engine import Engine
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.request import Request
@@ -372,6 +376,28 @@ def test_what_cannot_be_served_is_a_sentence(folder, capsys):
     (folder / "key").write_text("short\n")
     assert "is no key of 16 printable" in refused(capsys, *asked, "--api-key-file", str(folder / "key"))
     assert "cannot be read" in refused(capsys, *asked, "--api-key-file", str(folder / "none"))
+
+
+def test_origins_of_a_text_are_answered_with_characters_and_documents(tmp_path):
+    blocks = write_mixture(tmp_path / "blocks/small", [[block(tmp_path, "é, the river runs through a green valley", "d1"), block(tmp_path, "a river runs through", "d2")]],
+                           [[block(tmp_path, "the hare")]])
+    build_index(mixture := PackedMixture(blocks), index_folder(mixture.folder))
+    write_run(tmp_path / "run")
+    with served(tmp_path / "run", tmp_path, "--blocks", str(blocks)) as address:
+        assert json.load(urllib.request.urlopen(f"{address}/v1/models", timeout=30))["data"][0]["origins"] is True
+        text = "🦔 so the river runs through a green town"
+        status, _, reply = post(address, "/origins", {"text": text, "least": 4})
+        found = json.loads(reply)
+        run, = found["runs"]
+        assert status == 200 and text[run["from"]:run["to"]] == " the river runs through a green" and run["count"] == 1
+        assert [each["id"] for each in run["documents"]] == ["d1"] and run["documents"][0]["block"] == 0 and run["documents"][0]["url"] is None
+        assert found["share_in_runs"] == pytest.approx(run["tokens"] / found["tokens"])
+        run, = json.loads(post(address, "/origins", {"text": "my river runs through", "least": 3})[2])["runs"]
+        assert sorted(each["id"] for each in run["documents"]) == ["d1", "d2"] and run["count"] == 2
+        assert json.loads(post(address, "/origins", {"text": "zzz"})[2])["runs"] == []
+        for body in ({"text": 3}, {"text": "x", "least": 0}, {"text": "x", "more": 1}, {"text": "\ud800"}, []):
+            assert post(address, "/origins", body)[0] == 400, body
+        assert post(address, "/origins", {"text": "a b " * 9000})[0] == 413
 
 
 def test_metrics_are_prometheus_text():
