@@ -85,10 +85,16 @@ async def read_json(request: Request, most: int) -> Any:
         if len(body) > most:
             raise ApiError(f"the body has more than {most:,} bytes; send less", 413, code="request_too_large")
     try:
-        return json.loads(body.decode())
+        values = json.loads(body.decode(), parse_constant=_no_number)
+        json.dumps(values, ensure_ascii=False).encode()         # half a surrogate pair, escaped, is no text
+        return values
     except (ValueError, RecursionError) as error:
         raise ApiError(f"the body is no JSON that can be read ({type(error).__name__}); check it",
                        code="invalid_json") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -3,10 +3,12 @@
 import concurrent.futures
 import http.client
 import json
+import random
 import socket
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 
 import openai
 import pytest
@@ -24,6 +26,7 @@ from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
 from textmill.model.serving.chat import split_calls, tool_calls
 from textmill.model.serving.metrics import Metrics
+from textmill.model.serving.parameters import CHAT, COMPLETION
 from textmill.tokenizer.chat import render
 from textmill.tokenizer.encoder import Encoder
 from textmill.tokenizer.special import TOOL_CALL
@@ -228,7 +231,7 @@ def test_tool_calls_are_read_by_their_token_and_not_by_its_name():
     ({"logit_bias": {"5": 1e9}}, 400, "logit_bias", "-100 to 100"), ({"stream": 1}, 400, "stream", "true or false"),
     ({"prompt": {}}, 400, "prompt", "a list of lists"), ({"prompt": [99999]}, 400, "prompt", "ids of the model"),
     ({"prompt": "the " * CONTEXT}, 400, "prompt", f"context is {CONTEXT} tokens"), ({"suffix": "x"}, 400, "suffix", "not supported"),
-    ({"prompt": "\ud800"}, 400, None, "not UTF-8"), ({"seed": 1.5}, 400, "seed", "whole number"), ({"tempratur": 1}, 400, "tempratur", "unrecognized"),
+    ({"prompt": "\ud800"}, 400, None, "no JSON that can be read"), ({"seed": 1.5}, 400, "seed", "whole number"), ({"tempratur": 1}, 400, "tempratur", "unrecognized"),
     ({"response_format": {"type": "xml"}}, 400, "response_format", "must have the type"), ({"min_tokens": 99}, 400, "min_tokens", "must be 0 to"),
     ({"stream_options": 3}, 400, "stream_options", "an object"), ({"best_of": 3, "stream": True}, 400, "best_of", "compared first"),
     ({"guided_regex": "a", "guided_choice": ["b"]}, 400, "response_format", "one form")])
@@ -243,7 +246,7 @@ def test_what_cannot_be_is_refused_as_the_protocol_does(address, changed, status
 @pytest.mark.parametrize(("messages", "said"), [
     ([], "a list of one message"), ("x", "a list of one message"), ([{"role": "x", "content": ""}], "unknown role"), ([3], "is no object"),
     ([{"role": "user", "content": [{"type": "image_url"}]}], "reads text only"), ([{"role": "user", "content": 3}], "is no text"),
-    ([{"role": "user", "content": "\ud800"}], "surrogate")])
+    ([{"role": "user", "content": "\ud800"}], "no JSON that can be read")])
 def test_messages_that_cannot_be_are_refused(address, messages, said):
     status, _, reply = post(address, "/v1/chat/completions", {"model": "run", "messages": messages})
     assert status == 400 and said in json.loads(reply)["error"]["message"]
@@ -408,3 +411,24 @@ def test_metrics_are_prometheus_text():
     assert 'textmill_requests_total{path="/v1/models",status="200"} 1' in lines and "textmill_cancelled_total 0" in lines
     assert 'textmill_request_seconds_bucket{le="0.25"} 0' in lines and 'textmill_request_seconds_bucket{le="0.5"} 1' in lines
     assert 'textmill_request_seconds_bucket{le="+Inf"} 1' in lines and "textmill_request_seconds_count 1" in lines
+
+
+STRANGE = [None, True, -1, 0, 1, 3, 1e308, -1e-300, 2**70, "", "x", "\ud83d", "\x00", [], {}, [[]], [None], {"a": []}, [1, 2], [299], ["", "a"],
+           {"type": "json_schema"}, {"type": "json_object"}, {"5": 1}, [{"role": "user"}], [{"role": "tool", "content": "x", "tool_call_id": 3}],
+           [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 3}}]}], [TOOL], [{"type": "function", "function": {}}], "required"]
+
+
+@pytest.mark.parametrize(("path", "good"), [
+    ("/v1/completions", {"model": "run", "prompt": "the", "max_tokens": 2, "seed": 1}),
+    ("/v1/chat/completions", {"model": "run", "messages": USER, "max_tokens": 2, "seed": 1})])
+def test_strange_requests_are_answered_or_refused_and_nothing_breaks(address, path, good):
+    draw = random.Random(8)
+    names = sorted(CHAT if "chat" in path else COMPLETION)
+    counted = Counter()
+    for _ in range(400):
+        body = good | {draw.choice(names): draw.choice(STRANGE) for _ in range(draw.randrange(1, 4))}
+        status, _, reply = post(address, path, body)
+        counted[status] += 1
+        assert status < 500, str(body)
+    assert counted[200] > 10 and counted[400] > 100 and set(counted) <= {200, 400, 404}
+    assert figures(address)["textmill_answers_open"] == 0
