@@ -17,7 +17,7 @@ from textmill.model.serving.chat import split_calls, tool_calls
 from textmill.model.serving.errors import ApiError, busy, too_slow
 from textmill.model.serving.metrics import Metrics
 from textmill.model.serving.parameters import Call
-from textmill.model.serving.replies import Head, best, choice_of, delta_of, event, shown_scores, usage_of
+from textmill.model.serving.replies import Echo, Head, best, choice_of, delta_of, event, shown_scores, usage_of
 from textmill.model.serving.worker import Job, Progress, Worker
 from textmill.tokenizer.special import TOOL_CALL
 
@@ -95,7 +95,7 @@ class Answering:
                                     progress.finish_reason, progress.generated)
             yield progress
 
-    async def whole(self, head: Head, call: Call, kept: list[Progress] | None, prompts: list[str]) -> dict[str, Any]:
+    async def whole(self, head: Head, call: Call, kept: list[Progress] | None, echoes: list[Echo]) -> dict[str, Any]:
         """The reply when all answers are finished."""
         finished: dict[int, Progress] = {}
         async with self.open(call, kept) as progress:
@@ -103,18 +103,18 @@ class Answering:
                 if each.finish_reason is not None:
                     finished[each.number] = each
         answers = [finished[number] for number in range(len(call.requests))]
-        choices = [choice_of(head.kind, index, answer, self.model.pieces, call, prompts[index // call.n] if call.echo else "",
+        choices = [choice_of(head.kind, index, answer, self.model.pieces, call, echoes[index // call.n] if call.echo else None,
                              self._calls(call, answer)) for index, answer in enumerate(best(call, answers))]
         return head.object(choices, False, usage=usage_of(call, sum(answer.generated for answer in answers)))
 
     async def stream(self, head: Head, call: Call, progress: AsyncIterator[Progress],
-                     prompts: list[str]) -> AsyncIterator[bytes]:
+                     echoes: list[Echo]) -> AsyncIterator[bytes]:
         """The reply as server-sent events, an error among them where one comes up on the way."""
         states, generated = [_Shown() for _ in call.requests], 0
         no_usage: dict[str, Any] = {"usage": None} if call.include_usage else {}
         try:
             for index in range(len(states)):
-                text = prompts[index // call.n] if call.echo else ""
+                text = echoes[index // call.n].text if call.echo else ""
                 if head.kind == "chat":
                     role = {"role": "assistant", "content": ""}
                     begun = {"index": index, "delta": role, "logprobs": None, "finish_reason": None}

@@ -28,8 +28,9 @@ from textmill.model.serving.errors import ApiError, broken
 from textmill.model.serving.http import ClientGoneError, EventStream, Guard, read_json, unless_gone
 from textmill.model.serving.metrics import Metrics
 from textmill.model.serving.parameters import CHAT, COMPLETION, Body, Call, call_of, check_model
-from textmill.model.serving.replies import Head
-from textmill.model.serving.worker import Worker
+from textmill.model.serving.prompt_scores import prompt_scores
+from textmill.model.serving.replies import Echo, Head
+from textmill.model.serving.worker import Progress, Worker
 from textmill.tokenizer.encoder import Encoder
 from textmill.tokenizer.special import CHAT_TOKENS
 
@@ -117,12 +118,20 @@ class _Api:
             raise ApiError("suffix is not supported: this model goes on from the end of a text", param="suffix")
         logprobs = body.number("logprobs", None, 0, 20, whole=True)
         echo = body.flag("echo")
-        if echo and logprobs is not None:
-            raise ApiError("echo with logprobs is not supported; ask for one of them", param="echo")
         prompts, texts = self._prompts(body.values.get("prompt"))
-        tokens = body.number("max_tokens", COMPLETION_TOKENS, 1, self.model.decoder.context_length, whole=True)
-        call = call_of(body, prompts, self.model.decoder.context_length, tokens, logprobs)
-        return await self._reply(request, "completion", replace(call, echo=echo), texts)
+        context = self.model.decoder.context_length
+        tokens = body.number("max_tokens", COMPLETION_TOKENS, 0 if echo else 1, context, whole=True)
+        call = replace(call_of(body, prompts, context, tokens or 1, logprobs), echo=echo)
+        echoes = [Echo(text) for text in texts]
+        if echo and logprobs is not None:
+            if call.stream:
+                raise ApiError("echo with logprobs is not supported in a stream; ask for the whole reply", param="stream")
+            echoes = await unless_gone(request, run_in_threadpool(self._scored, prompts, texts, logprobs))
+        nothing = [Progress(number, "", (), (), "length") for number in range(len(call.requests))]
+        return await self._reply(request, "completion", call, echoes, None if tokens else nothing)
+
+    def _scored(self, prompts: list[tuple[int, ...]], texts: list[str], top: int) -> list[Echo]:
+        return [Echo(text, tuple(prompt_scores(self.model, ids, top))) for ids, text in zip(prompts, texts, strict=True)]
 
     def _prompts(self, value: Any) -> tuple[list[tuple[int, ...]], list[str]]:
         """Prompts as ids, and as texts to echo: a text, a list of texts, ids, or a list of lists of ids."""
@@ -152,20 +161,22 @@ class _Api:
                              whole=True)
         call = call_of(body, [prompt_of(body.values, self.encoder)], context, tokens, top if asked else None)
         call = with_tools(call, body.values, self.encoder, self.model.special)
-        return await self._reply(request, "chat", call, [""])
+        return await self._reply(request, "chat", call, [Echo("")])
 
-    async def _reply(self, request: Request, kind: Any, call: Call, texts: list[str]) -> Response:
+    async def _reply(self, request: Request, kind: Any, call: Call, echoes: list[Echo],
+                     kept: list[Progress] | None = None) -> Response:
+        """The answers to a call, from `kept` where they are known already."""
         decoder = self.model.decoder
         if problems := list(call.requests[0].problems(decoder.vocab_size, decoder.context_length)):
             raise ApiError("; ".join(problems), code="invalid_value")
         begin = time.monotonic()
         name = {"chat": "chatcmpl", "completion": "cmpl"}[kind]
         head = Head(kind, f"{name}-{secrets.token_hex(12)}", int(time.time()), self.serving.name, f"fp_{self.digest[:10]}")
-        kept = await run_in_threadpool(self.answering.kept, call)
+        kept = kept or await run_in_threadpool(self.answering.kept, call)
         state = "off" if self.answering.cache is None or not call.repeatable else "miss" if kept is None else "hit"
         headers = {"x-textmill-cache": state}
         if not call.stream:
-            reply = await unless_gone(request, self.answering.whole(head, call, kept, texts))
+            reply = await unless_gone(request, self.answering.whole(head, call, kept, echoes))
             self.metrics.observe("request_seconds", time.monotonic() - begin)
             return JSONResponse(reply, headers=headers)
         async with AsyncExitStack() as until_sent:
@@ -173,7 +184,7 @@ class _Api:
             first = await unless_gone(request, _first(progress))     # what is refused late is refused with its status
             stack = until_sent.pop_all()
         stack.callback(lambda: self.metrics.observe("request_seconds", time.monotonic() - begin))
-        return EventStream(self.answering.stream(head, call, _joined(first, progress), texts), stack, self.metrics, headers)
+        return EventStream(self.answering.stream(head, call, _joined(first, progress), echoes), stack, self.metrics, headers)
 
     async def origins(self, request: Request) -> Response:
         """Runs of a text that stand in the training blocks, with characters, documents and addresses."""

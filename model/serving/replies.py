@@ -1,6 +1,7 @@
 """Replies of the protocol: answers as completions and chat completions, whole or as chunks of a stream. Pure functions."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,9 +29,17 @@ class Head:
                 "system_fingerprint": self.fingerprint, "choices": choices, **more}
 
 
-def choice_of(kind: Kind, index: int, answer: Progress, pieces: Sequence[bytes], call: Call, prompt: str = "",
+@dataclass(frozen=True)
+class Echo:
+    """A prompt as it is said before its answers, with the scores of its tokens where these are asked for."""
+
+    text: str
+    scores: tuple[TokenScore, ...] = ()
+
+
+def choice_of(kind: Kind, index: int, answer: Progress, pieces: Sequence[bytes], call: Call, echo: Echo | None = None,
               calls: tuple[str, list[dict[str, Any]]] | None = None) -> dict[str, Any]:
-    """A finished answer as a choice; `prompt` is echoed before it, `calls` are the text and the tool calls in it."""
+    """A finished answer as a choice; `echo` comes before it, `calls` are the text and the tool calls in it."""
     choice: dict[str, Any] = {"index": index, "finish_reason": "tool_calls" if calls else answer.finish_reason}
     scores = shown_scores(answer, pieces) if call.logprobs else None
     if kind == "chat":
@@ -39,8 +48,9 @@ def choice_of(kind: Kind, index: int, answer: Progress, pieces: Sequence[bytes],
             message |= {"content": calls[0] or None, "tool_calls": calls[1]}
         choice |= {"message": message, "logprobs": None if scores is None else chat_logprobs(scores, pieces)}
     else:
-        choice |= {"text": prompt + answer.text,
-                   "logprobs": None if scores is None else text_logprobs(scores, pieces, len(prompt))}
+        echo = echo or Echo("")
+        choice |= {"text": echo.text + answer.text,
+                   "logprobs": None if scores is None else text_logprobs((*echo.scores, *scores), pieces, 0)}
     return choice | ({"problem": answer.problem} if answer.problem else {})
 
 
@@ -95,9 +105,9 @@ def name_of(piece: bytes) -> str:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)
 
 
-def finite(logprob: float) -> float:
-    """JSON has no infinity; the protocol's least log-probability stands for it."""
-    return max(logprob, -9999.0)
+def finite(logprob: float) -> float | None:
+    """As JSON has it: the protocol's least log-probability for minus infinity, null where there is none."""
+    return None if math.isnan(logprob) else max(logprob, -9999.0)
 
 
 def usage_of(call: Call, generated: int) -> dict[str, int]:

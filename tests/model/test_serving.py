@@ -24,6 +24,7 @@ from textmill.model.generation.engine import Engine
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
+from textmill.model.generation.scoring import score
 from textmill.model.serving.chat import split_calls, tool_calls
 from textmill.model.serving.metrics import Metrics
 from textmill.model.serving.parameters import CHAT, COMPLETION
@@ -158,6 +159,20 @@ def test_log_probabilities_are_the_engines_whole_or_in_a_stream(client, model, l
     content = chat.choices[0].logprobs.content
     whole = b"".join(bytes(each.bytes) for each in content).decode("utf-8", "replace")
     assert whole == chat.choices[0].message.content and all(len(each.top_logprobs) == 2 for each in content)
+
+
+def test_a_given_text_is_scored(client, model):
+    text = "the river runs through a green valley"
+    asked = {"model": "run", "prompt": [text, list(model.ids(text))[1:]], "max_tokens": 0, "echo": True, "logprobs": 2}
+    whole, ids = client.completions.create(**asked).choices
+    expected = score(model, text, "", 2)
+    assert whole.text == ids.text == text and whole.finish_reason == "length"
+    assert whole.logprobs.token_logprobs == pytest.approx([each.logprob for each in expected], abs=1e-5)
+    assert "".join(whole.logprobs.tokens) == text and whole.logprobs.text_offset[:2] == [0, len(whole.logprobs.tokens[0])]
+    assert ids.logprobs.token_logprobs[0] is None and len(ids.logprobs.token_logprobs) == len(expected)
+    more = client.completions.create(**asked | {"max_tokens": 3, "prompt": text, "seed": 1, "temperature": 0}).choices[0]
+    assert more.logprobs.token_logprobs[:len(expected)] == whole.logprobs.token_logprobs
+    assert len(more.logprobs.tokens) > len(expected) and more.text.startswith(text)
 
 
 def test_a_stop_text_is_left_out_wherever_tokens_end(client, model, letters):
@@ -427,7 +442,7 @@ def test_strange_requests_are_answered_or_refused_and_nothing_breaks(address, pa
     counted = Counter()
     for _ in range(400):
         body = good | {draw.choice(names): draw.choice(STRANGE) for _ in range(draw.randrange(1, 4))}
-        status, _, reply = post(address, path, body)
+        status, *_ = post(address, path, body)
         counted[status] += 1
         assert status < 500, str(body)
     assert counted[200] > 10 and counted[400] > 100 and set(counted) <= {200, 400, 404}
