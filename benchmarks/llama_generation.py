@@ -1,6 +1,6 @@
 """llama.cpp's side of `generation_speed.py`, run by the Python that has xllamacpp: no import of textmill.
 
-    PYTHON -m benchmarks.llama_generation MODEL.gguf < requests.json
+    PYTHON -m benchmarks.llama_generation MODEL.gguf [float32] < requests.json
 
 Prompts are ids, so both sides read the same. Prints JSON: for each batch the ids of the answers and processor seconds.
 """
@@ -22,6 +22,8 @@ def main() -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.warmup = False
     params.cache_ram_mib = 0
+    if sys.argv[2:] == ["float32"]:
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     server = xllamacpp.Server(params)
 
     def answer(prompt: list[int], tokens: int) -> dict:
@@ -29,7 +31,8 @@ def main() -> None:
             "prompt": prompt, "n_predict": tokens, "max_tokens": tokens, "temperature": 0.0, "top_k": 1, "samplers": ["top_k"],
             "ignore_eos": True, "cache_prompt": False})
 
-    answer(asked["prompts"][0], 4)
+    for number in (0, -1):
+        answer(asked["prompts"][number], 4)
     result = {}
     for name, batch in asked["batches"].items():
         prompts = [asked["prompts"][n] for n in batch["prompts"]]

@@ -33,11 +33,22 @@ class Row:
         self.stop_ids = model.special if request.stop_ids is None else request.stop_ids
         self.limit = min(request.max_tokens, model.decoder.context_length - len(request.prompt))
         self.matcher = None if request.constraint is None else Matcher(request.constraint, model, self.stop_ids, self.limit)
+        self.ends = torch.zeros(model.decoder.vocab_size, dtype=torch.bool)
+        self.ends[list(self.stop_ids)] = True
+        self.ends = self.ends.to(model.decoder.device)
         self.in_prompt = self.counts = None
         if request.settings.penalises:
             self.in_prompt = torch.zeros(model.decoder.vocab_size, dtype=torch.bool, device=model.decoder.device)
             self.in_prompt[list(request.prompt)] = True
             self.counts = torch.zeros(model.decoder.vocab_size, device=model.decoder.device)
+
+    def forbidden(self) -> torch.Tensor | None:
+        """Of each id, whether it must not come next; None where any may."""
+        early = len(self.answer.tokens) < self.answer.request.min_tokens
+        if self.matcher is None:
+            return self.ends if early else None
+        forbidden = self.matcher.forbidden()
+        return forbidden | self.ends if early else forbidden
 
     @property
     def position(self) -> int:
@@ -50,7 +61,7 @@ class Engine:
 
     def __init__(self, model: LanguageModel, rows: int = 16, room: int = ROOM):
         self.model, self.rows = model, rows
-        self.passes = Passes(model.decoder)
+        self.passes = Passes(model.decoder, rows)
         self.prefixes = Prefixes(room)
         self.waiting: deque[Row] = deque()
         self.running: list[Row] = []                # in the rows of the cache, in this order
@@ -143,7 +154,7 @@ class Engine:
             none = torch.zeros(logits.shape[1], device=logits.device)
             in_prompt = torch.stack([none.bool() if row.in_prompt is None else row.in_prompt for row in rows])
             counts = torch.stack([none if row.counts is None else row.counts for row in rows])
-        adjusted = batch.adjusted(logits, in_prompt, counts, self._forbidden(rows, logits))
+        adjusted = batch.adjusted(logits, in_prompt, counts, self._forbidden(rows))
         ids, narrowed = batch.draw(adjusted, [row.answer.uniform.random() for row in rows])
         drawn = [token if row.matcher is None else row.matcher.choose(token, row.limit - len(row.answer.tokens))
                  for row, token in zip(rows, ids.tolist(), strict=True)]
@@ -153,19 +164,13 @@ class Engine:
             self._take(row, token)
         return {id(row.answer): row.answer for row in rows}
 
-    def _forbidden(self, rows: Sequence[Row], logits: torch.Tensor) -> torch.Tensor | None:
+    def _forbidden(self, rows: Sequence[Row]) -> torch.Tensor | None:
         """What rows must not say now (rows, vocabulary); None where they may say anything."""
-        forbidden = None
-        for number, row in enumerate(rows):
-            early = len(row.answer.tokens) < row.answer.request.min_tokens
-            if early or row.matcher is not None:
-                if forbidden is None:
-                    forbidden = torch.zeros_like(logits, dtype=torch.bool)
-                if row.matcher is not None:
-                    forbidden[number] = row.matcher.forbidden()
-                if early:
-                    forbidden[number, list(row.stop_ids)] = True
-        return forbidden
+        masks = [row.forbidden() for row in rows]
+        if all(mask is None for mask in masks):
+            return None
+        nothing = torch.zeros(self.model.decoder.vocab_size, dtype=torch.bool, device=self.model.decoder.device)
+        return torch.stack([nothing if mask is None else mask for mask in masks])
 
     def _take(self, row: Row, token: int) -> None:
         """A drawn token into its answer, which it may end."""

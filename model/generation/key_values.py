@@ -94,10 +94,15 @@ class KeyValues:
 
         return attend
 
-    def stepping(self, positions: torch.Tensor, longest: int) -> Attention:
-        """Attention of one token of each of the first rows, at `positions` (rows,), the largest of which is `longest`."""
-        rows, length = len(positions), padded(longest + 1)
-        mask = self.mask(positions.tolist(), length)
+    def stepping(self, positions: torch.Tensor, length: int) -> Attention:
+        """Attention of one token of each of the first rows, at `positions` (rows,), over the first `length` places.
+
+        Nothing here waits for the device, so that it can be recorded as a CUDA graph."""
+        rows = len(positions)
+        ahead = torch.arange(length, device=positions.device) - positions[:, None]
+        hidden = ahead > 0 if self.window is None else (ahead > 0) | (ahead <= -self.window)
+        mask = torch.zeros(rows, length, dtype=self.stored.dtype, device=positions.device)
+        mask = mask.masked_fill_(hidden, -torch.inf)[:, None, None]
         numbers = torch.arange(rows, device=positions.device)
 
         def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

@@ -15,36 +15,47 @@ from torch.nn import functional as F
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.architecture.gpt2 import GPT2, SinusoidalGPT2
 from textmill.model.architecture.qwen3 import Qwen3
-from textmill.model.generation.key_values import Attention, KeyValues
+from textmill.model.generation.key_values import Attention, KeyValues, padded
 from textmill.model.generation.products import Product
+from textmill.model.generation.recorded_step import RecordedStep
 from textmill.model.generation.small_steps import LARGEST, Cached, GPT2Steps, Qwen3Steps
+
+SIXTEEN = 16
 
 
 class Passes:
     """A decoder and the keys and values of the texts that it goes through, in `rows` counted from 0."""
 
-    def __init__(self, decoder: Decoder):
+    def __init__(self, decoder: Decoder, rows: int = 1, dtype: torch.dtype | None = None):
+        """For up to `rows` texts where that has to be known before: on CUDA. `dtype`: float32 on a CPU, bfloat16 on CUDA."""
         self.decoder, self.device = decoder, decoder.device
-        _, heads, width = decoder.heads
-        self.cache = KeyValues(len(decoder.decoder_layers), heads, width, decoder.context_length, decoder.window,
-                               torch.float32, self.device)
+        cuda = self.device.type == "cuda"
         kind, steps = KINDS.get(type(decoder), (None, None))
-        small = self.device.type == "cpu" and sum(weight.numel() for weight in decoder.parameters()) <= LARGEST
+        if dtype is None or kind is None:
+            dtype = torch.bfloat16 if cuda and kind is not None else torch.float32
+        _, heads, width = decoder.heads
+        self.cache = KeyValues(len(decoder.decoder_layers), heads, width, decoder.context_length, decoder.window, dtype,
+                               self.device)
+        small = not cuda and dtype == torch.float32 and sum(weight.numel() for weight in decoder.parameters()) <= LARGEST
         with torch.inference_mode():
-            self.layers = None if kind is None else kind(decoder)
-            self.small = steps(decoder) if steps is not None and small else None
+            self.layers = None if kind is None else kind(decoder, dtype)
+            self.small = steps(decoder) if steps is not None and small and self.device.type == "cpu" else None
+            self.recorded = RecordedStep(self.layers, self.cache, rows) if cuda and self.layers is not None else None
 
     @torch.inference_mode()
     def read(self, row: int, ids: Sequence[int], start: int, logits: bool = True) -> torch.Tensor | None:
         """Take ids of a row that stand from `start` on; the logits (vocabulary,) after the last of them where asked for."""
-        tokens = torch.tensor(ids, device=self.device)
         if self.layers is None:
             attend = OneRow(self.cache, row, start)
-            hidden = self.decoder.hidden(tokens[None], attend, start)[0, -1:]
+            hidden = self.decoder.hidden(torch.tensor(ids, device=self.device)[None], attend, start)[0, -1:]
             return F.linear(hidden, self.decoder.output())[0].float() if logits else None
-        positions = torch.arange(start, start + len(ids), device=self.device)
-        hidden = self.layers.hidden(tokens, positions, self.cache.reading(row, start, len(ids)))
-        return self.layers.head(hidden[-1:])[0].float() if logits else None
+        # In whole sixteens: oneDNN needs milliseconds to prepare for a new number of rows. Nothing before sees what is added.
+        count = -(-len(ids) // SIXTEEN) * SIXTEEN
+        self.cache.reserve(row + 1, start + count)
+        tokens = torch.tensor([*ids, *[0] * (count - len(ids))], device=self.device)
+        positions = torch.arange(start, start + count, device=self.device).clamp_(max=self.decoder.context_length - 1)
+        hidden = self.layers.hidden(tokens, positions, self.cache.reading(row, start, count))
+        return self.layers.head(hidden[len(ids) - 1:len(ids)])[0].float() if logits else None
 
     @torch.inference_mode()
     def step(self, ids: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
@@ -52,11 +63,13 @@ class Passes:
         if self.small is not None:
             with np.errstate(over="ignore"):
                 return torch.from_numpy(self.small(ids, Cached(self.cache, positions)))
+        if self.recorded is not None:
+            return self.recorded(ids, positions)
         if self.layers is None:
             each = (self.read(row, [ids[row]], positions[row]) for row in range(len(ids)))
             return torch.stack([logits for logits in each if logits is not None])
         places = torch.tensor(positions, device=self.device)
-        attend = self.cache.stepping(places, max(positions))
+        attend = self.cache.stepping(places, padded(max(positions) + 1))
         return self.layers.head(self.layers.hidden(torch.tensor(ids, device=self.device), places, attend)).float()
 
 
@@ -77,8 +90,8 @@ class Qwen3Layers:
 
     The two numbers that rotary positions turn together stand side by side in a head, so that turning is one complex product."""
 
-    def __init__(self, decoder: Any):
-        self.embedding = decoder.embed_tokens.weight
+    def __init__(self, decoder: Any, dtype: torch.dtype):
+        self.embedding = decoder.embed_tokens.weight.to(dtype)
         queries, keys, self.width = decoder.heads
         self.parts = [queries + keys, keys]
         self.turned = [queries, keys]
@@ -91,10 +104,10 @@ class Qwen3Layers:
             turned = torch.cat([attention.q_proj.weight, attention.k_proj.weight]).view(queries + keys, self.width, -1)
             projections = torch.cat([turned[:, paired].flatten(0, 1), attention.v_proj.weight])
             weights = torch.cat([attention.q_norm.weight.expand(queries, -1), attention.k_norm.weight.expand(keys, -1)])
-            self.layers.append((Product(projections * before), weights[:, paired], Product(attention.o_proj.weight),
-                                Product(mlp.gate_proj.weight * after), Product(mlp.up_proj.weight * after),
-                                Product(mlp.down_proj.weight)))
-        self.head = Product(decoder.output() * decoder.norm.weight)
+            products = (projections * before, attention.o_proj.weight, mlp.gate_proj.weight * after,
+                        mlp.up_proj.weight * after, mlp.down_proj.weight)
+            self.layers.append((weights[:, paired], [Product(weight, dtype=dtype) for weight in products]))
+        self.head = Product(decoder.output() * decoder.norm.weight, dtype=dtype)
         cosines, sines = decoder.rotary
         self.rotary = torch.complex(cosines[:, :half].float(), sines[:, :half].float())
         self.eps = torch.tensor(decoder.norm.eps, device=decoder.device)
@@ -104,10 +117,10 @@ class Qwen3Layers:
         x = self.embedding[tokens]
         angles = self.rotary[positions][:, None]
         pairs = (len(x), sum(self.turned), self.width // 2, 2)
-        for number, (projections, weights, output, gate, up, down) in enumerate(self.layers):
+        for number, (weights, (projections, output, gate, up, down)) in enumerate(self.layers):
             heads, values = projections(normed(x, self.eps)).view(len(x), -1, self.width).split(self.parts, 1)
-            heads = torch.view_as_complex((normed(heads, self.eps) * weights).view(pairs)) * angles
-            queries, keys = torch.view_as_real(heads).flatten(2).split(self.turned, 1)
+            heads = torch.view_as_complex((normed(heads, self.eps) * weights).float().view(pairs)) * angles
+            queries, keys = torch.view_as_real(heads).flatten(2).to(x.dtype).split(self.turned, 1)
             x = output.plus(attend(number, queries, keys, values), x)
             y = normed(x, self.eps)
             x = down.plus(up.times(y, gate.silu(y)), x)
@@ -117,28 +130,33 @@ class Qwen3Layers:
 class GPT2Layers:
     """GPT-2's layers over tokens (n,) at positions (n,)."""
 
-    def __init__(self, decoder: Any):
-        self.embedding, self.positions = decoder.wte.weight, decoder.wpe.weight
-        self.layers = [(layer.ln_1, Product(layer.attn.c_attn.weight, layer.attn.c_attn.bias),
-                        Product(layer.attn.c_proj.weight, layer.attn.c_proj.bias), layer.ln_2,
-                        Product(layer.mlp.c_fc.weight, layer.mlp.c_fc.bias),
-                        Product(layer.mlp.c_proj.weight, layer.mlp.c_proj.bias)) for layer in decoder.h]
-        self.norm, self.head, self.heads = decoder.ln_f, Product(decoder.output()), decoder.heads
+    def __init__(self, decoder: Any, dtype: torch.dtype):
+        self.embedding, self.positions = decoder.wte.weight.to(dtype), decoder.wpe.weight.to(dtype)
+        self.layers = []
+        for layer in decoder.h:
+            products = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
+            self.layers.append((layer.ln_1, layer.ln_2, [Product(each.weight, each.bias, dtype) for each in products]))
+        self.norm, self.head, self.heads = decoder.ln_f, Product(decoder.output(), dtype=dtype), decoder.heads
 
     def hidden(self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attention) -> torch.Tensor:
         """The last layer's output (n, width), normed."""
         x = self.embedding[tokens] + self.positions[positions]
-        for number, (before, projections, output, after, widen, narrow) in enumerate(self.layers):
-            queries, keys, values = projections(before(x)).view(len(x), 3, self.heads.queries, -1).unbind(1)
+        for number, (before, after, (projections, output, widen, narrow)) in enumerate(self.layers):
+            queries, keys, values = projections(layer_norm(x, before)).view(len(x), 3, self.heads.queries, -1).unbind(1)
             x = output.plus(attend(number, queries, keys, values), x)
-            x = narrow.plus(widen.gelu(after(x)), x)
-        return self.norm(x)
+            x = narrow.plus(widen.gelu(layer_norm(x, after)), x)
+        return layer_norm(x, self.norm)
 
 
 def normed(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """Numbers x over their root mean square along the last dimension, without weights."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
+    """Numbers x over their root mean square along the last dimension, without weights, computed in float32."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    return (x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()).to(x.dtype)
+
+
+def layer_norm(x: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
+    """A LayerNorm of the decoder, computed in float32."""
+    return F.layer_norm(x.float(), norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(x.dtype)
 
 
 KINDS: dict[type[Decoder], tuple[Any, Any]] = {Qwen3: (Qwen3Layers, Qwen3Steps), GPT2: (GPT2Layers, GPT2Steps),

@@ -39,14 +39,17 @@ def top_k(logits: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     return logits.masked_fill((logits < least) & limited[:, None], -torch.inf)
 
 
-def top_p(logits: torch.Tensor, p: torch.Tensor) -> torch.Tensor:
-    """The likeliest of each row up to the one with which they reach p, and what equals it; all where p is 1."""
+def top_p(logits: torch.Tensor, p: torch.Tensor, part: int = PART) -> torch.Tensor:
+    """The likeliest of each row up to the one with which they reach p, and what equals it; all where p is 1.
+
+    The `part` likeliest are looked at first, and all others only where those do not reach p."""
     probabilities = logits.softmax(-1)
-    for size in (min(PART, logits.shape[-1]), logits.shape[-1]):
+    for size in (min(part, logits.shape[-1]), logits.shape[-1]):
         largest, ids = logits.topk(size)
         ordered = probabilities.gather(-1, ids).double()
         before = ordered.cumsum(-1) - ordered
-        if size == logits.shape[-1] or bool(((before[:, -1] >= p) | (p >= 1)).all()):
+        enough = (before[:, -1] >= p) | (largest[:, -1] == -torch.inf) | (p >= 1)
+        if size == logits.shape[-1] or bool(enough.all()):
             break
     last = ((before < p[:, None]).sum(-1, keepdim=True) - 1).clamp(min=0)
     return logits.masked_fill((logits < largest.gather(-1, last)) & (p < 1)[:, None], -torch.inf)

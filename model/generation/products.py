@@ -16,11 +16,11 @@ ONEDNN: Any = torch.ops.mkldnn
 class Product:
     """A matrix (outputs, inputs) and perhaps a bias (outputs,), for x (rows, inputs)."""
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None):
-        self.reordered = (weight.device.type == "cpu" and weight.dtype == torch.float32
-                          and torch.backends.mkldnn.is_available())
-        self.weight = ONEDNN._reorder_linear_weight(weight.detach()) if self.reordered else weight.detach()
-        self.bias = None if bias is None else bias.detach()
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None, dtype: torch.dtype = torch.float32):
+        weight = weight.detach().to(dtype)
+        self.reordered = (weight.device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available())
+        self.weight = ONEDNN._reorder_linear_weight(weight) if self.reordered else weight
+        self.bias = None if bias is None else bias.detach().to(dtype)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The product x W^T + b."""

@@ -29,10 +29,17 @@ def request(length: int, seed: int = 1, tokens: int = 30, **more) -> Request:
     return Request(prompt, replace(FREE, seed=seed), tokens, stop_ids=frozenset(), **more)
 
 
+@pytest.fixture(params=["small", "large"])
+def steps(request, monkeypatch):
+    """Steps as a small model takes them, and as a large one does."""
+    if request.param == "large":
+        monkeypatch.setattr("textmill.model.generation.passes.LARGEST", 0)
+
+
 @pytest.mark.parametrize("window", [None, 6])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.inference_mode()
-def test_passes_give_the_decoders_logits(architecture, window, tmp_path):
+def test_passes_give_the_decoders_logits(architecture, window, steps, tmp_path):
     model = language_model(tmp_path, architecture, 200, window=window).decoder
     tokens = torch.randint(END, (1, 150), generator=torch.Generator().manual_seed(1))
     expected = model.logits(tokens, model.cache(1, 150))[0]
@@ -47,7 +54,7 @@ def test_passes_give_the_decoders_logits(architecture, window, tmp_path):
 
 
 @pytest.mark.parametrize("architecture", ["qwen3", "gpt2", "gpt2-relative"])
-def test_a_text_has_the_same_bits_alone_and_beside_others(architecture, tmp_path):
+def test_a_text_has_the_same_bits_alone_and_beside_others(architecture, steps, tmp_path):
     """Prompts of 1 to 140 tokens, more of them than rows, so that they join and leave at every moment."""
     model = language_model(tmp_path, architecture)
     requests = [request(length, seed, tokens=5 + length % 37, top_logprobs=3)
@@ -56,6 +63,33 @@ def test_a_text_has_the_same_bits_alone_and_beside_others(architecture, tmp_path
     for each, answer in zip(requests, together, strict=True):
         alone = Engine(model, rows=1, room=0).run([each])[0]
         assert alone.tokens == answer.tokens and alone.scores == answer.scores and len(alone.tokens) == each.max_tokens
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gpt2"])
+@torch.inference_mode()
+def test_passes_in_bfloat16_are_near(architecture, tmp_path):
+    """As on CUDA, but for its graph."""
+    model = language_model(tmp_path, architecture, 200).decoder
+    ids = torch.randint(END, (60,), generator=torch.Generator().manual_seed(1)).tolist()
+    expected = model.logits(torch.tensor([ids]), model.cache(1, 60))[0]
+    passes = Passes(model, dtype=torch.bfloat16)
+    passes.cache.reserve(2, 64)
+    assert passes.cache.stored.dtype == torch.bfloat16
+    assert (passes.read(1, ids[:50], 0) - expected[49]).abs().max() < 0.05 * expected.abs().max()
+    passes.cache.move(1, 0, 50)
+    for place in range(50, 60):
+        assert (passes.step([ids[place]] * 2, [place] * 2)[1] - expected[place]).abs().max() < 0.05 * expected.abs().max()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("architecture", ["qwen3", "gpt2"])
+def test_a_recorded_step_gives_the_same_text_alone_and_beside_others(architecture, tmp_path):
+    model = language_model(tmp_path, architecture)
+    model.decoder.to("cuda")
+    requests = [request(length, seed, tokens=9) for seed, length in enumerate((1, 63, 64, 100, 7, 7, 70))]
+    together = Engine(model, rows=4).run(requests)
+    assert [answer.tokens for answer in together] == [Engine(model, rows=4, room=0).run([each])[0].tokens for each in requests]
+    assert Engine(model, rows=4).passes.recorded is not None
 
 
 def test_prompts_that_begin_the_same_are_read_once_and_say_the_same(model):
