@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from textmill.model.serving.errors import ApiError
 from textmill.model.serving.metrics import Metrics
 
 T = TypeVar("T")
+HOST = re.compile(r"(\[[0-9a-f:]+\]|[^:\[\]]+)(?::\d+)?")
 OPEN = ("/", "/health", "/page/")       # what needs no key: the page asks for it
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -58,8 +60,8 @@ class Guard:
         await self.app(scope, receive, with_headers)
 
     def _check(self, request: Request) -> None:
-        host = request.url.hostname or ""
-        if self.hosts is not None and host not in self.hosts:       # a page elsewhere whose name resolves to this machine
+        named = HOST.fullmatch(request.headers.get("host", "").lower())
+        if self.hosts is not None and (named is None or named[1].strip("[]") not in self.hosts):       # a page elsewhere whose name resolves to this machine
             raise ApiError(f"this server answers to {', '.join(sorted(self.hosts))} only", 421, code="unknown_host")
         path = request.url.path
         if self.key is None or path in OPEN or path.startswith(OPEN[-1]):
