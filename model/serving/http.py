@@ -61,7 +61,8 @@ class Guard:
 
     def _check(self, request: Request) -> None:
         named = HOST.fullmatch(request.headers.get("host", "").lower())
-        if self.hosts is not None and (named is None or named[1].strip("[]") not in self.hosts):       # a page elsewhere whose name resolves to this machine
+        # The name of a page elsewhere may be made to resolve to this machine.
+        if self.hosts is not None and (named is None or named[1].strip("[]") not in self.hosts):
             raise ApiError(f"this server answers to {', '.join(sorted(self.hosts))} only", 421, code="unknown_host")
         path = request.url.path
         if self.key is None or path in OPEN or path.startswith(OPEN[-1]):

@@ -50,7 +50,7 @@ def serve(serving: Serving, host: str, port: int, without_key: bool, say: Callab
         raise ModelError(f"{host} is more than this machine, and there is no API key; give --api-key-file, or --no-key to "
                          "serve everyone who reaches it")
     if is_loopback(host):
-        serving = replace(serving, hosts=LOOPBACK | {host})
+        serving = replace(serving, hosts=LOOPBACK | {host.lower()})
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
