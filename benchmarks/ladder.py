@@ -31,7 +31,7 @@ entries:
   books: {where: {source: books}, share: 1}
 """
 TRAINING = ("train.batch=4", "train.lr=0.01", "train.validation_blocks=256")
-SIZES, TOKENS = "1x32,1x64,2x64,2x96,3x128", "200k,400k,800k,1600k"
+SIZES, TOKENS = "1x64,2x64,2x96,3x128,4x160", "200k,400k,800k"
 
 
 def textmill(word: str, *arguments: str) -> str:

@@ -22,7 +22,7 @@ from textmill.model.training.settings import TrainSettings
 FILE = "ladder.json"
 RULE = 20                       # tokens a parameter (Hoffmann et al. 2022, table 3)
 BUDGETS = (1, 10, 100, 1000)    # times the compute of the largest run
-COVERED = 10.0
+COVERED, KNOWN = 10.0, 1000.0
 SMALLER = (1, 0.7, 0.5, 0.35, 0.25)
 SIZES = ("1x64", "2x64", "2x96", "3x128", "4x160")
 
@@ -56,6 +56,7 @@ class Ladder(NamedTuple):
     runs: list[Run]
     fit: Fit
     predicted: Interval
+    before: bool = True             # that was said before the largest was trained
 
 
 def rungs(sizes: Sequence[str], tokens: Sequence[int], settings: TrainSettings, vocabulary: int, length: int) -> list[Rung]:
@@ -83,21 +84,22 @@ def climb(name: str, trials: Trials, ladder: Sequence[Rung]) -> Ladder:
     """Train every rung that is not trained yet; the largest last, when its loss has been predicted."""
     runs = [Run(rung, trials.run(rung.name, rung.settings).bits_per_byte) for rung in ladder[:-1]]
     largest = ladder[-1]
-    predicted = prediction(trials, ladder, runs)
+    predicted, before = prediction(trials, ladder, runs)
     runs.append(Run(largest, trials.run(largest.name, largest.settings).bits_per_byte))
-    return Ladder(name, runs, fit(points(runs)), predicted)
+    return Ladder(name, runs, fit(points(runs)), predicted, before)
 
 
-def prediction(trials: Trials, ladder: Sequence[Rung], runs: Sequence[Run]) -> Interval:
-    """The largest rung's loss by the law of all others: as it was written down before that was trained, else made now."""
-    path, keys = trials.home / FILE, [trials.key(rung.settings) for rung in ladder]
-    record = _read(path)
-    if record.get("runs") != keys:
-        largest = ladder[-1]
+def prediction(trials: Trials, ladder: Sequence[Rung], runs: Sequence[Run]) -> tuple[Interval, bool]:
+    """The largest rung's loss by the law of all others, and whether that was said before it was trained.
+
+    What was once written down for these runs is what counts; the file keeps that of every ladder of this mixture."""
+    path, largest, own = trials.home / FILE, ladder[-1], " ".join(trials.key(rung.settings) for rung in ladder)
+    records = _read(path)
+    if own not in records:
         said = fit(points(runs)).predicted(largest.parameters, largest.tokens)
-        record = {"runs": keys, "predicted": list(said), "before": trials.find(largest.settings) is None}
-        path.write_bytes(seal(record))
-    return Interval(*record["predicted"])
+        records[own] = {"predicted": list(said), "before": trials.find(largest.settings) is None}
+        path.write_bytes(seal(records))
+    return Interval(*records[own]["predicted"]), bool(records[own]["before"])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -128,14 +130,19 @@ def lines(ladder: Ladder) -> Iterator[str]:
     yield f"A {float(law.a):.4g}, B {float(law.b):.4g}"
     largest, foretold = runs[-1], ladder.predicted
     held = "within" if foretold.low <= largest.loss <= foretold.high else "outside"
+    late = "" if ladder.before else " when it was trained already"
     yield (f"{largest.rung.size} on {short(largest.rung.tokens)} tokens: {_interval(foretold, 4)} was predicted from the "
-           f"smaller ones, {largest.loss:.4f} came: {largest.loss / foretold.value - 1:+.2%}, {held} the interval")
+           f"smaller ones{late}, {largest.loss:.4f} came: {largest.loss / foretold.value - 1:+.2%}, {held} the interval")
     yield from budgets(ladder)
 
 
 def budgets(ladder: Ladder) -> Iterator[str]:
     """Compute-optimal sizes by budget, beside 20 tokens a parameter, and what smaller models take to be as good."""
     most, found = max(6 * run.rung.parameters * run.rung.tokens for run in ladder.runs), ladder.fit
+    size_now, tokens_now = (float(each) for each in found.law.optimal(most))
+    if not covered(ladder.runs, size_now, tokens_now, KNOWN):
+        yield "the runs do not say which size is best for a budget: give --sizes and --tokens that are further apart"
+        return
     yield "the best model for 6·N·D FLOPs, and beside it one of 20 tokens a parameter"
     yield f"{'FLOPs':>8}{'N':>8}{'95 % interval':>18}{'tokens':>8}{'tokens/N':>10}{'bits/byte':>11}{'by 20/N':>10}"
     for times in BUDGETS:
@@ -145,7 +152,7 @@ def budgets(ladder: Ladder) -> Iterator[str]:
         yield (f"{flops:>8.1e}{short(size.value):>8}{f'{short(size.low)} to {short(size.high)}':>18}{short(tokens.value):>8}"
                f"{tokens.value / size.value:>10.1f}{float(found.law.loss(size.value, tokens.value)):>11.4f}"
                f"{float(found.law.loss(by_rule, RULE * by_rule)):>10.4f}{far}")
-    yield f"  * beyond {COVERED:.0f} times what the runs cover, in size or tokens: read it as a direction"
+    yield f"* beyond {COVERED:.0f} times what the runs cover, in size or tokens: read it as a direction"
     flops = most * BUDGETS[1]
     best, wanted = (float(each) for each in found.law.optimal(flops))
     loss = float(found.law.loss(best, wanted))
@@ -155,10 +162,10 @@ def budgets(ladder: Ladder) -> Iterator[str]:
         yield overtrained(found.law, loss, best, wanted, share)
 
 
-def covered(runs: Sequence[Run], size: float, tokens: float) -> bool:
-    """Whether a size and its tokens lie within COVERED times those of the runs."""
+def covered(runs: Sequence[Run], size: float, tokens: float, times: float = COVERED) -> bool:
+    """Whether a size and its tokens are at most so many times as large or small as those of the runs."""
     sizes, counts = ([getattr(run.rung, name) for run in runs] for name in ("parameters", "tokens"))
-    return min(sizes) / COVERED <= size <= COVERED * max(sizes) and tokens <= COVERED * max(counts)
+    return all(min(known) / times <= value <= times * max(known) for value, known in ((size, sizes), (tokens, counts)))
 
 
 def overtrained(law: Law, loss: float, best: float, tokens: float, share: float) -> str:
@@ -175,13 +182,13 @@ def overtrained(law: Law, loss: float, best: float, tokens: float, share: float)
 
 
 def beside(first: Ladder, second: Ladder) -> str:
-    """Which of two mixtures' ladders is better at the compute of the first's largest run, and what that is worth."""
-    flops = max(6 * run.rung.parameters * run.rung.tokens for run in first.runs)
-    losses = [float(each.fit.law.loss(*each.fit.law.optimal(flops))) for each in (first, second)]
-    better, worse = (second, first) if losses[1] < losses[0] else (first, second)
-    needed = better.fit.law.flops_for(max(losses))
-    return (f"{better.name} is better at {flops:.1e} FLOPs, {min(losses):.4f} against {max(losses):.4f} bits per byte, and "
-            f"reaches what {worse.name} does with {needed / flops:.0%} of its compute")
+    """Which of two mixtures made the better of the largest models, and on how many of its tokens it is as good as the other."""
+    better, worse = (second, first) if second.runs[-1].loss < first.runs[-1].loss else (first, second)
+    rung, losses = better.runs[-1].rung, (better.runs[-1].loss, worse.runs[-1].loss)
+    share = float(better.fit.law.tokens_for(losses[1], rung.parameters)) / rung.tokens
+    saved = f", and by its law reaches the other's with {share:.0%} of its tokens" if share < 1 else ""
+    return (f"{better.name} is better than {worse.name} at {rung.size} on {short(rung.tokens)} tokens: {losses[0]:.4f} against "
+            f"{losses[1]:.4f} bits per byte{saved}; one seed each, `textmill compare` says how sure that is")
 
 
 def _interval(each: Interval, digits: int = 3) -> str:

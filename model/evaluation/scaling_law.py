@@ -167,7 +167,8 @@ def _descend(points: Points, values: np.ndarray, weights: np.ndarray) -> tuple[n
 
     def within(values: np.ndarray) -> np.ndarray:
         values = values.copy()
-        values[:, 2] = np.clip(values[:, 2], most - 12, most)
+        values[:, :3] = np.maximum(values[:, :3], most - 12)        # a term that no run speaks for stays above zero
+        values[:, 2] = np.minimum(values[:, 2], most)
         values[:, 3:] = np.clip(values[:, 3:], *RANGE)
         return values
 

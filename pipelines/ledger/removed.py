@@ -17,7 +17,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.curate.edits import Edit, apply_edits
 from textmill.pipelines.measure.personal.find import KINDS
 
-BEFORE = 1000       # characters
+BEFORE = 240        # characters
 
 
 class Removed(NamedTuple):

@@ -11,6 +11,7 @@ import torch
 
 from tests.command_line import refused
 from tests.model.test_evaluation import SETTINGS, counting
+from textmill.base.sealed import unseal
 from textmill.base.strict import SettingsError, parse
 from textmill.cli import main
 from textmill.model import ModelError
@@ -100,6 +101,16 @@ def test_the_best_size_and_what_a_smaller_one_takes():
     assert CHINCHILLA.flops_for(1.6) == np.inf
 
 
+@pytest.mark.parametrize("losses", [np.linspace(8, 7.9, 9), np.linspace(7.9, 8, 9), np.full(9, 8.0)], ids=["falling", "rising", "flat"])
+def test_runs_that_say_nothing_of_sizes_are_told_so(losses):
+    """A law through such runs has a term that is as good as zero; its best size is no number to print."""
+    runs = [Run(Rung(f"{n}x64", int(size), 1, SETTINGS, int(tokens)), float(losses[3 * n + m]))
+            for n, size in enumerate((1e4, 2e4, 4e4)) for m, tokens in enumerate((256, 512, 1024))]
+    said = list(lines(Ladder("flat", runs, fit(points(runs)), scaling_law.Interval(8.0, 8.0, 8.0))))
+    assert "nan" not in "".join(said) and "inf" not in "".join(said)
+    assert losses[0] > losses[-1] or said[-1].startswith("the runs do not say which size is best")
+
+
 def test_a_shape_by_layers_and_width():
     assert shape_of("ci") == SHAPES["ci"] == shape_of("4x128") and shape_of("6x96")[:5] == (6, 96, 3, 32, 3)
     assert [shape_of(name) for name in ("4x100", "0x64", "x", "4x", "tiny", "4x64x2")] == [None] * 6
@@ -118,8 +129,9 @@ def test_two_ladders_in_words_and_in_one_picture(tmp_path):
     worse, better = (ladder_of(name, Law(*map(np.float64, (1.2, 60, b, 0.4, 0.45)))) for name, b in (("raw", 300), ("<b>", 200)))
     said = list(lines(worse))
     assert all(len(line) <= 80 for line in said if "  " in line) and "1.200 (1.200 to 1.200)" in "".join(said)
-    assert re.search(r"^<b> is better at 7.7e\+12 FLOPs, \d\.\d+ against .* reaches what raw does with (\d+)% of its compute$", beside(worse, better))
-    assert "<b> is better" in beside(better, worse)
+    words = re.search(r"^<b> is better than raw at 4x64 on 800k tokens: (.*) against (.*) bits per byte, and by its law reaches the "
+                      r"other's with (\d+)% of its tokens; one seed each", beside(worse, better))
+    assert float(words[1]) < float(words[2]) and int(words[3]) == round(100 * (200 / 300) ** (1 / 0.45)) and "<b> is better" in beside(better, worse)
     tree = ElementTree.fromstring(picture([worse, better]))
     drawn = [each.tag.partition("}")[2] for each in tree.iter()]
     assert drawn.count("circle") == 24 and "<b>: dots measured, lines the law" in [each.text for each in tree.iter()]
@@ -145,7 +157,7 @@ def test_a_ladder_predicts_before_it_knows_and_goes_on_where_it_was_stopped(tmp_
     monkeypatch.setattr(Trials, "run", stopping)
     with pytest.raises(SystemExit):
         stopped(arguments, monkeypatch)
-    said = json.loads((home / "ladder.json").read_text())
+    (said,) = (value for key, value in unseal((home / "ladder.json").read_bytes(), required=True).items())
     assert len(kept(home / FILE)) == 9 and said["before"] is True and len(said["predicted"]) == 3
     monkeypatch.setattr(Trials, "run", run)
     with (home / FILE).open("a") as file:
@@ -153,14 +165,29 @@ def test_a_ladder_predicts_before_it_knows_and_goes_on_where_it_was_stopped(tmp_
     capsys.readouterr()
     assert main(arguments) == 0
     ran = capsys.readouterr()
-    assert json.loads((home / "ladder.json").read_text()) == said and len(kept(home / FILE)) == 10
+    assert list(unseal((home / "ladder.json").read_bytes()).values()) == [said] and len(kept(home / FILE)) == 10
     assert ran.err.count(": validation") == 1 and "2x96-1.02k: validation" in ran.err
     assert f"{said['predicted'][0]:.4f}" in ran.out and "was predicted from the smaller ones" in ran.out
     assert ElementTree.parse(tmp_path / "ladder/count.svg").getroot().tag.endswith("svg")
     assert main(arguments) == 0
     assert capsys.readouterr().err.count(": validation") == 0
+    assert main([*arguments, "--sizes", "1x32,1x64,2x64,1x96"]) == 0
+    assert "smaller ones, " in capsys.readouterr().out and len(unseal((home / "ladder.json").read_bytes())) == 2
+    assert main([*arguments, "--tokens", "512,1024"]) == 0
+    assert "smaller ones when it was trained already" in capsys.readouterr().out
     assert "give four sizes or more (--sizes)" in refused(capsys, *arguments[:-4], "--tokens", "256")
     assert "shape: '2x33' is not one of" in refused(capsys, *arguments[:6], "--sizes", "2x33", "--device", "cpu")
+
+
+def test_two_mixtures_are_judged_on_the_same_texts_and_drawn_in_one_picture(tmp_path, capsys):
+    """Both share their held-out texts but for a few; the one that counts as these do is better."""
+    good, bad = counting(tmp_path / "good", 1), counting(tmp_path / "bad", 5, held_out=range(110, 150))
+    (tmp_path / "s.json").write_text(json.dumps({"train": {"batch": 2, "optimizer": "adamw", "lr": 0.01}}))
+    assert main(["ladder", str(bad), str(good), "--data", str(tmp_path), "--config", str(tmp_path / "s.json"), *SMALL]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"drawn in {tmp_path / 'ladder/bad-good.svg'}" and said[-2].startswith("good is better than bad at 2x96 on 1.02k tokens: ")
+    assert all(len(kept(tmp_path / "ladder" / name / FILE)) == 10 for name in ("good", "bad"))
+    assert (tmp_path / "ladder/bad-good.svg").read_text().count("<circle") == 20
 
 
 def stopped(arguments, monkeypatch):

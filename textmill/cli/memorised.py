@@ -9,6 +9,8 @@ import click
 from textmill.cli.model import BLOCKS, TRAINED
 from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, data_folder, of_mixture, with_options
 
+RIVALS = 32         # values of its kind that a removed one is ranked among
+
 
 @click.command("canaries", short_help="puts random numbers into a copy of a mixture's blocks")
 @with_options(DATA, MIXTURE, BLOCKS)
@@ -71,7 +73,7 @@ def memorised(run: str | None, blocks: str | None, put: str | None, candidates: 
     lines += memorisation.run_lines(sides, prefix, suffix)
     asked = values_in(given["data"], ids_in(mixture.train), values) if values else []
     if asked:
-        lines += memorisation.recall_lines(memorisation.recalls(model, asked, min(candidates, 100)))
+        lines += memorisation.recall_lines(memorisation.recalls(model, asked, min(candidates, RIVALS)))
     return lines
 
 
