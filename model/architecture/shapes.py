@@ -1,9 +1,10 @@
-"""Named sizes of decoders.
+"""Sizes of decoders, by name or by layers and width.
 
 Widths and counts from our reference on small models: row widths divisible by 256 where a size allows it (so that
 k-quants apply) and heads of 64 or 128 (what inference servers support).
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -35,3 +36,12 @@ SHAPES = {
     "124m": Shape(layers=12, width=768, heads=6, head_width=128, kv_heads=3, mlp=2048, tied=False),
     "350m": Shape(layers=24, width=1024, heads=8, head_width=128, kv_heads=4, mlp=2816, tied=False),
 }
+
+
+def shape_of(name: str) -> Shape | None:
+    """A shape by its name, or written as layers x width, such as 6x192, with `ci`'s proportions; None where it is neither."""
+    if name in SHAPES or not (match := re.fullmatch(r"([1-9]\d?)x([1-9]\d{1,3})", name)) or int(match[2]) % 32:
+        return SHAPES.get(name)
+    layers, width = int(match[1]), int(match[2])
+    head = 64 if width % 64 == 0 else 32
+    return Shape(layers, width, width // head, head, width // head, 3 * width, tied=True)

@@ -1,8 +1,9 @@
 """Comparison of mixtures: the same model trained on each with the same settings, judged on the same held-out texts.
 
-Texts are documents that both mixtures hold out and neither trains on, read from the blocks of the first, by both models: what
-differs is what the models learned. A difference is of bits per byte, paired by seed and by document. Its variance has two
-parts: that of the seeds, of their mean, and that of the documents, by bootstrap; the interval is Student's t over seeds.
+Texts are documents that both mixtures hold out and neither trains on, nor on one that is alike, read from the blocks of the
+first, by both models: what differs is what the models learned. A difference is of bits per byte, paired by seed and by
+document. Its variance has two parts: that of the seeds, of their mean, and that of the documents, by bootstrap; the interval
+is Student's t over seeds.
 """
 
 import math
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +23,13 @@ from textmill.model.evaluation.documents import Documents, documents_of, open_fo
 from textmill.model.evaluation.figures import groups
 from textmill.model.evaluation.statistics import holm, quantile, within
 from textmill.model.training.pretrain import pretrain
-from textmill.model.training.settings import TrainSettings
+from textmill.model.training.settings import TrainSettings, in_steps
 
 ROUNDS = 1000           # bootstrap samples of documents
 SURE = 0.05             # p below which a difference is one
 POWER = 0.6             # |T| is below the 80 % point of T with this probability: a power of 80 %
 MOST_SEEDS = 1000
+NOTHING: Mapping[str, str] = MappingProxyType({})
 FEWEST_DOCUMENTS = 10   # of fewer a bootstrap says nothing: of one there is no variance at all
 
 
@@ -47,34 +50,41 @@ def ids_in(split: Blocks) -> set[str]:
     return {id_ for number in range(len(split)) for id_ in split.spans(number).field("id").to_pylist()}
 
 
-def common_texts(mixtures: Sequence[PackedMixture]) -> set[str]:
-    """Documents that all hold out and none trains on. ModelError where mixtures do not compare, or there is none."""
+def common_texts(mixtures: Sequence[PackedMixture], alike: Mapping[str, str] = NOTHING) -> set[str]:
+    """Documents that all hold out, and of which none trains on one that is `alike` (id → group; who is in none is alone).
+
+    ModelError where mixtures do not compare, or there is no such document."""
     first = mixtures[0]
     for other in mixtures[1:]:
         if other.train.tokenizer_sha256 != first.train.tokenizer_sha256 or other.train.length != first.train.length:
             raise ModelError(f"{other.folder} and {first.folder} are of different tokenizers or block lengths, so models of "
                              "them do not compare; pack both with one tokenizer and block")
-    texts = ids_in(first.validation)
+    texts, trained = ids_in(first.validation), set[str]()
     for mixture in mixtures:
-        texts = (texts & ids_in(mixture.validation)) - ids_in(mixture.train)
+        texts &= ids_in(mixture.validation)
+        trained |= {alike.get(id_, id_) for id_ in ids_in(mixture.train)}
+    texts = {id_ for id_ in texts if alike.get(id_, id_) not in trained}
     if not texts:
         raise ModelError("no document is held out in all of these mixtures; raise `validation` or `tokens` in each and pack "
                          "again")
     return texts
 
 
-def train_all(blocks: Sequence[Path], home: Path, settings: TrainSettings, seeds: int,
-              device: torch.device) -> tuple[list[list[Documents]], PackedMixture]:
-    """What the texts in common cost each model, by mixture and seed. What is trained already is not trained again.
+def train_all(blocks: Sequence[Path], home: Path, settings: TrainSettings, seeds: int, device: torch.device,
+              alike: Mapping[str, str] = NOTHING,
+              names: Sequence[str] = ()) -> tuple[list[list[Documents]], list[PackedMixture]]:
+    """What the texts in common cost each model, by mixture and seed, and the mixtures. A finished run is not trained again.
 
-    A mixture that is named twice gets other seeds the second time: a comparison without a difference.
+    A mixture that is named twice gets other seeds the second time: a comparison without a difference. Where settings give
+    epochs, those of the first: all read as many tokens. `alike` as in common_texts; a run is `home`/NAME-seed-N by `names`,
+    which are the folders' where they are not given.
     """
     mixtures = [PackedMixture(folder) for folder in blocks]
-    texts = common_texts(mixtures)
+    texts, settings = common_texts(mixtures, alike), in_steps(settings, len(mixtures[0].train))
     used: dict[str, int] = {}
     costs: list[list[Documents]] = []
-    for mixture in mixtures:
-        name, first = mixture.folder.name, used.setdefault(mixture.identity(), 0)
+    for mixture, name in zip(mixtures, names or [folder.name for folder in blocks], strict=True):
+        first = used.setdefault(mixture.identity(), 0)
         used[mixture.identity()] += seeds
         costs.append([])
         for seed in range(settings.seed + first, settings.seed + first + seeds):
@@ -83,7 +93,15 @@ def train_all(blocks: Sequence[Path], home: Path, settings: TrainSettings, seeds
             print(line.replace("train:", f"{run.name}:", 1), file=sys.stderr, flush=True)
             model, sizes = open_for(run, mixtures[0], device)
             costs[-1].append(documents_of(model, mixtures[0].validation, sizes, wanted=texts))
-    return costs, mixtures[0]
+    return costs, mixtures
+
+
+def readings(mixtures: Sequence[PackedMixture], names: Sequence[str], settings: TrainSettings) -> str:
+    """How much each model reads, and how many passes over its mixture that is."""
+    settings = in_steps(settings, len(mixtures[0].train))
+    blocks = (settings.steps or 0) * settings.batch * settings.accumulate
+    passes = [f"{blocks / len(mixture.train):.2f} over {name}" for mixture, name in zip(mixtures, names, strict=True)]
+    return f"each model reads {blocks * mixtures[0].train.length:,} tokens, passes: {', '.join(passes)}"
 
 
 def difference(first: Sequence[Documents], second: Sequence[Documents]) -> Difference:

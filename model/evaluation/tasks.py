@@ -82,6 +82,11 @@ def parts(item: Item, choice: str) -> tuple[str, str]:
     return item.question, space + choice
 
 
+def size(item: Item, choice: str) -> int:
+    """Bytes of what is scored, without the space that is put between question and choice."""
+    return len((parts(item, choice)[1] if BLANK.search(item.question) else choice).encode())
+
+
 @torch.no_grad()
 def log_probability(model: LanguageModel, masking: Masking, given: str, scored: str) -> float:
     """Nats of `scored` after `given`, 0 or less. Of a text longer than the context the end is read."""
@@ -104,8 +109,7 @@ def answers(model: LanguageModel, items: list[Item]) -> Iterator[int]:
     """The number of the choice that the model prefers, for each item."""
     masking = model.decoder.masking(precision_of(model.decoder.device), model.decoder.context_length)
     for item in items:
-        texts = [parts(item, choice) for choice in item.choices]
-        scores = [log_probability(model, masking, given, scored) / len(scored.encode()) for given, scored in texts]
+        scores = [log_probability(model, masking, *parts(item, choice)) / size(item, choice) for choice in item.choices]
         yield int(np.argmax(scores))
 
 

@@ -19,7 +19,8 @@ TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re
 NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
           "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
           "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"},
-          "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}}
+          "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}, "ladder": {"ARGS": "a"},
+          "sweep": {"ARGS": "--over lr=1"}, "canaries": {"OUTPUT": "folder"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",

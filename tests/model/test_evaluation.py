@@ -17,12 +17,21 @@ from textmill.model import ModelError
 from textmill.model.architecture.attention import by_document
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
-from textmill.model.evaluation.compare import common_texts, difference, differences, seeds_for, train_all, verdict
+from textmill.model.evaluation.compare import (
+    common_texts,
+    difference,
+    differences,
+    ids_in,
+    readings,
+    seeds_for,
+    train_all,
+    verdict,
+)
 from textmill.model.evaluation.compare import lines as comparison_lines
 from textmill.model.evaluation.documents import Documents, documents_of, open_for
 from textmill.model.evaluation.figures import LENGTHS, figure, lengths, lines, overall, samples, tables
 from textmill.model.evaluation.statistics import holm, quantile, within
-from textmill.model.evaluation.tasks import Item, log_probability, parts, read_items, score
+from textmill.model.evaluation.tasks import Item, log_probability, parts, read_items, score, size
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
@@ -121,6 +130,7 @@ def test_choices_are_scored_by_log_probability_over_their_bytes(trained, tmp_pat
         log_probability(model, masking, "", ""), abs=30)
     assert parts(Item("Who?", ["I", "you"], 0), "I") == ("Who?", " I") and parts(Item("Who? ", ["I"], 0), "I") == ("Who? ", "I")
     assert parts(Item("A ____ runs.", ["hare", "road"], 0), "hare") == ("A ", "hare runs.")
+    assert size(Item("Who?", ["I"], 0), "I") == 1 and size(Item("A ____ runs.", ["hare"], 0), "hare") == len("hare runs.")
     path = tmp_path / "items.jsonl"
     rows = [{"question": f"{chr(65 + n)}___{chr(67 + n)}{chr(68 + n)}", "choices": ["Z", chr(66 + n), "?!"], "answer": chr(66 + n)} for n in range(20)]
     path.write_text("".join(json.dumps(row) + "\n\n" for row in rows))
@@ -209,6 +219,18 @@ def test_the_texts_are_those_that_all_hold_out(tmp_path):
     leaking = write_mixture(tmp_path / "d", [[([299] + [40] * 31, "up", [(0, LENGTH, "121-a")])]], [[([299] + [40] * 31, "up", [(0, LENGTH, "121-a")])]])
     with pytest.raises(ModelError, match="no document is held out"):
         common_texts([first, PackedMixture(leaking)])
+    # 121-a is like a document that the second trains on; 122-b is like one that nobody does.
+    copied = next(iter(ids_in(second.train)))
+    alike = {"121-a": "g", copied: "g", "122-b": "h", "nowhere": "h"}
+    assert common_texts([first, second]) - common_texts([first, second], alike) == {"121-a"}
+
+
+def test_epochs_are_those_of_the_first_so_that_all_read_as_many_tokens(tmp_path):
+    folders = [counting(tmp_path / "a", 1, blocks=24), counting(tmp_path / "b", 2, blocks=12)]
+    settings = replace(SETTINGS, steps=None, epochs=0.5, validation_every=2, save_every=2)
+    _, packed = train_all(folders, tmp_path / "runs", settings, 1, CPU)
+    assert readings(packed, ["a", "b"], settings) == "each model reads 384 tokens, passes: 0.50 over a, 1.00 over b"
+    assert [sorted(path.name for path in (tmp_path / f"runs/{name}-seed-1").glob("step-*"))[-1] for name in "ab"] == ["step-00000006"] * 2
 
 
 def test_the_better_mixture_wins_and_one_against_itself_does_not(tmp_path, capsys):

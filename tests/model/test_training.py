@@ -88,8 +88,6 @@ def command(blocks: Path, home: Path, settings: Path) -> list[str]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
-    if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
-        pytest.skip("torch has Muon from 2.9 on")
     blocks = small_mixture(tmp_path / "blocks", length=128)
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"train": {"steps": 24, "accumulate": 2, "save_every": 2, "validation_every": 12,

@@ -16,7 +16,9 @@ from textmill.base.terminal import show
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
+from textmill.cli.compare import COMPARE
 from textmill.cli.errors import sentences, usage_sentence
+from textmill.cli.experiments import LADDER, SWEEP
 from textmill.cli.flow import ALL, STAGES, TRAIN
 from textmill.cli.look import (
     DUPLICATES,
@@ -31,8 +33,10 @@ from textmill.cli.look import (
     WHERE,
     WHY,
 )
-from textmill.cli.model import COMPARE, ESTIMATE, EVALUATE, EXPORT, WORST
+from textmill.cli.memorised import CANARIES, MEMORISED
+from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.sampling import SAMPLE
+from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -40,7 +44,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
-    "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, EXPORT),
+    "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }

@@ -16,8 +16,9 @@ import click
 
 from textmill.base.errors import TextmillError, out_of_memory
 
-EXTRAS = (dict.fromkeys(("estimate", "train", "sample", "evaluate", "worst", "compare", "export"), "model")
-          | {"train-tokenizer": "tokenizer"})           # all others: pipelines
+EXTRAS = (dict.fromkeys(("estimate", "train", "sample", "evaluate", "worst", "compare", "ladder", "sweep",
+                         "canaries", "memorised", "export", "origins"), "model")
+          | {"train-tokenizer": "tokenizer", "serve": "serve"})           # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PATHS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 STOPPED = "stopped; what is finished is kept, run the same command to go on"

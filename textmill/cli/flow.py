@@ -120,9 +120,15 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.training.pretrain import pretrain
+    from textmill.model.training.processes import Processes
     from textmill.model.training.settings import TrainSettings
 
-    line = pretrain(blocks, home, parse(TrainSettings, section, where), choose_device(device), replace, start)
+    processes = Processes.here()
+    card = choose_device(device, processes.local_rank)
+    with processes.joined(card):
+        line = pretrain(blocks, home, parse(TrainSettings, section, where), card, replace, start, processes)
+    if not processes.first:
+        return ""
     if not start:           # other weights to begin with are looked at each time
         write_finished(home, folder, section, line)
     return line

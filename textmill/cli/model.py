@@ -1,13 +1,11 @@
 """The words for a trained model."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, DEVICE, MIXTURE, PATH, SET, data_folder, of_mixture, with_options
+from textmill.cli.options import DATA, DEVICE, MIXTURE, PATH, data_folder, of_mixture, with_options
 
 if TYPE_CHECKING:
     from textmill.model.evaluation.documents import Documents
@@ -171,37 +169,4 @@ def labels_of(ids: Sequence[str], facts: Mapping[str, Any]) -> dict[str, list[st
             for name in ("source", "language")}
 
 
-@click.command("compare", short_help="which of two mixtures gives the better model")
-@click.argument("mixtures", nargs=-1, required=True, metavar="MIXTURE MIXTURE...")
-@with_options(DATA, CONFIG, SET)
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="models of each mixture")
-@click.option("--to", type=PATH, help="where their runs go  [default: DATA/compare]")
-@DEVICE
-def compare(mixtures: tuple[str, ...], data: str, config: str, set: tuple[str, ...], seeds: int, to: str | None,
-            device: str) -> Iterable[str]:
-    """Train the same model on each MIXTURE with the same settings and seeds, and judge them on the same held-out texts.
-
-    A MIXTURE is a recipe whose blocks are packed, or a folder of blocks. The first is compared with each other one: paired
-    differences overall, by entry, source and language, with intervals and a verdict. The same one twice is trained with
-    other seeds. Runs that were finished before are not trained again."""
-    if len(mixtures) < 2:
-        raise click.UsageError("compare needs two mixtures or more; the first is compared with the others")
-    from textmill.base.strict import parse
-    from textmill.cli.flow import train_section
-    from textmill.model.device import choose_device
-    from textmill.model.evaluation.compare import lines, train_all
-    from textmill.model.training.settings import TrainSettings
-
-    section, where = train_section(config, set)
-    settings = parse(TrainSettings, section, where)
-    folders = [Path(each if os.path.isdir(each) else of_mixture("blocks", {"data": data, "mixture": each}))
-               for each in mixtures]
-    costs, _ = train_all(folders, Path(to or os.path.join(data, "compare")), settings, seeds, choose_device(device))
-    names = [f"{folder.name}{f' ({n})' if folders.count(folder) > 1 else ''}" for n, folder in enumerate(folders, 1)]
-    first = costs[0]
-    labels = {"entry": first[0].entries} | labels_of(first[0].ids, facts_in(data, first[0].ids))
-    return [line for name, others in zip(names[1:], costs[1:], strict=True)
-            for line in lines(names[0], name, (first, others), labels, len(folders) - 1)]
-
-
-EXPORT, ESTIMATE, EVALUATE, WORST, COMPARE = export, estimate, evaluate, worst, compare
+EXPORT, ESTIMATE, EVALUATE, WORST = export, estimate, evaluate, worst
