@@ -118,20 +118,18 @@ def page(model: LanguageModel, rounds: dict[str, list[dict]]) -> str:
             for name, given in texts.items() if name != "textmill"}
     equal = "; ".join(f"{name} {count} of {SAME}" for name, count in same.items())
     kind, width = model.decoder.config["model_type"], model.decoder.output().shape[1]
-    return f"""# Speed of generation on a CPU
-
-{date.today()}, {weights / 1e6:.1f} million weights ({kind}, width {width}, {len(model.decoder.decoder_layers)} layers,
-{model.decoder.vocab_size:,} ids), float32, one thread, greedy; median of {ROUNDS} rounds.
-Others worked on the machine beside. llama.cpp keeps its cache in float16 unless told otherwise. Tokens per processor second, reading of the prompts (20 to 39 tokens) included; and
-processor milliseconds to the first token after 256.
+    layers, ids = len(model.decoder.decoder_layers), model.decoder.vocab_size
+    return f"""By `python -m benchmarks.generation_speed`, {date.today()}: {weights / 1e6:.1f} million weights
+({model.checkpoint.name}; {kind}, width {width}, {layers} layers, {ids:,} ids), float32, one
+thread, greedy; median of {ROUNDS} rounds, others working on the machine beside. llama.cpp keeps its cache in
+float16 unless told otherwise. Tokens per processor second, reading of the prompts (20 to 39 tokens)
+included; and processor milliseconds to the first token after 256.
 
 | | batch 1 | batch 16 | first token, ms |
 |---|---|---|---|
 {chr(10).join(rows)}
 
 Same greedy text of 40 tokens as textmill's: {equal}.
-
-By `python -m benchmarks.generation_speed --run RUN --llama PYTHON`.
 """
 
 

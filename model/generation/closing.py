@@ -1,8 +1,9 @@
 """The shortest way to a valid end of a constrained answer, as far as a short search finds it.
 
-Depth first, at most a few hundred places. What is forced is taken; then what closes (quotation marks, brackets) or goes between
-values, then a token of each first byte that ends the answer or leads to where other tokens are allowed, and last the longest
-tokens, for what only counts. Not every answer is tried, so there may be a shorter way, and of a strange form none is found.
+Depth first, a few more places than the limit has tokens. What is forced is taken; then what closes (quotation marks, brackets)
+or goes between values, then a token of each first byte that ends the answer or leads to where other tokens are allowed, and
+last the longest tokens, for what only counts. Not every answer is tried, so there may be a shorter way, and of a strange form
+none is found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher
 
 CLOSING, BETWEEN = frozenset(b'"}]'), frozenset(b'"}],:')
-PLACES = 128            # that are looked at beyond the limit's
-TURNS = 4               # other places that are gone to from one
+PLACES = 32             # that are looked at beyond the limit's
+TURNS, TRIED = 3, 96    # places that are gone to from one, and tokens that are tried for them
 
 
 class Order:
@@ -24,14 +25,15 @@ class Order:
     def __init__(self, pieces: Sequence[bytes]):
         texts = [number for number, piece in enumerate(pieces) if piece]
         self.first = np.array([piece[0] if piece else 0 for piece in pieces])
-        self.shortest = np.array(sorted(texts, key=lambda number: (len(pieces[number]), number)))
+        letters_first = sorted(texts, key=lambda number: (not pieces[number][:1].isalnum(), len(pieces[number]), number))
+        self.shortest = np.array(letters_first)
         self.longest = np.array(sorted(texts, key=lambda number: (-len(pieces[number]), number)))
         closing = [number for number in texts if frozenset(pieces[number]) <= BETWEEN]
         self.closing = np.array(sorted(closing, key=lambda number: (not frozenset(pieces[number]) <= CLOSING,
                                                                     -len(pieces[number]), number)), dtype=np.int64)
 
     def of_each_byte(self, allowed: np.ndarray) -> list[int]:
-        """The shortest allowed token of each first byte."""
+        """The shortest allowed token of each first byte, letters and digits first."""
         ids = self.shortest[allowed[self.shortest]]
         return ids[np.sort(np.unique(self.first[ids], return_index=True)[1])].tolist()
 
@@ -71,7 +73,7 @@ def turns(state: "LLMatcher", order: Order) -> Iterator[tuple[int, "LLMatcher"]]
     allowed = np.frombuffer(mask, np.uint8) != 0
     seen = {mask}
     found: list[tuple[int, LLMatcher]] = []
-    for candidates in (order.closing[allowed[order.closing]].tolist()[:TURNS], order.of_each_byte(allowed)):
+    for candidates in (order.closing[allowed[order.closing]].tolist()[:TURNS], order.of_each_byte(allowed)[:TRIED]):
         for token in candidates:
             after = state.deep_copy()
             if not after.consume_token(token):

@@ -19,6 +19,9 @@ from textmill.model.generation.language_model import LanguageModel
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
+MARGIN, TRIES = 8, 4
+LOOKED_AT = 256         # tokens up to which an end is looked for before the first
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -38,17 +41,26 @@ class Matcher:
         self.stop_ids, self.end, self.device = list(stop_ids), model.decoder.end_of_text, model.decoder.device
         self.order = model.closing_order
         self.state = matcher(constraint, model)
-        # The way to a valid end that is known from here, and how near the limit it is looked for before each token.
-        self.way = shortest_end(self.state, self.order, limit)
-        if self.way is None:
-            raise ModelError(f"no answer of this form was found that ends within {limit} tokens; give more with max_tokens, or "
-                             "a simpler form")
-        self.zone = 2 * len(self.way) + 16
+        way = shortest_end(self.state, self.order, max(limit, LOOKED_AT))
+        if way is not None and len(way) > limit:
+            raise ModelError(f"the shortest answer of this form that was found has {len(way)} tokens, and the limit is "
+                             f"{limit}; give more with max_tokens, or a simpler form")
+        # Tokens before the limit from which on a way to an end is looked for.
+        self.zone = limit // 2 if way is None else 2 * len(way) + MARGIN
+        self.tries = TRIES
+        self.way: list[int] | None = None           # that is taken, once it is
 
     @property
     def finished(self) -> bool:
-        """Whether the answer has the form and nothing can follow."""
-        return bool(self.state.is_stopped() and not self.state.is_error())
+        """Whether nothing can follow."""
+        return bool(self.state.is_stopped())
+
+    @property
+    def problem(self) -> str | None:
+        """Why the answer, as it stands, has not the form; None where it has."""
+        if self.state.is_error():
+            return f"the form is too much for llguidance ({first_line(self.state.get_error())}); give a simpler one"
+        return None if self.valid or self.finished else "give more tokens"
 
     @property
     def valid(self) -> bool:
@@ -58,33 +70,29 @@ class Matcher:
     def forbidden(self) -> torch.Tensor:
         """Of each id, whether it must not come next (vocabulary,)."""
         allowed = torch.frombuffer(bytearray(self.state.compute_logit_bias()), dtype=torch.uint8) != 0
-        if self.state.is_error():
-            raise ModelError(f"the constraint cannot go on ({first_line(self.state.get_error())}); give a simpler form")
         allowed[self.end] = False
-        allowed[self.stop_ids] = self.valid
+        allowed[self.stop_ids] = self.valid or self.state.is_error()
         return (~allowed).to(self.device)
 
     def choose(self, token: int, left: int) -> int:
-        """The drawn token; where no valid end would fit after it within `left` tokens, the next one of a way that does."""
-        if left > self.zone or token in self.stop_ids:
-            return token
+        """The drawn token; near the limit, with `left` tokens to come, the next one of a way to a valid end.
+
+        The way is taken from where it has a few tokens to spare; once taken it is followed."""
+        if self.way is None and left <= self.zone and self.tries and token not in self.stop_ids:
+            way = shortest_end(self.state, self.order, left)
+            if way is None:
+                self.tries -= 1
+            elif len(way) + MARGIN < left:
+                self.zone = len(way) + MARGIN
+            else:
+                self.way = way
         if self.way is None:
-            self.way = shortest_end(self.state, self.order, left)
-        if self.way is None or (self.way and self.way[0] == token):
             return token
-        after = self.state.deep_copy()
-        after.consume_token(token)
-        way = shortest_end(after, self.order, left - 1)
-        if way is not None:
-            self.way = [token, *way]
-            return token
-        return self.way[0] if self.way else token
+        return self.way.pop(0) if self.way else next(iter(self.stop_ids), token)
 
     def take(self, token: int) -> None:
         """Go on by a token that does not end the answer."""
-        self.way = self.way[1:] if self.way and self.way[0] == token else None
-        if not self.state.consume_token(token):
-            raise ModelError(f"the constraint cannot go on ({first_line(self.state.get_error())}); give a simpler form")
+        self.state.consume_token(token)
 
 
 def matcher(constraint: Constraint, model: LanguageModel) -> "LLMatcher":

@@ -179,21 +179,21 @@ class Engine:
         if token in row.stop_ids:
             answer.finish("stop")
             del answer.scores[len(answer.tokens):]
-            return
-        answer.append(token)
-        if row.counts is not None:
-            row.counts[token] += 1
-        if row.matcher is not None:
-            row.matcher.take(token)
+        else:
+            answer.append(token)
+            if row.counts is not None:
+                row.counts[token] += 1
+            if row.matcher is not None:
+                row.matcher.take(token)
         if answer.finish_reason is not None:
             answer.finish(answer.finish_reason)
         elif row.matcher is not None and row.matcher.finished:
             answer.finish("stop")
         elif len(answer.tokens) == row.limit:
             answer.finish("length")
-        if answer.finish_reason and row.matcher is not None and not row.matcher.valid and not row.matcher.finished:
-            answer.problem = (f"the answer does not have the form asked for: it was cut after {len(answer.tokens)} tokens by "
-                              + ("the stop text" if answer.stop else "the length limit") + "; give more tokens")
+        if answer.finish_reason and row.matcher is not None and (problem := row.matcher.problem):
+            answer.problem = (f"the answer does not have the form asked for, it ends after {len(answer.tokens)} tokens; "
+                              f"{problem}")
 
     def _free_rows(self) -> None:
         """Let the last rows take the places of finished ones."""

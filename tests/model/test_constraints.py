@@ -1,11 +1,13 @@
 """Constraints: what is drawn has the form, what the limit would cut ends validly, and what cannot be is refused."""
 
 import json
+import random
 import re
 
 import pytest
 import torch
 
+from benchmarks.constraints import expression, outcome, schema
 from tests.model.generation import END, language_model
 from textmill.model import ModelError
 from textmill.model.generation.constraints import Constraint
@@ -57,10 +59,10 @@ def test_what_the_limit_would_cut_ends_validly(model, tokens):
 @pytest.mark.parametrize(("kind", "form", "problem"), [
     ("json", {"type": "integer", "minimum": 5, "maximum": 1}, "nothing can have the form asked for .*minimum .5. is greater than"),
     ("json", {"enum": []}, "nothing can have the form"), ("json", {"not": {}}, r"JSON Schema cannot be used \(Unimplemented keys"),
-    ("json", [], "the JSON Schema cannot be read"), ("json", PERSON, "no answer of this form was found that ends within 20 tokens"),
+    ("json", [], "the JSON Schema cannot be read"), ("json", PERSON, r"the shortest answer of this form that was found has \d+ tokens, and the limit is 20"),
     ("regex", "(", r"regular expression cannot be used \(error: unclosed group"), ("regex", r"[^\s\S]", "nothing can have the form"),
-    ("regex", "a{50}b{50}", "ends within 20 tokens"), ("grammar", "start: foo", "the grammar cannot be used .*unknown name"),
-    ("grammar", 'start: "a" start', "ends within 20 tokens"), ("options", [], "options are a list"), ("options", ["a" * 99], "within 20")])
+    ("regex", "a{50}b{50}", "has 100 tokens, and the limit is 20"), ("grammar", "start: foo", "the grammar cannot be used .*unknown name"),
+    ("options", [], "options are a list"), ("options", ["a" * 99], "has 99 tokens, and the limit is 20")])
 def test_what_cannot_be_met_is_refused_before_a_token(model, kind, form, problem):
     with pytest.raises(ModelError, match=problem) as error:
         answers(model, kind, form, 20)
@@ -69,7 +71,26 @@ def test_what_cannot_be_met_is_refused_before_a_token(model, kind, form, problem
 
 def test_an_answer_that_a_stop_text_cuts_says_so(model):
     answer = answers(model, "regex", "abcdef", count=1, stop=("d",))[0]
-    assert answer.text == "abc" and answer.problem.startswith("the answer does not have the form asked for: it was cut")
+    assert answer.text == "abc" and answer.problem == "the answer does not have the form asked for, it ends after 4 tokens; give more tokens"
+
+
+def test_what_never_ends_says_so(model):
+    """Also where it is too much for the parser, which must not end the answers beside it."""
+    engine = Engine(model)
+    endless, plain = (engine.add(Request((END,), SamplingSettings(1.0), 90, constraint=Constraint("grammar", form)))
+                      for form in ('start: "a" start', 'start: /[ab]{80,}/'))
+    while not engine.idle:
+        engine.step()
+    assert set(endless.text) == {"a"} and "does not have the form asked for, it ends after" in endless.problem
+    assert plain.problem is None and len(plain.text) >= 80
+
+
+def test_random_forms_are_met_or_refused(model):
+    draw = random.Random(2)
+    forms = {"json": [schema(draw) for _ in range(40)], "regex": [expression(draw) for _ in range(40)]}
+    for kind, each in forms.items():
+        found = outcome(model, kind, each, 80)
+        assert found.valid == found.answers - found.cut > 30 and found.cut <= 4, found
 
 
 def test_log_probabilities_before_and_after_the_mask(model):
