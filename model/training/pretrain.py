@@ -75,8 +75,8 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
         return bits_per_byte(model, held_out, masking, sizes, device, precision, mixture.train.shares, documents)
 
     parameters = sum(weight.numel() for weight in model.parameters())
-    still = [] if not settings.freeze and settings.lora is None else [each for each in model.parameters() if not each.requires_grad]
-    frozen = sum(weight.numel() for weight in still)
+    chosen = bool(settings.freeze) or settings.lora is not None         # else what is still is no choice: fixed positions
+    frozen = sum(weight.numel() for weight in model.parameters() if chosen and not weight.requires_grad)
     about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}"
              + ("" if weights is None else f", starting from {weights}") + (f", {frozen:,} frozen" if frozen else "")
              + ("" if kernel == "loop" and not why else f", attention by {kernel}{f' ({why})' if why else ''}") + words)
