@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
@@ -152,6 +152,18 @@ canaries: setup          ## a copy of the blocks with random numbers in it, to t
 	    $(call option,to,OUTPUT) $(ARGS)
 memorised: setup         ## what the trained model gives back of single texts, canaries (ARGS='--canaries FOLDER'), personal data
 	@$(MILL) memorised $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+tasks: setup             ## tasks with checkable answers, as dialogues: OUTPUT=raw/tasks/tasks.jsonl
+	@$(call need,OUTPUT,OUTPUT=raw/tasks/tasks.jsonl)$(MILL) tasks $(call option,to,OUTPUT) $(ARGS)
+comparisons: setup       ## the compared answers in curated dialogues: OUTPUT=folder
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) comparisons $(call option,data,DATA) $(call option,to,OUTPUT) $(ARGS)
+reward: setup            ## a reward model: ARGS='--from RUN --comparisons FILE --run NEW'
+	@$(MILL) reward $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+prefer: setup            ## DPO or IPO: ARGS='--from RUN --comparisons FILE --run NEW'
+	@$(MILL) prefer $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+grpo: setup              ## reinforces answers above the others to a prompt: ARGS='--from RUN --run NEW'
+	@$(MILL) grpo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+ppo: setup               ## PPO with a value head: ARGS='--from RUN --run NEW'
+	@$(MILL) ppo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'

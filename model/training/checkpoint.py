@@ -29,6 +29,7 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
+from textmill.model.posttraining.lora import merged
 from textmill.model.training.checkpoint_files import (
     CONFIG,
     FILES,
@@ -206,7 +207,8 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
     try:
-        config, weights = json.loads((checkpoint / CONFIG).read_text("utf-8")), load_file(checkpoint / WEIGHTS)
+        config = json.loads((checkpoint / CONFIG).read_text("utf-8"))
+        weights = merged(without_value_head(load_file(checkpoint / WEIGHTS)))
         with torch.device("meta"):          # without memory, however large the configuration says that it is
             shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
         if shapes != {name: weight.shape for name, weight in weights.items()}:
@@ -216,6 +218,14 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     except Exception as error:
         raise ModelError(f"{checkpoint} holds no model that can be read ({_first_line(error)}); train it again") from None
     return model.to(device)
+
+
+def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model."""
+    if "score.weight" in weights:
+        raise ValueError("it is a reward model, which gives scores and no text")
+    inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
+    return inside or weights
 
 
 def resume(checkpoint: Path, model: nn.Module) -> None:

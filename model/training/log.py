@@ -4,6 +4,7 @@ Lines: of an update {step, loss, norm, lr} (with `norms` by layer, where asked f
 seconds, tokens_per_second, memory, mfu}, of a validation {step, validation, entries, …}, of a spike {step, spike, documents}.
 """
 
+import contextlib
 import importlib
 import json
 from collections import deque
@@ -73,6 +74,19 @@ def open_trackers(names: Sequence[str], home: Path, settings: Mapping[str, Any])
         except ImportError as error:
             raise ModelError(f"trackers: {name} is not installed ({error}); `pip install {name}`, or leave it out") from None
     return opened
+
+
+def validations(path: Path, step: int) -> list[float]:
+    """The figures of the validations in a log up to this step, in order."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text("utf-8").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            values = json.loads(line)
+            if values["step"] <= step:
+                found.append(float(values["validation"]))
+    return found
 
 
 class Log:

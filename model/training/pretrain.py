@@ -15,6 +15,7 @@ from textmill.model.data.ahead import Ahead
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
+from textmill.model.posttraining.lora import add_lora
 from textmill.model.training.checkpoint import latest, load_model
 from textmill.model.training.checkpoint_files import STATE, WEIGHTS, damage, sha256_of
 from textmill.model.training.compilation import compile_model
@@ -50,6 +51,8 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     if weights is not None:
         start_from(model, weights)
     freeze(model, settings.freeze)
+    if settings.lora is not None:
+        add_lora(model, settings.lora, settings.seed)
     model.to(device)
     model.recompute = settings.recompute
     precision = precision_of(device)
@@ -72,7 +75,8 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
         return bits_per_byte(model, held_out, masking, sizes, device, precision, mixture.train.shares, documents)
 
     parameters = sum(weight.numel() for weight in model.parameters())
-    frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad) if settings.freeze else 0
+    chosen = bool(settings.freeze) or settings.lora is not None         # else what is still is no choice: fixed positions
+    frozen = sum(weight.numel() for weight in model.parameters() if chosen and not weight.requires_grad)
     about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}"
              + ("" if weights is None else f", starting from {weights}") + (f", {frozen:,} frozen" if frozen else "")
              + ("" if kernel == "loop" and not why else f", attention by {kernel}{f' ({why})' if why else ''}") + words)

@@ -46,7 +46,7 @@ from textmill.model.training.checkpoint import (
     write,
 )
 from textmill.model.training.checkpoint_files import checkpoints
-from textmill.model.training.log import Log, Silent, Spikes, open_trackers
+from textmill.model.training.log import Log, Silent, Spikes, open_trackers, validations
 from textmill.model.training.loop import B, Batches, Loss, M, Update, train
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.processes import ALONE, Processes
@@ -80,7 +80,7 @@ class Run:
             if processes.first:
                 remove_run(home)
         processes.wait()                    # none writes before all have read
-        self.finished = self.checkpoint is not None and self.state.step == settings.steps
+        self.finished = self.checkpoint is not None and (self.state.step == settings.steps or self._out_of_patience())
         self.flops: float | None = None
         self._device, self._spikes, self._line = torch.device("cpu"), Spikes(), StatusLine()
 
@@ -143,11 +143,15 @@ class Run:
                 pending.clear()
                 if validate is not None and validating:
                     self._validate(validate, log)
-                if saving:
+                stopping = validating and self._out_of_patience()
+                if saving or stopping:
                     self._settle()
                     copy = snapshot(self.state, model, optimizers, self.better)
                     if self.processes.first:
                         self._saving = writer.submit(write, self.home, copy)
+                if stopping:
+                    self._print(f"{self.verb}: {self.settings.patience} validations without a better figure; the run ends")
+                    break
                 clock = time.monotonic()
             self._settle()
         self.processes.wait()
@@ -233,6 +237,14 @@ class Run:
                             f"{figures[-1][1]:.2f}, rate {learning_rate(state.step - 1, self.settings):.2g}, "
                             f"{state.tokens / state.seconds:,.0f} tok/s{'' if mfu is None else f', MFU {mfu:.1%}'}{card}, "
                             f"{left:.0f} s left")
+
+    def _out_of_patience(self) -> bool:
+        """Whether the last validations, as many as `patience`, were no better than one before them."""
+        patience, figures = self.settings.patience, validations(self.home / LOG, self.state.step)
+        if patience is None or len(figures) <= patience:
+            return False
+        best = (max if self.better == "higher" else min)(figures)
+        return figures.index(best) < len(figures) - patience
 
     def _mfu(self, rate: float) -> float | None:
         """Share of the cards' peak rate that so many tokens a second are useful work of; None where that is not known."""

@@ -54,6 +54,8 @@ class RunSettings:
     """Where figures go besides log.jsonl: tensorboard, trackio, wandb, whichever is installed."""
     validation_every: int = 120
     """Steps between validations. There is one before the first step and one after the last, too."""
+    patience: int | None = None
+    """Validations without a better figure after which a run ends. null: it goes to its last step."""
     save_every: int = 120
     """Steps between checkpoints. There is one after the last step, too."""
     keep_checkpoints: int = 2
@@ -64,7 +66,7 @@ class RunSettings:
     def problems(self) -> Iterator[str]:
         if (self.steps is None) == (self.epochs is None):
             yield "give either steps or epochs, and null for the other"
-        for name in ("steps", "epochs", "batch", "accumulate", "lr", "clip", "validation_every", "save_every",
+        for name in ("steps", "epochs", "patience", "batch", "accumulate", "lr", "clip", "validation_every", "save_every",
                      "keep_checkpoints"):
             yield from not_above_zero(name, getattr(self, name))
         if not 0 <= self.seed < 1 << 63:
@@ -105,6 +107,8 @@ class TrainSettings(RunSettings):
     """Whether the layers' products are computed in 8 bits: on CUDA cards that have them, and pays for wide models only."""
     init: str | None = None
     """Checkpoint, or a run's folder with one, whose weights a new run begins with. null: seeded weights."""
+    lora: int | None = None
+    """Rank of the differences that are trained in place of the layers' projections (LoRA). null: everything is trained."""
     freeze: tuple[str, ...] = ()
     """What is not trained: embedding, head, layers.0, layers.0-3."""
     validation_blocks: int | None = 64
@@ -123,7 +127,9 @@ class TrainSettings(RunSettings):
         if self.attention not in (known := self.choices["attention"]):
             yield f"attention: {self.attention!r} is not one of {', '.join(known)}"
         yield from super().problems()
-        for name in ("validation_blocks", "window", "experts", "experts_per_token"):
+        if self.lora is not None and self.freeze:
+            yield "lora and freeze: with lora all else is frozen already; give one of them"
+        for name in ("validation_blocks", "lora", "window", "experts", "experts_per_token"):
             yield from not_above_zero(name, getattr(self, name))
         if self.experts_per_token > self.experts:
             yield f"experts_per_token is {self.experts_per_token}, and there are {self.experts} experts; give at most as many"

@@ -134,13 +134,13 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     return line
 
 
-def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
-    """The section `train` of a settings file, changed by --set, and how its problems begin. All else is not looked at."""
+def train_section(path: str, given: Sequence[str], name: str = "train") -> tuple[Mapping[str, Any], str]:
+    """A section of the model's in a settings file, changed by --set, and how its problems begin. All else is not looked at."""
     from textmill.base.strict import SettingsError, changed, parse_changes, read_yaml
 
-    changes = {key: value for key, value in parse_changes(given).items() if key.startswith("train.")}
-    section = changed(read_yaml(path), changes).get("train", {})
-    where = f"{path}{' with --set' if changes else ''}: train"
+    changes = {key: value for key, value in parse_changes(given).items() if key.startswith(f"{name}.")}
+    section = changed(read_yaml(path), changes).get(name, {})
+    where = f"{path}{' with --set' if changes else ''}: {name}"
     if not isinstance(section, Mapping):
         raise SettingsError([f"{where}: must be a mapping of keys to values, is {section!r}"])
     return section, where
