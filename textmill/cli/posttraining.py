@@ -16,7 +16,8 @@ HOME = click.option("--run", type=PATH, required=True, metavar="FOLDER", help="w
 REPLACE = click.option("--replace", is_flag=True, help="delete a run of another kind found in --run")
 COMPARISONS_FILE = click.option("--comparisons", type=FILE, required=True, metavar="FILE",
                                 help="JSONL of prompt, chosen, rejected, such as `textmill comparisons` writes")
-KIND = click.option("--task", "kinds", multiple=True, metavar="KIND", help="only this kind of task; may be repeated  [default: all]")
+KIND = click.option("--task", "kinds", multiple=True, metavar="KIND",
+                    help="only this kind of task; may be repeated  [default: all]")
 
 
 @click.command("tasks", short_help="writes tasks with checkable answers, as dialogues")
