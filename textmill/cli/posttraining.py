@@ -21,7 +21,8 @@ KIND = click.option("--task", "kinds", multiple=True, metavar="KIND",
 
 
 @click.command("tasks", short_help="writes tasks with checkable answers, as dialogues")
-@click.option("--to", type=FILE, required=True, metavar="FILE", help="JSONL of prompt and response, such as raw/tasks/tasks.jsonl")
+@click.option("--to", type=FILE, required=True, metavar="FILE",
+              help="JSONL of prompt and response, such as raw/tasks/tasks.jsonl")
 @click.option("--count", type=click.IntRange(min=1), default=2000, show_default=True, help="how many")
 @click.option("--seed", type=int, default=1, show_default=True, help="another seed, other tasks")
 @click.option("--held-out", is_flag=True, help="of the fifth that nothing is trained on")
@@ -115,7 +116,8 @@ def policy(method: str, start: str, run: str, kinds: tuple[str, ...], reward: st
         begin, judge = start_from(start), start_from(home)
         if begin.encoder.sha256 != judge.encoder.sha256:
             raise click.UsageError(f"{reward} reads another tokenizer than {start}, so its rewards mean nothing for it")
-        rewards, name = by_model(load_reward(checkpoint, card), judge.encoder), f"{checkpoint} {sha256_of(checkpoint / WEIGHTS)}"
+        rewards = by_model(load_reward(checkpoint, card), judge.encoder)
+        name = f"{checkpoint} {sha256_of(checkpoint / WEIGHTS)}"
     return train_policy(start, run, settings, card, known(kinds), rewards, name, blocks, replace)
 
 
