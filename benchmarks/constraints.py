@@ -3,7 +3,8 @@
     python -m benchmarks.constraints --run data/checkpoints/demo [--count 1000]
 
 writes benchmarks/results/constraints.md. Answers are drawn at temperature 1 with at most 120 tokens, so many would be cut and
-have to be led to an end. Schemas are held against the package jsonschema, expressions against Python's `re`.
+have to be led to an end. Schemas are held against the package jsonschema, expressions against
+RE2, which takes no more time for one repetition inside another, as Python's `re` does.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from textmill.model import ModelError
@@ -72,7 +75,7 @@ def schema(draw: random.Random, depth: int = 0) -> dict[str, Any]:
 
 
 def expression(draw: random.Random, depth: int = 0) -> str:
-    """A random regular expression that Python and Rust read alike."""
+    """A random regular expression that RE2 and Rust read alike."""
     parts = []
     for _ in range(draw.randrange(1, 4)):
         kind = draw.choice(("text", "class", "class", *(("or", "group") if depth < 3 else ())))
@@ -91,7 +94,7 @@ def expression(draw: random.Random, depth: int = 0) -> str:
 def valid(kind: str, form: Any, text: str) -> bool:
     """Whether a text has the form."""
     if kind == "regex":
-        return re.fullmatch(form, text) is not None
+        return pc.match_substring_regex(pa.array([text]), rf"\A(?:{form})\z")[0].as_py()
     try:
         jsonschema.validate(json.loads(text), form)
     except (ValueError, jsonschema.ValidationError):
