@@ -4,7 +4,7 @@
 
 writes benchmarks/results/compare.md and compare-tables.txt. DATA is a data folder with the crawl as source `crawl`, brought up
 to date through tokenize with the tokenizer real-16k (benchmarks/real_crawl.py makes one). Three comparisons, three seeds each:
-curated against the same without dedup, against raw (no screening but by what pages say of their own use, no dedup, personal data
+curated against the same without dedup, against raw (screened only by what pages say of their own use, no dedup, personal data
 as it is), and against itself with other seeds. Runs are kept in DATA/compare, so a benchmark that was stopped goes on.
 """
 
