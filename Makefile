@@ -2,9 +2,9 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare ladder sweep canaries memorised report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
-        lint bench clean
+        lint bench bench-gpu clean
 
 DATA      ?= data
 CONFIG    ?=
@@ -136,6 +136,10 @@ evaluate: setup          ## bits per byte of the trained model by entry, length,
 	@$(MILL) evaluate $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 worst: setup             ## the held-out documents that the trained model predicts worst, with their addresses
 	@$(MILL) worst $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+origins: setup           ## where the runs of PROMPT stand in the training blocks, with document and address
+	@$(MILL) origins $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS) -- $(call quoted,PROMPT)
+serve: setup             ## OpenAI's protocol and a chat page for the trained model: ARGS='--port 8000'
+	@$(MILL) serve $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 compare: setup           ## which recipe, or which curation of one, gives the better model: ARGS='mixtures/a.yaml --without dedup'
 	@$(MILL) compare $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,workers,WORKERS) $(ARGS)
 ladder: setup            ## how a recipe scales: a law from small models, the best size for a budget: ARGS='mixtures/a.yaml'
@@ -148,6 +152,18 @@ canaries: setup          ## a copy of the blocks with random numbers in it, to t
 	    $(call option,to,OUTPUT) $(ARGS)
 memorised: setup         ## what the trained model gives back of single texts, canaries (ARGS='--canaries FOLDER'), personal data
 	@$(MILL) memorised $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
+tasks: setup             ## tasks with checkable answers, as dialogues: OUTPUT=raw/tasks/tasks.jsonl
+	@$(call need,OUTPUT,OUTPUT=raw/tasks/tasks.jsonl)$(MILL) tasks $(call option,to,OUTPUT) $(ARGS)
+comparisons: setup       ## the compared answers in curated dialogues: OUTPUT=folder
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) comparisons $(call option,data,DATA) $(call option,to,OUTPUT) $(ARGS)
+reward: setup            ## a reward model: ARGS='--from RUN --comparisons FILE --run NEW'
+	@$(MILL) reward $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+prefer: setup            ## DPO or IPO: ARGS='--from RUN --comparisons FILE --run NEW'
+	@$(MILL) prefer $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+grpo: setup              ## reinforces answers above the others to a prompt: ARGS='--from RUN --run NEW'
+	@$(MILL) grpo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+ppo: setup               ## PPO with a value head: ARGS='--from RUN --run NEW'
+	@$(MILL) ppo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'
@@ -233,6 +249,8 @@ bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and book
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_charset --crawl $(call quoted,RAW)/crawl)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_speed --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-speed)
 	$(if $(RAW),$(BIN)/python -m benchmarks.extract_memory --crawl $(call quoted,RAW)/crawl --data $(call quoted,DATA)/bench-memory)
+bench-gpu: setup         ## training on a CUDA card, 8 minutes: kernels, speed, memory; ARGS=--dry-run without one
+	cd $(call quoted,HERE) && .venv/bin/python -m benchmarks.gpu $(ARGS)
 clean:                   ## caches and build files; never data/
 	cd $(call quoted,HERE) && rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	cd $(call quoted,HERE) && find . -name __pycache__ -type d -prune -not -path './.venv/*' -exec rm -rf {} +

@@ -5,14 +5,14 @@ import torch
 from textmill.model import ModelError
 
 
-def choose_device(name: str) -> torch.device:
-    """The device called `name`; for "auto" cuda, then mps, then cpu, whichever is there first."""
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """The device called `name`; for "auto" cuda, then mps, then cpu, whichever is there first. `number`: of the card."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind in available if available[kind])
     if not available.get(name):
         raise ModelError(f"there is no {name} device here; use --device auto")
-    return torch.device(name)
+    return torch.device(name, number) if number and name == "cuda" else torch.device(name)
 
 
 def precision_of(device: torch.device) -> torch.dtype:

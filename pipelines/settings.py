@@ -30,7 +30,7 @@ RECIPE = "mixture."      # begins the keys of changes to the recipe
 
 @dataclass(frozen=True)
 class Settings:
-    """settings.yaml. `train` belongs to `model`, which checks it itself."""
+    """settings.yaml. `train` and what follows it belong to `model`, which checks them itself."""
 
     extract: ExtractSettings = field(default_factory=ExtractSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
@@ -39,6 +39,10 @@ class Settings:
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
     pack: PackSettings = field(default_factory=PackSettings)
     train: dict[str, Any] = field(default_factory=dict)
+    reward: dict[str, Any] = field(default_factory=dict)
+    prefer: dict[str, Any] = field(default_factory=dict)
+    grpo: dict[str, Any] = field(default_factory=dict)
+    ppo: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(path: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Settings:

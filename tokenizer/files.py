@@ -117,7 +117,24 @@ def gguf_metadata(tokenizer_json: str, name: str, template: str | None) -> bytes
     """A GGUF file of the vocabulary alone, which llama.cpp opens with `vocab_only`. It needs the package gguf.
 
     TokenizerError where llama.cpp has no name for the pattern."""
-    from gguf import GGUFWriter, TokenType
+    from gguf import GGUFWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocabulary.gguf"
+        writer = GGUFWriter(path, "qwen3")
+        writer.add_name(name)
+        add_vocabulary(writer, tokenizer_json, template)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return path.read_bytes()
+
+
+def add_vocabulary(writer: Any, tokenizer_json: str, template: str | None, begins: bool = False) -> None:
+    """Add the tokenizer to a GGUF writer. `begins`: whether every text begins with the end of text.
+
+    TokenizerError where llama.cpp has no name for the pattern."""
+    from gguf import TokenType
 
     if (pattern := pattern_name(tokenizer_json)) is None:
         raise TokenizerError(f"llama.cpp has no name for the pattern of this tokenizer; it knows {', '.join(PATTERNS)}")
@@ -129,28 +146,20 @@ def gguf_metadata(tokenizer_json: str, name: str, template: str | None) -> bytes
         types[token["id"]] = TokenType.CONTROL if token["content"] in ids else TokenType.USER_DEFINED
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in read["model"]["merges"]]
     settings = generation_config(ids)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vocabulary.gguf"
-        writer = GGUFWriter(path, "qwen3")
-        writer.add_name(name)
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(pattern)
-        writer.add_token_list([contents[number] for number in range(len(contents))])
-        writer.add_token_types([types[number] for number in range(len(contents))])
-        writer.add_token_merges(merges)
-        writer.add_bos_token_id(settings["bos_token_id"])
-        writer.add_eos_token_id(ids[END_OF_TEXT])
-        writer.add_pad_token_id(settings["pad_token_id"])
-        if END_OF_TURN in ids:
-            writer.add_eot_token_id(ids[END_OF_TURN])
-        writer.add_add_bos_token(False)
-        writer.add_add_eos_token(False)
-        if template is not None:
-            writer.add_chat_template(template)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.close()
-        return path.read_bytes()
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pattern)
+    writer.add_token_list([contents[number] for number in range(len(contents))])
+    writer.add_token_types([types[number] for number in range(len(contents))])
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(settings["bos_token_id"])
+    writer.add_eos_token_id(ids[END_OF_TEXT])
+    writer.add_pad_token_id(settings["pad_token_id"])
+    if END_OF_TURN in ids:
+        writer.add_eot_token_id(ids[END_OF_TURN])
+    writer.add_add_bos_token(begins)
+    writer.add_add_eos_token(False)
+    if template is not None:
+        writer.add_chat_template(template)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

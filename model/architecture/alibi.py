@@ -21,6 +21,7 @@ STEEPEST = 8            # slopes are powers of two down to 2^-8
 class AlibiGPT2(Decoder):
     """MPT (MosaicML 2023). Of a Shape it leaves `kv_heads`, `mlp` and `tied` unread: they are fixed, as in GPT-2."""
 
+    BIASED: ClassVar[bool] = True
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "mpt"}
     LAYERS, CONTEXT = "n_layers", "max_seq_len"
     RESIDUAL = ("out_proj.weight", "down_proj.weight")
@@ -64,7 +65,7 @@ class AlibiGPT2(Decoder):
     def hidden(self, tokens: torch.Tensor, attend: Attend, start: int = 0) -> torch.Tensor:
         x, bias = self.wte(tokens), self.bias[:, :start + tokens.shape[1]]
         for layer in self.blocks:
-            x = layer(x, attend, bias)
+            x = self.through(layer, x, attend, bias)
         return self.norm_f(x)
 
     def output(self) -> torch.Tensor:

@@ -1,17 +1,15 @@
 """Causal attention that never crosses a document, on any device.
 
-Three ways to one result: a loop of PyTorch's fused attention over documents (any device; on a CPU 2.6 times faster than
-a dense mask, measured at 1024 tokens and 4 documents); matrix products inside documents (`document_attention.py`, for
-training in bfloat16 on a CPU); and FlexAttention with a block mask (CUDA; chosen only after it agreed with the loop on that
-device, forward and backward). A fourth, for decoding, is the cache (`cache.py`). Windows and biases by distance take the loop
-another way (`distance.py`); Flex knows windows.
+Here is the loop over documents, right everywhere: PyTorch's fused attention (on a CPU 2.6 times faster than a dense mask,
+measured at 1024 tokens and 4 documents), or matrix products (`document_attention.py`, for training in bfloat16 on a CPU), and
+for windows and biases by distance masks of some queries at a time (`distance.py`). Kernels that take a batch in one call are
+in `kernels.py`; decoding has the cache (`cache.py`).
 
 All take and give tensors of (blocks, length, heads, head width); keys and values may have fewer heads than queries.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.nn import functional as F
@@ -62,75 +60,6 @@ def by_document(batch: Batch, window: int | None = None) -> Attend:
         return torch.cat(outputs).view(queries.shape)
 
     return attend
-
-
-class Flex:
-    """The same by FlexAttention: one kernel for the whole batch, blocks of the mask that are empty are skipped."""
-
-    def __init__(self, compiled: bool = True, window: int | None = None):
-        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-        self.window = window
-
-        self.kernel: Any = torch.compile(flex_attention) if compiled else flex_attention
-        self.mask: Any = torch.compile(create_block_mask) if compiled else create_block_mask
-
-    def __call__(self, batch: Batch) -> Attend:
-        window, loop = self.window, by_document(batch, self.window)
-        blocks, length = batch.tokens.shape
-        lengths = torch.tensor(batch.lengths, device=batch.tokens.device)
-        document = torch.arange(len(batch.lengths), device=batch.tokens.device)
-        document = document.repeat_interleave(lengths, output_size=blocks * length).view(blocks, length)
-
-        def allowed(block: Any, head: Any, query: Any, key: Any) -> Any:
-            inside = (query >= key) & (document[block, query] == document[block, key])
-            return inside if window is None else inside & (query - key < window)
-
-        mask = self.mask(allowed, blocks, None, length, length, device=str(batch.tokens.device))
-
-        def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor,
-                   bias: torch.Tensor | None = None) -> torch.Tensor:
-            if bias is not None:
-                return loop(layer, queries, keys, values, bias)
-            group = queries.shape[2] // keys.shape[2]
-            heads_first = (x.transpose(1, 2) for x in (queries, keys, values))
-            return self.kernel(*heads_first, block_mask=mask, enable_gqa=group > 1).transpose(1, 2)
-
-        return attend
-
-
-def choose_masking(device: torch.device, dtype: torch.dtype, length: int, heads: int, kv_heads: int, head_width: int,
-                   window: int | None = None) -> Masking:
-    """FlexAttention where a trial of the shape to be used agrees with the loop, else the loop."""
-    loop = by_document if window is None else partial(by_document, window=window)
-    if device.type != "cuda":
-        return loop
-    try:
-        flex = Flex(window=window)
-        if agree(flex, loop, device, dtype, length, heads, kv_heads, head_width):
-            return flex
-    except Exception:           # a missing compiler, an unknown card, a bug of a release: the loop is right everywhere
-        return loop
-    return loop
-
-
-def agree(first: Masking, second: Masking, device: torch.device, dtype: torch.dtype, length: int, heads: int,
-          kv_heads: int, head_width: int) -> bool:
-    """Whether two ways give the same outputs and gradients on two blocks of uneven documents, to the type's precision."""
-    cut = length // 3
-    tokens = torch.zeros(2, length, dtype=torch.int64, device=device)
-    batch = Batch(tokens, tokens, (cut, length - cut, 1, length - 1), ("", ""), 0)
-    results = []
-    for way in (first, second):
-        random = torch.Generator().manual_seed(0)
-        inputs = [torch.randn(2, length, count, head_width, generator=random).to(device, dtype).requires_grad_()
-                  for count in (heads, kv_heads, kv_heads)]
-        output = way(batch)(0, *inputs)
-        output.float().square().sum().backward()
-        results.append([output.detach(), *(x.grad for x in inputs)])
-    tolerance = 2e-2 if dtype == torch.bfloat16 else 1e-4
-    return all((a.float() - b.float()).abs().max() <= tolerance * b.float().abs().max()
-               for a, b in zip(*results, strict=True))
 
 
 def repeat_heads(x: torch.Tensor, group: int) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 The gradient of a target's nats towards its logits is softmax minus one-hot, and what weighs that target later is one factor
 for its row. So logits are made once, in the type of the hidden states, and turned into that difference where they lie, some
-rows at a time in float32, few enough for a processor's cache; nothing is computed twice.
+rows at a time in float32, few enough for a processor's cache; nothing is computed twice. A compiler, which fuses casts,
+softmax and their gradient into its kernels, is given the plain operations instead.
 """
 
 from typing import Any
@@ -13,16 +14,19 @@ from torch.nn import functional as F
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model.device import working_type
 
-LOGITS = 1 << 20        # at a time, 4 MiB as float32
+LOGITS = 1 << 20        # at a time on a CPU, 4 MiB as float32
+DEVICE_LOGITS = 1 << 28 # elsewhere, 1 GiB
 
 
 def cross_entropy(hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Nats of each target, float32 (rows,), 0 where there is none; hidden (rows, width), head (vocabulary, width)."""
     hidden, head = (x.to(working_type(x)) for x in (hidden, head))
+    if torch.compiler.is_compiling():
+        return F.cross_entropy(F.linear(hidden, head).float(), targets, ignore_index=NO_TARGET, reduction="none")
     if torch.is_grad_enabled():
         nats: torch.Tensor = CrossEntropy.apply(hidden, head, targets)
         return nats
-    rows = max(1, LOGITS // len(head))
+    rows = _rows(head)
     return torch.cat([_nats(F.linear(part, head), wanted)
                       for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True)])
 
@@ -32,7 +36,7 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        difference, rows = F.linear(hidden, head), max(1, LOGITS // len(head))       # logits, each part overwritten in turn
+        difference, rows = F.linear(hidden, head), _rows(head)      # logits, each part overwritten in turn
         nats = torch.cat([_nats(part, wanted, part)
                           for part, wanted in zip(difference.split(rows), targets.split(rows), strict=True)])
         context.save_for_backward(hidden, head, difference, targets)
@@ -45,6 +49,11 @@ class CrossEntropy(torch.autograd.Function):
         to_hidden = (difference @ head).mul_(weights) if context.needs_input_grad[0] else None
         to_head = difference.T @ (hidden * weights) if context.needs_input_grad[1] else None
         return to_hidden, to_head, None
+
+
+def _rows(head: torch.Tensor) -> int:
+    """How many rows' logits are in float32 at a time."""
+    return max(1, (LOGITS if head.device.type == "cpu" else DEVICE_LOGITS) // len(head))
 
 
 def _nats(logits: torch.Tensor, targets: torch.Tensor, difference: torch.Tensor | None = None) -> torch.Tensor:

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from textmill.model.architecture.attention import Attend, Heads, Masking, choose_masking
+from textmill.model.architecture.attention import Attend, Heads, Masking
 from textmill.model.architecture.cache import Cache
 from textmill.model.architecture.cross_entropy import cross_entropy
+from textmill.model.architecture.kernels import Choice, Unmade, choose_masking
 from textmill.model.architecture.shapes import Shape
 
 STD = 0.02              # of the initial weights (GPT-2)
@@ -27,6 +29,10 @@ class Decoder(nn.Module):
     LAYERS: ClassVar[str]                       # the key of its `config` for how many layers there are
     CONTEXT: ClassVar[str]                      # and for the positions that it reads at most
     RESIDUAL: ClassVar[tuple[str, ...]]         # suffixes of the matrices whose output is added to the residual stream
+    BIASED: ClassVar[bool] = False              # whether attention has biases by distance
+    ONE_GRAPH: ClassVar[bool] = True            # whether a compiler can take it whole: no shape inside depends on values
+
+    recompute = False                           # whether training keeps a layer's input alone and computes the rest again
 
     def __init__(self, config: dict[str, Any]):
         super().__init__()
@@ -90,8 +96,20 @@ class Decoder(nn.Module):
         return [weight for weight in self.decoder_layers.parameters() if weight.dim() == 2]
 
     def masking(self, precision: torch.dtype, length: int) -> Masking:
-        """The attention for training on batches of `length` tokens, as fast as the device has it."""
-        return choose_masking(self.device, precision, length, *self.heads, window=self.window)
+        """The attention for batches of `length` tokens, as fast as the device has it."""
+        return self.choose_masking(precision, length).masking
+
+    def choose_masking(self, precision: torch.dtype, length: int, wanted: str = "auto") -> Choice:
+        """The same, by name where one is `wanted`, with the reasons."""
+        return choose_masking(self.device, precision, length, self.heads, self.window, self.BIASED, wanted)
+
+    def through(self, layer: nn.Module, *inputs: Any) -> torch.Tensor:
+        """The output of a layer; where `recompute` says so, going backward computes it anew (Chen et al. 2016)."""
+        if self.recompute and torch.is_grad_enabled():
+            output: torch.Tensor = checkpoint(layer, *inputs, use_reentrant=False)
+            return output
+        result: torch.Tensor = layer(*inputs)
+        return result
 
     def cache(self, rows: int, length: int) -> Cache:
         """An empty cache for decoding `rows` texts of up to `length` tokens side by side."""
@@ -101,8 +119,10 @@ class Decoder(nn.Module):
         """(rows, length, vocabulary), float32."""
         return F.linear(self.hidden(tokens, attend, start), self.output()).float()
 
-    def forward(self, tokens: torch.Tensor, targets: torch.Tensor, attend: Attend) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, targets: torch.Tensor, attend: Attend | Unmade) -> torch.Tensor:
         """Nats of each target, float32 (rows, length); 0 where there is no target."""
+        if isinstance(attend, Unmade):
+            attend = attend.kernel.attend(attend.layout)
         hidden = self.hidden(tokens, attend).flatten(0, 1)
         return cross_entropy(hidden, self.output(), targets.flatten()).view(targets.shape)
 

@@ -65,7 +65,7 @@ class GPT2(Decoder):
     def through_layers(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
         """The last layer's output, normed, for embeddings (rows, length, width)."""
         for layer in self.h:
-            x = layer(x, attend)
+            x = self.through(layer, x, attend)
         return self.ln_f(x)
 
     def output(self) -> torch.Tensor:

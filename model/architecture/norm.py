@@ -1,7 +1,7 @@
-"""RMSNorm, and rotary positions over normed heads, each as one step of autograd: computed in float32, given in the type it got.
+"""RMSNorm, and rotary positions over normed heads: computed in float32, given in the type they got.
 
-torch has no fused kernel of these for CPUs; op by op, autograd keeps and casts every intermediate, which took a third of
-an update.
+On a CPU each is one step of autograd, as torch has no fused kernel of these there: op by op, autograd keeps and casts every
+intermediate, which took a third of an update. Elsewhere they are plain operations, which a compiler makes one of.
 """
 
 from typing import Any
@@ -12,13 +12,23 @@ from torch.nn import functional as F
 
 
 class RMSNorm(nn.RMSNorm):
-    """Zhang and Sennrich 2019. Off the CPU it is torch's own kernel, in float32."""
+    """Zhang and Sennrich 2019."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return F.rms_norm(x.float(), self.normalized_shape, self.weight, self.eps).to(x.dtype)
         result: torch.Tensor = Norm.apply(x, self.weight, self.eps)
         return result
+
+
+def rotary_norm(x: torch.Tensor, weight: torch.Tensor, positions: torch.Tensor, eps: float | None) -> torch.Tensor:
+    """Heads (rows, length, heads, width) normed, weighed by (heads, width) and turned by positions (2, length, 1, width)."""
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        result: torch.Tensor = RotaryNorm.apply(x, weight, positions, eps)
+        return result
+    first, second = (F.rms_norm(x.float(), x.shape[-1:], None, eps) * weight).chunk(2, dim=-1)
+    cosines, sines = positions[..., :x.shape[-1] // 2]
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1).to(x.dtype)
 
 
 class Norm(torch.autograd.Function):
@@ -37,7 +47,7 @@ class Norm(torch.autograd.Function):
 
 
 class RotaryNorm(torch.autograd.Function):
-    """Heads (rows, length, heads, width) normed, weighed by (heads, width) and turned by positions (2, length, 1, width)."""
+    """`rotary_norm` on a CPU."""
 
     @staticmethod
     def forward(context: Any, x: torch.Tensor, weight: torch.Tensor, positions: torch.Tensor, eps: float) -> torch.Tensor:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from textmill.model.architecture.attention import Attend, Heads
 from textmill.model.architecture.decoder import STD, Decoder
-from textmill.model.architecture.norm import RMSNorm, RotaryNorm
+from textmill.model.architecture.float8 import Float8Linear, product
+from textmill.model.architecture.norm import RMSNorm, rotary_norm
 from textmill.model.architecture.shapes import Shape
 from textmill.model.device import working_type
 
@@ -74,7 +75,7 @@ class Qwen3(Decoder):
         x = x.to(working_type(x))               # the residual stream is as wide as what is added to it
         positions = self.rotary[:, start:start + tokens.shape[1], None]
         for layer in self.layers:
-            x = layer(x, positions, attend)
+            x = self.through(layer, x, positions, attend)
         return self.norm(x)
 
     def output(self) -> torch.Tensor:
@@ -121,7 +122,7 @@ class Qwen3Attention(nn.Module):
         projected = join(x, self.q_proj, self.k_proj, self.v_proj).unflatten(-1, (-1, self.head_width))
         turned, values = projected.split([self.queries + self.keys, self.keys], dim=-2)
         weights = torch.cat([self.q_norm.weight.expand(self.queries, -1), self.k_norm.weight.expand(self.keys, -1)])
-        queries, keys = RotaryNorm.apply(turned, weights, positions, self.q_norm.eps).split([self.queries, self.keys], dim=-2)
+        queries, keys = rotary_norm(turned, weights, positions, self.q_norm.eps).split([self.queries, self.keys], dim=-2)
         return self.o_proj(attend(self.layer, queries, keys, values).flatten(-2))
 
 
@@ -143,7 +144,8 @@ def join(x: torch.Tensor, *projections: nn.Linear) -> torch.Tensor:
     """The outputs of several projections of x, side by side: in training as one product, decoding without copies of weights."""
     if not torch.is_grad_enabled():
         return torch.cat([project(x) for project in projections], dim=-1)
-    return F.linear(x, torch.cat([project.weight.to(working_type(x)) for project in projections]))
+    weights = torch.cat([project.weight.to(working_type(x)) for project in projections])
+    return product(x, weights) if isinstance(projections[0], Float8Linear) else F.linear(x, weights)
 
 
 def rotary(length: int, head_width: int, theta: float) -> torch.Tensor:

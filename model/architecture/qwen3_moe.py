@@ -19,6 +19,7 @@ from textmill.model.architecture.shapes import Shape
 class Qwen3Moe(Qwen3):
     """Yang et al. 2025, "Qwen3 Technical Report", mixture of experts in every layer."""
 
+    ONE_GRAPH: ClassVar[bool] = False
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "qwen3_moe"}
 
     @classmethod

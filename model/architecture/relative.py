@@ -20,6 +20,7 @@ BUCKETS, FARTHEST = 32, 128         # T5's
 class RelativeGPT2(GPT2):
     """GPT-2 with T5's relative position bias."""
 
+    BIASED: ClassVar[bool] = True
     SIGNATURE: ClassVar[dict[str, str]] = {"model_type": "gpt2", "positions": "relative"}
 
     buckets: torch.Tensor

@@ -4,7 +4,8 @@ Guarantee: a target is the next token of the same stretch of one document, never
 never a token that is not to be learned.
 """
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ class Batch:
     lengths: tuple[int, ...]         # of the stretches that attend to themselves only; they cover all positions in order
     entries: tuple[str, ...]         # of the recipe, one per block
     target_count: int
+    borders: torch.Tensor | None = None         # int32 (stretches + 1,): where each begins, and where the last ends
 
     @property
     def token_count(self) -> int:
@@ -28,12 +30,26 @@ class Batch:
         return self.tokens.numel()
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on `device`, where they are when this returns.
+        """The same batch with its tensors on `device`.
 
-        They come from pageable memory, which a copy still under way would read after it was freed: wrong ids on MPS
-        (pytorch#139550).
+        To CUDA they are copied from pinned memory, in the order of the device's other work, which the host does not wait for.
+        Elsewhere they are there when this returns: a copy still under way would read pageable memory after it was freed (wrong
+        ids on MPS, pytorch#139550).
         """
-        return Batch(self.tokens.to(device), self.targets.to(device), self.lengths, self.entries, self.target_count)
+        here = self.tokens.device
+        if here.type == device.type and device.index in (None, here.index):
+            return self
+        pinned = device.type == "cuda"
+        tensors = (self.tokens, self.targets, self.borders_on(torch.device("cpu")))
+        tokens, targets, borders = ((tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
+                                    for tensor in tensors)
+        return replace(self, tokens=tokens, targets=targets, borders=borders)
+
+    def borders_on(self, device: torch.device) -> torch.Tensor:
+        """`borders`, made of `lengths` where they are not there yet."""
+        if self.borders is not None and self.borders.device == device:
+            return self.borders
+        return torch.tensor((0, *itertools.accumulate(self.lengths)), dtype=torch.int32).to(device)
 
 
 def next_tokens(tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray,

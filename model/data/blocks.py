@@ -69,6 +69,22 @@ class Blocks:
         """The spans of a block, SPAN_FIELDS each."""
         return self._row(number).column("spans").flatten()
 
+    def documents_of(self, step: int, blocks: int) -> list[str]:
+        """The ids of the documents in the blocks of training step `step` (from 0), which has so many, in order."""
+        numbers = (number % len(self) for number in range(step * blocks, (step + 1) * blocks))
+        return list(dict.fromkeys(id_ for number in numbers for id_ in self.spans(number).field("id").to_pylist()))
+
+    def entry(self, number: int) -> str:
+        """The entry of the recipe that a block belongs to."""
+        return str(self._row(number).column("entry")[0])
+
+    def open_batches(self) -> Iterator[OpenBatch]:
+        """All blocks as arrays, those of one record batch at a time, in order; their tokens are views of the mapped files."""
+        first = 0
+        for batch in self._batches:
+            yield open_batch(batch, self.length, self.has_learn, self.folder, first)
+            first += batch.num_rows
+
     def _row(self, number: int) -> pa.RecordBatch:
         position = int(np.searchsorted(self._ends, number, side="right"))
         source = self._batches[position]

@@ -21,7 +21,7 @@ from textmill.model.data.batch import Batch
 from textmill.model.data.tokenizer import document_ids
 from textmill.model.device import precision_of
 from textmill.model.evaluation.figures import ROUNDS
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.language_model import LanguageModel
 
 BLANK = re.compile(r"_{3,}")
 

@@ -1,51 +1,36 @@
-"""A trained model with its tokenizer, and continuations of a prompt by it.
+"""Continuations of a prompt by a trained model.
 
 Guarantees: the same model, prompt, settings and seed give the same text; a prompt is text throughout, and all that the
 model says is shown: it ends at end-of-text or any other special token.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 
 from textmill.model import ModelError
-from textmill.model.architecture.decoder import Decoder
-from textmill.model.data.tokenizer import document_ids, open_tokenizer, special_ids
-from textmill.model.generation.decode import decode
+from textmill.model.generation.engine import Engine
+from textmill.model.generation.language_model import LanguageModel
+from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
-from textmill.model.training.checkpoint import load_model, trained
 
 
-@dataclass(frozen=True)
-class LanguageModel:
-    """A decoder and the tokenizer that it was trained with."""
+def continuations(model: LanguageModel, prompt: str, count: int, tokens: int, settings: SamplingSettings) -> list[str]:
+    """`count` texts that begin with the prompt, each of at most `tokens` tokens more. ModelError where that cannot be.
 
-    decoder: Decoder
-    tokenizer: Tokenizer
-    checkpoint: Path            # that it was loaded from
-
-    @staticmethod
-    def load(run: str | Path, device: torch.device) -> "LanguageModel":
-        """From a checkpoint, or the latest in a run's folder, ready to generate. ModelError where none is, or no tokenizer."""
-        checkpoint, home = trained(Path(run))
-        decoder = load_model(checkpoint, device).eval()
-        return LanguageModel(decoder, open_tokenizer(home, decoder.vocab_size), checkpoint)
-
-    def continuations(self, prompt: str, count: int, tokens: int, settings: SamplingSettings) -> list[str]:
-        """`count` texts that begin with the prompt, each of at most `tokens` tokens more. ModelError where that cannot be."""
-        check(count, tokens, settings)
-        ids = document_ids(self.tokenizer, prompt, self.decoder.end_of_text)
-        rows = decode(self.decoder, ids, count, tokens, settings, special_ids(self.tokenizer))
-        return [self.tokenizer.decode(ids[1:] + row, skip_special_tokens=False) for row in rows]
+    The n-th draws with the seed n - 1 after that of the settings, so it is the same whether three or ten are asked for."""
+    check(count, tokens, settings)
+    request = Request(model.ids(prompt), settings, tokens)
+    requests = [replace(request, settings=replace(settings, seed=settings.seed + n)) for n in range(count)]
+    return [prompt + answer.text for answer in Engine(model).run(requests)]
 
 
 def sample(run: str | Path, prompt: str, count: int, tokens: int, settings: SamplingSettings,
            device: torch.device) -> list[str]:
     """Continuations of a prompt by the model in a run's folder."""
     check(count, tokens, settings)                              # before a model is loaded for nothing
-    return LanguageModel.load(run, device).continuations(prompt, count, tokens, settings)
+    return continuations(LanguageModel.load(run, device), prompt, count, tokens, settings)
 
 
 def check(count: int, tokens: int, settings: SamplingSettings) -> None:

@@ -29,6 +29,7 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
+from textmill.model.posttraining.lora import merged
 from textmill.model.training.checkpoint_files import (
     CONFIG,
     FILES,
@@ -43,6 +44,7 @@ from textmill.model.training.checkpoint_files import (
 )
 from textmill.model.training.finished import FILE as FINISHED
 from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
+from textmill.model.training.processes import whole
 from textmill.model.training.settings import RunSettings
 
 LOG = "log.jsonl"
@@ -120,8 +122,8 @@ class Snapshot:
 
 
 def snapshot(state: State, model: nn.Module, optimizers: list[NamedOptimizer], better: Better = None) -> Snapshot:
-    """A copy on the CPU, which no update reaches."""
-    weights, of_optimizers = ({name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+    """A copy on the CPU, which no update reaches; of tensors that processes have parts of, all have to take it."""
+    weights, of_optimizers = ({name: whole(tensor.detach()).to("cpu", copy=True) for name, tensor in tensors.items()}
                               for tensors in (model.state_dict(), state_of(optimizers)))
     return Snapshot(state, decoder_of(model).config, weights, of_optimizers, better)
 
@@ -205,7 +207,8 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
     try:
-        config, weights = json.loads((checkpoint / CONFIG).read_text("utf-8")), load_file(checkpoint / WEIGHTS)
+        config = json.loads((checkpoint / CONFIG).read_text("utf-8"))
+        weights = merged(without_value_head(load_file(checkpoint / WEIGHTS)))
         with torch.device("meta"):          # without memory, however large the configuration says that it is
             shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
         if shapes != {name: weight.shape for name, weight in weights.items()}:
@@ -217,10 +220,25 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     return model.to(device)
 
 
-def resume(checkpoint: Path, model: nn.Module, optimizers: list[NamedOptimizer]) -> None:
-    """Put a model and its optimizers where the checkpoint left them."""
+def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model."""
+    if "score.weight" in weights:
+        raise ValueError("it is a reward model, which gives scores and no text")
+    inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
+    return inside or weights
+
+
+def resume(checkpoint: Path, model: nn.Module) -> None:
+    """Give a model the weights of the checkpoint."""
     try:
         model.load_state_dict(load_file(checkpoint / WEIGHTS))
+    except Exception as error:
+        raise _not_resumable(checkpoint, _first_line(error)) from None
+
+
+def resume_optimizers(checkpoint: Path, optimizers: list[NamedOptimizer]) -> None:
+    """Put the optimizers of a model where the checkpoint left them."""
+    try:
         restore(optimizers, load_file(checkpoint / OPTIMIZER))
     except Exception as error:
         raise _not_resumable(checkpoint, _first_line(error)) from None
@@ -229,10 +247,14 @@ def resume(checkpoint: Path, model: nn.Module, optimizers: list[NamedOptimizer])
 def differences(before: State, now: State) -> list[str]:
     """What keeps a run from being taken up with other settings or sources, in words; empty where nothing does.
 
-    More steps make a run longer, and how often it is looked at or saved shapes no weight.
+    More steps make a run longer, and what shapes no weight is free, but for rounding: how often it is looked at or saved, by
+    which kernels it is computed, and how an update's blocks are divided into batches.
     """
     was, is_ = asdict(before.settings), asdict(now.settings)
-    free = {"validation_every", "save_every", "keep_checkpoints", "init"}         # init: the digest of its weights counts
+    free = {"validation_every", "save_every", "keep_checkpoints", "trackers", "gradient_norms", "attention", "compile",
+            "recompute", "shard", "init"}       # init: the digest of its weights counts
+    if before.settings.batch * before.settings.accumulate == now.settings.batch * now.settings.accumulate:
+        free |= {"batch", "accumulate"}
     if (now.settings.steps or 0) > (before.settings.steps or 0):
         free.add("steps")
     changed = [name for name in {**before.sources, **now.sources} if before.sources.get(name) != now.sources.get(name)]

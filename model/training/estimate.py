@@ -150,6 +150,8 @@ class Estimate:
         yield _line("a token", f"{short(size.flops_per_token, 'G')} FLOPs: 6 x {short(parameters.multiplied)} multiplied, "
                                f"{short(size.attention_flops, 'G')} of attention")
         yield _line("in all", f"{self.flops:.3g} FLOPs (6 N D: {flops(parameters.total, self.tokens):.3g})")
+        yield _line("by rule", f"updates of {short(batch_by_rule(self.flops))} tokens and a rate of "
+                               f"{rate_by_rule(self.flops):.2g} (DeepSeek 2024, AdamW)")
 
     def _memory(self) -> Iterator[str]:
         size, settings = self.size, self.settings
@@ -181,6 +183,16 @@ class Estimate:
         if any(least > card.memory for card in self.accelerators.values()):
             yield "  * holds less than this: take a smaller batch, or share the state among cards"
         yield f"  $/hour: {PRICES if self.settings.price is None else 'as given'}"
+
+
+def batch_by_rule(compute: float) -> float:
+    """Tokens of an update that fit so many FLOPs of training with AdamW (DeepSeek-AI 2024, DeepSeek LLM, section 3.1)."""
+    return 0.2920 * compute ** 0.3271
+
+
+def rate_by_rule(compute: float) -> float:
+    """The highest learning rate that fits so many FLOPs, by the same fit."""
+    return 0.3118 * compute ** -0.1250
 
 
 def _line(label: str, text: str) -> str:

@@ -12,6 +12,8 @@ from torch import nn
 from textmill.model.architecture.decoder import decoder_of
 from textmill.model.architecture.qwen3_moe import Qwen3Moe
 from textmill.model.training.balance import Balance
+from textmill.model.training.muon import Muon
+from textmill.model.training.processes import divided, whole
 
 
 class NamedOptimizer(NamedTuple):
@@ -30,17 +32,13 @@ def adamw(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimiz
 
 
 def muon(model: nn.Module, lr: float, weight_decay: float) -> list[NamedOptimizer]:
-    """Muon (Jordan et al. 2024) for the layers' matrices and AdamW for the rest.
-
-    Muon's updates are scaled to AdamW's size, so that one learning rate serves both.
-    """
+    """Muon for the layers' matrices and AdamW for the rest."""
     hidden = {id(weight) for weight in decoder_of(model).hidden_matrices()}
     matrices = [(name, weight) for name, weight in _trained(model) if id(weight) in hidden]
     rest = [(name, weight) for name, weight in _trained(model) if id(weight) not in hidden]
     optimizers = [_adamw(rest, lr, weight_decay)] if rest else []
     if matrices:
-        optimizer = torch.optim.Muon([weight for _, weight in matrices], lr=lr, weight_decay=weight_decay,
-                                     adjust_lr_fn="match_rms_adamw")
+        optimizer = Muon([weight for _, weight in matrices], lr, weight_decay)
         optimizers = [NamedOptimizer(optimizer, [name for name, _ in matrices]), *optimizers]
     return optimizers + _balance(model, lr)
 
@@ -73,8 +71,8 @@ def _trained(model: nn.Module) -> Parameters:
 
 
 def state_of(optimizers: list[NamedOptimizer]) -> dict[str, torch.Tensor]:
-    """All state as "parameter/quantity" → tensor."""
-    return {f"{names[index]}/{quantity}": value for optimizer, names in optimizers
+    """All state as "parameter/quantity" → tensor, whole where processes have parts of it."""
+    return {f"{names[index]}/{quantity}": whole(value) for optimizer, names in optimizers
             for index, state in optimizer.state_dict()["state"].items() for quantity, value in state.items()}
 
 
@@ -82,8 +80,10 @@ def restore(optimizers: list[NamedOptimizer], tensors: dict[str, torch.Tensor]) 
     """Put back what `state_of` gave."""
     for optimizer, names in optimizers:
         state: dict[int, dict[str, Any]] = {index: {} for index in range(len(names))}
+        parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
         for key, value in tensors.items():
             name, quantity = key.rsplit("/", 1)
             if name in names:
-                state[names.index(name)][quantity] = value
+                index = names.index(name)
+                state[index][quantity] = divided(value, parameters[index])
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -36,6 +36,7 @@ FLOORS = [
     ["model/training"],
     ["model/generation", "model/export"],
     ["model/evaluation"],
+    ["model/serving"],
     ["cli", "api"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -43,7 +44,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HALVES = ("pipelines", "model")
 # What `model` and `tokenizer` may need installed: `model` also runs where only these are.
 MODEL = {"torch", "numpy", "pyarrow", "tokenizers", "safetensors", "yaml"}
-OPTIONAL = {"model": {"transformers", "streaming"}, "tokenizer": {"zstandard", "gigatoken", "awkward", "jinja2", "gguf"}}
+OPTIONAL = {"model": {"transformers", "streaming", "starlette", "uvicorn", "llguidance", "gguf"}, "tokenizer": {"zstandard", "gigatoken", "awkward", "jinja2", "gguf"}}
 PACKAGES = ("pipelines", "tokenizer", "model")
 
 

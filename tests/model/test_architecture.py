@@ -10,11 +10,12 @@ from torch.nn import functional as F
 from tests.paths import ROOT
 from textmill.base.blocks_format import NO_TARGET
 from textmill.base.strict import SettingsError, parse
-from textmill.model.architecture.attention import Flex, agree, by_document
+from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.cross_entropy import cross_entropy
 from textmill.model.architecture.decoder import Decoder
-from textmill.model.architecture.norm import Norm, RotaryNorm
+from textmill.model.architecture.kernels import Dense, Flex, agree
+from textmill.model.architecture.norm import Norm, rotary_norm
 from textmill.model.architecture.qwen3 import rotary
 from textmill.model.architecture.shapes import SHAPES, Shape
 from textmill.model.data.batch import Batch
@@ -67,6 +68,7 @@ def test_the_loop_is_a_dense_mask():
     batch = batch_of(torch.zeros(2, 12, dtype=torch.int64), (5, 7, 12))
     torch.testing.assert_close(by_document(batch)(0, queries, keys, values), expected)
     torch.testing.assert_close(Flex(compiled=False)(batch)(0, queries, keys, values), expected)
+    torch.testing.assert_close(Dense()(batch)(0, queries, keys, values), expected)
 
 
 def test_attention_by_products_is_the_loop():
@@ -163,7 +165,7 @@ def test_gradients_written_by_hand_are_those_of_autograd():
         return F.cross_entropy(F.linear(x, head), targets, ignore_index=NO_TARGET, reduction="none") * factors
 
     pairs = [(Norm.apply(x, weight[0], 1e-6), norm(x, weight[0]), (x, weight)),
-             (RotaryNorm.apply(heads, weight, positions, 1e-6), rotate(norm(heads, weight)), (heads, weight)),
+             (rotary_norm(heads, weight, positions, 1e-6), rotate(norm(heads, weight)), (heads, weight)),
              (cross_entropy(x.flatten(0, 1), head, targets) * factors, nats(x.flatten(0, 1), head), (x, head))]
     for ours, plain, inputs in pairs:
         torch.testing.assert_close(ours, plain)
@@ -197,6 +199,9 @@ def test_sizes_are_what_their_names_say(name, vocabulary, millions):
 def test_the_rate_rises_stays_and_falls():
     settings = TrainSettings(steps=10, warmup=2, decay=0.5, lr=3.0)
     assert [round(learning_rate(step, settings), 3) for step in range(10)] == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 2.4, 1.8, 1.2, 0.6]
+    cosine = TrainSettings(steps=10, warmup=1, decay=1.0, lr=4.0, schedule="cosine")
+    assert [round(learning_rate(step, cosine), 3) for step in (0, 1, 5, 9)] == [2.0, round(2 * (1 + math.cos(math.pi / 10)), 3), 2.0,
+                                                                                round(2 * (1 + math.cos(math.pi * 0.9)), 3)]
 
 
 def test_muon_takes_the_layers_matrices_and_norms_do_not_decay():

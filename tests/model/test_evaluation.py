@@ -32,7 +32,7 @@ from textmill.model.evaluation.documents import Documents, documents_of, open_fo
 from textmill.model.evaluation.figures import LENGTHS, figure, lengths, lines, overall, samples, tables
 from textmill.model.evaluation.statistics import holm, quantile, within
 from textmill.model.evaluation.tasks import Item, log_probability, parts, read_items, score, size
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.language_model import LanguageModel
 from textmill.model.training.pretrain import pretrain
 from textmill.model.training.settings import TrainSettings
 from textmill.model.training.validate import bits_per_byte

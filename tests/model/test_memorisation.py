@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from textmill.model.generation.decode import decode
 
 from tests.command_line import refused, table
 from tests.model.test_blocks import small_mixture
@@ -27,7 +28,6 @@ from textmill.model.evaluation.memorisation import (
     recalls,
 )
 from textmill.model.evaluation.tasks import log_probability
-from textmill.model.generation.decode import decode
 from textmill.model.generation.sample import LanguageModel
 from textmill.model.generation.sampling import SamplingSettings
 from textmill.model.training.pretrain import pretrain

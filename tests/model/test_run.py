@@ -24,7 +24,7 @@ from textmill.model.training.settings import TrainSettings
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

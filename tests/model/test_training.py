@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -29,10 +30,13 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.export.hugging_face import export
-from textmill.model.generation.decode import decode
-from textmill.model.generation.sample import LanguageModel, sample
-from textmill.model.generation.sampling import SamplingSettings, next_token
-from textmill.model.training.checkpoint import latest, load_model, load_state
+from textmill.model.generation.distribution import Batch, next_token
+from textmill.model.generation.engine import Engine
+from textmill.model.generation.language_model import LanguageModel
+from textmill.model.generation.request import Request
+from textmill.model.generation.sample import continuations, sample
+from textmill.model.generation.sampling import SamplingSettings
+from textmill.model.training.checkpoint import latest, load_state
 from textmill.model.training.loop import next_token_loss, train
 from textmill.model.training.optimizers import OPTIMIZERS
 from textmill.model.training.pretrain import pretrain
@@ -84,8 +88,6 @@ def command(blocks: Path, home: Path, settings: Path) -> list[str]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_killed_and_started_again_gives_the_same_bytes(optimizer, tmp_path):
-    if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
-        pytest.skip("torch has Muon from 2.9 on")
     blocks = small_mixture(tmp_path / "blocks", length=128)
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"train": {"steps": 24, "accumulate": 2, "save_every": 2, "validation_every": 12,
@@ -191,8 +193,8 @@ def test_drawing_a_token():
     logits = torch.log(torch.tensor([0.1, 0.5, 0.15, 0.25]))
 
     def drawn(**how) -> list[int]:
-        random = torch.Generator().manual_seed(1)
-        return sorted({next_token(logits, SamplingSettings(**{"temperature": 1.0} | how), random) for _ in range(300)})
+        uniform = random.Random(1)
+        return sorted({next_token(logits, SamplingSettings(**{"temperature": 1.0} | how), uniform.random()) for _ in range(300)})
 
     assert drawn() == [0, 1, 2, 3]
     assert drawn(top_k=2) == [1, 3] and drawn(top_k=9) == [0, 1, 2, 3]
@@ -210,30 +212,31 @@ def test_the_export_is_refused_where_its_tokenizer_reads_otherwise_than_training
 def test_a_prompt_is_text_and_so_is_all_that_the_model_says(trained, monkeypatch):
     model = LanguageModel.load(trained[0] / "run", CPU)
     prompt = "a <|endoftext|> b é 水\n"
-    fed = []
-    monkeypatch.setattr("textmill.model.generation.sample.decode", lambda decoder, ids, *_: fed.append(ids) or [[], [LETTER_A]])
-    assert model.continuations(prompt, 2, 9, SamplingSettings()) == [prompt, f"{prompt}A"]
-    assert fed[0][0] == 299 and 299 not in fed[0][1:]
+    drawn = iter([[299, LETTER_A], [299]])
+    monkeypatch.setattr(Batch, "draw", lambda self, logits, uniform: (torch.tensor(next(drawn)), logits))
+    assert continuations(model, prompt, 2, 9, SamplingSettings()) == [prompt, f"{prompt}A"]
+    fed = model.ids(prompt)
+    assert fed[0] == 299 and 299 not in fed[1:]
 
 
 def test_a_text_ends_at_any_special_token(trained, monkeypatch):
     """Drawn: A, then the special token 298, then B; nothing of it is shown, nor what would come after."""
     model = LanguageModel.load(trained[0] / "run", CPU)
     drawn = iter([LETTER_A, 298, LETTER_A + 1])
-    monkeypatch.setattr("textmill.model.generation.sample.special_ids", lambda tokenizer: {298, 299})
-    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: next(drawn))
-    assert model.continuations("x", 1, 3, SamplingSettings()) == ["xA"] and next(drawn) == LETTER_A + 1
+    monkeypatch.setattr("textmill.model.generation.language_model.special_ids", lambda tokenizer: {298, 299})
+    monkeypatch.setattr(Batch, "draw", lambda self, logits, uniform: (torch.tensor([next(drawn)]), logits))
+    assert continuations(model, "x", 1, 3, SamplingSettings()) == ["xA"] and next(drawn) == LETTER_A + 1
 
 
 def test_any_temperature_draws_and_chances_that_are_no_numbers_are_a_sentence():
-    logits, random = torch.tensor([1.0, 3.0, 2.5]), torch.Generator().manual_seed(1)
+    logits, uniform = torch.tensor([1.0, 3.0, 2.5]), random.Random(1)
     for temperature in (5e-324, 1e-45, 1e-38, 1e-3):
-        assert {next_token(logits, SamplingSettings(temperature, top_p=p), random) for p in (None, 0.5) for _ in range(9)} == {1}
-    assert {next_token(logits, SamplingSettings(1e308), random) for _ in range(99)} == {0, 1, 2}
+        assert {next_token(logits, SamplingSettings(temperature, top_p=p), uniform.random()) for p in (None, 0.5) for _ in range(9)} == {1}
+    assert {next_token(logits, SamplingSettings(1e308), uniform.random()) for _ in range(99)} == {0, 1, 2}
     for bad in (math.nan, math.inf, -math.inf):
         for temperature in (0.0, 1.0):
             with pytest.raises(ModelError, match="chances that are no numbers"):
-                next_token(torch.tensor([1.0, bad]), SamplingSettings(temperature), random)
+                next_token(torch.tensor([1.0, bad]), SamplingSettings(temperature), 0.5)
 
 
 def test_what_a_terminal_gives_and_takes_is_never_a_traceback(trained, tmp_path, capsys):
@@ -258,14 +261,17 @@ def test_a_tokenizer_of_another_size_is_refused(trained, tmp_path, capsys):
     assert "has 301 tokens and the model 300; copy the one of the blocks" in refused(capsys, "sample", "--run", str(tmp_path / "run"))
 
 
-def test_a_sample_ends_at_end_of_text_and_at_the_context(monkeypatch):
-    model = small_model("gpt2")                                 # reads 48 tokens
-    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: 7)
-    assert decode(model, [299, 1, 2], 2, 100, SamplingSettings()) == [[7] * 45] * 2
-    monkeypatch.setattr("textmill.model.generation.decode.next_token", lambda logits, settings, random: 299)
-    assert decode(model, [299, 1, 2], 2, 100, SamplingSettings()) == [[], []]
+def test_a_sample_ends_at_end_of_text_and_at_the_context(trained):
+    model = LanguageModel(small_model("gpt2"), load_tokenizer(trained[0] / "run"), Path())      # reads 48 tokens
+
+    def tokens(token: int) -> list[list[int]]:
+        request = Request((299, 1, 2), SamplingSettings(logit_bias={token: 1e4}), 100)
+        return [answer.tokens for answer in Engine(model).run([request] * 2)]
+
+    assert tokens(7) == [[7] * 45] * 2
+    assert tokens(299) == [[], []]
     with pytest.raises(ModelError, match="the prompt has 48 tokens and the model reads 48; shorten it"):
-        decode(model, [1] * 48, 1, 1, SamplingSettings())
+        Engine(model).add(Request((1,) * 48, max_tokens=1))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -287,7 +293,8 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf", local_files_only=True)
     start = [299, *tokenizer("ABC", add_special_tokens=False)["input_ids"]]
     continued = theirs.generate(torch.tensor([start]), max_new_tokens=10, do_sample=False)[0].tolist()[len(start):]
-    ours = decode(load_model(latest(tmp_path / "run"), CPU), start, 1, 10, SamplingSettings(temperature=0))[0]
+    model = LanguageModel.load(tmp_path / "run", CPU)
+    ours = Engine(model).run([Request(tuple(start), SamplingSettings(temperature=0), 10)])[0].tokens
     assert ours == continued[:continued.index(299)] if 299 in continued else ours == continued
     text = "ABC <|endoftext|> é 水"
     assert (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.model_max_length) == (299, 299, LENGTH)
@@ -296,7 +303,6 @@ def test_a_run_is_exported_to_transformers(architecture, tmp_path):
     assert tokenizer([text, "AB"], padding=True)["input_ids"][1].count(299) == 1 + len(read) - 2
     from_library = Tokenizer.from_file(str(tmp_path / "hf/tokenizer.json"))
     assert from_library.encode("ABC").ids == [299, *read[:3]] and tokenizer.decode([299, *read]).endswith(text)
-    model = LanguageModel.load(tmp_path / "run", CPU)
     tokens = torch.tensor([[299, *read]])
     ours = model.decoder.logits(tokens, model.decoder.cache(1, tokens.shape[1]))
     with torch.no_grad():

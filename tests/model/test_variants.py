@@ -14,8 +14,9 @@ from tests.model.test_blocks import small_mixture
 from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.alibi import slopes
-from textmill.model.architecture.attention import Flex, by_document
+from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
+from textmill.model.architecture.kernels import Dense, Flex
 from textmill.model.architecture.relative import bucket_of
 from textmill.model.architecture.shapes import SHAPES
 from textmill.model.export.hugging_face import export
@@ -58,14 +59,13 @@ def test_windows_and_biases_are_those_of_a_dense_mask(window, biased):
 
 
 @torch.no_grad()
-def test_flex_attention_has_the_same_window():
+def test_kernels_have_the_same_window():
     inputs = [torch.randn(2, 12, heads, 8, generator=torch.Generator().manual_seed(heads)) for heads in (4, 2, 2)]
     batch = batch_of(torch.zeros(2, 12, dtype=torch.int64), (5, 7, 12))
     expected = by_document(batch, 3)(0, *inputs)
     torch.testing.assert_close(Flex(compiled=False, window=3)(batch)(0, *inputs), expected)
     assert (expected - by_document(batch)(0, *inputs)).abs().max() > 0.1
-    bias = torch.randn(4, 12)
-    assert Flex(compiled=False, window=3)(batch)(0, *inputs, bias).equal(by_document(batch, 3)(0, *inputs, bias))
+    torch.testing.assert_close(Dense(window=3)(batch)(0, *inputs), expected)
 
 
 def test_an_unlimited_window_is_no_other_computation():
@@ -124,7 +124,7 @@ def test_a_window_that_transformers_lacks_is_refused_at_export(architecture):
 @pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name not in ("qwen3", "gpt2")])
 def test_a_run_is_taken_up_with_the_same_bytes(architecture, tmp_path):
     blocks = small_mixture(tmp_path / "blocks")
-    settings = replace(SETTINGS, architecture=architecture, window=5, experts=4, optimizer="muon" if hasattr(torch.optim, "Muon") else "adamw")
+    settings = replace(SETTINGS, architecture=architecture, window=5, experts=4, optimizer="muon")
     pretrain(blocks, tmp_path / "run", settings, CPU)
     shutil.copytree(tmp_path / "run", tmp_path / "again")
     shutil.rmtree(tmp_path / "again/step-00000004")

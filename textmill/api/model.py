@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, overload
 from textmill.api.extras import needing
 
 if TYPE_CHECKING:
-    from textmill.model.generation.sample import LanguageModel
+    from textmill.model.generation.language_model import LanguageModel
 
 
 def load_model(run: str | Path, device: str = "auto") -> "LanguageModel":
@@ -21,7 +21,7 @@ def load_model(run: str | Path, device: str = "auto") -> "LanguageModel":
     """
     with needing("textmill.load_model", "textmill[model]"):
         from textmill.model.device import choose_device
-        from textmill.model.generation.sample import LanguageModel
+        from textmill.model.generation.language_model import LanguageModel
     return LanguageModel.load(run, choose_device(device))
 
 
@@ -43,7 +43,8 @@ def generate(model: "LanguageModel", prompt: str = "", *, count: int | None = No
     >>> textmill.generate(model, "The river", tokens=40)                    # doctest: +SKIP
     """
     with needing("textmill.generate", "textmill[model]"):
+        from textmill.model.generation.sample import continuations
         from textmill.model.generation.sampling import SamplingSettings
-    texts = model.continuations(prompt, 1 if count is None else count, tokens,
-                                SamplingSettings(temperature, top_k, top_p, seed))
+    texts = continuations(model, prompt, 1 if count is None else count, tokens,
+                          SamplingSettings(temperature, top_k, top_p, seed))
     return texts[0] if count is None else texts

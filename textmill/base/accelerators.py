@@ -33,6 +33,13 @@ ACCELERATORS = {        # peaks and memory from NVIDIA's data sheets: half of th
 }
 
 
+def accelerator_named(name: str) -> Accelerator | None:
+    """The card that a driver calls `name`, such as "NVIDIA H100 80GB HBM3"; None where it is not in the table."""
+    words = set(name.lower().replace("-", " ").split())
+    found = [key for key in ACCELERATORS if words.issuperset(key.split("-"))]
+    return ACCELERATORS[max(found, key=len)] if found else None
+
+
 def flops(parameters: float, tokens: float) -> float:
     """FLOPs of training so many parameters on so many tokens, 6·N·D; attention is not counted."""
     return 6 * parameters * tokens

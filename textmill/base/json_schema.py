@@ -45,6 +45,8 @@ def of_class(cls: type, special: Special = NOTHING) -> Schema:
             schema = special[cls, field.name]()
         elif field.name in choices:
             schema = {"enum": list(choices[field.name])}
+            if typing.get_origin(hints[field.name]) in (list, tuple):       # of the values in it
+                schema = {"type": "array", "items": schema}
         else:
             schema = of_type(hints[field.name], special)
         if field.name in lines:

@@ -34,7 +34,10 @@ from textmill.cli.look import (
     WHY,
 )
 from textmill.cli.memorised import CANARIES, MEMORISED
-from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, SAMPLE, WORST
+from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
+from textmill.cli.posttraining import COMPARISONS, GRPO, PPO, PREFER, REWARD, TASKS
+from textmill.cli.sampling import SAMPLE
+from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -42,7 +45,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
-    "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, EXPORT),
+    "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
+    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }

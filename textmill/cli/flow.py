@@ -120,21 +120,27 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.training.pretrain import pretrain
+    from textmill.model.training.processes import Processes
     from textmill.model.training.settings import TrainSettings
 
-    line = pretrain(blocks, home, parse(TrainSettings, section, where), choose_device(device), replace, start)
+    processes = Processes.here()
+    card = choose_device(device, processes.local_rank)
+    with processes.joined(card):
+        line = pretrain(blocks, home, parse(TrainSettings, section, where), card, replace, start, processes)
+    if not processes.first:
+        return ""
     if not start:           # other weights to begin with are looked at each time
         write_finished(home, folder, section, line)
     return line
 
 
-def train_section(path: str, given: Sequence[str]) -> tuple[Mapping[str, Any], str]:
-    """The section `train` of a settings file, changed by --set, and how its problems begin. All else is not looked at."""
+def train_section(path: str, given: Sequence[str], name: str = "train") -> tuple[Mapping[str, Any], str]:
+    """A section of the model's in a settings file, changed by --set, and how its problems begin. All else is not looked at."""
     from textmill.base.strict import SettingsError, changed, parse_changes, read_yaml
 
-    changes = {key: value for key, value in parse_changes(given).items() if key.startswith("train.")}
-    section = changed(read_yaml(path), changes).get("train", {})
-    where = f"{path}{' with --set' if changes else ''}: train"
+    changes = {key: value for key, value in parse_changes(given).items() if key.startswith(f"{name}.")}
+    section = changed(read_yaml(path), changes).get(name, {})
+    where = f"{path}{' with --set' if changes else ''}: {name}"
     if not isinstance(section, Mapping):
         raise SettingsError([f"{where}: must be a mapping of keys to values, is {section!r}"])
     return section, where

@@ -23,35 +23,23 @@ class Number(click.ParamType):
 NUMBER = Number()
 
 
-@click.command("sample", short_help="continues a prompt by the trained model")
+@click.command("export", short_help="writes it for transformers or llama.cpp")
 @with_options(TRAINED, DATA, MIXTURE)
-@click.option("--prompt", default="", help="how the text begins  [default: nothing]")
-@click.option("--tokens", type=int, default=100, show_default=True, help="at most so many more")
-@click.option("--count", type=int, default=1, show_default=True, help="how many samples")
-@click.option("--temperature", type=float, default=0.8, show_default=True, help="0 takes the likeliest token")
-@click.option("--top-k", type=int, help="draw from the k likeliest only  [default: from all]")
-@click.option("--top-p", type=float, help="draw from the likeliest that reach p together  [default: from all]")
-@click.option("--seed", type=int, default=1, show_default=True, help="another seed, another text")
-@DEVICE
-def sample(run: str | None, prompt: str, tokens: int, count: int, temperature: float, top_k: int | None, top_p: float | None,
-           seed: int, device: str, **given: Any) -> str:
-    """Continue a prompt by the trained model."""
-    from textmill.model.device import choose_device
-    from textmill.model.generation.sample import sample
-    from textmill.model.generation.sampling import SamplingSettings
+@click.option("--format", "format_", type=click.Choice(["hugging-face", "gguf"]), default="hugging-face", show_default=True,
+              help="a folder for transformers, or a file for llama.cpp")
+@click.option("--to", type=PATH, required=True, help="the folder, empty or not there yet, or the file")
+def export(run: str | None, format_: str, to: str, **given: Any) -> str:
+    """Write the trained model as a folder that Hugging Face transformers opens, or as a GGUF file that llama.cpp opens.
 
-    settings = SamplingSettings(temperature, top_k, top_p, seed)
-    return "\n\n".join(sample(run or of_mixture("checkpoints", given), prompt, count, tokens, settings, choose_device(device)))
+    GGUF is written by the package gguf, in float32, with the tokenizer and its chat template."""
+    run = run or of_mixture("checkpoints", given)
+    if format_ == "gguf":
+        from textmill.model.export.gguf import export_gguf
 
-
-@click.command("export", short_help="writes a folder that transformers opens")
-@with_options(TRAINED, DATA, MIXTURE)
-@click.option("--to", type=PATH, required=True, help="a folder that is empty or not there yet")
-def export(run: str | None, to: str, **given: Any) -> str:
-    """Write the trained model as a folder that Hugging Face transformers opens."""
+        return export_gguf(run, to)
     from textmill.model.export.hugging_face import export
 
-    return export(run or of_mixture("checkpoints", given), to)
+    return export(run, to)
 
 
 @click.command("estimate", short_help="parameters, FLOPs, memory, hours and money of training")
@@ -99,9 +87,11 @@ LIMIT = click.option("--validation-blocks", type=click.IntRange(min=1), metavar=
 @with_options(TRAINED, BLOCKS, DATA, MIXTURE, LIMIT)
 @click.option("--tasks", type=PATH, multiple=True, metavar="FILE",
               help="JSONL of question, choices, answer, instead of blocks; may be repeated")
+@click.option("--calibration", is_flag=True, help="with --tasks: how far confidence says what is right")
+@click.option("--abstain", type=click.FloatRange(0, 1), metavar="P", help="with --calibration: below this confidence")
 @DEVICE
-def evaluate(run: str | None, blocks: str | None, validation_blocks: int | None, tasks: tuple[str, ...], device: str,
-             **given: Any) -> Iterable[str]:
+def evaluate(run: str | None, blocks: str | None, validation_blocks: int | None, tasks: tuple[str, ...], calibration: bool,
+             abstain: float | None, device: str, **given: Any) -> Iterable[str]:
     """Evaluate a trained model on held-out documents: bits per byte overall, and by entry, length, source and language.
 
     Each figure has a 95 % interval by bootstrap over documents. With --tasks: multiple choice, and cloze where a question
@@ -111,10 +101,15 @@ def evaluate(run: str | None, blocks: str | None, validation_blocks: int | None,
     run = run or of_mixture("checkpoints", given)
     if tasks:
         from textmill.model.evaluation import tasks as choices
-        from textmill.model.generation.sample import LanguageModel
+        from textmill.model.generation.language_model import LanguageModel
 
         items = {path: choices.read_items(path) for path in tasks}
         model = LanguageModel.load(run, choose_device(device))
+        if calibration:
+            from textmill.model.evaluation.calibration import judgements
+            from textmill.model.evaluation.calibration import lines as calibrated
+
+            return [line for each in items.values() for line in calibrated(list(judgements(model, each)), abstain)]
         return [choices.line(path, choices.score(model, each)) for path, each in items.items()]
     from textmill.model.evaluation.figures import lines, tables
 
@@ -174,4 +169,4 @@ def labels_of(ids: Sequence[str], facts: Mapping[str, Any]) -> dict[str, list[st
             for name in ("source", "language")}
 
 
-SAMPLE, EXPORT, ESTIMATE, EVALUATE, WORST = sample, export, estimate, evaluate, worst
+EXPORT, ESTIMATE, EVALUATE, WORST = export, estimate, evaluate, worst

@@ -4,9 +4,11 @@
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
+from textmill.model.posttraining.settings import GrpoSettings, PpoSettings, PreferSettings, RewardSettings
 from textmill.model.training.settings import TrainSettings
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
@@ -31,6 +33,8 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
     "date": [_bounds(**{"from": DAY, "until": DAY})],
     "flag": [{"type": "boolean"}],
 }
+MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "reward": RewardSettings, "prefer": PreferSettings,
+                                   "grpo": GrpoSettings, "ppo": PpoSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
@@ -40,7 +44,8 @@ def schemas() -> dict[str, Schema]:
                          (RulesFile, "personal_data"): _personal_data,
                          (RulesFile, "evaluation"): lambda: of_class(EvaluationPolicy)}
     return {
-        "settings": of_file(Settings, "Settings of every stage", {(Settings, "train"): lambda: of_class(TrainSettings)}),
+        "settings": of_file(Settings, "Settings of every stage", {
+            (Settings, name): partial(of_class, cls) for name, cls in MODEL_SECTIONS.items()}),
         "rules": of_file(RulesFile, "Bounds and policies", of_rules, {"rule": _rule()}),
         "mixture": of_file(Mixture, "A mixture: what pack puts into blocks",
                            {(Entry, "where"): lambda: reference("where")}, {"where": _where()}),

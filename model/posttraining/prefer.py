@@ -1,0 +1,83 @@
+"""Direct preference optimisation: a model moved towards chosen answers and held by the one it starts from.
+
+DPO (Rafailov et al. 2023) and IPO (Azar et al. 2023). The reference's log-probabilities are computed once, before the first
+update. What it is known by is the share of held-out pairs whose implicit reward ranks them right.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from textmill.base.blocks_format import NO_TARGET
+from textmill.model.architecture.decoder import Decoder
+from textmill.model.device import precision_of
+from textmill.model.posttraining.comparisons import read_comparisons
+from textmill.model.posttraining.losses import dpo, ipo
+from textmill.model.posttraining.pairs import Pairs, in_order, order, pairs_of
+from textmill.model.posttraining.rows import log_probabilities
+from textmill.model.posttraining.settings import PreferSettings
+from textmill.model.posttraining.start import start_from
+from textmill.model.training.run import Run
+from textmill.model.training.settings import in_steps
+from textmill.model.training.validate import Validation
+
+
+def train_prefer(start: str | Path, comparisons: Path, home: str | Path, settings: PreferSettings, device: torch.device,
+                 replace_run: bool = False) -> str:
+    """Train in the folder `home`, or go on there; the summary line."""
+    begin = start_from(start)
+    model = begin.model(device)
+    data = read_comparisons(comparisons, begin.encoder, model.context_length, settings.held_out)
+    settings = in_steps(settings, len(data.learned))
+    run = Run(Path(home), settings, {"comparisons": data.sha256, "starting weights": begin.sha256}, verb="prefer",
+              unit="of pairs ranked right", replace_run=replace_run, better="higher")
+    if run.finished:
+        return run.summary()
+    pad, per_token = begin.encoder.end_of_text, settings.per_token or settings.method == "ipo"
+    held_out = in_order(data.held_out, settings.batch, pad)
+    reference = [reference_of(model, in_order(side, settings.batch, pad), per_token) for side in (data.learned, data.held_out)]
+
+    def batches(step: int) -> list[Pairs]:
+        return [pairs_of(data.learned, numbers, pad)
+                for numbers in order(len(data.learned), step, settings.batch, settings.accumulate, settings.seed)]
+
+    def ratios(policy: Decoder, pairs: Pairs, of: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        now = answer_log_probabilities(policy, pairs, per_token)
+        before = of[:, list(pairs.numbers)].flatten().to(now.device)
+        chosen, rejected = (now - before).chunk(2)
+        return chosen, rejected
+
+    def loss(policy: Decoder, pairs: Pairs) -> torch.Tensor:
+        chosen, rejected = ratios(policy, pairs, reference[0])
+        if settings.method == "ipo":
+            return ipo(chosen, rejected, settings.beta).sum()
+        return dpo(chosen, rejected, settings.beta, settings.smoothing).sum()
+
+    @torch.no_grad()
+    def validate() -> Validation:
+        precision = precision_of(device)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            both = [ratios(model, pairs.to(device), reference[1]) for pairs in held_out]
+        chosen, rejected = (torch.cat(each).float() for each in zip(*both, strict=True))
+        right = ((chosen > rejected).float() + 0.5 * (chosen == rejected)).mean()
+        return Validation(float(right), {"chosen": float(chosen.mean()), "rejected": float(rejected.mean())})
+
+    about = (f"{settings.method} from {begin.checkpoint}, {len(data.learned):,} pairs, {len(data.held_out):,} held out"
+             + (f", {data.too_long:,} too long" if data.too_long else ""))
+    return run.train(model, loss, batches, validate, about, begin.home)
+
+
+def answer_log_probabilities(model: Decoder, pairs: Pairs, per_token: bool) -> torch.Tensor:
+    """Of each row's whole answer, or its mean per token, float32 (2 · pairs,): chosen ones, then rejected ones."""
+    sums = log_probabilities(model, pairs.rows).sum(1)
+    return sums / (pairs.rows.targets != NO_TARGET).sum(1) if per_token else sums
+
+
+@torch.no_grad()
+def reference_of(model: Decoder, comparisons: Sequence[Pairs], per_token: bool) -> torch.Tensor:
+    """The same by the model that training starts from, for all comparisons in order, float32 (2, comparisons)."""
+    precision = precision_of(model.device)
+    with torch.autocast(model.device.type, precision, enabled=precision != torch.float32):
+        return torch.cat([answer_log_probabilities(model, pairs.to(model.device), per_token).view(2, -1).cpu()
+                          for pairs in comparisons], dim=1)

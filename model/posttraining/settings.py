@@ -1,0 +1,151 @@
+"""Settings of post-training: sections `reward`, `prefer`, `ppo` and `grpo` of settings.yaml."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textmill.model.training.settings import RunSettings, not_above_zero
+
+
+@dataclass(frozen=True)
+class ComparisonSettings(RunSettings):
+    """Of what learns from comparisons; `batch` counts pairs."""
+
+    steps: int | None = None
+    epochs: float | None = 1.0
+    batch: int = 8
+    lr: float = 0.001
+    weight_decay: float = 0.0
+    decay: float = 1.0
+    warmup: int = 5
+    validation_every: int = 50
+    save_every: int = 50
+    held_out: float = 0.1
+    """Share of prompts held out, by hash."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if not 0 < self.held_out < 1:
+            yield f"held_out: a share above 0 and below 1, is {self.held_out}"
+
+
+@dataclass(frozen=True)
+class RewardSettings(ComparisonSettings):
+    """Of a reward model."""
+
+
+@dataclass(frozen=True)
+class PreferSettings(ComparisonSettings):
+    """Of direct preference optimisation."""
+
+    method: str = "dpo"
+    """dpo, or ipo."""
+    beta: float = 0.1
+    """How dearly distance from the model it starts from is paid."""
+    per_token: bool = False
+    """Whether log-ratios are means over an answer's tokens, not sums, so that length buys nothing (always in ipo)."""
+    smoothing: float = 0.0
+    """Chance that a label is the wrong way round (dpo only)."""
+
+    choices: ClassVar = RunSettings.choices | {"method": ("dpo", "ipo")}
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.method not in self.choices["method"]:
+            yield f"method: {self.method!r} is not one of {', '.join(self.choices['method'])}"
+        yield from not_above_zero("beta", self.beta)
+        if not 0 <= self.smoothing < 0.5:
+            yield f"smoothing: a chance from 0 and below 0.5, is {self.smoothing}"
+
+
+@dataclass(frozen=True)
+class PolicySettings(RunSettings):
+    """Of reinforcement learning: rounds of answers drawn, rewarded and learned from. An update is a minibatch of a round."""
+
+    steps: int | None = 96
+    batch: int = 16
+    """Answers at a time."""
+    lr: float = 0.0003
+    weight_decay: float = 0.0
+    warmup: int = 4
+    decay: float = 0.5
+    validation_every: int = 24
+    save_every: int = 24
+    prompts: int = 16
+    """Prompts of a round."""
+    answers: int = 8
+    """Drawn for each prompt."""
+    passes: int = 1
+    """Over a round's answers before new ones are drawn."""
+    max_tokens: int = 32
+    """Of an answer; one that is cut off gets no reward."""
+    temperature: float = 1.0
+    """Of the draws that are learned from."""
+    clip_ratio: float = 0.2
+    """How far an update may move a token's probability for gain (PPO's ε)."""
+    kl: float = 0.02
+    """What a nat of distance from the model it starts from costs, per token."""
+    most_kl: float = 3.0
+    """Nats per token at which training stops: the model has left the language it came from."""
+    pretraining: float = 0.0
+    """Weight of the pretraining loss beside (InstructGPT's ptx); it needs --blocks."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        for name in ("prompts", "answers", "passes", "max_tokens", "temperature", "clip_ratio", "most_kl"):
+            yield from not_above_zero(name, getattr(self, name))
+        if min(self.kl, self.pretraining) < 0:
+            yield "kl and pretraining: must be 0 or more"
+        if self.accumulate != 1:
+            yield "accumulate: an update is one batch here; give 1 and a larger batch"
+        size = self.batch
+        if min(size, self.prompts, self.answers, self.passes) > 0:
+            if self.prompts * self.answers % size:
+                yield f"batch: a round has {self.prompts * self.answers} answers, which {size} does not divide"
+            elif self.save_every % self.updates or self.validation_every % self.updates:
+                yield (f"save_every and validation_every: give multiples of {self.updates}, the updates of a round, so that a "
+                       "run goes on with the answers it would have drawn")
+
+    @property
+    def updates(self) -> int:
+        """Updates of a round."""
+        return max(1, self.passes * self.prompts * self.answers // self.batch)
+
+
+@dataclass(frozen=True)
+class GrpoSettings(PolicySettings):
+    """Of group-relative policy optimisation: an answer is as good as it is above the others to its prompt."""
+
+    scaled: bool = True
+    """Whether rewards are divided by their deviation within a prompt's answers."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.answers < 2:
+            yield "answers: there is nothing to compare an answer with; give 2 or more"
+
+
+@dataclass(frozen=True)
+class PpoSettings(PolicySettings):
+    """Of proximal policy optimisation, with a value head."""
+
+    answers: int = 4
+    prompts: int = 32
+    passes: int = 2
+    validation_every: int = 32
+    save_every: int = 32
+    gamma: float = 1.0
+    """Discount of later rewards."""
+    gae_decay: float = 0.95
+    """λ of generalised advantage estimation."""
+    value_weight: float = 0.5
+    """Of the value head's loss."""
+    target_kl: float = 0.1
+    """Nats per token that the price `kl` is moved towards, by a tenth a round at most (Ziegler et al. 2019)."""
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        for name in ("gamma", "gae_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                yield f"{name}: between 0 and 1, is {getattr(self, name)}"
+        yield from not_above_zero("target_kl", self.target_kl)

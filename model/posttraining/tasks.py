@@ -1,0 +1,109 @@
+"""Tasks with checkable answers, generated: arithmetic in words, dates, sorting, spelling, units, tables, and the last word.
+
+Guarantees: a seed gives the same tasks everywhere; every answer is computed, and `is_right` accepts it; which tasks are held
+out follows from a hash of the prompt, so a task is never on both sides. Small enough for models of a million parameters to
+learn some of, and to show which they cannot.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+WORDS = """apple bread chair cloud dance eagle flame grape house island juice kite lemon mouse night ocean paper queen river
+stone table under valley water young zebra bird cat dog fish goat hat ink jar key lamp moon nest owl pen rain sun tree van
+wind""".split()          # noqa: SIM905   # easier read as a text
+NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty""".split()         # noqa: SIM905
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()       # noqa: SIM905
+MONTHS = "January February March April May June July August September October November December".split()    # noqa: SIM905
+NAMES = "Ada Ben Carla David Elena Felix Greta Hugo Ida Jonas Karin Leo Mia Noah Olga Paul".split()         # noqa: SIM905
+UNITS = (("kilograms", "grams", 1000), ("meters", "centimeters", 100), ("hours", "minutes", 60), ("minutes", "seconds", 60),
+         ("weeks", "days", 7), ("liters", "milliliters", 1000), ("years", "months", 12), ("kilometers", "meters", 1000))
+
+
+class Task(NamedTuple):
+    """A prompt and its only right answer."""
+
+    kind: str
+    prompt: str
+    answer: str
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it belongs to the fifth that nothing is trained on."""
+        return hashlib.sha256(self.prompt.encode()).digest()[0] < 52
+
+
+def arithmetic(draw: random.Random) -> Task:
+    """A sum or a difference of small numbers, in words."""
+    first, second = draw.randint(0, 10), draw.randint(0, 10)
+    if draw.random() < 0.5:
+        return Task("arithmetic", f"What is {NUMBERS[first]} plus {NUMBERS[second]}?", NUMBERS[first + second])
+    return Task("arithmetic", f"What is {NUMBERS[first + second]} minus {NUMBERS[second]}?", NUMBERS[first])
+
+
+def dates(draw: random.Random) -> Task:
+    """A day or month some steps after another."""
+    cycle = draw.choice((DAYS, MONTHS))
+    start, step = draw.randrange(len(cycle)), draw.randint(1, 5)
+    unit = ("day" if cycle is DAYS else "month") + ("s" if step > 1 else "")
+    return Task("dates", f"What comes {NUMBERS[step]} {unit} after {cycle[start]}?", cycle[(start + step) % len(cycle)])
+
+
+def sorting(draw: random.Random) -> Task:
+    """Three words in the order of the alphabet."""
+    words = draw.sample(WORDS, 3)
+    return Task("sorting", f"Sort these words: {', '.join(words)}.", ", ".join(sorted(words)))
+
+
+def spelling(draw: random.Random) -> Task:
+    """The letters of a word, or of what might be one."""
+    word = draw.choice(WORDS) if draw.random() < 0.5 else "".join(draw.sample("abdegiklmnoprstu", 4))
+    return Task("spelling", f"Spell the word {word}.", "-".join(word))
+
+
+def units(draw: random.Random) -> Task:
+    """A number of a unit in a smaller one."""
+    larger, smaller, factor = draw.choice(UNITS)
+    number = draw.randint(2, 20)
+    return Task("units", f"How many {smaller} are {number} {larger}?", str(number * factor))
+
+
+def tables(draw: random.Random) -> Task:
+    """A cell of a small table."""
+    names = draw.sample(NAMES, 3)
+    ages = [draw.randint(10, 99) for _ in names]
+    rows = "\n".join(f"| {name} | {age} |" for name, age in zip(names, ages, strict=True))
+    asked = draw.randrange(3)
+    return Task("tables", f"| name | age |\n{rows}\nHow old is {names[asked]}?", str(ages[asked]))
+
+
+def last_word(draw: random.Random) -> Task:
+    """The last word of some."""
+    words = draw.sample(WORDS, draw.randint(3, 5))
+    return Task("last word", f"What is the last word of: {' '.join(words)}?", words[-1])
+
+
+KINDS: dict[str, Callable[[random.Random], Task]] = {
+    "arithmetic": arithmetic, "dates": dates, "sorting": sorting, "spelling": spelling, "units": units, "tables": tables,
+    "last word": last_word}
+
+
+def generate(count: int, seed: int, held_out: bool, kinds: tuple[str, ...] = tuple(KINDS)) -> Iterator[Task]:
+    """`count` tasks in turn of the kinds, of those held out or of the others; the same may come again, as few are different."""
+    draw, given = random.Random(seed), 0
+    while given < count:
+        task = KINDS[kinds[given % len(kinds)]](draw)
+        if task.held_out == held_out:
+            given += 1
+            yield task
+
+
+def is_right(task: Task, answer: str) -> bool:
+    """Whether an answer is the right one, whatever its case, spaces and final full stop."""
+    return _plain(answer) == _plain(task.answer)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).rstrip(".").lower()
