@@ -22,7 +22,7 @@ from textmill.model.data.blocks import Blocks
 from textmill.model.data.tokenizer import document_ids
 from textmill.model.device import precision_of
 from textmill.model.evaluation.canaries import Canary, number
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.language_model import LanguageModel
 
 BATCH = 32
 FEWEST = 2          # values of a kind, for a rank among them
