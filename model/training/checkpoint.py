@@ -29,7 +29,6 @@ from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder, decoder_of
-from textmill.model.posttraining.lora import merged
 from textmill.model.training.checkpoint_files import (
     CONFIG,
     FILES,
@@ -43,6 +42,7 @@ from textmill.model.training.checkpoint_files import (
     sums,
 )
 from textmill.model.training.finished import FILE as FINISHED
+from textmill.model.training.lora import merged
 from textmill.model.training.optimizers import NamedOptimizer, restore, state_of
 from textmill.model.training.processes import whole
 from textmill.model.training.settings import RunSettings

@@ -15,12 +15,12 @@ from textmill.model.data.ahead import Ahead
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.device import precision_of
-from textmill.model.posttraining.lora import add_lora
 from textmill.model.training.checkpoint import latest, load_model
 from textmill.model.training.checkpoint_files import STATE, WEIGHTS, damage, sha256_of
 from textmill.model.training.compilation import compile_model
 from textmill.model.training.freeze import freeze
 from textmill.model.training.loop import next_token_loss
+from textmill.model.training.lora import add_lora
 from textmill.model.training.processes import ALONE, Processes
 from textmill.model.training.run import Run
 from textmill.model.training.settings import TrainSettings, in_steps

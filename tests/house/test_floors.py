@@ -36,7 +36,7 @@ FLOORS = [
     ["model/training"],
     ["model/generation", "model/export"],
     ["model/evaluation"],
-    ["model/serving"],
+    ["model/serving", "model/posttraining"],
     ["cli", "api"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
