@@ -2,10 +2,10 @@
 
     python -m benchmarks.compare_crawl --data DATA
 
-writes benchmarks/results/compare.md. DATA is a data folder with the crawl as source `crawl`, brought up to date through
-tokenize with the tokenizer real-16k (benchmarks/real_crawl.py makes one). Three comparisons, three seeds each: curated against
-the same without dedup, against raw (no screening but by what pages say of their own use, no dedup, personal data as it is),
-and against itself with other seeds. Runs are kept in DATA/compare, so a benchmark that was stopped goes on.
+writes benchmarks/results/compare.md and compare-tables.txt. DATA is a data folder with the crawl as source `crawl`, brought up
+to date through tokenize with the tokenizer real-16k (benchmarks/real_crawl.py makes one). Three comparisons, three seeds each:
+curated against the same without dedup, against raw (screened only by what pages say of their own use, no dedup, personal data
+as it is), and against itself with other seeds. Runs are kept in DATA/compare, so a benchmark that was stopped goes on.
 """
 
 import argparse
@@ -65,9 +65,10 @@ def main() -> None:
     text = [f"`python -m benchmarks.compare_crawl`, {date.today()}, torch {torch.__version__}, one thread, beside: "
             f"{given.beside}. Shape `ci`, blocks of 512 tokens, vocabulary 8,192, 300 updates of two blocks; "
             f"{seconds + more:,.0f} processor seconds for twelve models and the data they needed.", "",
-            *(f"- {verdict}" for verdict in verdicts), "", "```text", *lines, "```"]
-    (RESULTS / "compare.md").write_text("\n".join(text) + "\n", "utf-8")
-    print("\n".join(text))
+            *(f"- {verdict}" for verdict in verdicts)]
+    for name, written in (("compare.md", text), ("compare-tables.txt", lines)):
+        (RESULTS / name).write_text("\n".join(written) + "\n", "utf-8")
+        print("\n".join(written))
 
 
 if __name__ == "__main__":

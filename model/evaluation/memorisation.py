@@ -22,7 +22,7 @@ from textmill.model.data.blocks import Blocks
 from textmill.model.data.tokenizer import document_ids
 from textmill.model.device import precision_of
 from textmill.model.evaluation.canaries import Canary, number
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.language_model import LanguageModel
 
 BATCH = 32
 FEWEST = 2          # values of a kind, for a rank among them
@@ -185,7 +185,7 @@ def recall_lines(found: Sequence[Recall]) -> Iterator[str]:
 def run_lines(sides: Mapping[str, Sequence[tuple[str, int]]], prefix: int, suffix: int) -> Iterator[str]:
     """The longest extractable runs of documents, trained on beside held out."""
     yield f"runs of tokens that greedy decoding gives after the {prefix} before them or more; extractable from {suffix} on"
-    yield f"{'documents':<12}{'stretches':>10}{'extractable':>13}{'longest':>9}{'median':>8}  {'of document':<32}"
+    yield f"{'documents':<12}{'stretches':>10}{'extractable':>13}{'longest':>9}{'median':>8}  of document"
     for name, found in sides.items():
         if not found:
             yield f"{name:<12}{0:>10}"
@@ -193,4 +193,4 @@ def run_lines(sides: Mapping[str, Sequence[tuple[str, int]]], prefix: int, suffi
         id_, longest = max(found, key=lambda each: each[1])
         runs = [run for _, run in found]
         share = sum(run >= suffix for run in runs) / len(found)
-        yield f"{name:<12}{len(found):>10}{share:>13.1%}{longest:>9}{float(np.median(runs)):>8.0f}  {id_:<32}"
+        yield f"{name:<12}{len(found):>10}{share:>13.1%}{longest:>9}{float(np.median(runs)):>8.0f}  {id_}"

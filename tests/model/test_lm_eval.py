@@ -9,7 +9,7 @@ import torch
 from tests.model.test_evaluation import SETTINGS
 from textmill.cli import main
 from textmill.model.evaluation.tasks import answers, log_probability, parts, read_items
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.language_model import LanguageModel
 from textmill.model.training.pretrain import pretrain
 
 pytestmark = pytest.mark.slow

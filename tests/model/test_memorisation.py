@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from textmill.model.generation.decode import decode
 
 from tests.command_line import refused, table
 from tests.model.test_blocks import small_mixture
@@ -28,7 +27,9 @@ from textmill.model.evaluation.memorisation import (
     recalls,
 )
 from textmill.model.evaluation.tasks import log_probability
-from textmill.model.generation.sample import LanguageModel
+from textmill.model.generation.engine import Engine
+from textmill.model.generation.language_model import LanguageModel
+from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
 from textmill.model.training.pretrain import pretrain
 from textmill.pipelines.contract.storage import Folder
@@ -104,7 +105,8 @@ def test_a_run_is_what_greedy_decoding_gives(learned):
     right = likeliest(model, ids)
     greedy = SamplingSettings(temperature=0)
     for prefix in (4, 12, 30):
-        (said,) = decode(model.decoder, ids[:prefix], 1, 10, greedy)
+        (answer,) = Engine(model).run([Request(tuple(ids[:prefix]), greedy, 10)])
+        said = answer.tokens
         same = next((n for n, (a, b) in enumerate(zip(said, ids[prefix:], strict=False)) if a != b), len(said))
         expected = next((n for n, each in enumerate(right[prefix - 1:]) if not each), len(right))
         assert same == min(expected, len(said))

@@ -59,7 +59,7 @@ def memorised(run: str | None, blocks: str | None, put: str | None, candidates: 
     from textmill.model.evaluation import memorisation
     from textmill.model.evaluation.canaries import read
     from textmill.model.evaluation.compare import ids_in
-    from textmill.model.generation.sample import LanguageModel
+    from textmill.model.generation.language_model import LanguageModel
 
     mixture = PackedMixture(put or blocks or of_mixture("blocks", given))
     known = read(Path(put)) if put else []
