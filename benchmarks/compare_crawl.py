@@ -3,7 +3,7 @@
     python -m benchmarks.compare_crawl --data DATA
 
 writes benchmarks/results/compare.md and compare-tables.txt. DATA is a data folder with the crawl as source `crawl`, brought up
-to date through tokenize with the tokenizer real-16k (benchmarks/real_crawl.py makes one). Three comparisons, three seeds each:
+to date through tokenize with the tokenizer real-16k (benchmarks/real_crawl.py makes one). Three comparisons, `--seeds` each:
 curated against the same without dedup, against raw (screened only by what pages say of their own use, no dedup, personal data
 as it is), and against itself with other seeds. Runs are kept in DATA/compare, so a benchmark that was stopped goes on.
 """
@@ -51,11 +51,12 @@ def compared(data: Path, *arguments: str) -> tuple[list[str], float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--beside", default="nothing", help="what else the machine did, for the record")
     given = parser.parse_args()
     recipe = given.data / "compare-crawl.yaml"
     recipe.write_text(RECIPE)
-    ablations, seconds = compared(given.data, str(recipe), "--without", "dedup", "--without", RAW)
+    ablations, seconds = compared(given.data, str(recipe), "--without", "dedup", "--without", RAW, "--seeds", str(given.seeds))
     null, more = compared(given.data, str(recipe), str(recipe))
     words = {"without-" + RAW.replace(",", "-"): "raw", "compare-crawl": "curated"}
     lines = [*ablations, "", *null[1:]]
@@ -64,7 +65,7 @@ def main() -> None:
     verdicts = [line for line in lines if line.startswith("no difference") or " is better than " in line]
     text = [f"`python -m benchmarks.compare_crawl`, {date.today()}, torch {torch.__version__}, one thread, beside: "
             f"{given.beside}. Shape `ci`, blocks of 512 tokens, vocabulary 8,192, 300 updates of two blocks; "
-            f"{seconds + more:,.0f} processor seconds for twelve models and the data they needed.", "",
+            f"{seconds + more:,.0f} processor seconds of what was not there yet.", "",
             *(f"- {verdict}" for verdict in verdicts)]
     for name, written in (("compare.md", text), ("compare-tables.txt", lines)):
         (RESULTS / name).write_text("\n".join(written) + "\n", "utf-8")

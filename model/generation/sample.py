@@ -22,7 +22,7 @@ def continuations(model: LanguageModel, prompt: str, count: int, tokens: int, se
     The n-th draws with the seed n - 1 after that of the settings, so it is the same whether three or ten are asked for."""
     check(count, tokens, settings)
     request = Request(model.ids(prompt), settings, tokens)
-    requests = [replace(request, settings=replace(settings, seed=settings.seed + n)) for n in range(count)]
+    requests = [replace(request, settings=settings.another(n)) for n in range(count)]
     return [prompt + answer.text for answer in Engine(model).run(requests)]
 
 

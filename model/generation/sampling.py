@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class SamplingSettings:
     def penalises(self) -> bool:
         """Whether what was said before changes the logits."""
         return (self.repetition_penalty, self.presence_penalty, self.frequency_penalty) != (1, 0, 0)
+
+    def another(self, number: int) -> "SamplingSettings":
+        """The same for the next draw but `number` of several: with another seed; after the highest comes 0."""
+        return replace(self, seed=(self.seed + number) % (1 << 63))
 
     def problems(self) -> Iterator[str]:
         if not 0 <= self.temperature < math.inf:

@@ -43,7 +43,7 @@ class Hypothesis(NamedTuple):
 def seeded(request: Request, count: int) -> list[Request]:
     """The request `count` times, each with the seed after the one before's."""
     settings = request.settings
-    return [replace(request, settings=replace(settings, seed=settings.seed + number)) for number in range(count)]
+    return [replace(request, settings=settings.another(number)) for number in range(count)]
 
 
 def mean_logprob(answer: Answer) -> float:

@@ -122,7 +122,7 @@ def call_of(body: Body, prompts: Sequence[tuple[int, ...]], context: int, max_to
     request = Request(
         prompts[0], settings, longest, body.number("min_tokens", 0, 0, longest, whole=True), body.texts("stop", MOST_STOPS),
         top_logprobs=top_logprobs if drawn == n or top_logprobs is not None else 0, constraint=_constraint(body.values))
-    requests = tuple(replace(request, prompt=prompt, settings=replace(settings, seed=settings.seed + number))
+    requests = tuple(replace(request, prompt=prompt, settings=settings.another(number))
                      for prompt in prompts for number in range(drawn))
     return Call(requests, len(prompts), n, stream, bool(options.get("include_usage")), logprobs=top_logprobs is not None,
                 repeatable=seed is not None or settings.temperature == 0)
