@@ -20,7 +20,7 @@ from textmill.model.training.optimizers import OPTIMIZERS
 class RunSettings:
     """What every trainer lets a user set, whatever its loss. A trainer adds its own fields in a subclass."""
 
-    steps: int | None = 700
+    steps: int | None = 640
     """Updates. Or give epochs, and null here."""
     epochs: float | None = None
     """Passes over the training data."""
@@ -52,11 +52,11 @@ class RunSettings:
     """Whether the log has the gradient's norm by layer, too."""
     trackers: tuple[str, ...] = ()
     """Where figures go besides log.jsonl: tensorboard, trackio, wandb, whichever is installed."""
-    validation_every: int = 175
+    validation_every: int = 160
     """Steps between validations. There is one before the first step and one after the last, too."""
     patience: int | None = None
     """Validations without a better figure after which a run ends. null: it goes to its last step."""
-    save_every: int = 175
+    save_every: int = 160
     """Steps between checkpoints. There is one after the last step, too."""
     keep_checkpoints: int = 2
     """The last ones, and the best one by validation; others are removed. Of two, one is left where the other is damaged."""
