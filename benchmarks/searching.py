@@ -3,7 +3,8 @@
     python -m benchmarks.searching --run RUN
 
 RUN is a model that was fine-tuned on tasks (docs/posttraining.md). Held-out tasks of each kind, which training never saw, are
-answered at temperature 1 by the engine; `best` takes the answer with the highest mean log-probability, `vote` the most frequent.
+answered at temperature 1 by the engine; `best` takes the answer with the highest mean log-probability, `vote` the most
+frequent.
 """
 
 import argparse
@@ -50,9 +51,9 @@ def main() -> None:
                 tokens[name] += cost
         rows.append([kind, *(f"{right[name] / TASKS:.2f}" for name in names)])
     means = [sum(float(row[column]) for row in rows) / len(rows) for column in range(1, 5)]
-    lines = [f"By `python -m benchmarks.searching`, {date.today()}: {sum(w.numel() for w in model.decoder.parameters()):,} weights, "
-             f"fine-tuned on tasks; share of {TASKS} held-out tasks of each kind answered rightly; {time.process_time() - begin:.0f} "
-             "processor seconds.", "", f"| | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names),
+    weights = sum(weight.numel() for weight in model.decoder.parameters())
+    lines = [f"By `python -m benchmarks.searching`, {date.today()}: {weights:,} weights, fine-tuned on tasks; share of {TASKS} "
+             f"held-out tasks of each kind answered rightly; {time.process_time() - begin:.0f} processor seconds.", "", f"| | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names),
              *(f"| {' | '.join(row)} |" for row in rows),
              f"| **mean** | {' | '.join(f'{mean:.3f}' for mean in means)} |",
              f"| tokens a task | {' | '.join(f'{tokens[name] / TASKS / len(KINDS):.1f}' for name in names)} |"]
