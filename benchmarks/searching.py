@@ -53,7 +53,8 @@ def main() -> None:
     means = [sum(float(row[column]) for row in rows) / len(rows) for column in range(1, 5)]
     weights = sum(weight.numel() for weight in model.decoder.parameters())
     lines = [f"By `python -m benchmarks.searching`, {date.today()}: {weights:,} weights, fine-tuned on tasks; share of {TASKS} "
-             f"held-out tasks of each kind answered rightly; {time.process_time() - begin:.0f} processor seconds.", "", f"| | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names),
+             f"held-out tasks of each kind answered rightly; {time.process_time() - begin:.0f} processor seconds.",
+             "", f"| | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names),
              *(f"| {' | '.join(row)} |" for row in rows),
              f"| **mean** | {' | '.join(f'{mean:.3f}' for mean in means)} |",
              f"| tokens a task | {' | '.join(f'{tokens[name] / TASKS / len(KINDS):.1f}' for name in names)} |"]
