@@ -18,6 +18,7 @@ from torch import nn
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
 from textmill.model.architecture.attention import Masking, by_document
+from textmill.model.architecture.cross_entropy import cross_entropy
 from textmill.model.architecture.decoder import Decoder, decoder_of
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
@@ -54,9 +55,9 @@ class ActorCritic(nn.Module):
 
     def forward(self, rows: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of each target, and the value before it, float32 (rows, length)."""
-        attend = by_document(rows)
-        hidden = self.decoder.hidden(rows.tokens, attend)
-        return log_probabilities(self.decoder, rows), self.value(hidden)[..., 0].float()
+        hidden = self.decoder.hidden(rows.tokens, by_document(rows))
+        nats = cross_entropy(hidden.flatten(0, 1), self.decoder.output(), rows.targets.flatten()).view(rows.targets.shape)
+        return -nats, self.value(hidden)[..., 0].float()
 
 
 @dataclass(frozen=True)
