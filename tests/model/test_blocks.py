@@ -193,7 +193,7 @@ def test_a_batch_is_on_its_device_when_it_is_handed_over(tmp_path):
     batch = PackedMixture(small_mixture(tmp_path / "b", blocks=4)).train.read([0])
     with Copies() as copies:
         batch.to(torch.device("meta"))
-    assert copies.under_way == [False, False]
+    assert copies.under_way == [False, False, False]        # tokens, targets, borders
 
 
 def test_steps_follow_the_manifest_and_go_round(tmp_path):

@@ -36,7 +36,8 @@ def run_step(step: list[str]) -> int:
             child.wait()
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if stopped and child.returncode in (0, -signal.SIGINT):        # it ended well, or before it could say a sentence
+    # It ended well, before it could say a sentence, or by what an import makes of an interruption.
+    if stopped and child.returncode in (0, 1, -signal.SIGINT):
         raise KeyboardInterrupt
     if child.returncode >= 0:
         return child.returncode
