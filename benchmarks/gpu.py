@@ -21,6 +21,7 @@ import torch
 
 from textmill.base.accelerators import accelerator_named
 from textmill.base.blocks_format import MANIFEST, MANIFEST_SCHEMA, SPAN_FIELDS
+from textmill.base.errors import first_line
 from textmill.base.sealed import seal
 from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
@@ -98,7 +99,7 @@ class Bench:
                 seconds = timed(kernel, self.device, self.precision, self.length, heads)
                 yield f"| {name} | {'yes' if same else 'NO'} | {seconds / 5 * 1e3:.2f} |"
             except Exception as error:
-                yield f"| {name} | {(str(error).splitlines() or ['?'])[0][:90]} | |"
+                yield f"| {name} | {first_line(error)[:90]} | |"
         yield f"| loop | | {timed(by_document, self.device, self.precision, self.length, heads) / 5 * 1e3:.2f} |"
 
     def run(self, shape: str, kernel: str, steps: int, compiled: bool = True, optimizer: str = "muon", float8: bool = False,
@@ -175,7 +176,7 @@ def report(bench: Bench) -> Iterator[str]:
             curves[shape, kernel, json.dumps(more)] = losses
             yield row
         except Exception as error:          # one kernel that fails leaves the others measured
-            yield f"| {shape} {kernel} {more} | | | | | {(str(error).splitlines() or [type(error).__name__])[0][:120]} | |"
+            yield f"| {shape} {kernel} {more} | | | | | {first_line(error)[:120]} | |"
     yield ""
     yield "### Losses, the same seed and batches"
     yield ""

@@ -21,6 +21,11 @@ def precision_of(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Products on `device` in this precision; nothing is changed for float32."""
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)
+
+
 def working_type(x: torch.Tensor) -> torch.dtype:
     """The type that products with `x` are computed in: autocast's where that is on, else its own."""
     return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype

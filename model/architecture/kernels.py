@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional as F
 
+from textmill.base.errors import first_line
 from textmill.model.architecture.attention import Attend, Heads, Masking, by_document, repeat_heads
 from textmill.model.data.batch import Batch
 
@@ -83,7 +84,7 @@ class Flex(Kernel):
 class Varlen(Kernel):
     """FlashAttention over sequences of any lengths, laid end to end (torch's `varlen_attn`; Dao 2024)."""
 
-    def __init__(self, window: int | None = None, longest: int = 0):
+    def __init__(self, window: int | None = None):
         from torch.nn.attention.varlen import varlen_attn
 
         super().__init__(window)
@@ -91,7 +92,7 @@ class Varlen(Kernel):
         causal = {"window_size": (-1 if window is None else window - 1, 0)} if "window_size" in takes else {"is_causal": True}
         if window is not None and "window_size" not in takes:
             raise NotImplementedError("this torch has no windows in varlen_attn")
-        self.grouped, self.longest = "enable_gqa" in takes, longest
+        self.grouped = "enable_gqa" in takes
         self.kernel: Any = partial(varlen_attn, **causal)
 
     def layout(self, batch: Batch) -> torch.Tensor:
@@ -105,7 +106,7 @@ class Varlen(Kernel):
                    bias: torch.Tensor | None = None) -> torch.Tensor:
             _no_bias(bias)
             group = queries.shape[2] // keys.shape[2]
-            longest = max(self.longest, queries.shape[1])       # a document ends with its block
+            longest = queries.shape[1]          # a document ends with its block
             grouped = {"enable_gqa": True} if group > 1 and self.grouped else {}
             if not self.grouped:
                 keys, values = repeat_heads(keys, group), repeat_heads(values, group)
@@ -167,7 +168,7 @@ def choose_masking(device: torch.device, dtype: torch.dtype, length: int, heads:
             else:
                 failed.append(f"{name} disagrees with the loop")
         except Exception as error:      # a missing compiler, an unknown card, a bug of a release: the loop is right everywhere
-            failed.append(f"{name}: {_first_line(error)}")
+            failed.append(f"{name}: {first_line(error)}")
     if not tried:
         return Choice(loop, "loop", "; ".join(failed))
     best = min(tried, key=lambda name: tried[name][0])
@@ -222,7 +223,3 @@ def _no_bias(bias: torch.Tensor | None) -> None:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

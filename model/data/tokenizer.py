@@ -4,6 +4,7 @@ Guarantees: a document begins with end-of-text and is plain bytes from there on,
 characters and is never the id that separates documents.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -25,6 +26,12 @@ def open_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
         raise ModelError(f"{path} has {tokenizer.get_vocab_size():,} tokens and the model {vocab_size:,}; "
                          "copy the one of the blocks that the model was trained on")
     return tokenizer
+
+
+def shared_ids(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many ids two texts begin with in common."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def document_ids(tokenizer: Tokenizer, text: str, end_of_text: int) -> list[int]:

@@ -17,7 +17,7 @@ from textmill.base.blocks_format import NO_TARGET, TOKENIZER_FILES
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.blocks import Blocks, PackedMixture
-from textmill.model.device import precision_of
+from textmill.model.device import autocast, precision_of
 from textmill.model.training.checkpoint import load_model, trained
 from textmill.model.training.validate import token_bytes
 
@@ -66,7 +66,7 @@ def documents_of(model: Decoder, split: Blocks, sizes: torch.Tensor, batch: int 
                 continue
         blocks = split.read(numbers)
         there = blocks.to(device)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        with autocast(device, precision):
             nats = model(there.tokens, there.targets, masking(there)).cpu().double()
         target_bytes = torch.where(blocks.targets == NO_TARGET, 0, sizes[blocks.targets.clamp(min=0)])
         costs = [np.concatenate([np.zeros((len(numbers), 1)), np.cumsum(values.double().numpy(), axis=1)], axis=1)

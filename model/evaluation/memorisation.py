@@ -19,8 +19,8 @@ import torch
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import Blocks
-from textmill.model.data.tokenizer import document_ids
-from textmill.model.device import precision_of
+from textmill.model.data.tokenizer import document_ids, shared_ids
+from textmill.model.device import autocast, precision_of
 from textmill.model.evaluation.canaries import Canary, number
 from textmill.model.generation.language_model import LanguageModel
 
@@ -55,9 +55,7 @@ def scored_rows(model: LanguageModel, before: str, values: Sequence[str]) -> lis
     rows = []
     for value in values:
         ids = document_ids(model.tokenizer, before + value, end)
-        pairs = zip(given, ids, strict=False)
-        shared = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(given), len(ids)))
-        own = min(len(ids) - max(1, shared), context - 1)
+        own = min(len(ids) - max(1, shared_ids(given, ids)), context - 1)
         rows.append((ids[-context:], max(1, own)))
     return rows
 
@@ -77,7 +75,7 @@ def log_probabilities(model: LanguageModel, before: str, values: Sequence[str]) 
             targets[n, len(ids) - own - 1:len(ids) - 1] = torch.tensor(ids[-own:])
         batch = Batch(tokens, targets, (length,) * len(some), ("",) * len(some), 0).to(decoder.device)
         masking = decoder.masking(precision, length)
-        with torch.autocast(decoder.device.type, precision, enabled=precision != torch.float32):
+        with autocast(decoder.device, precision):
             found += (-decoder(batch.tokens, batch.targets, masking(batch)).sum(1)).tolist()
     return found
 

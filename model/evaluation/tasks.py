@@ -18,8 +18,8 @@ from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
 from textmill.model.architecture.attention import Masking
 from textmill.model.data.batch import Batch
-from textmill.model.data.tokenizer import document_ids
-from textmill.model.device import precision_of
+from textmill.model.data.tokenizer import document_ids, shared_ids
+from textmill.model.device import autocast, precision_of
 from textmill.model.evaluation.figures import ROUNDS
 from textmill.model.generation.language_model import LanguageModel
 
@@ -93,15 +93,14 @@ def log_probability(model: LanguageModel, masking: Masking, given: str, scored: 
     decoder, end = model.decoder, model.decoder.end_of_text
     before = document_ids(model.tokenizer, given, end)
     ids = document_ids(model.tokenizer, given + scored, end)
-    pairs = zip(before, ids, strict=False)
-    shared = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(before), len(ids)))
+    shared = shared_ids(before, ids)
     cut = max(0, len(ids) - decoder.context_length)
     tokens = torch.tensor([ids[cut:]])
     targets = torch.tensor([[*ids[cut + 1:], NO_TARGET]])
     targets[:, :max(0, max(1, shared) - 1 - cut)] = NO_TARGET
     batch = Batch(tokens, targets, (tokens.shape[1],), ("",), 0).to(decoder.device)
     precision = precision_of(decoder.device)
-    with torch.autocast(decoder.device.type, precision, enabled=precision != torch.float32):
+    with autocast(decoder.device, precision):
         return -float(decoder(batch.tokens, batch.targets, masking(batch)).sum())
 
 

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from textmill.model import ModelError
+from textmill.model.data.tokenizer import shared_ids
 from textmill.model.generation.answer import TokenScore
 from textmill.model.generation.language_model import LanguageModel
 
@@ -19,8 +20,7 @@ def score(model: LanguageModel, text: str, given: str = "", top: int = 0) -> lis
     before, ids = model.ids(given), model.ids(given + text)
     if len(ids) > model.decoder.context_length:
         raise ModelError(f"the text has {len(ids)} tokens and the model reads {model.decoder.context_length}; shorten it")
-    pairs = enumerate(zip(before, ids, strict=False))
-    shared = next((n for n, (one, other) in pairs if one != other), min(len(before), len(ids)))
+    shared = shared_ids(before, ids)
     tokens = torch.tensor([ids], device=model.decoder.device)
     hidden = model.decoder.hidden(tokens, model.decoder.cache(1, len(ids)))[0, shared - 1:-1]
     scores = []

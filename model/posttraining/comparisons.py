@@ -33,6 +33,12 @@ class Comparisons(NamedTuple):
     sha256: str
     too_long: int
 
+    @property
+    def words(self) -> str:
+        """How many there are, for a run's first line."""
+        left_out = f", {self.too_long:,} too long" if self.too_long else ""
+        return f"{len(self.learned):,} pairs, {len(self.held_out):,} held out{left_out}"
+
 
 def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float) -> Comparisons:
     """The comparisons of a file. ModelError where a line is none, or none is left on either side."""

@@ -9,6 +9,7 @@ import torch
 from textmill.model.data.batch import Batch
 from textmill.model.posttraining.comparisons import Comparison
 from textmill.model.posttraining.rows import batch_of
+from textmill.model.posttraining.settings import ComparisonSettings
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ def order(count: int, step: int, batch: int, accumulate: int, seed: int) -> list
         passes = {place // count: np.random.default_rng([seed, place // count]).permutation(count) for place in places}
         result.append([int(passes[place // count][place % count]) for place in places])
     return result
+
+
+def of_step(comparisons: Sequence[Comparison], step: int, settings: ComparisonSettings, pad: int) -> list[Pairs]:
+    """The batches of a step."""
+    return [pairs_of(comparisons, numbers, pad)
+            for numbers in order(len(comparisons), step, settings.batch, settings.accumulate, settings.seed)]
+
+
+def ranked_right(margins: torch.Tensor) -> float:
+    """The share of pairs whose margin is above 0; one of 0 is half."""
+    return float(((margins > 0).float() + 0.5 * (margins == 0)).mean())
 
 
 def in_order(comparisons: Sequence[Comparison], batch: int, pad: int) -> list[Pairs]:

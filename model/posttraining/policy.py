@@ -17,13 +17,13 @@ from torch import nn
 
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
-from textmill.model.architecture.attention import Masking, by_document
+from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.cross_entropy import cross_entropy
 from textmill.model.architecture.decoder import Decoder, decoder_of
 from textmill.model.data.batch import Batch
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import open_tokenizer
-from textmill.model.device import precision_of
+from textmill.model.device import autocast, precision_of
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.posttraining.comparisons import prompt_ids
 from textmill.model.posttraining.losses import advantages, clipped, clipped_value, divergence, group_advantages
@@ -156,7 +156,7 @@ class Rounds:
         """The answers as rows, with their log-probabilities now and by the reference."""
         rows, precision = batch_of([each.row for each in drawn], self.encoder.end_of_text), precision_of(self.device)
         there = rows.to(self.device)
-        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+        with autocast(self.device, precision):
             before = log_probabilities(decoder_of(self.model), there).cpu()
             reference = log_probabilities(self.reference, there).cpu()
         zeros = torch.zeros_like(before)
@@ -167,7 +167,7 @@ class Rounds:
         """With PPO's rewards: the distance at every token, the answer's worth at its last; and what the value head expected."""
         settings, mask, precision = self.settings, episodes.mask, precision_of(self.device)
         assert isinstance(settings, PpoSettings)
-        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+        with autocast(self.device, precision):
             values = self.model(episodes.rows.to(self.device))[1].cpu() * mask
         worth = -price * (episodes.before - episodes.reference) * mask
         last = torch.where(mask, torch.arange(mask.shape[1]), -1).amax(1)
@@ -189,34 +189,34 @@ def _whitened(rounds: list[Episodes]) -> list[Episodes]:
     return [replace(each, advantages=(each.advantages - every.mean()) / (every.std() + 1e-8) * each.mask) for each in rounds]
 
 
-def grpo_loss(settings: GrpoSettings, masking: Masking) -> Callable[[Decoder, Episodes], torch.Tensor]:
+def grpo_loss(settings: GrpoSettings) -> Callable[[Decoder, Episodes], torch.Tensor]:
     """The sum over an update's tokens: PPO's clipped objective, and the distance from the reference."""
     def loss(model: Decoder, episodes: Episodes) -> torch.Tensor:
         now, mask = log_probabilities(model, episodes.rows), episodes.mask
         costs = clipped(now, episodes.before, episodes.advantages, settings.clip_ratio)
         costs = costs + settings.kl * divergence(now, episodes.reference)
-        return (costs * mask).sum() + _beside(model, episodes, settings, masking)
+        return (costs * mask).sum() + _beside(model, episodes, settings)
 
     return loss
 
 
-def ppo_loss(settings: PpoSettings, masking: Masking) -> Callable[[ActorCritic, Episodes], torch.Tensor]:
+def ppo_loss(settings: PpoSettings) -> Callable[[ActorCritic, Episodes], torch.Tensor]:
     """The sum over an update's tokens: PPO's clipped objective, and the value head's clipped error."""
     def loss(model: ActorCritic, episodes: Episodes) -> torch.Tensor:
         (now, values), mask = model(episodes.rows), episodes.mask
         costs = clipped(now, episodes.before, episodes.advantages, settings.clip_ratio)
         costs = costs + settings.value_weight * clipped_value(values, episodes.values, episodes.returns, settings.clip_ratio)
-        return (costs * mask).sum() + _beside(model.decoder, episodes, settings, masking)
+        return (costs * mask).sum() + _beside(model.decoder, episodes, settings)
 
     return loss
 
 
-def _beside(model: Decoder, episodes: Episodes, settings: PolicySettings, masking: Masking) -> torch.Tensor | float:
+def _beside(model: Decoder, episodes: Episodes, settings: PolicySettings) -> torch.Tensor | float:
     """The pretraining loss that is mixed in, per target of it, for as many tokens as there are answers' tokens."""
     if episodes.text is None:
         return 0.0
     text = episodes.text
-    nats: torch.Tensor = model(text.tokens, text.targets, masking(text)).sum()
+    nats: torch.Tensor = model(text.tokens, text.targets, by_document(text)).sum()
     return settings.pretraining * nats / max(1, text.target_count) * episodes.target_count
 
 
@@ -235,7 +235,7 @@ def train_policy(start: str | Path, home: str | Path, settings: PolicySettings, 
     if bool(settings.pretraining) != (blocks is not None):
         raise ModelError("the pretraining loss needs text and a weight: give both --blocks and `pretraining`, or neither")
     sources = {"reward": rewarded_by, "starting weights": begin.sha256, "tasks": ", ".join(kinds)}
-    text, masking = None, by_document
+    text = None
     decoder = begin.model(device)
     if blocks is not None:
         mixture = PackedMixture(blocks)
@@ -253,6 +253,6 @@ def train_policy(start: str | Path, home: str | Path, settings: PolicySettings, 
              f"{settings.prompts * settings.answers} answers a round")
     if isinstance(model, ActorCritic):
         assert isinstance(settings, PpoSettings)
-        return run.train(model, ppo_loss(settings, masking), rounds.batches, rounds.validate, about, begin.home)
+        return run.train(model, ppo_loss(settings), rounds.batches, rounds.validate, about, begin.home)
     assert isinstance(settings, GrpoSettings)
-    return run.train(decoder, grpo_loss(settings, masking), rounds.batches, rounds.validate, about, begin.home)
+    return run.train(decoder, grpo_loss(settings), rounds.batches, rounds.validate, about, begin.home)

@@ -11,10 +11,10 @@ import torch
 
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model.architecture.decoder import Decoder
-from textmill.model.device import precision_of
+from textmill.model.device import autocast, precision_of
 from textmill.model.posttraining.comparisons import read_comparisons
 from textmill.model.posttraining.losses import dpo, ipo
-from textmill.model.posttraining.pairs import Pairs, in_order, order, pairs_of
+from textmill.model.posttraining.pairs import Pairs, in_order, of_step, ranked_right
 from textmill.model.posttraining.rows import log_probabilities
 from textmill.model.posttraining.settings import PreferSettings
 from textmill.model.posttraining.start import start_from
@@ -39,8 +39,7 @@ def train_prefer(start: str | Path, comparisons: Path, home: str | Path, setting
     reference = [reference_of(model, in_order(side, settings.batch, pad), per_token) for side in (data.learned, data.held_out)]
 
     def batches(step: int) -> list[Pairs]:
-        return [pairs_of(data.learned, numbers, pad)
-                for numbers in order(len(data.learned), step, settings.batch, settings.accumulate, settings.seed)]
+        return of_step(data.learned, step, settings, pad)
 
     def ratios(policy: Decoder, pairs: Pairs, of: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         now = answer_log_probabilities(policy, pairs, per_token)
@@ -57,14 +56,12 @@ def train_prefer(start: str | Path, comparisons: Path, home: str | Path, setting
     @torch.no_grad()
     def validate() -> Validation:
         precision = precision_of(device)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        with autocast(device, precision):
             both = [ratios(model, pairs.to(device), reference[1]) for pairs in held_out]
         chosen, rejected = (torch.cat(each).float() for each in zip(*both, strict=True))
-        right = ((chosen > rejected).float() + 0.5 * (chosen == rejected)).mean()
-        return Validation(float(right), {"chosen": float(chosen.mean()), "rejected": float(rejected.mean())})
+        return Validation(ranked_right(chosen - rejected), {"chosen": float(chosen.mean()), "rejected": float(rejected.mean())})
 
-    about = (f"{settings.method} from {begin.checkpoint}, {len(data.learned):,} pairs, {len(data.held_out):,} held out"
-             + (f", {data.too_long:,} too long" if data.too_long else ""))
+    about = f"{settings.method} from {begin.checkpoint}, {data.words}"
     return run.train(model, loss, batches, validate, about, begin.home)
 
 
@@ -78,6 +75,6 @@ def answer_log_probabilities(model: Decoder, pairs: Pairs, per_token: bool) -> t
 def reference_of(model: Decoder, comparisons: Sequence[Pairs], per_token: bool) -> torch.Tensor:
     """The same by the model that training starts from, for all comparisons in order, float32 (2, comparisons)."""
     precision = precision_of(model.device)
-    with torch.autocast(model.device.type, precision, enabled=precision != torch.float32):
+    with autocast(model.device, precision):
         return torch.cat([answer_log_probabilities(model, pairs.to(model.device), per_token).view(2, -1).cpu()
                           for pairs in comparisons], dim=1)

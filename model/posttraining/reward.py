@@ -15,15 +15,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from textmill.base.blocks_format import NO_TARGET
+from textmill.base.errors import first_line
 from textmill.model import ModelError
 from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.batch import Batch
-from textmill.model.device import precision_of
+from textmill.model.device import autocast, precision_of
 from textmill.model.posttraining.comparisons import read_comparisons
 from textmill.model.posttraining.losses import bradley_terry
-from textmill.model.posttraining.pairs import Pairs, in_order, order, pairs_of
+from textmill.model.posttraining.pairs import Pairs, in_order, of_step, ranked_right
 from textmill.model.posttraining.settings import RewardSettings
 from textmill.model.posttraining.start import start_from
 from textmill.model.training.checkpoint_files import CONFIG, WEIGHTS
@@ -69,15 +70,13 @@ def train_reward(start: str | Path, comparisons: Path, home: str | Path, setting
     pad = begin.encoder.end_of_text
 
     def batches(step: int) -> list[Pairs]:
-        return [pairs_of(data.learned, numbers, pad)
-                for numbers in order(len(data.learned), step, settings.batch, settings.accumulate, settings.seed)]
+        return of_step(data.learned, step, settings, pad)
 
     def loss(model: RewardModel, pairs: Pairs) -> torch.Tensor:
         chosen, rejected = model(pairs.rows).chunk(2)
         return bradley_terry(chosen, rejected, pairs.margins).sum()
 
-    about = (f"reward model of {begin.checkpoint}, {len(data.learned):,} pairs, {len(data.held_out):,} held out"
-             + (f", {data.too_long:,} too long" if data.too_long else ""))
+    about = f"reward model of {begin.checkpoint}, {data.words}"
     held_out = in_order(data.held_out, settings.batch, pad)
     return run.train(model, loss, batches, lambda: judged(model, held_out), about, begin.home)
 
@@ -88,15 +87,15 @@ def judged(model: RewardModel, held_out: Sequence[Pairs]) -> Validation:
     device, margins, longer = model.score.weight.device, [], []
     precision = precision_of(device)
     for pairs in held_out:
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        with autocast(device, precision):
             chosen, rejected = model(pairs.to(device).rows).chunk(2)
         margins.append((chosen - rejected).float().cpu())
         first, second = (pairs.rows.targets != NO_TARGET).sum(1).chunk(2)
         longer.append((first - second).sign())
     margin, length = torch.cat(margins), torch.cat(longer)
-    right = float(((margin > 0).float() + 0.5 * (margin == 0)).mean())
-    return Validation(right, {"loss": float(-F.logsigmoid(margin).mean()), "calibration error": calibration_error(margin),
-                              "longer ranked higher": float((margin.sign() * length > 0).float().mean())})
+    return Validation(ranked_right(margin), {
+        "loss": float(-F.logsigmoid(margin).mean()), "calibration error": calibration_error(margin),
+        "longer ranked higher": float((margin.sign() * length > 0).float().mean())})
 
 
 def calibration_error(margins: torch.Tensor) -> float:
@@ -113,6 +112,6 @@ def load_reward(checkpoint: Path, device: torch.device) -> RewardModel:
         model = RewardModel(build(json.loads((checkpoint / CONFIG).read_text("utf-8"))))
         model.load_state_dict(load_file(checkpoint / WEIGHTS))
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{checkpoint} holds no reward model ({first}); train one with `textmill reward`") from None
+        raise ModelError(f"{checkpoint} holds no reward model ({first_line(error)}); train one with `textmill reward`"
+                         ) from None
     return model.to(device).eval()

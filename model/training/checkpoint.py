@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
+from textmill.base.errors import first_line
 from textmill.base.strict import SettingsError, parse
 from textmill.model import ModelError
 from textmill.model.architecture.build import build
@@ -201,7 +202,7 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
     try:
         return State.from_json(json.loads((checkpoint / STATE).read_text("utf-8")), settings)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, SettingsError) as error:
-        raise _not_resumable(checkpoint, _first_line(error)) from None
+        raise _not_resumable(checkpoint, first_line(error)) from None
 
 
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
@@ -216,7 +217,7 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
         model = build(config)
         model.load_state_dict(weights)
     except Exception as error:
-        raise ModelError(f"{checkpoint} holds no model that can be read ({_first_line(error)}); train it again") from None
+        raise ModelError(f"{checkpoint} holds no model that can be read ({first_line(error)}); train it again") from None
     return model.to(device)
 
 
@@ -233,7 +234,7 @@ def resume(checkpoint: Path, model: nn.Module) -> None:
     try:
         model.load_state_dict(load_file(checkpoint / WEIGHTS))
     except Exception as error:
-        raise _not_resumable(checkpoint, _first_line(error)) from None
+        raise _not_resumable(checkpoint, first_line(error)) from None
 
 
 def resume_optimizers(checkpoint: Path, optimizers: list[NamedOptimizer]) -> None:
@@ -241,7 +242,7 @@ def resume_optimizers(checkpoint: Path, optimizers: list[NamedOptimizer]) -> Non
     try:
         restore(optimizers, load_file(checkpoint / OPTIMIZER))
     except Exception as error:
-        raise _not_resumable(checkpoint, _first_line(error)) from None
+        raise _not_resumable(checkpoint, first_line(error)) from None
 
 
 def differences(before: State, now: State) -> list[str]:
@@ -268,7 +269,3 @@ def _not_resumable(checkpoint: Path, problem: str) -> ModelError:
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

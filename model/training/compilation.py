@@ -9,10 +9,12 @@ import time
 import torch
 from torch import nn
 
+from textmill.base.errors import first_line
 from textmill.model.architecture.attention import Masking
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.architecture.kernels import Kernel
 from textmill.model.data.batch import Batch
+from textmill.model.device import autocast
 from textmill.model.training.loop import Loss, next_token_loss
 
 CLOSE = {"loss": 0.01, "gradient": 0.05}        # relative differences that rounding in bfloat16 explains
@@ -39,7 +41,7 @@ def compile_model(model: Decoder, masking: Masking, batch: Batch, precision: tor
             if abs(found - right) > CLOSE[name] * abs(right):
                 problem = f"its {name} would be {found:.4g}, uncompiled {right:.4g}"
     except Exception as error:          # no compiler, no Triton, a bug of a release: the same model runs without
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        problem = first_line(error)
     if problem:
         model._compiled_call_impl = None        # what nn.Module.compile sets
         return f"not compiled ({problem})"
@@ -50,7 +52,7 @@ def trial(model: Decoder, loss: Loss[Decoder, Batch], batch: Batch, precision: t
     """The loss of a batch and the norm of its gradient, of which nothing is left."""
     device = model.device
     model.zero_grad(set_to_none=True)
-    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+    with autocast(device, precision):
         total = loss(model, batch.to(device))
     total.backward()
     norm = nn.utils.get_total_norm([weight.grad for weight in model.parameters() if weight.grad is not None])

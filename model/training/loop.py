@@ -13,6 +13,7 @@ from textmill.model.architecture.attention import Masking
 from textmill.model.architecture.decoder import Decoder, decoder_of
 from textmill.model.architecture.kernels import Kernel
 from textmill.model.data.batch import Batch
+from textmill.model.device import autocast
 from textmill.model.training.processes import ALONE, Processes, whole
 from textmill.model.training.settings import RunSettings, learning_rate
 
@@ -69,7 +70,7 @@ def train(model: M, optimizers: Sequence[torch.optim.Optimizer], loss: Loss[M, B
         mine = processes.share(accumulated)
         for number, batch in enumerate(mine, 1):
             with processes.gathering(model, last=number == len(mine)):
-                with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                with autocast(device, precision):
                     part = loss(model, batch.to(device)) / targets
                 (part if processes.count == 1 else part * processes.count).backward()       # gradients are averaged
             losses.append(part.detach())                        # stays on the device: nothing waits for it here

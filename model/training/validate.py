@@ -19,6 +19,7 @@ from textmill.model import ModelError
 from textmill.model.architecture.attention import Masking
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.batch import Batch
+from textmill.model.device import autocast
 
 # GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the rest for the characters from U+0100 on.
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -81,7 +82,7 @@ def bits_per_byte(model: Decoder, batches: Iterable[Batch], masking: Masking, si
     text_bytes: Counter[str] = Counter()
     for batch in batches:
         on_device = batch.to(device)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        with autocast(device, precision):
             losses = model(on_device.tokens, on_device.targets, masking(on_device)).cpu().double()
         target_bytes = torch.where(batch.targets == NO_TARGET, 0, sizes[batch.targets.clamp(min=0)])
         rows = zip(batch.entries, (losses * (target_bytes > 0)).sum(1).tolist(), target_bytes.sum(1).tolist(), strict=True)
