@@ -70,17 +70,24 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
 
 def lines(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and object of each line with prompt, chosen and rejected."""
+    for number, line in objects(data, path):
+        answers = [line.get(key) for key in ("chosen", "rejected")]
+        if "prompt" not in line or not all(isinstance(text, str) and text.strip() for text in answers):
+            raise ModelError(f"{path}, line {number}: has no prompt with a chosen and a rejected answer; give all three")
+        yield number, line
+
+
+def objects(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and object of each line that is not empty. ModelError where one is no JSON object, or has half a character."""
     for number, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
             line = json.loads(text)
+            json.dumps(line, ensure_ascii=False).encode()       # half of a surrogate pair, escaped, is no text
         except (ValueError, RecursionError):
             raise ModelError(f"{path}, line {number}: is no JSON; write one object a line") from None
-        answers = [line.get(key) for key in ("chosen", "rejected")] if isinstance(line, dict) else []
-        if not answers or "prompt" not in line or not all(isinstance(text, str) and text.strip() for text in answers):
-            raise ModelError(f"{path}, line {number}: has no prompt with a chosen and a rejected answer; give all three")
-        yield number, line
+        yield number, line if isinstance(line, dict) else {}
 
 
 def messages_of(prompt: Any, path: Path, number: int) -> list[dict[str, Any]]:
