@@ -199,7 +199,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _words(found: Mapping[str, Any], what: str) -> str:
-    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f}) of {found['of']:,} {what}"
+    value = f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found["of"] else "none"
+    return f"{value} of {found['of']:,} {what}"
 
 
 def _counted(name: str, by_reason: Mapping[str, int]) -> str:

@@ -172,12 +172,10 @@ def reading_judge(voice: "Voice | None", settings: "JudgeSettings", journal: "Jo
 def reward_judge(run: str, device: Any) -> "tuple[str, Judge]":
     """A reward model, and its name."""
     from textmill.model.posttraining.judges import by_reward
-    from textmill.model.posttraining.reward import load_reward
-    from textmill.model.posttraining.start import start_from
+    from textmill.model.posttraining.reward import open_reward
 
-    begin = start_from(run)
-    return (f"reward model {begin.home.name}/{begin.checkpoint.name} {begin.sha256[:16]}",
-            by_reward(load_reward(begin.checkpoint, device), begin.encoder))
+    model, begin = open_reward(run, device)
+    return f"reward model {begin.home.name}/{begin.checkpoint.name} {begin.sha256[:16]}", by_reward(model, begin.encoder)
 
 
 JUDGE, REVISE = judge, revise
