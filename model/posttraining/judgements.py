@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
-from textmill.model.posttraining.comparisons import messages_of, objects
-from textmill.model.posttraining.judging import Judge, Message, Pair, Verdict, judged, lines
+from textmill.model.posttraining.comparisons import answers_of, lines, messages_of
+from textmill.model.posttraining.judging import Judge, Message, Pair, Verdict, judged, report
 from textmill.model.posttraining.losses import ranked_pairs
 from textmill.model.posttraining.settings import JudgeSettings
 from textmill.model.posttraining.speakers import Ask, Speaker
@@ -36,19 +36,18 @@ class Drawn(NamedTuple):
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a file: lines of prompt and `answers` (all pairs of them), or of prompt, chosen and rejected.
+    """The pairs of a file: lines of prompt and `answers` (all pairs of them), or of comparisons.
 
     Of the latter people's label is kept aside. ModelError where a line is neither, or there is none."""
     pairs: list[Pair] = []
-    for number, line in objects(_bytes(path), path):
-        labelled = "chosen" in line
-        answers = [line.get("chosen"), line.get("rejected")] if labelled else line.get("answers")
-        if "prompt" not in line or not isinstance(answers, list) or len(answers) < 2 or not all(map(_is_text, answers)):
-            raise ModelError(f"{path}, line {number}: has no prompt with two answers; give `answers`, a list of texts, or "
-                             "`chosen` and `rejected`")
+    for number, line in lines(_bytes(path), path):
+        labelled, where = "answers" not in line, f"{path}, line {number}"
+        answers = answers_of(line, where) if labelled else line["answers"]
+        if not isinstance(answers, list) or len(answers) < 2 or not all(map(_is_text, answers)):
+            raise ModelError(f"{where}: `answers` is no list of two texts or more; give them")
         if len(set(answers)) < len(answers):
-            raise ModelError(f"{path}, line {number}: two answers are equal, so there is nothing to judge; take one out")
-        prompt, about = messages_of(line["prompt"], path, number), {key: line[key] for key in ABOUT if key in line}
+            raise ModelError(f"{where}: two answers are equal, so there is nothing to judge; take one out")
+        prompt, about = messages_of(line.get("prompt"), path, number), {key: line[key] for key in ABOUT if key in line}
         if labelled and "chosen_id" in line:
             about["ids"] = (line["chosen_id"], line.get("rejected_id"))
         pairs += [Pair(prompt, (answers[one], answers[other]), 0 if labelled else None, about | {PROMPT: number})
@@ -58,7 +57,7 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def read_prompts(path: Path) -> list[list[dict[str, Any]]]:
     """The prompts of a file, as messages; other keys stay unread. ModelError where a line has none, or there is none."""
-    prompts = [messages_of(line.get("prompt"), path, number) for number, line in objects(_bytes(path), path)]
+    prompts = [messages_of(line.get("prompt"), path, number) for number, line in lines(_bytes(path), path)]
     return _some(prompts, path, "prompt")
 
 
@@ -104,7 +103,7 @@ def judge_pairs(pairs: Sequence[Pair], judge: Judge, name: str, folder: Path, be
 def write_figures(folder: Path, found: dict[str, Any]) -> Iterator[str]:
     """Keep the figures, and say them."""
     write_whole(folder / FIGURES, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    yield from lines(found)
+    yield from report(found)
 
 
 def extremes(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:

@@ -176,7 +176,7 @@ def longer(pair: Pair) -> int:
     return int(len(pair.answers[1]) > len(pair.answers[0]))
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def report(found: Mapping[str, Any]) -> Iterator[str]:
     """The figures for a terminal."""
     if answers := found.get("answers"):
         yield f"{answers['drawn']:,} answers drawn, {_counted('left out', answers['left out'])}"

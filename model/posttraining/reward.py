@@ -1,7 +1,8 @@
 """Reward model: the decoder with a scalar head on an answer's last token, trained on comparisons (Ouyang et al. 2022).
 
-What it is known by is the share of held-out pairs that it ranks right; beside stand its loss, how far its chances are from the
-shares that come true, and how much it goes by length.
+A ranking of k answers counts as its k·(k−1)/2 pairs, which weigh together as much as one pair does. What it is known by is the
+share of held-out pairs that it ranks right; beside stand its loss, how far its chances are from the shares that come true, and
+how much it goes by length.
 """
 
 import json
@@ -74,8 +75,7 @@ def train_reward(start: str | Path, comparisons: Path, home: str | Path, setting
         return of_step(data.learned, step, settings, pad)
 
     def loss(model: RewardModel, pairs: Pairs) -> torch.Tensor:
-        chosen, rejected = model(pairs.rows).chunk(2)
-        return bradley_terry(chosen, rejected, pairs.margins).sum()
+        return (pairs.weights * bradley_terry(*pairs.apart(model(pairs.rows)), pairs.margins)).sum()
 
     about = f"reward model of {begin.checkpoint}, {data.words}"
     held_out = in_order(data.held_out, settings.batch, pad)
@@ -88,14 +88,15 @@ def judged(model: RewardModel, held_out: Sequence[Pairs]) -> Validation:
     device, margins, longer = model.score.weight.device, [], []
     precision = precision_of(device)
     for pairs in held_out:
+        on_device = pairs.to(device)
         with autocast(device, precision):
-            chosen, rejected = model(pairs.to(device).rows).chunk(2)
-        margins.append((chosen - rejected).float().cpu())
-        first, second = (pairs.rows.targets != NO_TARGET).sum(1).chunk(2)
+            better, worse = on_device.apart(model(on_device.rows))
+        margins.append((better - worse).float().cpu())
+        first, second = pairs.apart((pairs.rows.targets != NO_TARGET).sum(1))
         longer.append((first - second).sign())
-    margin, length = torch.cat(margins), torch.cat(longer)
-    return Validation(ranked_right(margin), {
-        "loss": float(-F.logsigmoid(margin).mean()), "calibration error": calibration_error(margin),
+    margin, length, weights = torch.cat(margins), torch.cat(longer), torch.cat([pairs.weights for pairs in held_out])
+    return Validation(ranked_right(margin, weights), {
+        "loss": float(-(F.logsigmoid(margin) * weights).sum() / weights.sum()), "calibration error": calibration_error(margin),
         "longer ranked higher": float((margin.sign() * length > 0).float().mean())})
 
 

@@ -9,7 +9,7 @@ from textmill.model.training.settings import RunSettings, not_above_zero
 
 @dataclass(frozen=True)
 class ComparisonSettings(RunSettings):
-    """Of what learns from comparisons; `batch` counts pairs."""
+    """Of what learns from comparisons; `batch` counts prompts."""
 
     steps: int | None = None
     epochs: float | None = 1.0

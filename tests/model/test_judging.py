@@ -375,8 +375,8 @@ def test_drafts_are_criticised_and_revised(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ({"prompt": "a", "answers": ["b"]}, "line 1: has no prompt with two answers"), ({"prompt": "a"}, "has no prompt with two answers"),
-    ({"prompt": "a", "answers": ["b", "b"]}, "two answers are equal"), ({"prompt": "a", "chosen": "b", "rejected": ""}, "has no prompt with two answers"),
+    ({"prompt": "a", "answers": ["b"]}, "line 1: `answers` is no list of two texts"), ({"prompt": "a"}, "has no prompt with a chosen and"),
+    ({"prompt": "a", "answers": ["b", "b"]}, "two answers are equal"), ({"prompt": "a", "chosen": "b", "rejected": ""}, "has no prompt with a chosen"),
     ({"prompt": [], "answers": ["b", "c"]}, "the prompt is no text and no messages"), ({"prompt": "\ud800", "answers": ["b", "c"]}, "line 1: is no JSON")])
 def test_wrong_pairs_get_their_sentence(tmp_path, line, said):
     with pytest.raises(ModelError, match=said):
