@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
-from textmill.model.posttraining.settings import GrpoSettings, PpoSettings, PreferSettings, RewardSettings
+from textmill.model.posttraining.settings import GrpoSettings, JudgeSettings, PpoSettings, PreferSettings, RewardSettings
 from textmill.model.training.settings import TrainSettings
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
@@ -34,7 +34,7 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
     "flag": [{"type": "boolean"}],
 }
 MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "reward": RewardSettings, "prefer": PreferSettings,
-                                   "grpo": GrpoSettings, "ppo": PpoSettings}
+                                   "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
