@@ -222,9 +222,10 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
 
 
 def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model."""
-    if "score.weight" in weights:
-        raise ValueError("it is a reward model, which gives scores and no text")
+    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model or a classifier."""
+    for name, kind in (("score.weight", "reward model"), ("head.weight", "classifier")):
+        if name in weights:
+            raise ValueError(f"it is a {kind}, which gives scores and no text")
     inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
     return inside or weights
 
