@@ -95,7 +95,7 @@ MISTAKES: dict[str, Callable[[Task], Iterator[str]]] = {
     "dates": lambda task: _beside(DAYS if task.answer in DAYS else MONTHS, task.answer, 3),
     "sorting": lambda task: _unsorted(task.prompt.rstrip(".").split(": ")[1], task.answer),
     "spelling": lambda task: _misspelt(task.answer.split("-")),
-    "units": lambda task: iter((task.answer + "0", task.answer[:-1] or "1", str(int(task.answer) + 10), str(int(task.answer[::-1])))),
+    "units": lambda task: _misread(task.answer),
     "tables": lambda task: iter(re.findall(r"\| (\d+) \|", task.prompt)),
     "last word": lambda task: iter(task.prompt.rstrip("?").split(": ")[1].split())}
 FORMS = {"arithmetic": rf"({'|'.join(NUMBERS)})", "dates": rf"({'|'.join((*DAYS, *MONTHS))})", "sorting": r"\w+(, \w+){2}",
@@ -119,7 +119,7 @@ def mistake(task: Task) -> str:
 
 
 def has_form(task: Task, answer: str) -> bool:
-    """Whether an answer has the form of the right one: a number, a day, three words with commas between …"""
+    """Whether an answer has the form of the right one: a number, a day, three words with commas between, and so on."""
     return re.fullmatch(FORMS[task.kind], " ".join(answer.split()).rstrip("."), re.IGNORECASE) is not None
 
 
@@ -142,6 +142,11 @@ def _unsorted(given: str, answer: str) -> Iterator[str]:
     """The words as they were given; where they were in order, in any other."""
     orders = (", ".join(words) for words in itertools.permutations(answer.split(", ")))
     return orders if given == answer else iter((given,))
+
+
+def _misread(number: str) -> Iterator[str]:
+    """A zero too many, a digit too few, ten more, and the digits the other way round."""
+    return iter((number + "0", number[:-1] or "1", str(int(number) + 10), str(int(number[::-1]))))
 
 
 def _misspelt(letters: list[str]) -> Iterator[str]:

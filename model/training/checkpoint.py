@@ -224,10 +224,11 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
 
 
 def without_value_head(weights: dict[str, torch.Tensor], checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The decoder's own weights, where PPO trained a value head beside them. ModelError for a reward model."""
-    if "score.weight" in weights:
-        raise ModelError(f"{checkpoint} cannot be used here: it is a reward model, which gives scores and no text; name the "
-                         "run that it was trained from")
+    """The decoder's own weights, where PPO trained a value head beside them. ModelError for a reward model or a classifier."""
+    for name, kind in (("score.weight", "reward model"), ("head.weight", "classifier")):
+        if name in weights:
+            raise ModelError(f"{checkpoint} cannot be used here: it is a {kind}, which gives scores and no text; name the "
+                             "run that it was trained from")
     inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
     return inside or weights
 
