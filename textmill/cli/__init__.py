@@ -37,6 +37,7 @@ from textmill.cli.look import (
 from textmill.cli.memorised import CANARIES, MEMORISED
 from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.posttraining import COMPARISONS, GRPO, PPO, PREFER, REWARD, TASKS
+from textmill.cli.restraint import RESTRAIN, RISK_COVERAGE
 from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
@@ -47,7 +48,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
-    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO, HEAD),
+    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO, RESTRAIN, RISK_COVERAGE, HEAD),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }
