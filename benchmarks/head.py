@@ -108,8 +108,8 @@ def main() -> int:
                           "" if changes is None else f"{tokens_read(given.run, held_out, changes) / cost:,.0f}"))
             print(*table[-1], flush=True)
     rows = ["| " + " | ".join(row) + " |" for row in table]
-    about = (f"Mail: {labelled.words}; near copies on one side. Model: the demo's, 4 layers of width 128. One thread, others worked "
-             f"beside; {date.today()}.")
+    about = (f"Mail: {labelled.words}; near copies on one side. Model: the demo's, 4 layers of width 128. One thread, others "
+             f"worked beside; {date.today()}.")
     RESULT.write_text("\n".join([*rows, "", about]) + "\n", "utf-8")
     return 0
 

@@ -3,8 +3,8 @@
     python -m benchmarks.restraint --start data/checkpoints/chat --tokenizer data/tokenizers/demo-8k --work /tmp/restraint
 
 writes benchmarks/results/restraint.txt and restraint.svg. Questions to learn from are others than the model was fine-tuned on
-(as far as a kind has so many), and none is held out; a second run, with the right answers and no refusal, shows what the updates
-do by themselves. Whatever is in --work is used and not made again.
+(as far as a kind has so many), and none is held out; a second run, with the right answers and no refusal, shows what the
+updates do by themselves. Whatever is in --work is used and not made again.
 """
 
 import argparse
