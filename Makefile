@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo restrain risk-coverage head report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo judge revise restrain risk-coverage head report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
@@ -164,6 +164,10 @@ grpo: setup              ## reinforces answers above the others to a prompt: ARG
 	@$(MILL) grpo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 ppo: setup               ## PPO with a value head: ARGS='--from RUN --run NEW'
 	@$(MILL) ppo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+judge: setup             ## compares answers by a judge, RLAIF: OUTPUT=folder ARGS='--pairs FILE --endpoint URL --model NAME'
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) judge $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+revise: setup            ## answers criticised and revised by a principle: OUTPUT=folder ARGS='--prompts FILE --from RUN'
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) revise $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 restrain: setup          ## dialogues that refuse what a model does not know: ARGS='--from RUN --questions FILE' OUTPUT=raw/restrained/r.jsonl
 	@$(call need,OUTPUT,OUTPUT=raw/restrained/restrained.jsonl)$(MILL) restrain $(call option,config,CONFIG) $(call option,set,SET) \
 	    $(call option,to,OUTPUT) $(ARGS)

@@ -52,7 +52,7 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
         raise ModelError(f"{path} cannot be read ({error.strerror}); write it with `textmill comparisons`") from None
     for number, line in lines(data, path):
         where = f"{path}, line {number}"
-        prompt, texts = messages_of(line["prompt"], path, number), answers_of(line, where)
+        prompt, texts = messages_of(line.get("prompt"), path, number), answers_of(line, where)
         if len(set(texts)) < len(texts):
             names = "two answers of the ranking" if "ranking" in line else "chosen and rejected"
             raise ModelError(f"{where}: {names} are equal, so nothing is to be learned; take it out")
@@ -74,17 +74,16 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
 
 
 def lines(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and object of each line that has a prompt."""
+    """Number and object of each line that is not empty. ModelError where one is no JSON, or has half a character."""
     for number, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
             line = json.loads(text)
+            json.dumps(line, ensure_ascii=False).encode()       # half of a surrogate pair, escaped, is no text
         except (ValueError, RecursionError):
             raise ModelError(f"{path}, line {number}: is no JSON; write one object a line") from None
-        if not isinstance(line, dict) or "prompt" not in line:
-            raise ModelError(f"{path}, line {number}: has no prompt with a chosen and a rejected answer; give all three")
-        yield number, line
+        yield number, line if isinstance(line, dict) else {}
 
 
 def answers_of(line: Mapping[str, Any], where: str) -> list[str]:

@@ -22,12 +22,13 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.batch import Batch
+from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.device import autocast, precision_of
 from textmill.model.posttraining.comparisons import read_comparisons
 from textmill.model.posttraining.losses import bradley_terry
 from textmill.model.posttraining.pairs import Pairs, in_order, of_step, ranked_right
 from textmill.model.posttraining.settings import RewardSettings
-from textmill.model.posttraining.start import start_from
+from textmill.model.posttraining.start import Start, start_from
 from textmill.model.training.checkpoint_files import CONFIG, WEIGHTS
 from textmill.model.training.run import Run
 from textmill.model.training.settings import in_steps
@@ -107,11 +108,22 @@ def calibration_error(margins: torch.Tensor) -> float:
                      for each in np.unique(bins)))
 
 
+def open_reward(run: str | Path, device: torch.device) -> tuple[RewardModel, Start]:
+    """The reward model of a run, or of a checkpoint, and where it is from. ModelError where its vocabulary is another one."""
+    begin = start_from(run)
+    model = load_reward(begin.checkpoint, device)
+    open_tokenizer(begin.home, model.decoder.vocab_size)
+    return model, begin
+
+
 def load_reward(checkpoint: Path, device: torch.device) -> RewardModel:
     """The reward model of a checkpoint. ModelError where it is none."""
     try:
+        weights = load_file(checkpoint / WEIGHTS)
+        if "score.weight" not in weights:
+            raise ValueError("it gives text and no rewards")
         model = RewardModel(build(json.loads((checkpoint / CONFIG).read_text("utf-8"))))
-        model.load_state_dict(load_file(checkpoint / WEIGHTS))
+        model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"{checkpoint} holds no reward model ({first_line(error)}); train one with `textmill reward`"
                          ) from None

@@ -24,6 +24,7 @@ NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": 
           "tasks": {"OUTPUT": "tasks.jsonl"}, "comparisons": {"OUTPUT": "folder"},
           "reward": {"ARGS": "--from a --comparisons b --run c"}, "prefer": {"ARGS": "--from a --comparisons b --run c"},
           "grpo": {"ARGS": "--from a --run c"}, "ppo": {"ARGS": "--from a --run c"},
+          "judge": {"OUTPUT": "folder"}, "revise": {"OUTPUT": "folder"},
           "head": {"ARGS": "--from a --labels b --run c"},
           "restrain": {"ARGS": "--from a --questions b", "OUTPUT": "c"},
           "risk-coverage": {"ARGS": "--before a --after b --questions c"}}

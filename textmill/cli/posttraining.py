@@ -98,26 +98,25 @@ def policy(method: str, start: str, run: str, kinds: tuple[str, ...], reward: st
            set: tuple[str, ...], replace: bool, device: str) -> str:
     """Train by a method, rewarded by the tasks' checker or by a reward model."""
     from textmill.base.strict import parse
+    from textmill.model import ModelError
     from textmill.model.device import choose_device
     from textmill.model.posttraining.policy import train_policy
-    from textmill.model.posttraining.reward import load_reward
+    from textmill.model.posttraining.reward import open_reward
     from textmill.model.posttraining.rollouts import Reward, by_model, checked
     from textmill.model.posttraining.settings import GrpoSettings, PpoSettings
     from textmill.model.posttraining.start import start_from
-    from textmill.model.training.checkpoint import trained
-    from textmill.model.training.checkpoint_files import WEIGHTS, sha256_of
 
     section, where = train_section(config, set, method)
     settings = parse(PpoSettings, section, where) if method == "ppo" else parse(GrpoSettings, section, where)
     card, name = choose_device(device), "the tasks' checker"
     rewards: Reward = checked
     if reward is not None:
-        checkpoint, home = trained(Path(reward))
-        begin, judge = start_from(start), start_from(home)
-        if begin.encoder.sha256 != judge.encoder.sha256:
-            raise click.UsageError(f"{reward} reads another tokenizer than {start}, so its rewards mean nothing for it")
-        rewards = by_model(load_reward(checkpoint, card), judge.encoder)
-        name = f"{checkpoint} {sha256_of(checkpoint / WEIGHTS)}"
+        model, begin = open_reward(reward, card)
+        if begin.encoder.sha256 != start_from(start).encoder.sha256:
+            raise ModelError(f"{reward} reads another tokenizer than {start}, so its rewards mean nothing for it; train one "
+                             f"from {start}")
+        rewards = by_model(model, begin.encoder)
+        name = f"{begin.checkpoint} {begin.sha256}"
     return train_policy(start, run, settings, card, known(kinds), rewards, name, blocks, replace)
 
 
