@@ -135,11 +135,12 @@ def has_form(task: Task, answer: str) -> bool:
 
 def is_right(task: Task, answer: str) -> bool:
     """Whether an answer is the right one, whatever its case, spaces and final full stop."""
-    return _plain(answer) == _plain(task.answer)
+    return plain(answer) == plain(task.answer)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").lower()
+def plain(text: str) -> str:
+    """A text by which answers are compared: without case, spaces beside others and final full stop."""
+    return " ".join(text.split()).rstrip(".").casefold()
 
 
 def _beside(cycle: list[str], answer: str, reach: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
 from textmill.model.classification.settings import HeadSettings
+from textmill.model.posttraining.restraint import RestrainSettings
 from textmill.model.posttraining.settings import (
     FineTuneSettings,
     GrpoSettings,
@@ -43,7 +44,7 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
 }
 MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "finetune": FineTuneSettings, "reward": RewardSettings,
                                    "prefer": PreferSettings, "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings,
-                                   "head": HeadSettings}
+                                   "restrain": RestrainSettings, "head": HeadSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
