@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from textmill.model.architecture.distance import ByDistance
-from textmill.model.architecture.document_attention import LONGEST, DocumentAttention
+from textmill.model.architecture.document_attention import LONGEST, DocumentAttention, parts_of
 from textmill.model.data.batch import Batch
 
 
@@ -40,7 +40,7 @@ class Heads(NamedTuple):
 def by_document(batch: Batch, window: int | None = None) -> Attend:
     """Attention inside each stretch of `batch.lengths`, one after the other; a query sees the `window` last tokens."""
     lengths = list(batch.lengths)
-    products = batch.tokens.device.type == "cpu" and max(lengths) <= LONGEST
+    parts = parts_of(lengths, torch.bfloat16) if batch.tokens.device.type == "cpu" and max(lengths) <= LONGEST else []
     by_distance = ByDistance(lengths, None if window is not None and max(lengths) <= window else window)
 
     def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor,
@@ -49,9 +49,9 @@ def by_document(batch: Batch, window: int | None = None) -> Attend:
         keys, values = (repeat_heads(x, group) for x in (keys, values))
         if by_distance.window is not None or bias is not None:
             return by_distance(queries.flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1), bias).view(queries.shape)
-        if products and queries.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        if parts and queries.dtype == torch.bfloat16 and torch.is_grad_enabled():
             flat: list[torch.Tensor] = [x.flatten(0, 1) for x in (queries, keys, values)]
-            return DocumentAttention.apply(*flat, lengths).view(queries.shape)
+            return DocumentAttention.apply(*flat, parts).view(queries.shape)
         documents = zip(*(x.flatten(0, 1).split(lengths) for x in (queries, keys, values)), strict=True)
         outputs = []
         for document in documents:
