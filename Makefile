@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo judge revise report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo judge revise head report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
@@ -168,6 +168,8 @@ judge: setup             ## compares answers by a judge, RLAIF: OUTPUT=folder AR
 	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) judge $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 revise: setup            ## answers criticised and revised by a principle: OUTPUT=folder ARGS='--prompts FILE --from RUN'
 	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) revise $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+head: setup              ## a classifier of labelled texts on a model: ARGS='--from RUN --labels FILE --run NEW'; NAME publishes it for measure
+	@$(MILL) head $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,name,NAME) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'

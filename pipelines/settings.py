@@ -44,6 +44,7 @@ class Settings:
     grpo: dict[str, Any] = field(default_factory=dict)
     ppo: dict[str, Any] = field(default_factory=dict)
     judge: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(path: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Settings:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from textmill.model.data.batch import Batch
+from textmill.model.data.order import order
 from textmill.model.posttraining.comparisons import Comparison
 from textmill.model.posttraining.losses import ranked_pairs
 from textmill.model.posttraining.rows import batch_of
@@ -62,16 +63,6 @@ def pairs_of(comparisons: Sequence[Comparison], numbers: Sequence[int], pad: int
 def firsts(comparisons: Sequence[Comparison]) -> list[int]:
     """The number of each comparison's best answer among all answers."""
     return np.cumsum([0, *(len(each.answers) for each in comparisons[:-1])]).tolist()
-
-
-def order(count: int, step: int, batch: int, accumulate: int, seed: int) -> list[list[int]]:
-    """The numbers in each batch of a step: every pass in another order, passes joined."""
-    first, result = step * batch * accumulate, []
-    for start in range(first, first + batch * accumulate, batch):
-        places = range(start, start + batch)
-        passes = {place // count: np.random.default_rng([seed, place // count]).permutation(count) for place in places}
-        result.append([int(passes[place // count][place % count]) for place in places])
-    return result
 
 
 def of_step(comparisons: Sequence[Comparison], step: int, settings: ComparisonSettings, pad: int) -> list[Pairs]:

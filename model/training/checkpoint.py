@@ -49,6 +49,7 @@ from textmill.model.training.processes import whole
 from textmill.model.training.settings import RunSettings
 
 LOG = "log.jsonl"
+SCORING = {"score.weight": "reward model", "head.weight": "classifier"}       # their heads, which give no text
 Better = Literal["lower", "higher", None]
 
 
@@ -211,7 +212,7 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     try:
         config = json.loads((checkpoint / CONFIG).read_text("utf-8"))
         stored = load_file(checkpoint / WEIGHTS)
-        scores = "score.weight" in stored
+        scores = not SCORING.keys().isdisjoint(stored)
         weights = merged(without_value_head(stored))
         with torch.device("meta"):          # without memory, however large the configuration says that it is
             shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
@@ -226,9 +227,9 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
 
 
 def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model."""
-    if "score.weight" in weights:
-        raise ValueError("it is a reward model, which gives scores and no text")
+    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model or a classifier."""
+    if kind := next((kind for name, kind in SCORING.items() if name in weights), None):
+        raise ValueError(f"it is a {kind}, which gives scores and no text")
     inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
     return inside or weights
 

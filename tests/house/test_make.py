@@ -24,7 +24,8 @@ NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": 
           "tasks": {"OUTPUT": "tasks.jsonl"}, "comparisons": {"OUTPUT": "folder"},
           "reward": {"ARGS": "--from a --comparisons b --run c"}, "prefer": {"ARGS": "--from a --comparisons b --run c"},
           "grpo": {"ARGS": "--from a --run c"}, "ppo": {"ARGS": "--from a --run c"},
-          "judge": {"OUTPUT": "folder"}, "revise": {"OUTPUT": "folder"}}
+          "judge": {"OUTPUT": "folder"}, "revise": {"OUTPUT": "folder"},
+          "head": {"ARGS": "--from a --labels b --run c"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",

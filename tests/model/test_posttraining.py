@@ -16,10 +16,11 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import Shape
 from textmill.model.data.batch import Batch
+from textmill.model.data.order import order
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.posttraining.comparisons import answer_row, read_comparisons
 from textmill.model.posttraining.losses import bradley_terry, dpo
-from textmill.model.posttraining.pairs import in_order, order, pairs_of
+from textmill.model.posttraining.pairs import in_order, pairs_of
 from textmill.model.posttraining.policy import train_policy
 from textmill.model.posttraining.prefer import answer_log_probabilities, reference_of, train_prefer
 from textmill.model.posttraining.reward import RewardModel, calibration_error, load_reward, train_reward

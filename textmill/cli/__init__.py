@@ -20,6 +20,7 @@ from textmill.cli.compare import COMPARE
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.experiments import LADDER, SWEEP
 from textmill.cli.flow import ALL, STAGES, TRAIN
+from textmill.cli.head import HEAD
 from textmill.cli.judging import JUDGE, REVISE
 from textmill.cli.look import (
     DUPLICATES,
@@ -47,7 +48,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
-    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE),
+    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, HEAD),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }

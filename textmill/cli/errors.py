@@ -18,7 +18,7 @@ from textmill.base.errors import TextmillError, out_of_memory
 
 EXTRAS = (dict.fromkeys(("estimate", "train", "sample", "evaluate", "worst", "compare", "ladder", "sweep",
                          "canaries", "memorised", "export", "origins", "tasks", "reward", "prefer", "grpo", "ppo", "judge",
-                         "revise"), "model")
+                         "revise", "head"), "model")
           | {"train-tokenizer": "tokenizer", "serve": "serve"})           # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PATHS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)

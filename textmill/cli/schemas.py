@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
+from textmill.model.classification.settings import HeadSettings
 from textmill.model.posttraining.settings import GrpoSettings, JudgeSettings, PpoSettings, PreferSettings, RewardSettings
 from textmill.model.training.settings import TrainSettings
 from textmill.pipelines.measure.personal.find import KINDS
@@ -34,7 +35,7 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
     "flag": [{"type": "boolean"}],
 }
 MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "reward": RewardSettings, "prefer": PreferSettings,
-                                   "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings}
+                                   "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings, "head": HeadSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
