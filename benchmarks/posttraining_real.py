@@ -5,7 +5,7 @@
 puts instruct.jsonl.zst and preference.jsonl.zst of FOLDER beside the raw sources of DATA (a finished `textmill demo`) into the
 empty folder WORK, runs every stage, fine-tunes the demo's model on the dialogues, trains a reward model, DPO and IPO on the
 comparisons, lets the fine-tuned model judge the held-out ones, and writes benchmarks/results/posttraining-real.md. DATA is only
-read. One thread; about ten processor minutes.
+read. One thread; about fifteen processor minutes.
 """
 
 import argparse
@@ -171,11 +171,17 @@ def dropped(data: Path, by_pages: dict[str, Any]) -> Iterator[str]:
     for row in table(data, "curated", ["source", "edits"]):
         if row["source"] in edits:
             edits[row["source"]].update(edit["kind"] for edit in row["edits"] or ())
+    copies = {name: Counter[str]() for name in SOURCES}
+    source = {row["id"]: row["source"] for row in table(data, "documents", ["id", "source"])}
+    for row in table(data, "duplicates", ["id", "kind"]):
+        if row["kind"] and source[row["id"]] in copies:
+            copies[source[row["id"]]][row["kind"]] += 1
     shipped = rules_broken(data)
     yield from ("| what | instruct | preference |", "|---|---|---|")
     yield f"| no dialogue (extract) | {_counted(Counter())} | {_counted(Counter(rejected['documents']['rejected']))} |"
     for what, of in (("rejected by the bounds of pages for phrases and dummy text", by_pages),
-                     ("rejected by the shipped rules for dialogues", shipped), ("personal data replaced (places)", edits)):
+                     ("rejected by the shipped rules for dialogues", shipped), ("copies (dedup)", copies),
+                     ("personal data replaced (places)", edits)):
         yield f"| {what} | {' | '.join(_counted(Counter(of[name])) for name in SOURCES)} |"
     counts = rejected["blocks/real"]["dialogues"].get("dialogues", {})
     yield f"| in blocks (pack) | {', '.join(f'{name} {value:,}' for name, value in counts.items())} | not packed |"
