@@ -48,7 +48,7 @@ class RewardModel(nn.Module):
 
     def forward(self, rows: Batch) -> torch.Tensor:
         """The reward of each row, float32 (rows,)."""
-        hidden = self.decoder.hidden(rows.tokens, by_document(rows))
+        hidden = self.decoder.hidden(rows.tokens, by_document(rows, self.decoder.window))
         return self.score(hidden[torch.arange(len(hidden), device=hidden.device), last_tokens(rows.targets)])[:, 0].float()
 
 

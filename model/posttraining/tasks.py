@@ -34,7 +34,12 @@ class Task(NamedTuple):
     @property
     def held_out(self) -> bool:
         """Whether it belongs to the fifth that nothing is trained on."""
-        return hashlib.sha256(self.prompt.encode()).digest()[0] < 52
+        return self.digest[0] < 52
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of its prompt."""
+        return hashlib.sha256(self.prompt.encode()).digest()
 
 
 def arithmetic(draw: random.Random) -> Task:
@@ -118,6 +123,11 @@ def mistake(task: Task) -> str:
     return random.Random(task.prompt).choice(wrong)
 
 
+def demonstration(task: Task, mistakes: float) -> str:
+    """An answer to show: of so large a share of prompts, by their hash, the mistake."""
+    return mistake(task) if int.from_bytes(task.digest[8:16]) < mistakes * 2**64 else task.answer
+
+
 def has_form(task: Task, answer: str) -> bool:
     """Whether an answer has the form of the right one: a number, a day, three words with commas between, and so on."""
     return re.fullmatch(FORMS[task.kind], " ".join(answer.split()).rstrip("."), re.IGNORECASE) is not None
@@ -125,11 +135,12 @@ def has_form(task: Task, answer: str) -> bool:
 
 def is_right(task: Task, answer: str) -> bool:
     """Whether an answer is the right one, whatever its case, spaces and final full stop."""
-    return _plain(answer) == _plain(task.answer)
+    return plain(answer) == plain(task.answer)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").lower()
+def plain(text: str) -> str:
+    """A text by which answers are compared: without case, spaces beside others and final full stop."""
+    return " ".join(text.split()).rstrip(".").casefold()
 
 
 def _beside(cycle: list[str], answer: str, reach: int) -> Iterator[str]:

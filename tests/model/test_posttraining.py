@@ -21,7 +21,7 @@ from textmill.model.generation.language_model import LanguageModel
 from textmill.model.posttraining.comparisons import answer_row, read_comparisons
 from textmill.model.posttraining.losses import bradley_terry, dpo
 from textmill.model.posttraining.pairs import in_order, pairs_of
-from textmill.model.posttraining.policy import train_policy
+from textmill.model.posttraining.policy import ActorCritic, train_policy
 from textmill.model.posttraining.prefer import answer_log_probabilities, reference_of, train_prefer
 from textmill.model.posttraining.reward import RewardModel, calibration_error, load_reward, train_reward
 from textmill.model.posttraining.rows import Row, batch_of, log_probabilities
@@ -89,6 +89,28 @@ def test_rows_learn_the_answer_alone_and_are_padded_apart():
     batch = batch_of([Row((1, 2, 3), (4, 5)), Row((6,), (7,))], 0)
     assert batch.tokens.tolist() == [[1, 2, 3, 4, 5], [6, 7, 0, 0, 0]] and batch.lengths == (5, 2, 3)
     assert batch.targets.tolist() == [[NO_TARGET, NO_TARGET, 4, 5, NO_TARGET], [7] + [NO_TARGET] * 4] and batch.target_count == 3
+
+
+def test_a_model_with_a_window_is_trained_with_it():
+    """Held against the cache that decoding has."""
+    model = build(ARCHITECTURES["qwen3"].configuration(SHAPE._replace(window=3), 64, 32, 0))
+    model.initialise(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0, 0.3, generator=torch.Generator().manual_seed(weight.numel()))
+    rows = [Row(tuple(range(1, 9)), (9, 10, 11)), Row((5, 6), (7,))]
+    with torch.no_grad():
+        found = log_probabilities(model, batch_of(rows, 0))
+        reward, critic = RewardModel(model), ActorCritic(model, 0.1)
+        reward.score.weight.fill_(1.0)
+        for number, row in enumerate(rows):
+            ids = torch.tensor([row.prompt + row.answer])
+            hidden = model.hidden(ids, model.cache(1, len(row)))
+            logs = (hidden @ model.output().T).log_softmax(-1)[0]
+            expected = [float(logs[place - 1, ids[0, place]]) for place in range(len(row.prompt), len(row))]
+            for values in (found, critic(batch_of(rows, 0))[0]):
+                assert values[number, len(row.prompt) - 1:len(row) - 1].tolist() == pytest.approx(expected, abs=1e-4)
+            assert float(reward(batch_of(rows, 0))[number]) == pytest.approx(float(hidden[0, -1].sum()), abs=1e-3)
 
 
 def test_every_comparison_once_a_pass_in_another_order_each():
