@@ -58,8 +58,8 @@ class Endpoint:
             yield from pool.map(self.reply, asks)
         finally:
             self._stop.set()                        # threads that wait for another try
-            pool.shutdown(cancel_futures=True)
-            self._stop.clear()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._stop = threading.Event()
 
     def reply(self, ask: Ask) -> Reply:
         """One reply, from the journal where it has it."""

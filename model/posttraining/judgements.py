@@ -140,14 +140,16 @@ def row(verdict: Verdict, name: str) -> dict[str, Any]:
             | {key: pair.about[key] for key in ABOUT if key in pair.about})
 
 
-def watched(items: Iterable[Any], count: int, what: str) -> Iterator[Any]:
+def watched(items: Iterable[Any], count: int, what: str, verb: str = "judge") -> Iterator[Any]:
     """The items, with a line that says how many there have been."""
-    line = StatusLine()
-    line.due()
+    line, shown = StatusLine(), False
     for number, item in enumerate(items, 1):
         if line.due():
-            line.show(f"judge: {number:,} of {count:,} {what}")
+            line.show(f"{verb}: {number:,} of {count:,} {what}")
+            shown = True
         yield item
+    if shown:
+        line.print(f"{verb}: {count:,} {what}")
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:

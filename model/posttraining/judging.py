@@ -187,12 +187,14 @@ def report(found: Mapping[str, Any]) -> Iterator[str]:
     people = found.get("people")
     beside = f"; people prefer it in {_words(people['longer preferred'], 'pairs')}" if people else ""
     yield f"the longer answer wins in {_words(found['longer preferred'], 'pairs')}{beside}"
-    if people:
+    if people and people["agreement"]["of"]:
         kappa = people["kappa"]
         yield (f"agrees with people in {_words(people['agreement'], 'pairs that it decided')}, kappa {kappa['value']:.2f} "
                f"({kappa['low']:.2f} to {kappa['high']:.2f})")
-        yield (f"with ties as half in {_words(people['agreement, ties as half'], 'pairs')}; by the mean of both orders in "
-               f"{_words(people['agreement by the mean of both orders'], 'pairs')}")
+    if people:
+        halves, means = people["agreement, ties as half"], people["agreement by the mean of both orders"]
+        yield (f"agrees with people, ties as half, in {_words(halves, 'pairs')}; by the mean of both orders in "
+               f"{_words(means, 'pairs')}")
     if rate := found.get("win rate"):
         yield (f"win rate {rate['share']:.2f} ({rate['low']:.2f} to {rate['high']:.2f}) in {rate['judged']:,} prompts, "
                f"{rate['ties']:,} ties as half")

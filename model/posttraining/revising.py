@@ -80,7 +80,7 @@ def _next(speaker: Speaker, conversations: Sequence[list[Message]], before: Sequ
 def _said(speaker: Speaker, asks: Sequence[Ask], what: str) -> list[Reply]:
     """Replies, an empty one with its problem; the step is named."""
     return [reply._replace(problem=f"{what}: {reply.problem or 'empty'}") if reply.problem or not reply.text.strip() else reply
-            for reply in watched(speaker(asks), len(asks), what)]
+            for reply in watched(speaker(asks), len(asks), what, "revise")]
 
 
 def _said_by(role: str, text: str) -> dict[str, str]:

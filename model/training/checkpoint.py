@@ -49,6 +49,7 @@ from textmill.model.training.processes import whole
 from textmill.model.training.settings import RunSettings
 
 LOG = "log.jsonl"
+SCORING = {"score.weight": "reward model", "head.weight": "classifier"}       # their heads, which give no text
 Better = Literal["lower", "higher", None]
 
 
@@ -207,28 +208,28 @@ def load_state(checkpoint: Path, settings: type[RunSettings]) -> State:
 
 def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
+    scores = False
     try:
         config = json.loads((checkpoint / CONFIG).read_text("utf-8"))
-        weights = merged(without_value_head(load_file(checkpoint / WEIGHTS), checkpoint))
+        stored = load_file(checkpoint / WEIGHTS)
+        scores = not SCORING.keys().isdisjoint(stored)
+        weights = merged(without_value_head(stored))
         with torch.device("meta"):          # without memory, however large the configuration says that it is
             shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
         if shapes != {name: weight.shape for name, weight in weights.items()}:
             raise ValueError(f"its weights are not those of its {CONFIG}")
         model = build(config)
         model.load_state_dict(weights)
-    except ModelError:
-        raise
     except Exception as error:
-        raise ModelError(f"{checkpoint} holds no model that can be read ({first_line(error)}); train it again") from None
+        cure = "name the run that it was trained from" if scores else "train it again"
+        raise ModelError(f"{checkpoint} holds no model that can be read ({first_line(error)}); {cure}") from None
     return model.to(device)
 
 
-def without_value_head(weights: dict[str, torch.Tensor], checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The decoder's own weights, where PPO trained a value head beside them. ModelError for a reward model or a classifier."""
-    for name, kind in (("score.weight", "reward model"), ("head.weight", "classifier")):
-        if name in weights:
-            raise ModelError(f"{checkpoint} cannot be used here: it is a {kind}, which gives scores and no text; name the "
-                             "run that it was trained from")
+def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model or a classifier."""
+    if kind := next((kind for name, kind in SCORING.items() if name in weights), None):
+        raise ValueError(f"it is a {kind}, which gives scores and no text")
     inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
     return inside or weights
 

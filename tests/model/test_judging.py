@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -120,7 +121,11 @@ class Scripted:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: object, client_address: object) -> None:
+                pass                        # a client that was killed, or did not wait
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -188,6 +193,34 @@ def test_an_endpoint_judges_and_every_pair_is_accounted_for(tmp_path, capsys):
     assert [row["why"] for row in rows(tmp_path / "out/unjudged.jsonl")] == ["refused", "unreadable verdict", "refused: HTTP 400, too many tokens, 9000"]
     assert json.loads(before["figures.json"])["people"]["agreement"]["of"] == 2
     read_comparisons(tmp_path / "out/comparisons.jsonl", Voice(write_run(tmp_path / "run"), CPU).encoder, 400, 0.5)
+
+
+def test_a_judge_that_is_killed_asks_nothing_twice_and_writes_the_same_bytes(tmp_path):
+    given = write(tmp_path / "pairs.jsonl", *({"prompt": f"What is {n}?", "answers": [f"short {n}", f"a longer one {n}"]} for n in range(40)))
+
+    def slowly(asked: str, number: int):
+        time.sleep(0.02)
+        return verdict_of(asked, number)
+
+    def begun(to: Path, address: str) -> subprocess.Popen:
+        command = ["judge", "--pairs", str(given), "--endpoint", address, "--model", "m", "--to", str(to)]
+        return subprocess.Popen([sys.executable, "-m", "textmill", *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    with scripted(slowly) as there:
+        process = begun(tmp_path / "killed", there.address)
+        while len(there.asked) < 20 and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        kept = len(rows(tmp_path / "killed/answers.jsonl"))
+        assert 10 < kept < 80 and not (tmp_path / "killed/comparisons.jsonl").exists()
+        time.sleep(0.5)                     # the server may have questions of the killed one in its queue
+        before = len(there.asked)
+        assert begun(tmp_path / "killed", there.address).wait() == 0 and len(there.asked) == before + 80 - kept
+        assert begun(tmp_path / "whole", there.address).wait() == 0
+    for name in ("comparisons.jsonl", "ties.jsonl", "unjudged.jsonl", "figures.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert len(rows(tmp_path / "whole/comparisons.jsonl")) == 40
 
 
 def test_a_busy_endpoint_is_asked_again_and_a_silent_one_is_named(tmp_path):

@@ -130,7 +130,7 @@ def test_a_reward_model_is_no_start(word, reward, comparisons, tmp_path, capsys)
     arguments = {"judge": ["--judge", str(reward), "--pairs", str(comparisons), "--to", str(tmp_path / "out")], "sample": ["--run", str(reward)]}
     others = ["--from", str(reward), "--run", str(tmp_path / "new"), *(["--comparisons", str(comparisons)] if word in ("prefer", "reward") else [])]
     said = refused(capsys, word, *arguments.get(word, others), "--device", "cpu")
-    assert "it is a reward model, which gives scores and no text; name the run that it was trained from" in said
+    assert "(it is a reward model, which gives scores and no text); name the run that it was trained from" in said
     assert not (tmp_path / "new").exists()
 
 

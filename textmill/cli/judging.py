@@ -67,8 +67,10 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
         raise click.UsageError("--against needs --prompts, which both runs answer")
     if sum(map(bool, (endpoint, by, reward))) > 1 or not (endpoint or by or reward or start):
         raise click.UsageError("give one judge: --endpoint, --judge or --reward")
-    settings, card, journal = judge_settings(config, set, principle), choose_device(device), Journal(to / JOURNAL)
+    settings, card = judge_settings(config, set, principle), choose_device(device)
     drawn = Drawn(read_pairs(pairs), 0, Counter()) if pairs else None
+    asked = read_prompts(prompts) if prompts else []
+    journal = Journal(to / JOURNAL)
     speaking = Voice(start, card) if start else None
     if endpoint:
         name, chooses = speaking_judge(endpoint_of(endpoint, model, api_key_file, settings, journal), settings)
@@ -76,8 +78,7 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
         name, chooses = reward_judge(reward, card)
     else:
         name, chooses = reading_judge(speaking if by is None else Voice(by, card), settings, journal)
-    if prompts and speaking:
-        asked = read_prompts(prompts)
+    if asked and speaking:
         ours = run_speaker(speaking, journal)
         drawn = (matched_pairs(asked, ours, run_speaker(Voice(against, card), journal), settings) if against
                  else drawn_pairs(asked, ours, settings))
