@@ -130,6 +130,8 @@ def test_a_text_counts_once_a_group_is_on_one_side_and_contradictions_are_left_o
     ([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}], r"no text of class .* is on the side", {}),
     ([{"text": str(n), "label": n} for n in range(200)], r"has 200 different labels, and 100 can be told apart; set `head.regression`", {}),
     ([{"text": "a", "label": "x"}], r"row 1: the label 'x' is no score; give numbers", {"regression": True}),
+    ([{"text": "a", "label": float("nan")}], r"row 1: has no label in 'label'", {}),
+    ([{"text": "half \ud83d of one", "label": "x"}], r"row 1: the text has half a character", {}),
     ([[1]], r"row 1: is no JSON object", {})])
 def test_wrong_labels_get_their_sentence(tmp_path, lines, said, settings):
     with pytest.raises(ModelError, match=said):
