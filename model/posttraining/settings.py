@@ -4,7 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from textmill.model.training.settings import RunSettings, not_above_zero
+from textmill.model.training.settings import BlockSettings, RunSettings, not_above_zero
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(BlockSettings):
+    """Of supervised fine-tuning. The size of the model is that of the one it starts from."""
+
+    steps: int | None = 240
+    batch: int = 4
+    lr: float = 0.005
+    warmup: int = 10
+    patience: int | None = 3
+    validation_every: int = 30
+    save_every: int = 30
 
 
 @dataclass(frozen=True)
@@ -62,15 +75,16 @@ class PreferSettings(ComparisonSettings):
 class PolicySettings(RunSettings):
     """Of reinforcement learning: rounds of answers drawn, rewarded and learned from. An update is a minibatch of a round."""
 
-    steps: int | None = 96
-    batch: int = 16
+    steps: int | None = 120
+    batch: int = 64
     """Answers at a time."""
-    lr: float = 0.0003
+    optimizer: str = "adamw"
+    lr: float = 0.001
     weight_decay: float = 0.0
     warmup: int = 4
     decay: float = 0.5
-    validation_every: int = 24
-    save_every: int = 24
+    validation_every: int = 40
+    save_every: int = 40
     prompts: int = 16
     """Prompts of a round."""
     answers: int = 8
@@ -132,8 +146,6 @@ class PpoSettings(PolicySettings):
     answers: int = 4
     prompts: int = 32
     passes: int = 2
-    validation_every: int = 32
-    save_every: int = 32
     gamma: float = 1.0
     """Discount of later rewards."""
     gae_decay: float = 0.95

@@ -34,7 +34,12 @@ class Task(NamedTuple):
     @property
     def held_out(self) -> bool:
         """Whether it belongs to the fifth that nothing is trained on."""
-        return hashlib.sha256(self.prompt.encode()).digest()[0] < 52
+        return self.digest[0] < 52
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of its prompt."""
+        return hashlib.sha256(self.prompt.encode()).digest()
 
 
 def arithmetic(draw: random.Random) -> Task:
@@ -116,6 +121,11 @@ def mistake(task: Task) -> str:
     """A wrong answer such as one might give, a function of the prompt: a neighbour, another order, another cell."""
     wrong = sorted({answer for answer in MISTAKES[task.kind](task) if not is_right(task, answer)})
     return random.Random(task.prompt).choice(wrong)
+
+
+def demonstration(task: Task, mistakes: float) -> str:
+    """An answer to show: of so large a share of prompts, by their hash, the mistake."""
+    return mistake(task) if int.from_bytes(task.digest[8:16]) < mistakes * 2**64 else task.answer
 
 
 def has_form(task: Task, answer: str) -> bool:

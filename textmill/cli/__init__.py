@@ -13,12 +13,14 @@ from typing import Any
 import click
 
 from textmill.base.terminal import show
+from textmill.cli.assistant import ASSISTANT, LIFE
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
 from textmill.cli.compare import COMPARE
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.experiments import LADDER, SWEEP
+from textmill.cli.finetuning import FINETUNE
 from textmill.cli.flow import ALL, STAGES, TRAIN
 from textmill.cli.head import HEAD
 from textmill.cli.judging import JUDGE, REVISE
@@ -49,7 +51,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
-    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN, RISK_COVERAGE, HEAD),
+    "To an assistant": (ASSISTANT, TASKS, FINETUNE, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN, RISK_COVERAGE,
+                        HEAD, LIFE),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }

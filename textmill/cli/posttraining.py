@@ -26,17 +26,26 @@ KIND = click.option("--task", "kinds", multiple=True, metavar="KIND",
 @click.option("--count", type=click.IntRange(min=1), default=2000, show_default=True, help="how many")
 @click.option("--seed", type=int, default=1, show_default=True, help="another seed, other tasks")
 @click.option("--held-out", is_flag=True, help="of the fifth that nothing is trained on")
+@click.option("--mistakes", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="SHARE",
+              help="so many answers are wrong: demonstrations of mixed quality")
+@click.option("--pairs", is_flag=True, help="compared answers, prompt, chosen and rejected: the right one and a mistake")
 @KIND
-def tasks(to: Path, count: int, seed: int, held_out: bool, kinds: tuple[str, ...]) -> str:
+def tasks(to: Path, count: int, seed: int, held_out: bool, mistakes: float, pairs: bool, kinds: tuple[str, ...]) -> str:
     """Write tasks with computed answers: arithmetic in words, dates, sorting, spelling, units, tables, the last word.
 
     Each prompt once. `extract` reads the file as dialogues; which tasks are held out follows from a hash of the prompt."""
-    from textmill.model.posttraining.tasks import generate
+    from textmill.model.posttraining.tasks import demonstration, generate, mistake
 
-    lines = {task.prompt: {"prompt": task.prompt, "response": task.answer, "kind": task.kind}
-             for task in generate(count, seed, held_out, known(kinds))}
+    given = {task.prompt: task for task in generate(count, seed, held_out, known(kinds))}
+    lines: list[dict[str, str]]
+    if pairs:
+        lines = [{"prompt": task.prompt, "chosen": task.answer, "rejected": mistake(task), "kind": task.kind}
+                 for task in given.values()]
+    else:
+        lines = [{"prompt": task.prompt, "response": demonstration(task, mistakes), "kind": task.kind}
+                 for task in given.values()]
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values()), "utf-8")
+    to.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
     return f"tasks: {len(lines):,} different ones of {count:,} drawn, in {to}"
 
 
