@@ -59,7 +59,8 @@ def read_labelled(path: Path, text: str, label: str, group: str | None, regressi
         try:
             words.encode()
         except UnicodeEncodeError:
-            raise ModelError(f"{path}, row {number}: the text has half a character (a surrogate); write the whole one") from None
+            raise ModelError(f"{path}, row {number}: the text has half a character (a surrogate); write the whole one"
+                             ) from None
         named = words if group is None else row.get(group)
         if not isinstance(named, str | int):
             raise ModelError(f"{path}, row {number}: has no {group!r}; give every row one, or leave --group-column out")
