@@ -56,6 +56,11 @@ def read_labelled(path: Path, text: str, label: str, group: str | None, regressi
         words, value = row.get(text), row.get(label)
         if not isinstance(words, str):
             raise ModelError(f"{path}, row {number}: has no text in {text!r}; name its column with --text-column")
+        try:
+            words.encode()
+        except UnicodeEncodeError:
+            raise ModelError(f"{path}, row {number}: the text has half a character (a surrogate); write the whole one"
+                             ) from None
         named = words if group is None else row.get(group)
         if not isinstance(named, str | int):
             raise ModelError(f"{path}, row {number}: has no {group!r}; give every row one, or leave --group-column out")
@@ -63,7 +68,7 @@ def read_labelled(path: Path, text: str, label: str, group: str | None, regressi
         read += 1
         if words.strip():
             found.setdefault(words, (set(), str(named)))[0].add(value)
-    kept = sorted((hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest(), words, next(iter(values)), named)
+    kept = sorted((hashlib.sha256(words.encode()).digest(), words, next(iter(values)), named)
                   for words, (values, named) in found.items() if len(values) == 1)
     sides = np.array([_side(named, held_out, development) for *_, named in kept], np.int64)
     values = [value for _, _, value, _ in kept]
@@ -100,7 +105,7 @@ def rows(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]
 def _class(value: Any, label: str, path: Path, number: int) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if not isinstance(value, str | int | float) or value == "":
+    if not isinstance(value, str | int | float) or value == "" or value != value:
         raise ModelError(f"{path}, row {number}: has no label in {label!r}; name its column with --label-column")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 

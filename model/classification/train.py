@@ -28,7 +28,7 @@ from textmill.model.classification.labelled import SIDES, Labelled
 from textmill.model.classification.settings import HeadSettings
 from textmill.model.data.order import order
 from textmill.model.data.tokenizer import open_tokenizer
-from textmill.model.training.checkpoint import State, best, load_model, resume, save, trained
+from textmill.model.training.checkpoint import State, best, load_model, load_state, resume, save, trained
 from textmill.model.training.checkpoint_files import WEIGHTS, checkpoints, sha256_of
 from textmill.model.training.run import Run
 from textmill.model.training.settings import in_steps
@@ -67,9 +67,11 @@ def train_head(start: str | Path, labelled: Labelled, home: str | Path, settings
         run.train(model, loss, texts.batches, lambda: validation(model, texts), about, folder)
     final = best(checkpoints(home), "lower") or checkpoints(home)[-1]
     resume(final, model)
+    state = load_state(final, HeadSettings)
     card = judged(model, texts, settings) | {
         "version": VERSION, "checkpoint": final.name, "weights_sha256": sha256_of(final / WEIGHTS), "texts": dict(origin),
-        "starting_weights_sha256": sources["starting weights"], "settings": asdict(settings), "window": window}
+        "labels_sha256": labelled.sha256, "starting_weights_sha256": sources["starting weights"], "settings": asdict(settings),
+        "window": window, "development_loss": {"fitted": state.validation_start, "trained": state.validation_end}}
     (home / CARD).write_bytes(seal(card))
     return summary(card, home)
 
@@ -182,7 +184,12 @@ def summary(card: Mapping[str, Any], home: Path, begin: str = "") -> str:
     """The figures on held-out texts, in one line."""
     values = card["figures"]
     listed = ", ".join(f"{name} {values[name]:.4f}" for name in figures.NAMES if name in values)
-    return f"head: {begin}on {card['counts'][SIDES[2]]:,} held-out texts {listed}; {home / card['checkpoint']}, {home / CARD}"
+    fitted, now = card["development_loss"]["fitted"], card["development_loss"]["trained"]
+    worse = "" if fitted is None or now <= fitted else (
+        f"; the loss on development texts was lower with the head alone ({fitted:.4f}, now {now:.4f}): lower `head.lr`, or set "
+        "`head.frozen` to true")
+    return (f"head: {begin}on {card['counts'][SIDES[2]]:,} held-out texts {listed}; {home / card['checkpoint']}, {home / CARD}"
+            f"{worse}")
 
 
 def trained_card(home: Path) -> dict[str, Any]:

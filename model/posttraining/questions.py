@@ -21,6 +21,7 @@ from textmill.model.posttraining.tasks import plain
 from textmill.tokenizer.encoder import Encoder
 
 ROWS = 64               # answers under way at once
+SHOWN = 60              # characters of a question in an error
 
 
 class Question(NamedTuple):
@@ -35,6 +36,12 @@ class Question(NamedTuple):
     def id(self) -> str:
         """Of the messages: 16 hex digits."""
         return hashlib.sha256(json.dumps(self.messages, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def words(self) -> str:
+        """What is said of it in errors."""
+        text = str(self.messages[-1].get("content"))
+        return f"the question {text if len(text) <= SHOWN else text[:SHOWN] + '…'!r}"
 
     def is_answer(self, answer: Answer) -> bool:
         """Whether an answer came to its end and is the right one, whatever its case, spaces and final full stop."""
@@ -85,10 +92,13 @@ def answers_to(model: LanguageModel, encoder: Encoder, questions: Sequence[Quest
     What is drawn for a question depends on it and the seed alone."""
     for start in range(0, len(questions), ROWS):
         some = questions[start:start + ROWS]
-        requests = [Request(prompt_ids(question.messages, encoder, f"question {question.id}"),
+        requests = [Request(prompt_ids(question.messages, encoder, question.words),
                             SamplingSettings(temperature=temperature, seed=_seed(question, seed, number)), max_tokens,
                             top_logprobs=0)
                     for question in some for number in range(count)]
+        for number, request in enumerate(requests):
+            if problems := list(request.problems(model.decoder.vocab_size, model.decoder.context_length)):
+                raise ModelError(f"{some[number // count].words} cannot be answered: {'; '.join(problems)}")
         finished = Engine(model, ROWS).run(requests)
         for number, question in enumerate(some):
             yield question, finished[number * count:(number + 1) * count]

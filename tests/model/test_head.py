@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,8 @@ def test_a_text_counts_once_a_group_is_on_one_side_and_contradictions_are_left_o
     ([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}], r"no text of class .* is on the side", {}),
     ([{"text": str(n), "label": n} for n in range(200)], r"has 200 different labels, and 100 can be told apart; set `head.regression`", {}),
     ([{"text": "a", "label": "x"}], r"row 1: the label 'x' is no score; give numbers", {"regression": True}),
+    ([{"text": "a", "label": float("nan")}], r"row 1: has no label in 'label'", {}),
+    ([{"text": "half \ud83d of one", "label": "x"}], r"row 1: the text has half a character", {}),
     ([[1]], r"row 1: is no JSON object", {})])
 def test_wrong_labels_get_their_sentence(tmp_path, lines, said, settings):
     with pytest.raises(ModelError, match=said):
@@ -229,6 +232,13 @@ def test_the_whole_model_trained_goes_on_to_the_same_bytes(start, texts, tmp_pat
     train_head(start, labelled(texts), tmp_path / "other", settings, CPU, ORIGIN)
     for name in (f"{last.name}/model.safetensors", CARD):
         assert (tmp_path / "other" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_training_that_makes_it_worse_says_so(start, texts, tmp_path):
+    settings = replace(SETTINGS, frozen=False, lr=0.1, epochs=1, warmup=0)
+    line = train_head(start, labelled(texts), tmp_path / "run", settings, CPU, ORIGIN)
+    assert re.search(r"; the loss on development texts was lower with the head alone \(0\.\d{4}, now \d+\.\d{4}\): lower `head.lr`", line), line
+    assert "lower with the head alone" not in train_head(start, labelled(texts), tmp_path / "frozen", SETTINGS, CPU, ORIGIN)
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,9 @@ def test_questions_are_read_once_each_and_drawn_for_by_themselves(start, questio
     drawn = {question.id: [answer.text for answer in answers] for question, answers in answers_to(model, encoder, read, 3, 1.0, 8, 1)}
     (question, answers), = answers_to(model, encoder, [read[7]], 3, 1.0, 8, 1)
     assert [answer.text for answer in answers] == drawn[question.id] and len({tuple(each) for each in drawn.values()}) > 3
+    long = read[0]._replace(messages=[{"role": "user", "content": "word " * 200}])
+    with pytest.raises(ModelError, match=r"the question 'word word .*…' cannot be answered: the prompt has .* tokens and the model reads 128"):
+        list(answers_to(model, encoder, [read[1], long], 2, 1.0, 8, 1))
     for number, (line, message) in enumerate([("{", "is no JSON"), ('{"prompt": "a"}', "has no prompt with a response"), ("", "has no questions")]):
         path = tmp_path / f"{number}.jsonl"
         path.write_text(line)
