@@ -22,6 +22,7 @@ from textmill.model.generation.language_model import LanguageModel
 from textmill.model.posttraining.comparisons import prompt_ids
 from textmill.model.posttraining.judges import by_reward
 from textmill.model.posttraining.judging import WinRate, win_rate
+from textmill.model.posttraining.restraint import RestrainSettings
 from textmill.model.posttraining.reward import RewardModel
 from textmill.model.posttraining.rollouts import Drawn, by_model, checked, draw, end_of
 from textmill.model.posttraining.rows import batch_of, log_probabilities
@@ -31,6 +32,7 @@ from textmill.model.training.validate import Validation, bits_per_byte, token_by
 
 SEED = 1
 TEXT = "pretraining text"
+SAID = RestrainSettings()               # how not knowing is said
 ROWS = 64               # answers that are scored at a time
 
 
@@ -74,6 +76,8 @@ class Phase:
     """Nats a token that its drawn answers are away from the phase compared with."""
     calibration: float
     """Expected calibration error of the probability of an answer by the likeliest tokens."""
+    refused: float
+    """Share of the tasks that it says it does not know."""
     answers: list[str] = field(default_factory=list)
     """By the likeliest tokens, to each task."""
     win: WinRate | None = None
@@ -118,7 +122,8 @@ def measure(name: str, start: Start, exam: Exam, compared: Decoder, device: torc
     tokens = sum(len(each.row.answer) for each in drawn)
     kl = float((_log_probabilities(model, drawn) - _log_probabilities(compared, drawn)).sum()) / tokens
     return Phase(name, str(start.checkpoint), bits, kinds, tokens / len(drawn), kl,
-                 expected_error(reliability(judged)), [each.text for each in greedy])
+                 expected_error(reliability(judged)), sum(SAID.refuses(each.text) for each in greedy) / len(greedy),
+                 [each.text for each in greedy])
 
 
 def judged_against(phase: Phase, other: Phase, exam: Exam, start: Start) -> WinRate | None:

@@ -40,9 +40,9 @@ def tables(phases: Sequence[Phase]) -> Iterator[tuple[str, list[list[str]]]]:
             [phase.name, *(_number(phase.bits.get(entry), 3) for entry in entries)] for phase in phases)]
     yield "held-out tasks, share right", [["phase", *SHARES.values(), "in form"], *(
         [phase.name, *(_number(phase.mean(what), 2) for what in (*SHARES, "form"))] for phase in phases)]
-    yield "answers", [["phase", "win rate", "KL/token", "tokens", "calibration error"], *(
-        [phase.name, _win(phase), _number(phase.kl, 2), f"{phase.tokens:.1f}", f"{phase.calibration:.2f}"]
-        for phase in phases)]
+    yield "answers", [["phase", "win rate", "KL/token", "tokens", "calibration error", "refused"], *(
+        [phase.name, _win(phase), _number(phase.kl, 2), f"{phase.tokens:.1f}", f"{phase.calibration:.2f}",
+         f"{phase.refused:.2f}"] for phase in phases)]
     for what in ("greedy", "drawn"):
         yield f"share right by kind, {SHARES[what]}", [["phase", *phases[0].kinds], *(
             [phase.name, *(_number(getattr(of_kind, what), 2) for of_kind in phase.kinds.values())] for phase in phases)]
