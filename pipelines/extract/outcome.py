@@ -15,6 +15,7 @@ from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.files.framing import Framed
+from textmill.pipelines.extract.files.inflated import BrokenFileError
 from textmill.pipelines.extract.files.records import (
     HeadError,
     Headers,
@@ -26,7 +27,7 @@ from textmill.pipelines.extract.files.records import (
 )
 from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.dialogues import Dialogue
-from textmill.pipelines.extract.formats.format import Converted, Item, WholeFile
+from textmill.pipelines.extract.formats.format import Converted, Item, Member, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_text
 from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
 from textmill.pipelines.extract.pages.job import StoredBody
@@ -72,6 +73,8 @@ class _Records:
                 try:
                     for item in read(file, part, self.settings, ends):
                         yield self.item(item, part.path)
+                except BrokenFileError as error:
+                    yield error.row(part.path)
                 except (TextmillError, OSError):        # a store that does not answer, a child that cannot start
                     raise
                 except Exception as error:              # a reader that does not say that it cannot go on
@@ -90,6 +93,8 @@ class _Records:
                 return self.given(item, path)
             case WholeFile():
                 return self.file(item, path)
+            case Member(inside, item):
+                return self.item(item, inside)
 
     def record(self, framed: Framed, path: str, wet: bool) -> Row:
         """One WARC or ARC record; an unexpected error in it is its own quarantine."""

@@ -17,6 +17,7 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.ignored import ignored_line
 from textmill.pipelines.extract.files.raw import hidden, survey
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw
@@ -24,9 +25,9 @@ from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.model import digest
 from textmill.pipelines.extract.pages.reader import Readers
-from textmill.pipelines.extract.quarantine import CURES, place, unreadable
+from textmill.pipelines.extract.quarantine import CURES, place, unknown_files, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
-from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.settings import RUN_ONLY, ExtractSettings
 from textmill.pipelines.extract.splits import Split, plan_splits
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
@@ -66,12 +67,12 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return Parquet(DOCUMENTS, REJECTED, settings.part_bytes)
 
     def output_settings(self, config: Configuration) -> Any:
-        """All but max_quarantined, which affects a run and no output byte."""
-        return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
+        """All but those that decide which files are read, or affect a run and no output byte."""
+        return {name: value for name, value in to_plain(self.settings(config)).items() if name not in RUN_ONLY}
 
     def prepare(self, context: RunContext) -> list[RawFile]:
         """The raw files, with hashes; those unchanged since an earlier run are not hashed again."""
-        return survey(context.data)
+        return survey(context.data, self.settings(context.config).ignore)
 
     def tasks(self, context: RunContext, prepared: list[RawFile]) -> list[Task]:
         splits = plan_splits(prepared, partial(open_raw, context.data), self.settings(context.config))
@@ -103,8 +104,10 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return counts
 
     def remarks(self, context: RunContext) -> list[str]:
-        """The files under raw/ that are passed over for their names."""
-        return hidden(entry.path for entry in (context.data / RAW).entries())
+        """The files under raw/ that are not read: for their names, and those of no known kind."""
+        ignore = self.settings(context.config).ignore
+        paths = [entry.path for entry in (context.data / RAW).entries()]
+        return [*hidden(paths, ignore), *ignored_line(paths, ignore), *unknown_files(context.data)]
 
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
         """Ranges of a file that are not contiguous: one began in the middle of a record of another."""

@@ -12,6 +12,7 @@ REASONS = {
     "too_deep": "nested deeper than the limit", "too_large": "larger than the limit",
     "damaged": "bytes that cannot be decompressed or framed", "truncated": "the file ends inside the record",
     "bad_record": "an invalid header", "bad_json": "a line that is not JSON", "missing_text": "a row without a text column",
+    "bad_row": "a row that does not fit its header", "broken_quotes": "a quote that is not closed, or closed too early",
     "undecodable": "too many characters that cannot be decoded", "extractor_error": "the extractor failed on it",
     "bomb": "inflates beyond the limit", "crashed": "the parser crashed on it", "deadline": "took too long to parse",
     "out_of_memory": "took too much memory to parse", "redirect": "only redirects to another page",
