@@ -4,6 +4,7 @@ Cheap tests come first: record type, status, content type and URL are checked be
 done to a body, its codings undone and its kind found out, is done by the process that reads pages, under its deadline.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from textmill.base.columns import DATES, at, paths
 from textmill.base.errors import TextmillError
 from textmill.pipelines.contract.lines import plain_error
 from textmill.pipelines.extract.blocklists import Blocklist, blocked
+from textmill.pipelines.extract.document_formats.code import NAMES
 from textmill.pipelines.extract.documents import Origin, finished
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.codings import payload_digest
@@ -29,8 +31,9 @@ from textmill.pipelines.extract.formats import FORMATS
 from textmill.pipelines.extract.formats.dialogues import Dialogue
 from textmill.pipelines.extract.formats.format import Converted, Item, Member, WholeFile
 from textmill.pipelines.extract.formats.rows import RECOGNISED, Given, extra_columns, find_text
+from textmill.pipelines.extract.formats.unknown import inner_path
 from textmill.pipelines.extract.pages.charset import Decoded, http_charset, utf8
-from textmill.pipelines.extract.pages.job import StoredBody
+from textmill.pipelines.extract.pages.job import StoredBody, StoredFile
 from textmill.pipelines.extract.pages.kind import TEXT_TYPES
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.pages.reader_process import failed_here, text_answer
@@ -138,9 +141,13 @@ class _Records:
         """A file that is one document."""
         origin = Origin(self.source, path, 0, len(file.stored))
         if len(file.stored) > file.bound:
-            return finished(origin, Refusal("too_large", str(file.size), str(file.bound)))
+            size = f">{file.bound}" if file.size is None else str(file.size)
+            return finished(origin, Refusal("too_large", size, str(file.bound)))
         try:
-            return (self._page if file.is_html else self._plain)(origin, file.stored, None)
+            if file.kind in ("html", "text"):
+                return (self._page if file.kind == "html" else self._plain)(origin, file.stored, None)
+            ending = os.path.basename(inner_path(path)).lower()
+            return self._document(origin, file.stored, file.kind, ending.rpartition(".")[2] if ending not in NAMES else ending)
         except Exception as error:      # one file may fail, the run goes on
             return finished(origin, failed_here(error))
 
@@ -181,6 +188,10 @@ class _Records:
     def _plain(self, origin: Origin, body: bytes, charset: str | None) -> Waiting:
         """A body without markup."""
         return Waiting(origin, StoredBody(body, (), None, charset), payload_digest(body), len(body))
+
+    def _document(self, origin: Origin, body: bytes, kind: str, ending: str) -> Waiting:
+        """A document of another format than HTML."""
+        return Waiting(origin, StoredFile(body, kind, ending), payload_digest(body), len(body))
 
     def _dialogue(self, origin: Origin, dialogue: Dialogue) -> Document | Rejected:
         """A dialogue, whose text is what its turns say."""

@@ -71,7 +71,7 @@ class ExtractSettings:
     max_links: int = 20_000
     """Links of a page: 300k took 4.7 s and 782 MB (measured)."""
     max_page_seconds: float = 30
-    """CPU seconds of a page: a backstop behind the limits above, which stop it long before."""
+    """CPU seconds of a page, and a tenth of a document's: a backstop behind the limits above, which stop it long before."""
     max_page_memory_mb: int = 1024
     """MiB that a page may add to the process that reads it: a backstop too."""
     max_replaced_share: float = 0.05

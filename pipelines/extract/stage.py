@@ -53,9 +53,9 @@ class SplitWork(NamedTuple):
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 6, "records"
+    name, version, unit = "extract", 7, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
-                 "publicsuffixlist")
+                 "publicsuffixlist", "pypdfium2", "mwparserfromhell", "ijson")
 
     def dataset(self, config: Configuration) -> str:
         return "documents"

@@ -31,7 +31,7 @@ def patterns(spelled: Sequence[str]) -> tuple[Pattern, ...]:
 def ignored_by(path: str, spelled: Sequence[str]) -> str | None:
     """The first pattern that a path, below raw/ or in an archive, matches.
 
-    >>> ignored_by("mine/README.md", ("*.md5", "README*")), ignored_by("mine/.git/x.txt", (".*/",)), ignored_by("a/b.txt", ("b*/",))
+    >>> ignored_by("mine/README.md", ("*.md5", "README*")), ignored_by("mine/.git/x", (".*/",)), ignored_by("a/b", ("b*/",))
     ('README*', '.*/', None)
     """
     *folders, name = path.split("/")

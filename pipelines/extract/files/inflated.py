@@ -102,7 +102,7 @@ def open_inflated(file: Any, ratio: int) -> BinaryIO:
 
 
 def bounded(chunks: Iterator[bytes], stored: int, ratio: int, before: int = 0) -> Iterator[bytes]:
-    """The chunks; BrokenFileError as soon as they, with `before` bytes already inflated, exceed `ratio` times what is stored."""
+    """The chunks; BrokenFileError as soon as they, with `before` bytes already inflated, exceed `ratio` times the stored."""
     most, produced = max(BOMB_FROM, ratio * stored), before
     for chunk in chunks:
         produced += len(chunk)

@@ -3,7 +3,7 @@
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.format import Format, Open
 from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
-from textmill.pipelines.extract.formats.unknown import SUFFIX, UNKNOWN
+from textmill.pipelines.extract.formats.unknown import UNKNOWN, inner_path
 from textmill.pipelines.extract.formats.wrapped import ARCHIVES, COMPRESSED, reads_as_is
 
 FORMATS = {format.name: format for format in (*KINDS, *ARCHIVES, COMPRESSED, UNKNOWN)}
@@ -13,7 +13,7 @@ def format_of(file: RawFile, open_file: Open) -> Format | None:
     """A file's format by its name, then by its first bytes; None where neither identifies it."""
     if kind := by_name(file.path, (*KINDS, *ARCHIVES)):
         return kind
-    inside = SUFFIX.sub("", file.path)
+    inside = inner_path(file.path)
     if inside != file.path and (kind := by_name(inside)):
         return COMPRESSED
     with open_file(file.path) as opened:

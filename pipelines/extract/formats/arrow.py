@@ -27,7 +27,8 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
                     yield PlainRow(number, None, row)
                     number += 1
     except (OSError, ValueError, pa.ArrowException) as error:
-        yield Rejected(part.path, number, "damaged", detail=f"{type(error).__name__}: what follows row {number:,} cannot be read")
+        detail = f"{type(error).__name__}: what follows row {number:,} cannot be read"
+        yield Rejected(part.path, number, "damaged", detail=detail)
 
 
 def _batches(file: Any) -> Iterator[pa.RecordBatch]:
@@ -41,5 +42,6 @@ def _batches(file: Any) -> Iterator[pa.RecordBatch]:
         yield from pa.ipc.open_stream(file)
 
 
-ARROW = of_rows("arrow", r"\.(arrow|arrows|feather|ipc)$", rb"ARROW1|\xff\xff\xff\xff[\s\S]{3}\x00[\s\S]{4,40}\x0a\x00", whole, rows,
+# A stream begins with a continuation mark, the length of the schema's message, and that message.
+ARROW = of_rows("arrow", r"\.(arrow|arrows|feather|ipc)$", rb"ARROW1|\xff{4}.{3}\x00.{4,40}\x0a\x00", whole, rows,
                 random_access=True)

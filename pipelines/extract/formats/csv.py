@@ -118,9 +118,9 @@ def _reason(error: csv.Error) -> str:
 
 
 def separator_of(sample: str) -> str:
-    """The separator that cuts the first rows into most fields, equally many; a comma where none cuts them.
+    r"""The separator that cuts the first rows into most fields, equally many; a comma where none cuts them.
 
-    >>> separator_of('text;n\\nOne, two;3\\n')
+    >>> separator_of('text;n\nOne, two;3\n')
     ';'
     """
     best, fields = ",", 1
@@ -164,7 +164,8 @@ def _value(field: str) -> str | bytes:
 def _with_lists(row: dict[str, Any], limits: ExtractSettings) -> dict[str, Any]:
     """The row, with the lists of turns that its columns have as JSON."""
     columns = limits.dialogue_columns
-    wanted = {name.lower() for name in (*columns.messages, *columns.prompt, *columns.response, *columns.chosen, *columns.rejected)}
+    wanted = {name.lower() for part in (columns.messages, columns.prompt, columns.response, columns.chosen, columns.rejected)
+              for name in part}
     for name, value in row.items():
         if name.lower() in wanted and isinstance(value, str) and value.lstrip()[:1] == "[":
             try:
@@ -176,9 +177,8 @@ def _with_lists(row: dict[str, Any], limits: ExtractSettings) -> dict[str, Any]:
 
 def _as_lines(file: Any, sample: bytes) -> tuple[str, Any]:
     """The charset of a table, and the table in one in which lines end with LF."""
-    for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-        if sample.startswith(mark):
-            return "utf-8", io.BufferedReader(Chunks(lambda: _recoded(file, codec)))
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-8", io.BufferedReader(Chunks(lambda: _recoded(file, "utf-16")))
     if b"\r" in sample and b"\n" not in sample:
         return _charset(sample), io.BufferedReader(Chunks(lambda: (piece.replace(b"\r", b"\n") for piece in _pieces(file))))
     return _charset(sample), file

@@ -23,6 +23,8 @@ from textmill.pipelines.extract.settings import ExtractSettings
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
+ANY_SIZE = 1 << 62                              # the end of a range of a file of unknown size
+
 Open = Callable[[str], Any]                     # path of a raw file → seekable binary file
 Cut = Callable[[RawFile, Open, int], list[tuple[int, int]]]
 Rows = Callable[[Any, Range, ExtractSettings], Iterator[PlainRow | Rejected]]
@@ -38,16 +40,22 @@ class Member(NamedTuple):
     """An item of a file within an archive, whose path is the archive's and its own."""
 
     path: str
-    item: "Framed | Converted | Given | WholeFile | Rejected"
+    item: "Framed | Converted | Given | WholeFile | Rejected | Member"
 
 
 class WholeFile(NamedTuple):
-    """A file that is one document: its first bytes, more than `bound` of them where it is too large, and its size."""
+    """A file that is one document: its first bytes, more than `bound` of them where it is too large, its size if known."""
 
     stored: bytes
-    is_html: bool
+    kind: str           # html, text, or a module of document_formats/
     bound: int
-    size: int
+    size: int | None
+
+    @classmethod
+    def of(cls, file: Any, part: Range, bound: int, kind: str) -> "WholeFile":
+        """The open file."""
+        size = part.end - part.start
+        return cls(file.read(bound + 1), kind, bound, size if size < ANY_SIZE else None)
 
 
 Item = Framed | Converted | Given | WholeFile | Rejected | Member
@@ -81,7 +89,8 @@ def of_rows(name: str, file_names: str | None, magic: bytes | None, cut: Cut, ro
     def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Item]:
         return documents_of(rows(file, part, settings), part.path, settings)
 
-    return Format(name, file_names and re.compile(file_names, re.I), magic and re.compile(magic, re.S), cut, read, rows,
+    return Format(name, None if file_names is None else re.compile(file_names, re.I),
+                  None if magic is None else re.compile(magic, re.S), cut, read, rows,
                   inflates, random_access)
 
 

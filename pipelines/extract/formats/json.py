@@ -15,18 +15,10 @@ from textmill.pipelines.extract.formats.rows import PlainRow
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
-_STARTS = {"start_map": {}, "start_array": []}
+_STARTS = ("start_map", "start_array")
 _ENDS = ("end_map", "end_array")
 _LEVELS = 200               # of lists and objects within each other
 _STEP = 1 << 16
-
-
-class _TooLargeError(Exception):
-    """A row beyond its bounds, which is skipped."""
-
-    def __init__(self, rule: str, value: int, bound: int):
-        super().__init__(rule)
-        self.rule, self.value, self.bound = rule, value, bound
 
 
 def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow | Rejected]:

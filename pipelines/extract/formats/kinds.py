@@ -10,6 +10,7 @@ from textmill.pipelines.extract.files.inflated import BrokenFileError, open_infl
 from textmill.pipelines.extract.formats.arc import ARC
 from textmill.pipelines.extract.formats.arrow import ARROW
 from textmill.pipelines.extract.formats.csv import CSV
+from textmill.pipelines.extract.formats.document import DOCUMENTS
 from textmill.pipelines.extract.formats.format import Format
 from textmill.pipelines.extract.formats.html import HTML
 from textmill.pipelines.extract.formats.json import JSON
@@ -19,7 +20,7 @@ from textmill.pipelines.extract.formats.text import TEXT
 from textmill.pipelines.extract.formats.warc import WARC, WET
 
 # A name, and then first bytes, are tried in this order: WET before WARC, whose names it may have too.
-KINDS: tuple[Format, ...] = (WET, WARC, ARC, HTML, TEXT, JSON, JSONL, PARQUET, ARROW, CSV)
+KINDS: tuple[Format, ...] = (WET, WARC, ARC, HTML, *DOCUMENTS, TEXT, JSON, JSONL, PARQUET, ARROW, CSV)
 _START = 512        # bytes by which a file is recognised
 _RATIO = 1 << 20    # of what is inflated to look at it
 

@@ -11,8 +11,8 @@ from textmill.pipelines.extract.formats.format import Format, whole
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
-
-SUFFIX = re.compile(r"\.(gz|zst|bz2|xz)$", re.I)        # of a compressed file
+SUFFIXES = r"\.(gz|zst|bz2|xz)$"        # names of compressed files
+_SUFFIX = re.compile(SUFFIXES, re.I)
 
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Rejected]:
@@ -22,9 +22,15 @@ def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) ->
 
 def unknown(path: str, size: int | None) -> Rejected:
     """The row of a file of no known kind."""
-    ending = os.path.splitext(SUFFIX.sub("", path))[1]
+    ending = os.path.splitext(inner_path(path))[1]
     named = f"no kind of file ends in {ending}" if ending else "its name has no ending"
-    return Rejected(path, 0, "unknown_kind", size, value=ending or None, detail=f"{named}, and its first bytes are those of none")
+    detail = f"{named}, and its first bytes are those of none"
+    return Rejected(path, 0, "unknown_kind", size, value=ending or None, detail=detail)
+
+
+def inner_path(path: str) -> str:
+    """A path without the suffix of its compression."""
+    return _SUFFIX.sub("", path)
 
 
 UNKNOWN = Format("unknown", None, None, whole, read)

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.files.archive import Ends
@@ -23,9 +24,9 @@ from textmill.pipelines.extract.files.inflated import (
     pieces,
 )
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.formats.format import GZIP, ZSTD, Format, Item, Member, whole
+from textmill.pipelines.extract.formats.format import ANY_SIZE, GZIP, ZSTD, Format, Item, Member, whole
 from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
-from textmill.pipelines.extract.formats.unknown import SUFFIX, unknown
+from textmill.pipelines.extract.formats.unknown import SUFFIXES, inner_path, unknown
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -34,7 +35,6 @@ _HEADER = 1 << 20           # bytes of a tar's header at most, which is in memor
 _LONGEST_NAME = 4096
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 _END = b"PK\5\6"
-_ANY_SIZE = 1 << 62
 
 
 class Entry(NamedTuple):
@@ -54,7 +54,7 @@ def read_compressed(file: Any, part: Range, settings: ExtractSettings, ends: lis
 def _inside(file: Any, part: Range, settings: ExtractSettings) -> Iterator[Item]:
     """The items of a file that may be compressed, by the kind of what is inside."""
     start = first_bytes(file)
-    inside = SUFFIX.sub("", part.path)
+    inside = inner_path(part.path)
     kind = by_name(inside, (*KINDS, *ARCHIVES)) or by_start(start, (*KINDS, *ARCHIVES))
     if kind in ARCHIVES:
         yield Rejected(part.path, 0, "nested_archive", part.end, detail="an archive within another; unpack it under raw/")
@@ -65,7 +65,7 @@ def _inside(file: Any, part: Range, settings: ExtractSettings) -> Iterator[Item]
     opened = file if reads_as_is(kind, file) else open_inflated(file, settings.max_inflation)
     if kind.random_access and opened is not file:
         opened = on_disk(pieces(opened))
-    size = opened.seek(0, 2) if kind.random_access else _ANY_SIZE
+    size = opened.seek(0, 2) if kind.random_access else ANY_SIZE
     with contextlib.nullcontext(opened):
         for first, end in kind.cut(RawFile(part.path, size, ""), lambda _: contextlib.nullcontext(opened), size + 1):
             yield from kind.read(opened, part._replace(start=first, end=end), settings, [])
@@ -95,7 +95,7 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     refused = ("encrypted", "the member needs a password") if info.flag_bits & 1 else None
     if info.external_attr >> 28 == 0xA:     # the type of a Unix mode
         refused = ("archive_link", "a link, which is not followed")
-    return Entry(info.filename, info.file_size, lambda: archive.open(info), refused)
+    return Entry(info.filename, info.file_size, partial(archive.open, info), refused)
 
 
 def _directory_size(file: Any) -> int:
@@ -111,25 +111,27 @@ def read_tar(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]
     """The items of each member of a tar archive, plain or compressed, in their order."""
     opened = open_inflated(file, settings.max_inflation)
     try:
-        archive = tarfile.open(fileobj=_Headers(opened), mode="r:", errorlevel=1, encoding="utf-8")     # noqa: SIM115
+        headers: Any = _Headers(opened)
+        archive = tarfile.open(fileobj=headers, mode="r:", errorlevel=1, encoding="utf-8")     # noqa: SIM115
     except tarfile.TarError as error:
         raise BrokenFileError("damaged", f"tar: {error}") from None
-    yield from _members(_tar_entries(archive, opened), part, settings)
+    yield from _members(_tar_entries(archive), part, settings)
 
 
-def _tar_entries(archive: tarfile.TarFile, file: Any) -> Iterator[Entry]:
+def _tar_entries(archive: tarfile.TarFile) -> Iterator[Entry]:
+    """The members from where the archive stands on."""
     while True:
         try:
             member = archive.next()
         except (tarfile.TarError, ValueError, OverflowError) as error:
             raise BrokenFileError("damaged", f"tar: {error}; what follows cannot be read") from None
-        archive.members = []        # which would hold them all
+        archive.members = []        # type: ignore[attr-defined]      # which would hold them all
         if member is None:
             return
         if member.isdir():
             continue
         refused = None if member.isreg() else ("archive_link", "a link or a device, which is not followed")
-        yield Entry(member.name, member.size, lambda member=member: archive.extractfile(member), refused)
+        yield Entry(member.name, member.size, partial(archive.extractfile, member), refused)
 
 
 class _Headers:
@@ -208,6 +210,7 @@ def _shown(name: str) -> str:
 
 
 ZIP = Format("zip", re.compile(r"\.zip$", re.I), re.compile(rb"PK(\x03\x04|\x05\x06)"), whole, read_zip)
-TAR = Format("tar", re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz)$", re.I), re.compile(rb".{257}ustar", re.S), whole, read_tar)
+TAR = Format("tar", re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz)$", re.I), re.compile(rb".{257}ustar", re.S), whole,
+             read_tar)
 ARCHIVES = (ZIP, TAR)
-COMPRESSED = Format("compressed", SUFFIX, None, whole, read_compressed)
+COMPRESSED = Format("compressed", re.compile(SUFFIXES, re.I), None, whole, read_compressed)
