@@ -33,6 +33,8 @@ class Origin(NamedTuple):
     language: str | None = None
     extra: str | None = None
     dialogue: Dialogue | None = None
+    license: str | None = None
+    license_from: str | None = None
 
 
 def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) -> Document | Rejected:
@@ -61,8 +63,9 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
         published=published(page.dates, head.url, head.date), title=origin.title or page.title, text=page.text,
         charset=decoded.charset, charset_from=decoded.charset_from, replaced=decoded.replaced,
         declared_language=origin.language or language, robots=sorted(robots), tdm_reservation=reservation(reserved),
-        tdm_policy=headers.first("tdm-policy") or legal.tdm_policy, license=legal.license,
-        license_from=legal.license_from, license_position=legal.license_position, paywalled=legal.paywalled,
+        tdm_policy=headers.first("tdm-policy") or legal.tdm_policy,
+        license=origin.license or legal.license, license_from=origin.license_from or legal.license_from,
+        license_position=None if origin.license else legal.license_position, paywalled=legal.paywalled,
         copyright=legal.copyright, content_type=headers.first("content-type"), truncated=head.truncated, payload_bytes=size,
         payload_digest=digest,
         anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,

@@ -20,7 +20,8 @@ _LINES = re.compile(r"\.(jsonl|ndjson|csv|tsv|tab)(\.gz|\.zst)?$", re.I)
 
 # Rule → what a user can do about it.
 CURES = {
-    "missing_text": "name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns",
+    "missing_text": "name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns, or as "
+                    "columns.text in raw/<source>/source.yaml",
     "bad_turn": "give each turn a role and a content of text, or name other columns in extract.dialogue_columns",
     "unknown_role": "name the role system, developer, user, assistant or tool",
     "bad_json": "repair the line",

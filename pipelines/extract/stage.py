@@ -28,6 +28,7 @@ from textmill.pipelines.extract.pages.reader import Readers
 from textmill.pipelines.extract.quarantine import CURES, place, unknown_files, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
 from textmill.pipelines.extract.settings import RUN_ONLY, ExtractSettings
+from textmill.pipelines.extract.source_settings import NOTHING_SAID, SourceSettings, check_columns, read_sources
 from textmill.pipelines.extract.splits import Split, plan_splits
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
@@ -48,6 +49,7 @@ class SplitWork(NamedTuple):
     split: Split
     fingerprint: str
     taken: tuple[str, ...]
+    given: SourceSettings = NOTHING_SAID
 
 
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
@@ -75,9 +77,17 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return survey(context.data, self.settings(context.config).ignore)
 
     def tasks(self, context: RunContext, prepared: list[RawFile]) -> list[Task]:
-        splits = plan_splits(prepared, partial(open_raw, context.data), self.settings(context.config))
+        settings, open_file = self.settings(context.config), partial(open_raw, context.data)
+        splits, sources = plan_splits(prepared, open_file, settings), read_sources(context.data)
+        check_columns(sources, prepared, open_file, settings)
         base, taken = self.base(context), taken_by_task(context.data)
-        return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
+
+        def task(split: Split) -> Task:
+            given = sources.get(split.source, NOTHING_SAID)
+            said = () if given == NOTHING_SAID else (to_plain(given),)       # a source without any keeps its fingerprints
+            return task_of(split, fingerprint(base, to_plain(split), *said), taken.get(split.key, ()), given)
+
+        return [task(split) for split in splits]
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         settings = self.settings(context.config)
@@ -95,7 +105,8 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         if work.taken:
             output.change_rows(partial(emptied, keys=work.taken))
         with tools.readers.one() as reader:
-            rows = extract_split(work.split, partial(open_raw, output.data), settings, reader, ends, tools.blocklists)
+            rows = extract_split(work.split, partial(open_raw, output.data), settings, reader, ends, tools.blocklists,
+                                 work.given)
             for batch in batches(rows):
                 kept = batch.schema.equals(DOCUMENTS)
                 (output.write if kept else output.reject)(batch)
@@ -138,9 +149,9 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
                 f"extract.max_quarantined; `textmill rejected --data {context.data.uri}` lists all")
 
 
-def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:
+def task_of(split: Split, plain: str, taken: tuple[str, ...], given: SourceSettings = NOTHING_SAID) -> Task:
     """The task of a split whose fingerprint is `plain` as long as none of its rows is taken down."""
-    return Task(split.key, fingerprint_with(plain, taken), payload=SplitWork(split, plain, taken),
+    return Task(split.key, fingerprint_with(plain, taken), payload=SplitWork(split, plain, taken, given),
                 bytes=sum(part.end - part.start for part in split.ranges))
 
 

@@ -4,18 +4,24 @@ from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.format import Format, Open
 from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
 from textmill.pipelines.extract.formats.unknown import UNKNOWN, inner_path
-from textmill.pipelines.extract.formats.wrapped import ARCHIVES, COMPRESSED, reads_as_is
+from textmill.pipelines.extract.formats.wrapped import ARCHIVES, COMPRESSED, kind_inside, reads_as_is, rows_inside
+
+__all__ = ["ARCHIVES", "COMPRESSED", "FORMATS", "KINDS", "UNKNOWN", "format_of", "kind_inside", "named",
+           "rows_inside"]
 
 FORMATS = {format.name: format for format in (*KINDS, *ARCHIVES, COMPRESSED, UNKNOWN)}
 
 
+def named(path: str) -> Format | None:
+    """The format that a file's name says, compressed or not; None where it says none."""
+    kind = by_name(path, (*KINDS, *ARCHIVES))
+    return kind or (COMPRESSED if inner_path(path) != path and by_name(inner_path(path)) else None)
+
+
 def format_of(file: RawFile, open_file: Open) -> Format | None:
     """A file's format by its name, then by its first bytes; None where neither identifies it."""
-    if kind := by_name(file.path, (*KINDS, *ARCHIVES)):
+    if kind := named(file.path):
         return kind
-    inside = inner_path(file.path)
-    if inside != file.path and (kind := by_name(inside)):
-        return COMPRESSED
     with open_file(file.path) as opened:
         kind = by_start(first_bytes(opened), (*KINDS, *ARCHIVES))
         return COMPRESSED if kind and not reads_as_is(kind, opened) else kind

@@ -15,12 +15,13 @@ from textmill.pipelines.extract.formats.format import Format
 from textmill.pipelines.extract.formats.html import HTML
 from textmill.pipelines.extract.formats.json import JSON
 from textmill.pipelines.extract.formats.jsonl import JSONL
+from textmill.pipelines.extract.formats.mediawiki import MEDIAWIKI
 from textmill.pipelines.extract.formats.parquet import PARQUET
 from textmill.pipelines.extract.formats.text import TEXT
 from textmill.pipelines.extract.formats.warc import WARC, WET
 
 # A name, and then first bytes, are tried in this order: WET before WARC, whose names it may have too.
-KINDS: tuple[Format, ...] = (WET, WARC, ARC, HTML, *DOCUMENTS, TEXT, JSON, JSONL, PARQUET, ARROW, CSV)
+KINDS: tuple[Format, ...] = (WET, WARC, ARC, MEDIAWIKI, HTML, *DOCUMENTS, TEXT, JSON, JSONL, PARQUET, ARROW, CSV)
 _START = 512        # bytes by which a file is recognised
 _RATIO = 1 << 20    # of what is inflated to look at it
 

@@ -38,7 +38,7 @@ class PlainRow(NamedTuple):
 
 
 class Given(NamedTuple):
-    """One document as given: exactly one of `text`, `page` (HTML) and `dialogue` is set; `columns` has all its columns."""
+    """One document as given: exactly one of `text`, `page` and `dialogue` is set; `columns` has all its columns."""
 
     offset: int
     length: int | None
@@ -47,6 +47,7 @@ class Given(NamedTuple):
     columns: dict[str, Any]
     paths: tuple[Path, ...]         # where the text, page or dialogue came from
     dialogue: Dialogue | None = None
+    kind: str = "html"              # of the page: html, or a module of document_formats/
 
 
 def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:

@@ -26,6 +26,7 @@ from textmill.pipelines.extract.files.inflated import (
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.formats.format import ANY_SIZE, GZIP, ZSTD, Format, Item, Member, whole
 from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
+from textmill.pipelines.extract.formats.rows import PlainRow
 from textmill.pipelines.extract.formats.unknown import SUFFIXES, inner_path, unknown
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
@@ -53,22 +54,40 @@ def read_compressed(file: Any, part: Range, settings: ExtractSettings, ends: lis
 
 def _inside(file: Any, part: Range, settings: ExtractSettings) -> Iterator[Item]:
     """The items of a file that may be compressed, by the kind of what is inside."""
-    start = first_bytes(file)
-    inside = inner_path(part.path)
-    kind = by_name(inside, (*KINDS, *ARCHIVES)) or by_start(start, (*KINDS, *ARCHIVES))
+    kind = kind_inside(file, part.path)
     if kind in ARCHIVES:
         yield Rejected(part.path, 0, "nested_archive", part.end, detail="an archive within another; unpack it under raw/")
         return
     if kind is None:
         yield unknown(part.path, None)
         return
+    opened, parts = _opened(kind, file, part, settings)
+    for one in parts:
+        yield from kind.read(opened, one, settings, [])
+
+
+def rows_inside(kind: Format, file: Any, part: Range, settings: ExtractSettings) -> Iterator[PlainRow | Rejected]:
+    """The rows as they are stored of a table that may be compressed; none of a file of another kind."""
+    inside = kind_inside(file, part.path) if kind is COMPRESSED else kind
+    if inside is not None and inside.rows:
+        opened, parts = _opened(inside, file, part, settings)
+        for one in parts:
+            yield from inside.rows(opened, one, settings)
+
+
+def kind_inside(file: Any, path: str) -> Format | None:
+    """The kind of what a file holds, compressed or not."""
+    return by_name(inner_path(path), (*KINDS, *ARCHIVES)) or by_start(first_bytes(file), (*KINDS, *ARCHIVES))
+
+
+def _opened(kind: Format, file: Any, part: Range, settings: ExtractSettings) -> tuple[Any, list[Range]]:
+    """A file as its reader takes it, and its ranges; inflated on disk where the reader goes back and forth."""
     opened = file if reads_as_is(kind, file) else open_inflated(file, settings.max_inflation)
     if kind.random_access and opened is not file:
         opened = on_disk(pieces(opened))
-    size = opened.seek(0, 2) if kind.random_access else ANY_SIZE
-    with contextlib.nullcontext(opened):
-        for first, end in kind.cut(RawFile(part.path, size, ""), lambda _: contextlib.nullcontext(opened), size + 1):
-            yield from kind.read(opened, part._replace(start=first, end=end), settings, [])
+    size = opened.seek(0, 2) if kind.random_access or opened is file else ANY_SIZE
+    ranges = kind.cut(RawFile(part.path, size, ""), lambda _: contextlib.nullcontext(opened), size + 1)
+    return opened, [part._replace(start=start, end=end) for start, end in ranges]
 
 
 def reads_as_is(kind: Format, file: Any) -> bool:
