@@ -34,7 +34,7 @@ def test_a_table_says_its_columns_and_which_is_the_text(folder, capsys):
                      "  the text is in none of them; name the column as columns.text in source.yaml", "    beside the file, or in extract.text_columns",
                      "  2 records: 0 documents, 2 rejected (missing_text 2)",
                      "  byte 12: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url",
-                     "  byte 66: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url"]
+                     "  byte 68: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url"]
     (folder / "source.yaml").write_text("columns: {text: body}\nlicense: CC0\n")
     lines = said(capsys, str(folder / "posts.csv")).splitlines()
     assert lines[2:4] == ["  the text is in: body", "  2 records: 1 document, 1 rejected (empty 1)"]

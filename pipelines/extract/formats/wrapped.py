@@ -87,6 +87,7 @@ def _opened(kind: Format, file: Any, part: Range, settings: ExtractSettings) -> 
         opened = on_disk(pieces(opened))
     size = opened.seek(0, 2) if kind.random_access or opened is file else ANY_SIZE
     ranges = kind.cut(RawFile(part.path, size, ""), lambda _: contextlib.nullcontext(opened), size + 1)
+    opened.seek(0)
     return opened, [part._replace(start=start, end=end) for start, end in ranges]
 
 
