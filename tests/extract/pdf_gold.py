@@ -289,3 +289,74 @@ def locked() -> bytes:
 
 
 DOCUMENTS = {"paper": paper, "report": report, "book": book, "newsletter": newsletter, "letter": letter}
+
+
+def drawn(seed: int) -> Gold:
+    """A document whose setting is drawn: columns, font, size, leading, indents or spaces, even or ragged, order of drawing.
+
+    With headings, and with tables, lists, running heads or notes where they are drawn. Those of the benchmark are of seeds that
+    nobody looked at while the reader was written.
+    """
+    draw, pdf = random.Random(seed), new()
+    font, size = draw.choice(("Times", "Helvetica", "Courier")), draw.choice((8.5, 9.5, 10, 11, 12))
+    count = draw.choice((1, 1, 2, 2, 3))
+    gutter, margin = draw.uniform(1.4, 3) * size, draw.uniform(45, 80)
+    leading = size * draw.uniform(1.12, 1.45)
+    indent, space = draw.choice(((size * 1.4, 0), (0, leading * 0.6), (size * 1.4, leading * 0.5)))
+    justify, row_by_row, has_head = draw.random() < 0.5, draw.random() < 0.4, draw.random() < 0.7
+    number_at = draw.choice((None, 300, 60, 540))
+    width = (595 - 2 * margin - (count - 1) * gutter) / count
+    pdf.set_font(font, size=size)
+    blocks: list[str] = []
+    # Items to set: (lines, bold, x of cells) in columns; a heading stays with what follows.
+    items: list[tuple[str, list[Line]]] = []
+    for part in range(draw.randint(6, 16)):
+        if part % 3 == 0:
+            heading = f"{part // 3 + 1}. {draw.choice(LONG).capitalize()} of {draw.choice(WORDS)}"
+            blocks.append(heading)
+            items.append(("heading", [Line(heading, 0, True)]))
+        text = paragraph(seed * 1000 + part, draw.randint(30, 110))
+        blocks.append(text)
+        items.append(("text", list(broken(pdf, text, width, indent))))
+        if draw.random() < 0.2:
+            listed = [f"{number}) {draw.choice(WORDS)} {draw.choice(WORDS)}" for number in range(1, 4)]
+            blocks.append("\n".join(listed))
+            items.append(("list", [Line(line, 0, True) for line in listed]))
+        elif draw.random() < 0.2 and count == 1:
+            rows = [(draw.choice(WORDS), str(draw.randint(10, 999)), str(draw.randint(10, 999))) for _ in range(draw.randint(3, 6))]
+            blocks.append("\n".join("\t".join(row) for row in rows))
+            items.append(("table", [Line("\t".join(row), 0, True) for row in rows]))
+    placed = _placed(items, width, gutter, margin, leading, space, count)
+    for number, page in enumerate(placed):
+        pdf.add_page()
+        pdf.set_font(font, size=size * 0.85)
+        if has_head:
+            pdf.text(margin, 35, "On mills and rivers" if number % 2 else "The annual book of milling")
+        if number_at:
+            pdf.text(number_at, 812, str(number + seed % 90))
+        for kind, x, y, line in sorted(page, key=lambda one: (one[2], one[1])) if row_by_row else page:
+            pdf.set_font(font, "B" if kind == "heading" else "", size * (1.25 if kind == "heading" else 1))
+            if kind == "table":
+                for column, cell in enumerate(line.text.split("\t")):
+                    pdf.text(x + 20 + 110 * column, y, cell)
+            else:
+                set_line(pdf, x, y, width, line, justify and kind == "text")
+    return Gold(bytes(pdf.output()), blocks)
+
+
+def _placed(items: list[tuple[str, list[Line]]], width: float, gutter: float, margin: float, leading: float, space: float,
+            count: int) -> list[list[tuple[str, float, float, Line]]]:
+    """The lines of each page with their places, column after column."""
+    pages: list[list[tuple[str, float, float, Line]]] = [[]]
+    column, y = 0, 70.0
+    for kind, lines in items:
+        y += {"heading": 1.1 * leading, "list": 0.6 * leading, "table": 0.8 * leading}.get(kind, 0)
+        for line in lines:
+            if y > 775 - (3 * leading if kind == "heading" else 0):
+                column, y = (column + 1) % count, 70.0
+                if column == 0:
+                    pages.append([])
+            pages[-1].append((kind, margin + column * (width + gutter), y, line))
+            y += leading
+        y += {"heading": 0.7 * leading, "list": 0.6 * leading, "table": 0.8 * leading}.get(kind, space)
+    return pages

@@ -62,6 +62,8 @@ _GAP = 0.85             # of a line's height: a wider one between words parts th
 _CELL_GAP = 1.6         # from here on pieces of a line are cells
 _SMALL = 0.93           # of the document's letters: footnotes are set smaller
 _PROSE = 9.0            # times its height: how long a line of prose is at least
+_WORDS = 8              # characters of a line at the right of a gutter that is no prose: a number of a table has fewer
+_HEADING = 40           # characters of a line that may be a heading, which ends without a stop
 _MOST_COLUMNS = 4
 _ENDED = re.compile(r"[.!?:;…][\"'”’»)\]]*\d{0,3}$")
 _MARKED = re.compile(r"^(?:[•◦▪‣·*–—-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])(?:\s|$)")
@@ -81,8 +83,8 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
     for words in pages:
         vocabulary.update(word.text.strip(".,;:!?()[]\"'").lower() for word in words)
         pieces.append(list(_pieces(words)))
-    pieces = without_heads(pieces)
     body = _body_size(pieces)
+    pieces = without_heads(pieces, body)
     blocks = (block for page in pieces for column in columns(page) for block in _paragraphs(_lines(column), body, vocabulary))
     return _joined(blocks, vocabulary)
 
@@ -156,29 +158,31 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
     for piece in pieces:
         crossing[int(piece.left - left)] += 1
         crossing[min(int(piece.right - left) + 1, bins)] -= 1
-    best: tuple[float, float, float] | None = None
     counts, running = [], 0
     for change in crossing:
         running += change
         counts.append(running)
     low, high = int(0.15 * bins), int(0.85 * bins)
     inner = counts[low:high]
-    if not inner:
-        return None
-    fewest = min(inner)
+    fewest = min(inner, default=len(pieces))
     if fewest > 0.4 * len(pieces):
         return None
-    at = low
+    strips, at = [], low
     for count, run in groupby(inner):
         width = len(list(run))
-        if count == fewest and (best is None or width > best[0]):
-            best = (width, left + at + width / 2, count)
+        if count == fewest and width >= 0.3 * height:
+            strips.append((-width, left + at + width / 2))
         at += width
-    if best is None or best[0] < 0.3 * height:
-        return None
-    gutter = best[1]
-    sides = [[piece for piece in pieces if piece.right <= gutter], [piece for piece in pieces if piece.left >= gutter]]
-    return gutter if all(_is_prose(side) for side in sides) and _beside(*sides) else None
+    return next((gutter for _, gutter in sorted(strips) if _parts(pieces, gutter)), None)
+
+
+def _parts(pieces: Sequence[Piece], gutter: float) -> bool:
+    """Whether a strip parts columns: prose on its left, and prose or lines of words beside it, not numbers, on its right."""
+    before = [piece for piece in pieces if piece.right <= gutter]
+    after = [piece for piece in pieces if piece.left >= gutter]
+    if not before or not after or not _is_prose(before) or not _beside(before, after):
+        return False
+    return _is_prose(after) or median(len(line.text) for line in _lines(after)) >= _WORDS
 
 
 def _is_prose(side: Sequence[Piece]) -> bool:
@@ -192,10 +196,10 @@ def _is_prose(side: Sequence[Piece]) -> bool:
 
 def _beside(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
     """Whether both sides have lines at the same heights."""
-    tops = [max(piece.baseline for piece in side) for side in (left, right)]
-    ends = [min(piece.baseline for piece in side) for side in (left, right)]
-    shared = min(tops) - max(ends)
-    return shared > 0.3 * min(top - end for top, end in zip(tops, ends, strict=True)) and shared > 0
+    top = min(max(piece.baseline for piece in side) for side in (left, right))
+    end = max(min(piece.baseline for piece in side) for side in (left, right))
+    shortest = min(max(piece.baseline for piece in side) - min(piece.baseline for piece in side) for side in (left, right))
+    return top - end >= 0.3 * shortest
 
 
 def _lines(pieces: Sequence[Piece]) -> list[Line]:
@@ -231,10 +235,10 @@ def _paragraphs(lines: Sequence[Line], body: float, vocabulary: Counter[str]) ->
     for number, (above, line) in enumerate(pairwise(lines), 1):
         breaks = PARAGRAPH if number == notes else _break(above, line, left, right, step)
         if breaks:
-            yield _block(paragraph, is_close, number - 1 >= notes, right, vocabulary)
+            yield _block(paragraph, is_close, number - 1 >= notes, vocabulary)
             paragraph, is_close = [], breaks == LINE
         paragraph.append(line)
-    yield _block(paragraph, is_close, len(lines) - 1 >= notes, right, vocabulary)
+    yield _block(paragraph, is_close, len(lines) - 1 >= notes, vocabulary)
 
 
 def _notes(lines: Sequence[Line], body: float) -> int:
@@ -267,12 +271,11 @@ def _break(above: Line, line: Line, left: float, right: float, step: float) -> i
     return LINE if right - above.right > 1.5 * word + 2 * above.size else 0
 
 
-def _block(lines: Sequence[Line], is_close: bool, is_note: bool, right: float, vocabulary: Counter[str]) -> Block:
+def _block(lines: Sequence[Line], is_close: bool, is_note: bool, vocabulary: Counter[str]) -> Block:
     text = lines[0].text
     for line in lines[1:]:
         text = glued(text, line.text, vocabulary)
-    last = lines[-1]
-    is_open = not _ENDED.search(text[-_TAIL:]) and last.right > right - 0.15 * max(right - last.left, 1) and not last.is_row
+    is_open = not _ENDED.search(text[-_TAIL:]) and len(text) > _HEADING and not lines[-1].is_row
     return Block(text, is_close, is_note, is_open, median(line.size for line in lines))
 
 
