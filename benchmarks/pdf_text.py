@@ -1,10 +1,10 @@
 """Text of PDFs against gold: textmill beside pypdf, pdfplumber and PDFium's own text, on the PDFs of tests/extract/pdf_gold.py.
 
 Their text is known because they were set from it. Five were written while the reader was, with two and three columns, tables,
-footnotes, running heads and hyphens. Forty more have a setting that is drawn by chance, from seeds that nobody looked at while
-the reader was written (others of that program were): columns, fonts, leading, indents, even or ragged, order of drawing. Of each system: precision, recall
-and F1 of words as a bag, and how much of the gold's words come in its order (their longest common subsequence over the gold's
-words). pypdf and pdfplumber are needed here alone: pip install 'textmill[bench]'.
+footnotes, running heads and hyphens. Forty more have a setting that is drawn by chance (columns, fonts, leading, indents, even
+or ragged, order of drawing), from seeds that nobody looked at while the reader was written; others of that program were. Of
+each system: precision, recall and F1 of words as a bag, and how much of the gold's words come in its order (their longest
+common subsequence over the gold's words). pypdf and pdfplumber are needed here alone: pip install 'textmill[bench]'.
 
 Run from the repository: python -m benchmarks.pdf_text
 """

@@ -67,6 +67,11 @@ def test_bytes_that_are_no_utf_8_are_counted_where_they_stand():
     assert (rows[-1]["text"], rows[-1]["replaced"]) == ("Ein Wort \ufffd und viel mehr Text danach.", 1)
 
 
+def test_a_header_has_a_bound():
+    (row,) = written("a.csv", b"," * 1_000_000 + b"\nwords\n")
+    assert (row["rule"], row["value"]) == ("too_many_values", "1000001")
+
+
 TURNS = [{"role": "user", "content": "Who mills?"}, {"role": "assistant", "content": "The miller."}]
 
 

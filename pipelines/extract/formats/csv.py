@@ -75,11 +75,11 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
         if isinstance(fields, Rejected):
             yield fields
         elif header is None:
-            header = column_names(fields)
-            if len(header) > _MOST_COLUMNS:
-                yield Rejected(part.path, offset, "too_many_values", length, value=str(len(header)), bound=str(_MOST_COLUMNS),
+            if len(fields) > _MOST_COLUMNS:
+                yield Rejected(part.path, offset, "too_many_values", length, value=str(len(fields)), bound=str(_MOST_COLUMNS),
                                detail="columns of the header")
                 return
+            header = column_names(fields)
         elif len(fields) > len(header) and any(fields[len(header):]):
             yield Rejected(part.path, offset, "bad_row", length, value=str(len(fields)), bound=str(len(header)),
                            detail=f"the row has {len(fields)} fields, the header {len(header)}")
@@ -142,11 +142,13 @@ def column_names(header: Sequence[str]) -> list[str]:
     >>> column_names(["text", "", "text"])
     ['text', 'column_2', 'text_3']
     """
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, name in enumerate(header, 1):
         name = name.strip().lstrip("\ufeff") or f"column_{number}"
-        names.append(f"{name}_{number}" if name in names else name)
-    return names
+        while name in names:
+            name = f"{name}_{number}"
+        names[name] = None
+    return list(names)
 
 
 def text_of(data: bytes, codec: str) -> str:
