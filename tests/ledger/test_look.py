@@ -8,6 +8,7 @@ import pytest
 from tests.command_line import refused
 from tests.extract import pdf_gold
 from tests.extract.test_wrapped import MEMBERS, zipped
+from tests.paths import ROOT
 from textmill.cli import main
 
 
@@ -35,6 +36,8 @@ def test_a_table_says_its_columns_and_which_is_the_text(folder, capsys):
                      "  2 records: 0 documents, 2 rejected (missing_text 2)",
                      "  byte 12: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url",
                      "  byte 68: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url"]
+    page = (ROOT / "docs/your-data.md").read_text("utf-8")
+    assert "$ textmill look posts.csv\n" + "\n".join(lines[:5]) + "\n```" in page
     (folder / "source.yaml").write_text("columns: {text: body}\nlicense: CC0\n")
     lines = said(capsys, str(folder / "posts.csv")).splitlines()
     assert lines[2:4] == ["  the text is in: body", "  2 records: 1 document, 1 rejected (empty 1)"]
