@@ -13,7 +13,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from textmill.pipelines.extract.document_formats.document import Document, document
-from textmill.pipelines.extract.document_formats.pdf_layout import Word, flowing_text
+from textmill.pipelines.extract.document_formats.pdf_columns import Word
+from textmill.pipelines.extract.document_formats.pdf_layout import flowing_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 

@@ -8,10 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from textmill.pipelines.extract.document_formats.pdf_layout import Piece
+from textmill.pipelines.extract.document_formats.pdf_columns import Piece
 
 _EDGE = 3               # lines at the top and at the bottom of a page that are looked at
 _NUMBER = re.compile(r"^\W*(?:(?:page|p\.|seite|s\.|página|str\.?)\s*)?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -35,7 +34,7 @@ class _Line(NamedTuple):
     baselines: tuple[float, ...]
 
 
-def without_heads(pages: Sequence[Sequence["Piece"]], body: float) -> list[list["Piece"]]:
+def without_heads(pages: Sequence[Sequence[Piece]], body: float) -> list[list[Piece]]:
     """The pieces of each page without those of its running head, foot and number; `body` is the height of the text's lines."""
     edges = [list(_edges(page, body)) for page in pages]
     texts = Counter(key for edge in edges for key in {(line.text, line.edge, line.height) for line in edge})
@@ -54,7 +53,7 @@ def without_heads(pages: Sequence[Sequence["Piece"]], body: float) -> list[list[
     return kept
 
 
-def _edges(page: Sequence["Piece"], body: float) -> Iterator[_Line]:
+def _edges(page: Sequence[Piece], body: float) -> Iterator[_Line]:
     """The lines at the top and the bottom of a page."""
     lines: list[list[Piece]] = []
     for _, group in groupby(sorted(page, key=lambda piece: -piece.baseline), lambda piece: piece.baseline):
