@@ -125,7 +125,7 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
         if count == fewest and width >= 0.3 * height:
             strips.append((-width, left + at + width / 2))
         at += width
-    return next((gutter for _, gutter in sorted(strips) if _parts(pieces, gutter)), None)
+    return next((gutter for _, gutter in sorted(strips)[:_MOST_COLUMNS] if _parts(pieces, gutter)), None)
 
 
 def _parts(pieces: Sequence[Piece], gutter: float) -> bool:
