@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.lines import line_number
-from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.parts import DamagedError, Manifest, read_counts
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.remote_files import open_raw
@@ -43,6 +43,11 @@ def unreadable(data: Folder, rule: str) -> dict[str, Any] | None:
 
 def unknown_files(data: Folder, most: int = 3) -> list[str]:
     """A line that names the first files of no known kind; or none."""
+    try:
+        if not read_counts(data / "documents").get("rejected", {}).get("unknown_kind"):
+            return []
+    except DamagedError:        # there is nothing yet
+        return []
     files = [row["file"] for row in islice(_taken_by(data, "unknown_kind"), most)]
     return [f"of an unknown kind: {', '.join(f'raw/{file}' for file in files)} (`textmill rejected --rule unknown_kind` lists "
             "them)"] if files else []

@@ -14,6 +14,7 @@ import zstandard
 
 from tests.extract.test_hostile_rows import LINUX, written
 from tests.extract.test_tables import said
+from textmill.pipelines.contract.storage import StageError
 
 CSV = b"text,n\nThe miller weighs.,1\n"
 COMPRESS = {"gz": lambda data: gzip.compress(data, mtime=0), "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress}
@@ -133,3 +134,19 @@ def test_a_header_of_a_tar_has_a_bound():
     header.type, header.size = tarfile.XHDTYPE, 1 << 30
     (row,) = written("a.tar", header.tobuf(tarfile.USTAR_FORMAT) + bytes(4096))
     assert row["rule"] == "bomb"
+
+
+def test_a_reader_that_fails_costs_its_member():
+    """Whatever a library raises for one member, the next is read."""
+    rows = written("a.zip", zipped({"a.parquet": b"PAR1 and no table PAR1", "b.docx": b"PK", "c.txt": b"Words.", "d.csv.xz": b"\xfd7zXZ\0junk"}))
+    assert said(rows, "what", "file") == [("Words.", "mine/a.zip/c.txt"), ("damaged", "mine/a.zip/a.parquet"), ("damaged", "mine/a.zip/b.docx"),
+                                          ("truncated", "mine/a.zip/d.csv.xz")]
+
+
+def test_a_full_disk_is_no_damage(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
+    with pytest.raises(StageError, match=r"cannot hold what is inflated on its way \(No space left on device\); make room"):
+        written("a.zip", zipped({"a.txt": b"Words."}))

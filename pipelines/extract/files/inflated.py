@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from textmill.pipelines.contract.deflate import GZIP
 from textmill.pipelines.contract.lines import inflated, plain_error
+from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.contract.zstd import FRAME
 from textmill.pipelines.extract.files.framing import BOMB_FROM
 from textmill.pipelines.extract.rows import Rejected
@@ -116,12 +117,20 @@ def on_disk(chunks: Iterator[bytes]) -> Any:
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)      # noqa: SIM115      # its reader closes it
     try:
         for chunk in chunks:
-            file.write(chunk)
+            _write(file, chunk)
     except BaseException:
         file.close()
         raise
     file.seek(0)
     return file
+
+
+def _write(file: Any, chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:            # no damage of what is read
+        raise StageError(f"{tempfile.gettempdir()} cannot hold what is inflated on its way ({error.strerror}); make room "
+                         "there, and run the same command again") from None
 
 
 def pieces(file: Any) -> Iterator[bytes]:

@@ -8,11 +8,11 @@ import contextlib
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.ignored import ignored_by
 from textmill.pipelines.extract.files.inflated import (
@@ -210,8 +210,9 @@ def _members(entries: Iterator[Entry], part: Range, settings: ExtractSettings) -
             yield row
             if error.rule == "bomb":
                 return
-        except (zipfile.BadZipFile, tarfile.TarError, zlib.error, NotImplementedError, EOFError, OSError, ValueError,
-                RuntimeError) as error:
+        except (TextmillError, MemoryError):        # a store that does not answer, a disk that is full
+            raise
+        except Exception as error:                  # whatever a decompressor or a reader raises: the next member may be sound
             yield Rejected(path, 0, "damaged", entry.size, detail=f"{type(error).__name__}: the member cannot be read")
 
 
