@@ -17,8 +17,8 @@ _LEFT_OUT = frozenset({"ref", "references", "gallery", "math", "chem", "score", 
                        "script", "templatestyles", "hiero", "mapframe", "graph", "ce", "noinclude", "section"})
 _AS_WORDS = {"lang": 2, "nowrap": 1, "nobr": 1, "small": 1, "em": 1, "abbr": 1, "transl": 2, "linktext": 1, "lang-en": 1}
 # Of links: files, categories and the same page in another language are none of the text.
-_NO_TEXT = re.compile(r"\s*:?\s*(?:(?:file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|categoría"
-                      r"|imagen|файл|категория|ファイル|カテゴリ|文件|分类)\s*:|[a-z]{2,3}(?:-[a-z-]+)?:(?! ))", re.I)
+_NO_TEXT = re.compile(r"\s*+(?::\s*+)?+(?:(?:file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|categoría"
+                      r"|imagen|файл|категория|ファイル|カテゴリ|文件|分类)\s*+:|[a-z]{2,3}(?:-[a-z-]+)?:(?! ))", re.I)
 _BARE_SECTIONS = re.compile(r"(?m)^(?:references|external links|see also|notes|further reading|bibliography|sources"
                             r"|einzelnachweise|weblinks|literatur|références|liens externes|referencias|enlaces externos)$",
                             re.I)

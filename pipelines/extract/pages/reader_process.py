@@ -38,7 +38,7 @@ Read = Callable[[str, ExtractSettings], Page | Refusal]
 
 OUT_OF_MEMORY = 77                  # exit status that no library uses; 0 to 2 and 120 are Python's own, 128 and up shells'
 _SAID_BYTES = 16 << 20              # what libraries may print while a page is read
-_DOCUMENT = 10                      # pages' time that a document has: a PDF of 5,000 pages takes 60 s (measured)
+_DOCUMENT = 10                      # pages' time that a document has: a PDF of 5,000 pages takes 46 s (measured)
 _STATUS = Path("/proc/self/status")
 # Asks for SIGIO, which ends a process on Linux; other systems drop it.
 _SIGNAL_CLOSING = os.O_ASYNC if sys.platform == "linux" else 0
