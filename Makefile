@@ -2,7 +2,7 @@
 # its options: it brings everything upstream of X up to date. Values reach the command as they were typed, whatever is in them.
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
-        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks comparisons reward prefer grpo ppo report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
+        pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks finetune comparisons reward prefer grpo ppo judge revise restrain risk-coverage head assistant life report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
         look rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
@@ -154,6 +154,8 @@ memorised: setup         ## what the trained model gives back of single texts, c
 	@$(MILL) memorised $(call option,data,DATA) $(call option,mixture,MIXTURE) $(ARGS)
 tasks: setup             ## tasks with checkable answers, as dialogues: OUTPUT=raw/tasks/tasks.jsonl
 	@$(call need,OUTPUT,OUTPUT=raw/tasks/tasks.jsonl)$(MILL) tasks $(call option,to,OUTPUT) $(ARGS)
+finetune: setup          ## a trained model fine-tuned on dialogues: ARGS='--from RUN'
+	@$(MILL) finetune $(FLAGS) $(ARGS)
 comparisons: setup       ## the compared answers in curated dialogues: OUTPUT=folder
 	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) comparisons $(call option,data,DATA) $(call option,to,OUTPUT) $(ARGS)
 reward: setup            ## a reward model: ARGS='--from RUN --comparisons FILE --run NEW'
@@ -164,6 +166,21 @@ grpo: setup              ## reinforces answers above the others to a prompt: ARG
 	@$(MILL) grpo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
 ppo: setup               ## PPO with a value head: ARGS='--from RUN --run NEW'
 	@$(MILL) ppo $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+judge: setup             ## compares answers by a judge, RLAIF: OUTPUT=folder ARGS='--pairs FILE --endpoint URL --model NAME'
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) judge $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+revise: setup            ## answers criticised and revised by a principle: OUTPUT=folder ARGS='--prompts FILE --from RUN'
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) revise $(call option,to,OUTPUT) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+restrain: setup          ## dialogues that refuse what a model does not know: ARGS='--from RUN --questions FILE' OUTPUT=raw/restrained/r.jsonl
+	@$(call need,OUTPUT,OUTPUT=raw/restrained/restrained.jsonl)$(MILL) restrain $(call option,config,CONFIG) $(call option,set,SET) \
+	    $(call option,to,OUTPUT) $(ARGS)
+risk-coverage: setup     ## what two runs answer, refuse and get wrong: ARGS='--before RUN --after RUN --questions FILE'
+	@$(MILL) risk-coverage $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+head: setup              ## a classifier of labelled texts on a model: ARGS='--from RUN --labels FILE --run NEW'; NAME publishes it for measure
+	@$(MILL) head $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(call option,name,NAME) $(ARGS)
+assistant: setup         ## after `make demo`: fine-tuned, taught badly, repaired by DPO, GRPO and PPO, with a report
+	@$(MILL) assistant $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) $(ARGS)
+life: setup              ## the phases of a model beside each other: OUTPUT=folder ARGS='base=RUN sft=RUN'
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) life $(call option,to,OUTPUT) $(ARGS)
 report: setup            ## data/report/index.html: funnel, languages, duplicates
 	@$(MILL) report $(call option,data,DATA) $(call option,mixture,MIXTURE)
 tokenizer-report: setup  ## data/report/tokenizers.html: NAME (default: the mixture's) by language, size, what it holds; ARGS='--parallel FILE OTHER'

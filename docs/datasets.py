@@ -43,7 +43,7 @@ and a manifest lists the files of each dataset. [architecture.md](architecture.m
 
 A run also leaves `tokenizers/<name>/` (`tokenizer.json`, as Hugging Face `tokenizers` loads it),
 `checkpoints/<run>/` ([stages.md](stages.md#train-sample-export)), `classifiers/<name>/` (fastText's own format and
-JSON), `report/index.html`, and beside your `takedown.txt` the list of what was taken, `takedown.json`
+JSON, or a model with a head), `report/index.html`, and beside your `takedown.txt` the list of what was taken, `takedown.json`
 ([ledger.md](ledger.md#takedown)).
 """
 

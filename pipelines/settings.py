@@ -40,9 +40,13 @@ class Settings:
     pack: PackSettings = field(default_factory=PackSettings)
     train: dict[str, Any] = field(default_factory=dict)
     reward: dict[str, Any] = field(default_factory=dict)
+    finetune: dict[str, Any] = field(default_factory=dict)
     prefer: dict[str, Any] = field(default_factory=dict)
     grpo: dict[str, Any] = field(default_factory=dict)
     ppo: dict[str, Any] = field(default_factory=dict)
+    judge: dict[str, Any] = field(default_factory=dict)
+    restrain: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(path: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Settings:

@@ -66,14 +66,16 @@ def expected_error(bins: Sequence[Bin]) -> float:
     return sum(each.answers * abs(each.accuracy - each.confidence) for each in bins) / sum(each.answers for each in bins)
 
 
-def risk_coverage(judged: Sequence[Judgement]) -> list[Cut]:
-    """For each confidence that occurs, from the highest down: what abstaining below it leaves."""
+def risk_coverage(judged: Sequence[Judgement], of: int | None = None) -> list[Cut]:
+    """For each confidence that occurs, from the highest down: what abstaining below it leaves; coverage is of `of` questions.
+
+    `of` is None where all questions are judged."""
     ordered = sorted(judged, key=lambda each: -each.confidence)
-    cuts, wrong = [], 0
+    cuts, wrong, questions = [], 0, len(ordered) if of is None else of
     for number, each in enumerate(ordered, 1):
         wrong += not each.right
         if number == len(ordered) or ordered[number].confidence < each.confidence:
-            cuts.append(Cut(each.confidence, number / len(ordered), wrong / number))
+            cuts.append(Cut(each.confidence, number / questions, wrong / number))
     return cuts
 
 

@@ -1,4 +1,4 @@
-"""Student's t and Holm's correction, for differences between a few runs."""
+"""Student's t and Holm's correction, for differences between a few runs; Wilson's interval of a share."""
 
 import math
 from collections.abc import Mapping
@@ -36,3 +36,12 @@ def holm(values: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(values) - rank) * values[name]))
         corrected[name] = largest
     return {name: corrected[name] for name in values}
+
+
+def wilson(cases: float, of: int, z: float = 1.959964) -> tuple[float, float]:
+    """The interval of a share of `cases` (half ones may be counted) in `of`, at 95 % by default (Wilson 1927)."""
+    if not of:
+        return 0.0, 1.0
+    value, spread = cases / of, z * z / of
+    centre, half = (value + spread / 2) / (1 + spread), math.sqrt(spread * (value * (1 - value) + spread / 4)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,12 +1,13 @@
 """Comparisons as a model reads them: JSONL of prompt, chosen and rejected, rendered by the chat template, split by hash.
 
 A line is {"prompt": messages or text, "chosen": text, "rejected": text}; `margin` says how much better, where it is graded.
-Other keys stay unread. Guarantee: what is held out follows from the prompt alone, so no prompt is on both sides.
+In place of the two may stand `ranking`, several answers from the best to the worst. Other keys stay unread. Guarantee: what is
+held out follows from the prompt alone, so no prompt is on both sides.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,10 @@ from textmill.tokenizer.encoder import Encoder
 
 
 class Comparison(NamedTuple):
-    """Two answers to one prompt; `margin` above 0 says how much better the chosen one is."""
+    """Answers to one prompt, the best first; of two, `margin` above 0 says how much better the chosen one is."""
 
-    chosen: Row
-    rejected: Row
-    margin: float
+    answers: tuple[Row, ...]
+    margin: float = 0.0
 
 
 class Comparisons(NamedTuple):
@@ -37,7 +37,8 @@ class Comparisons(NamedTuple):
     def words(self) -> str:
         """How many there are, for a run's first line."""
         left_out = f", {self.too_long:,} too long" if self.too_long else ""
-        return f"{len(self.learned):,} pairs, {len(self.held_out):,} held out{left_out}"
+        ranked = "pairs" if all(len(each.answers) == 2 for each in (*self.learned, *self.held_out)) else "rankings"
+        return f"{len(self.learned):,} {ranked}, {len(self.held_out):,} held out{left_out}"
 
 
 def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float) -> Comparisons:
@@ -50,17 +51,21 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); write it with `textmill comparisons`") from None
     for number, line in lines(data, path):
-        prompt, texts = messages_of(line["prompt"], path, number), [line["chosen"], line["rejected"]]
-        if texts[0] == texts[1]:
-            raise ModelError(f"{path}, line {number}: chosen and rejected are equal, so nothing is to be learned; take it out")
+        where = f"{path}, line {number}"
+        prompt, texts = messages_of(line.get("prompt"), path, number), answers_of(line, where)
+        if len(set(texts)) < len(texts):
+            names = "two answers of the ranking" if "ranking" in line else "chosen and rejected"
+            raise ModelError(f"{where}: {names} are equal, so nothing is to be learned; take it out")
         margin = line.get("margin", 0)
         if not isinstance(margin, int | float) or isinstance(margin, bool) or not 0 <= margin < float("inf"):
-            raise ModelError(f"{path}, line {number}: margin is {margin!r}; give a number from 0 on")
-        chosen, rejected = (answer_row(prompt, text, encoder, f"{path}, line {number}") for text in texts)
-        if max(len(chosen), len(rejected)) > context:
+            raise ModelError(f"{where}: margin is {margin!r}; give a number from 0 on")
+        if margin and len(texts) > 2:
+            raise ModelError(f"{where}: a margin is between two answers, and the ranking has {len(texts)}; leave it out")
+        answers = tuple(answer_row(prompt, text, encoder, where) for text in texts)
+        if max(map(len, answers)) > context:
             too_long += 1
         else:
-            (kept if is_held_out(prompt, held_out) else learned).append(Comparison(chosen, rejected, float(margin)))
+            (kept if is_held_out(prompt, held_out) else learned).append(Comparison(answers, float(margin)))
     for name, side in (("to learn from", learned), ("held out", kept)):
         if not side:
             long = f" ({too_long:,} are longer than {context} tokens)" if too_long else ""
@@ -69,18 +74,30 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
 
 
 def lines(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and object of each line with prompt, chosen and rejected."""
+    """Number and object of each line that is not empty. ModelError where one is no JSON, or has half a character."""
     for number, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
             line = json.loads(text)
+            json.dumps(line, ensure_ascii=False).encode()       # half of a surrogate pair, escaped, is no text
         except (ValueError, RecursionError):
             raise ModelError(f"{path}, line {number}: is no JSON; write one object a line") from None
-        answers = [line.get(key) for key in ("chosen", "rejected")] if isinstance(line, dict) else []
-        if not answers or "prompt" not in line or not all(isinstance(text, str) and text.strip() for text in answers):
-            raise ModelError(f"{path}, line {number}: has no prompt with a chosen and a rejected answer; give all three")
-        yield number, line
+        yield number, line if isinstance(line, dict) else {}
+
+
+def answers_of(line: Mapping[str, Any], where: str) -> list[str]:
+    """The answers of a line, the best first: its ranking, or the chosen and the rejected one."""
+    if "ranking" in line:
+        answers, least = line["ranking"], "ranking is no list of two texts or more, from the best to the worst; give them"
+        if {"chosen", "rejected"} & line.keys():
+            raise ModelError(f"{where}: has both a ranking and chosen or rejected; give one of them")
+    else:
+        answers = [line.get(key) for key in ("chosen", "rejected")]
+        least = "has no prompt with a chosen and a rejected answer; give all three"
+    if not (isinstance(answers, list) and len(answers) > 1 and all(isinstance(text, str) and text.strip() for text in answers)):
+        raise ModelError(f"{where}: {least}")
+    return answers
 
 
 def messages_of(prompt: Any, path: Path, number: int) -> list[dict[str, Any]]:

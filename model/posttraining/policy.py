@@ -55,7 +55,7 @@ class ActorCritic(nn.Module):
 
     def forward(self, rows: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of each target, and the value before it, float32 (rows, length)."""
-        hidden = self.decoder.hidden(rows.tokens, by_document(rows))
+        hidden = self.decoder.hidden(rows.tokens, by_document(rows, self.decoder.window))
         nats = cross_entropy(hidden.flatten(0, 1), self.decoder.output(), rows.targets.flatten()).view(rows.targets.shape)
         return -nats, self.value(hidden)[..., 0].float()
 
@@ -216,7 +216,7 @@ def _beside(model: Decoder, episodes: Episodes, settings: PolicySettings) -> tor
     if episodes.text is None:
         return 0.0
     text = episodes.text
-    nats: torch.Tensor = model(text.tokens, text.targets, by_document(text)).sum()
+    nats: torch.Tensor = model(text.tokens, text.targets, by_document(text, model.window)).sum()
     return settings.pretraining * nats / max(1, text.target_count) * episodes.target_count
 
 

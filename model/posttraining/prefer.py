@@ -43,38 +43,38 @@ def train_prefer(start: str | Path, comparisons: Path, home: str | Path, setting
 
     def ratios(policy: Decoder, pairs: Pairs, of: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         now = answer_log_probabilities(policy, pairs, per_token)
-        before = of[:, list(pairs.numbers)].flatten().to(now.device)
-        chosen, rejected = (now - before).chunk(2)
-        return chosen, rejected
+        return pairs.apart(now - of.to(now.device)[pairs.answers])
 
     def loss(policy: Decoder, pairs: Pairs) -> torch.Tensor:
         chosen, rejected = ratios(policy, pairs, reference[0])
         if settings.method == "ipo":
-            return ipo(chosen, rejected, settings.beta).sum()
-        return dpo(chosen, rejected, settings.beta, settings.smoothing).sum()
+            return (pairs.weights * ipo(chosen, rejected, settings.beta)).sum()
+        return (pairs.weights * dpo(chosen, rejected, settings.beta, settings.smoothing)).sum()
 
     @torch.no_grad()
     def validate() -> Validation:
         precision = precision_of(device)
         with autocast(device, precision):
             both = [ratios(model, pairs.to(device), reference[1]) for pairs in held_out]
-        chosen, rejected = (torch.cat(each).float() for each in zip(*both, strict=True))
-        return Validation(ranked_right(chosen - rejected), {"chosen": float(chosen.mean()), "rejected": float(rejected.mean())})
+        chosen, rejected = (torch.cat(each).float().cpu() for each in zip(*both, strict=True))
+        weights = torch.cat([pairs.weights for pairs in held_out])
+        return Validation(ranked_right(chosen - rejected, weights),
+                          {"chosen": float(chosen.mean()), "rejected": float(rejected.mean())})
 
     about = f"{settings.method} from {begin.checkpoint}, {data.words}"
     return run.train(model, loss, batches, validate, about, begin.home)
 
 
 def answer_log_probabilities(model: Decoder, pairs: Pairs, per_token: bool) -> torch.Tensor:
-    """Of each row's whole answer, or its mean per token, float32 (2 · pairs,): chosen ones, then rejected ones."""
+    """Of each row's whole answer, or its mean per token, float32 (rows,)."""
     sums = log_probabilities(model, pairs.rows).sum(1)
     return sums / (pairs.rows.targets != NO_TARGET).sum(1) if per_token else sums
 
 
 @torch.no_grad()
 def reference_of(model: Decoder, comparisons: Sequence[Pairs], per_token: bool) -> torch.Tensor:
-    """The same by the model that training starts from, for all comparisons in order, float32 (2, comparisons)."""
-    precision = precision_of(model.device)
+    """The same by the model that training starts from, for all answers by their numbers, float32 (answers,)."""
+    precision, answers = precision_of(model.device), torch.cat([pairs.answers for pairs in comparisons])
     with autocast(model.device, precision):
-        return torch.cat([answer_log_probabilities(model, pairs.to(model.device), per_token).view(2, -1).cpu()
-                          for pairs in comparisons], dim=1)
+        values = torch.cat([answer_log_probabilities(model, pairs.to(model.device), per_token).cpu() for pairs in comparisons])
+    return torch.empty_like(values).scatter_(0, answers, values)

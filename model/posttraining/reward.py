@@ -1,7 +1,8 @@
 """Reward model: the decoder with a scalar head on an answer's last token, trained on comparisons (Ouyang et al. 2022).
 
-What it is known by is the share of held-out pairs that it ranks right; beside stand its loss, how far its chances are from the
-shares that come true, and how much it goes by length.
+A ranking of k answers counts as its k·(k−1)/2 pairs, which weigh together as much as one pair does. What it is known by is the
+share of held-out pairs that it ranks right; beside stand its loss, how far its chances are from the shares that come true, and
+how much it goes by length.
 """
 
 import json
@@ -21,12 +22,13 @@ from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import build
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.batch import Batch
+from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.device import autocast, precision_of
 from textmill.model.posttraining.comparisons import read_comparisons
 from textmill.model.posttraining.losses import bradley_terry
 from textmill.model.posttraining.pairs import Pairs, in_order, of_step, ranked_right
 from textmill.model.posttraining.settings import RewardSettings
-from textmill.model.posttraining.start import start_from
+from textmill.model.posttraining.start import Start, start_from
 from textmill.model.training.checkpoint_files import CONFIG, WEIGHTS
 from textmill.model.training.run import Run
 from textmill.model.training.settings import in_steps
@@ -46,7 +48,7 @@ class RewardModel(nn.Module):
 
     def forward(self, rows: Batch) -> torch.Tensor:
         """The reward of each row, float32 (rows,)."""
-        hidden = self.decoder.hidden(rows.tokens, by_document(rows))
+        hidden = self.decoder.hidden(rows.tokens, by_document(rows, self.decoder.window))
         return self.score(hidden[torch.arange(len(hidden), device=hidden.device), last_tokens(rows.targets)])[:, 0].float()
 
 
@@ -73,8 +75,7 @@ def train_reward(start: str | Path, comparisons: Path, home: str | Path, setting
         return of_step(data.learned, step, settings, pad)
 
     def loss(model: RewardModel, pairs: Pairs) -> torch.Tensor:
-        chosen, rejected = model(pairs.rows).chunk(2)
-        return bradley_terry(chosen, rejected, pairs.margins).sum()
+        return (pairs.weights * bradley_terry(*pairs.apart(model(pairs.rows)), pairs.margins)).sum()
 
     about = f"reward model of {begin.checkpoint}, {data.words}"
     held_out = in_order(data.held_out, settings.batch, pad)
@@ -87,14 +88,15 @@ def judged(model: RewardModel, held_out: Sequence[Pairs]) -> Validation:
     device, margins, longer = model.score.weight.device, [], []
     precision = precision_of(device)
     for pairs in held_out:
+        on_device = pairs.to(device)
         with autocast(device, precision):
-            chosen, rejected = model(pairs.to(device).rows).chunk(2)
-        margins.append((chosen - rejected).float().cpu())
-        first, second = (pairs.rows.targets != NO_TARGET).sum(1).chunk(2)
+            better, worse = on_device.apart(model(on_device.rows))
+        margins.append((better - worse).float().cpu())
+        first, second = pairs.apart((pairs.rows.targets != NO_TARGET).sum(1))
         longer.append((first - second).sign())
-    margin, length = torch.cat(margins), torch.cat(longer)
-    return Validation(ranked_right(margin), {
-        "loss": float(-F.logsigmoid(margin).mean()), "calibration error": calibration_error(margin),
+    margin, length, weights = torch.cat(margins), torch.cat(longer), torch.cat([pairs.weights for pairs in held_out])
+    return Validation(ranked_right(margin, weights), {
+        "loss": float(-(F.logsigmoid(margin) * weights).sum() / weights.sum()), "calibration error": calibration_error(margin),
         "longer ranked higher": float((margin.sign() * length > 0).float().mean())})
 
 
@@ -106,11 +108,22 @@ def calibration_error(margins: torch.Tensor) -> float:
                      for each in np.unique(bins)))
 
 
+def open_reward(run: str | Path, device: torch.device) -> tuple[RewardModel, Start]:
+    """The reward model of a run, or of a checkpoint, and where it is from. ModelError where its vocabulary is another one."""
+    begin = start_from(run)
+    model = load_reward(begin.checkpoint, device)
+    open_tokenizer(begin.home, model.decoder.vocab_size)
+    return model, begin
+
+
 def load_reward(checkpoint: Path, device: torch.device) -> RewardModel:
     """The reward model of a checkpoint. ModelError where it is none."""
     try:
+        weights = load_file(checkpoint / WEIGHTS)
+        if "score.weight" not in weights:
+            raise ValueError("it gives text and no rewards")
         model = RewardModel(build(json.loads((checkpoint / CONFIG).read_text("utf-8"))))
-        model.load_state_dict(load_file(checkpoint / WEIGHTS))
+        model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"{checkpoint} holds no reward model ({first_line(error)}); train one with `textmill reward`"
                          ) from None

@@ -43,7 +43,7 @@ def batch_of(rows: Sequence[Row], pad: int) -> Batch:
 
 def log_probabilities(model: Decoder, batch: Batch) -> torch.Tensor:
     """Of every target, float32 (rows, length); 0 where there is none."""
-    nats: torch.Tensor = model(batch.tokens, batch.targets, by_document(batch))
+    nats: torch.Tensor = model(batch.tokens, batch.targets, by_document(batch, model.window))
     return -nats
 
 

@@ -1,15 +1,28 @@
-"""Settings of post-training: sections `reward`, `prefer`, `ppo` and `grpo` of settings.yaml."""
+"""Settings of post-training: sections `reward`, `prefer`, `ppo`, `grpo` and `judge` of settings.yaml."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from textmill.model.training.settings import RunSettings, not_above_zero
+from textmill.model.training.settings import BlockSettings, RunSettings, not_above_zero
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(BlockSettings):
+    """Of supervised fine-tuning. The size of the model is that of the one it starts from."""
+
+    steps: int | None = 240
+    batch: int = 4
+    lr: float = 0.005
+    warmup: int = 10
+    patience: int | None = 3
+    validation_every: int = 30
+    save_every: int = 30
 
 
 @dataclass(frozen=True)
 class ComparisonSettings(RunSettings):
-    """Of what learns from comparisons; `batch` counts pairs."""
+    """Of what learns from comparisons; `batch` counts prompts."""
 
     steps: int | None = None
     epochs: float | None = 1.0
@@ -62,15 +75,16 @@ class PreferSettings(ComparisonSettings):
 class PolicySettings(RunSettings):
     """Of reinforcement learning: rounds of answers drawn, rewarded and learned from. An update is a minibatch of a round."""
 
-    steps: int | None = 96
-    batch: int = 16
+    steps: int | None = 120
+    batch: int = 64
     """Answers at a time."""
-    lr: float = 0.0003
+    optimizer: str = "adamw"
+    lr: float = 0.001
     weight_decay: float = 0.0
     warmup: int = 4
     decay: float = 0.5
-    validation_every: int = 24
-    save_every: int = 24
+    validation_every: int = 40
+    save_every: int = 40
     prompts: int = 16
     """Prompts of a round."""
     answers: int = 8
@@ -132,8 +146,6 @@ class PpoSettings(PolicySettings):
     answers: int = 4
     prompts: int = 32
     passes: int = 2
-    validation_every: int = 32
-    save_every: int = 32
     gamma: float = 1.0
     """Discount of later rewards."""
     gae_decay: float = 0.95
@@ -149,3 +161,46 @@ class PpoSettings(PolicySettings):
             if not 0 <= getattr(self, name) <= 1:
                 yield f"{name}: between 0 and 1, is {getattr(self, name)}"
         yield from not_above_zero("target_kl", self.target_kl)
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """Of a judge, and of what it reads: answers drawn, critiques and revisions."""
+
+    principle: str = ("The better answer does what was asked, is true, and harms nobody. Length, confidence and politeness "
+                      "alone make no answer better.")
+    """By which answers are compared, and revised."""
+    answers: int = 4
+    """Drawn for each prompt."""
+    pairs: str = "all"
+    """Of a prompt's answers: all pairs, or best-worst, the one that wins most often against the one that does least."""
+    temperature: float = 1.0
+    """Of answers drawn."""
+    max_tokens: int = 256
+    """Of an answer, a critique, a revision and a verdict. Answers that are cut off are left out."""
+    seed: int = 1
+    """Of answers drawn."""
+    timeout: float = 60.0
+    """Seconds for a reply of an endpoint."""
+    tries: int = 5
+    """Of a question to an endpoint that is busy or does not answer."""
+    parallel: int = 4
+    """Questions to an endpoint at once."""
+    request: dict[str, Any] = field(default_factory=dict)
+    """Keys of an endpoint's request to add, or with null to leave out: {max_tokens: null, max_completion_tokens: 512}."""
+
+    choices: ClassVar = {"pairs": ("all", "best-worst")}
+
+    def problems(self) -> Iterator[str]:
+        if not self.principle.strip():
+            yield "principle: is empty; say what makes an answer the better one"
+        if self.pairs not in self.choices["pairs"]:
+            yield f"pairs: {self.pairs!r} is not one of {', '.join(self.choices['pairs'])}"
+        if self.answers < 2:
+            yield f"answers: 2 or more, to be compared, is {self.answers}"
+        for name in ("max_tokens", "timeout", "tries", "parallel"):
+            yield from not_above_zero(name, getattr(self, name))
+        if not 0 <= self.temperature < float("inf"):
+            yield f"temperature: 0 or more, is {self.temperature}"
+        if not 0 <= self.seed < 1 << 63:
+            yield f"seed is {self.seed}; give 0 to {(1 << 63) - 1}"

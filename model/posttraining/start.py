@@ -7,6 +7,7 @@ import torch
 
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
+from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.training.checkpoint import load_model, trained
 from textmill.model.training.checkpoint_files import WEIGHTS, sha256_of
 from textmill.tokenizer.bpe import TokenizerError
@@ -27,8 +28,10 @@ class Start(NamedTuple):
         return sha256_of(self.checkpoint / WEIGHTS)
 
     def model(self, device: torch.device) -> Decoder:
-        """The model, ready to be trained."""
-        return load_model(self.checkpoint, device)
+        """The model, ready to be trained. ModelError where its vocabulary is not the tokenizer's."""
+        model = load_model(self.checkpoint, device)
+        open_tokenizer(self.home, model.vocab_size)
+        return model
 
 
 def start_from(run: str | Path) -> Start:

@@ -1,12 +1,14 @@
 """Tasks with checkable answers, generated: arithmetic in words, dates, sorting, spelling, units, tables, and the last word.
 
-Guarantees: a seed gives the same tasks everywhere; every answer is computed, and `is_right` accepts it; which tasks are held
-out follows from a hash of the prompt, so a task is never on both sides. Small enough for models of a million parameters to
-learn some of, and to show which they cannot.
+Guarantees: a seed gives the same tasks everywhere; every answer is computed, and `is_right` accepts it; a mistake has the form
+of an answer and is wrong; which tasks are held out follows from a hash of the prompt, so a task is never on both sides. Small
+enough for models of a million parameters to learn some of, and to show which they cannot.
 """
 
 import hashlib
+import itertools
 import random
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -32,7 +34,12 @@ class Task(NamedTuple):
     @property
     def held_out(self) -> bool:
         """Whether it belongs to the fifth that nothing is trained on."""
-        return hashlib.sha256(self.prompt.encode()).digest()[0] < 52
+        return self.digest[0] < 52
+
+    @property
+    def digest(self) -> bytes:
+        """The hash of its prompt."""
+        return hashlib.sha256(self.prompt.encode()).digest()
 
 
 def arithmetic(draw: random.Random) -> Task:
@@ -88,6 +95,16 @@ def last_word(draw: random.Random) -> Task:
 KINDS: dict[str, Callable[[random.Random], Task]] = {
     "arithmetic": arithmetic, "dates": dates, "sorting": sorting, "spelling": spelling, "units": units, "tables": tables,
     "last word": last_word}
+MISTAKES: dict[str, Callable[[Task], Iterator[str]]] = {
+    "arithmetic": lambda task: _beside(NUMBERS, task.answer, 3),
+    "dates": lambda task: _beside(DAYS if task.answer in DAYS else MONTHS, task.answer, 3),
+    "sorting": lambda task: _unsorted(task.prompt.rstrip(".").split(": ")[1], task.answer),
+    "spelling": lambda task: _misspelt(task.answer.split("-")),
+    "units": lambda task: _misread(task.answer),
+    "tables": lambda task: iter(re.findall(r"\| (\d+) \|", task.prompt)),
+    "last word": lambda task: iter(task.prompt.rstrip("?").split(": ")[1].split())}
+FORMS = {"arithmetic": rf"({'|'.join(NUMBERS)})", "dates": rf"({'|'.join((*DAYS, *MONTHS))})", "sorting": r"\w+(, \w+){2}",
+         "spelling": r"\w(-\w)+", "units": r"\d+", "tables": r"\d+", "last word": r"\w+"}
 
 
 def generate(count: int, seed: int, held_out: bool, kinds: tuple[str, ...] = tuple(KINDS)) -> Iterator[Task]:
@@ -100,10 +117,51 @@ def generate(count: int, seed: int, held_out: bool, kinds: tuple[str, ...] = tup
             yield task
 
 
+def mistake(task: Task) -> str:
+    """A wrong answer such as one might give, a function of the prompt: a neighbour, another order, another cell."""
+    wrong = sorted({answer for answer in MISTAKES[task.kind](task) if not is_right(task, answer)})
+    return random.Random(task.prompt).choice(wrong)
+
+
+def demonstration(task: Task, mistakes: float) -> str:
+    """An answer to show: of so large a share of prompts, by their hash, the mistake."""
+    return mistake(task) if int.from_bytes(task.digest[8:16]) < mistakes * 2**64 else task.answer
+
+
+def has_form(task: Task, answer: str) -> bool:
+    """Whether an answer has the form of the right one: a number, a day, three words with commas between, and so on."""
+    return re.fullmatch(FORMS[task.kind], " ".join(answer.split()).rstrip("."), re.IGNORECASE) is not None
+
+
 def is_right(task: Task, answer: str) -> bool:
     """Whether an answer is the right one, whatever its case, spaces and final full stop."""
-    return _plain(answer) == _plain(task.answer)
+    return plain(answer) == plain(task.answer)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split()).rstrip(".").lower()
+def plain(text: str) -> str:
+    """A text by which answers are compared: without case, spaces beside others and final full stop."""
+    return " ".join(text.split()).rstrip(".").casefold()
+
+
+def _beside(cycle: list[str], answer: str, reach: int) -> Iterator[str]:
+    """Those at most `reach` places from the answer."""
+    place = cycle.index(answer)
+    return (cycle[(place + step) % len(cycle)] for step in range(-reach, reach + 1))
+
+
+def _unsorted(given: str, answer: str) -> Iterator[str]:
+    """The words as they were given; where they were in order, in any other."""
+    orders = (", ".join(words) for words in itertools.permutations(answer.split(", ")))
+    return orders if given == answer else iter((given,))
+
+
+def _misread(number: str) -> Iterator[str]:
+    """A zero too many, a digit too few, ten more, and the digits the other way round."""
+    return iter((number + "0", number[:-1] or "1", str(int(number) + 10), str(int(number[::-1]))))
+
+
+def _misspelt(letters: list[str]) -> Iterator[str]:
+    """One letter left out, and two neighbours in the other order."""
+    for place in range(len(letters) - 1):
+        yield "-".join(letters[:place] + letters[place + 1:])
+        yield "-".join([*letters[:place], letters[place + 1], letters[place], *letters[place + 2:]])

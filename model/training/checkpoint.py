@@ -209,22 +209,26 @@ def load_model(checkpoint: Path, device: torch.device) -> Decoder:
     """The trained model on `device`. ModelError where a file is missing, damaged or of another shape."""
     try:
         config = json.loads((checkpoint / CONFIG).read_text("utf-8"))
-        weights = merged(without_value_head(load_file(checkpoint / WEIGHTS)))
+        weights = merged(without_value_head(load_file(checkpoint / WEIGHTS), checkpoint))
         with torch.device("meta"):          # without memory, however large the configuration says that it is
             shapes = {name: weight.shape for name, weight in build(config).state_dict().items()}
         if shapes != {name: weight.shape for name, weight in weights.items()}:
             raise ValueError(f"its weights are not those of its {CONFIG}")
         model = build(config)
         model.load_state_dict(weights)
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"{checkpoint} holds no model that can be read ({first_line(error)}); train it again") from None
     return model.to(device)
 
 
-def without_value_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The decoder's own weights, where PPO trained a value head beside them. ValueError for a reward model."""
-    if "score.weight" in weights:
-        raise ValueError("it is a reward model, which gives scores and no text")
+def without_value_head(weights: dict[str, torch.Tensor], checkpoint: Path) -> dict[str, torch.Tensor]:
+    """The decoder's own weights, where PPO trained a value head beside them. ModelError for a reward model or a classifier."""
+    for name, kind in (("score.weight", "reward model"), ("head.weight", "classifier")):
+        if name in weights:
+            raise ModelError(f"{checkpoint} cannot be used here: it is a {kind}, which gives scores and no text; name the "
+                             "run that it was trained from")
     inside = {name.removeprefix("decoder."): weight for name, weight in weights.items() if name.startswith("decoder.")}
     return inside or weights
 

@@ -23,7 +23,7 @@ from textmill.model.training.loop import next_token_loss
 from textmill.model.training.lora import add_lora
 from textmill.model.training.processes import ALONE, Processes
 from textmill.model.training.run import Run
-from textmill.model.training.settings import TrainSettings, in_steps
+from textmill.model.training.settings import BlockSettings, TrainSettings, in_steps
 from textmill.model.training.validate import Validation, bits_per_byte, token_bytes
 
 TOKENIZER = TOKENIZER_FILES[0]
@@ -50,6 +50,17 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     model.initialise(settings.seed)
     if weights is not None:
         start_from(model, weights)
+    size = DecoderSize(settings.architecture, settings.sizes(), mixture.train.vocab_size, length)
+    name = f"{settings.architecture} {settings.shape}, "
+    return train_on_blocks(run, model, mixture, settings, device, weights, name, size.flops_per_token)
+
+
+def train_on_blocks(run: Run, model: Decoder, mixture: PackedMixture, settings: BlockSettings, device: torch.device,
+                    weights: Path | None, name: str = "", flops: float | None = None) -> str:
+    """Train a model, as it is before the first step, by the next-token loss to the end of a run; the summary line.
+
+    `weights` is the checkpoint that it starts from, `name` begins the run's first line, `flops` are those of a token."""
+    length = mixture.train.length
     freeze(model, settings.freeze)
     if settings.lora is not None:
         add_lora(model, settings.lora, settings.seed)
@@ -77,20 +88,19 @@ def pretrain(blocks: str | Path, home: str | Path, settings: TrainSettings, devi
     parameters = sum(weight.numel() for weight in model.parameters())
     chosen = bool(settings.freeze) or settings.lora is not None         # else what is still is no choice: fixed positions
     frozen = sum(weight.numel() for weight in model.parameters() if chosen and not weight.requires_grad)
-    about = (f"{settings.architecture} {settings.shape}, {parameters:,} parameters, {len(mixture.train)} blocks of {length}"
+    about = (f"{name}{parameters:,} parameters, {len(mixture.train)} blocks of {length}"
              + ("" if weights is None else f", starting from {weights}") + (f", {frozen:,} frozen" if frozen else "")
              + ("" if kernel == "loop" and not why else f", attention by {kernel}{f' ({why})' if why else ''}") + words)
-    size = DecoderSize(settings.architecture, settings.sizes(), mixture.train.vocab_size, length)
     ahead = Ahead(batches, device, settings.steps or 0) if device.type == "cuda" else None
     try:
         return run.train(model, next_token_loss(masking), ahead or batches, validate if len(mixture.validation) else None,
-                         about, mixture.folder, documents_in, size.flops_per_token)
+                         about, mixture.folder, documents_in, flops)
     finally:
         if ahead:
             ahead.close()
 
 
-def compilation(model: Decoder, masking: Masking, batch: Batch, precision: torch.dtype, settings: TrainSettings) -> str:
+def compilation(model: Decoder, masking: Masking, batch: Batch, precision: torch.dtype, settings: BlockSettings) -> str:
     """Compile the model where the settings say so; the words for the run's first line."""
     if settings.shard and settings.compile is not False and model.device.type == "cuda":
         return ", not compiled: its weights are divided"

@@ -84,7 +84,36 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class TrainSettings(RunSettings):
+class BlockSettings(RunSettings):
+    """Of what trains on packed blocks."""
+
+    attention: str = "auto"
+    """flex, varlen or dense kernels, or the loop over documents. auto: on CUDA the fastest by trial, else the loop."""
+    compile: bool | None = None
+    """Whether the model is compiled. null: on CUDA."""
+    float8: bool = False
+    """Whether the layers' products are computed in 8 bits: on CUDA cards that have them, and pays for wide models only."""
+    lora: int | None = None
+    """Rank of the differences that are trained in place of the layers' projections (LoRA). null: everything is trained."""
+    freeze: tuple[str, ...] = ()
+    """What is not trained: embedding, head, layers.0, layers.0-3."""
+    validation_blocks: int | None = 64
+    """Held-out blocks that are validated on, the first ones. null: all."""
+
+    choices: ClassVar = RunSettings.choices | {"attention": ("auto", *KERNELS, "loop")}
+
+    def problems(self) -> Iterator[str]:
+        if self.attention not in (known := self.choices["attention"]):
+            yield f"attention: {self.attention!r} is not one of {', '.join(known)}"
+        yield from super().problems()
+        if self.lora is not None and self.freeze:
+            yield "lora and freeze: with lora all else is frozen already; give one of them"
+        for name in ("validation_blocks", "lora"):
+            yield from not_above_zero(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class TrainSettings(BlockSettings):
     """What to train on packed blocks, and how. Defaults: the demo's, so that about 3 minutes of two cores show learning."""
 
     shape: str = "ci"
@@ -99,22 +128,10 @@ class TrainSettings(RunSettings):
     """How many of them a token goes through; together they are as wide as the shape's MLP."""
     shared_expert: bool = False
     """Whether every token goes through one more. Such a model cannot be exported."""
-    attention: str = "auto"
-    """flex, varlen or dense kernels, or the loop over documents. auto: on CUDA the fastest by trial, else the loop."""
-    compile: bool | None = None
-    """Whether the model is compiled. null: on CUDA."""
-    float8: bool = False
-    """Whether the layers' products are computed in 8 bits: on CUDA cards that have them, and pays for wide models only."""
     init: str | None = None
     """Checkpoint, or a run's folder with one, whose weights a new run begins with. null: seeded weights."""
-    lora: int | None = None
-    """Rank of the differences that are trained in place of the layers' projections (LoRA). null: everything is trained."""
-    freeze: tuple[str, ...] = ()
-    """What is not trained: embedding, head, layers.0, layers.0-3."""
-    validation_blocks: int | None = 64
-    """Held-out blocks that are validated on, the first ones. null: all."""
 
-    choices: ClassVar = RunSettings.choices | {"architecture": tuple(ARCHITECTURES), "attention": ("auto", *KERNELS, "loop")}
+    choices: ClassVar = BlockSettings.choices | {"architecture": tuple(ARCHITECTURES)}
 
     def problems(self) -> Iterator[str]:
         if self.architecture not in ARCHITECTURES:
@@ -124,12 +141,8 @@ class TrainSettings(RunSettings):
                    "multiple of 32")
         else:
             yield from freeze_problems(self.freeze, shape.layers)
-        if self.attention not in (known := self.choices["attention"]):
-            yield f"attention: {self.attention!r} is not one of {', '.join(known)}"
         yield from super().problems()
-        if self.lora is not None and self.freeze:
-            yield "lora and freeze: with lora all else is frozen already; give one of them"
-        for name in ("validation_blocks", "lora", "window", "experts", "experts_per_token"):
+        for name in ("window", "experts", "experts_per_token"):
             yield from not_above_zero(name, getattr(self, name))
         if self.experts_per_token > self.experts:
             yield f"experts_per_token is {self.experts_per_token}, and there are {self.experts} experts; give at most as many"

@@ -3,6 +3,7 @@
 A classifier is a folder with two files, made by `textmill classifier` and by nothing else: `model.bin`, fastText's own format
 (Joulin et al. 2017), and `classifier.json` with the calibration. No pickle. fastText's probability is
 overconfident; it is calibrated by a logistic curve fitted on texts that the model was not trained on (Platt 1999).
+A folder whose classifier.json is of `textmill head` is a language model with a head (`own_model.py`); its score is used alike.
 """
 
 import hashlib
@@ -14,9 +15,11 @@ from typing import Any
 import fasttext
 import numpy as np
 
+from textmill.base.errors import TextmillError
 from textmill.base.sealed import unseal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.measure.own_model import KIND, OwnModel, read_own_model
 from textmill.pipelines.text.words import Words
 
 MODEL, FACTS = "model.bin", "classifier.json"
@@ -37,6 +40,10 @@ class Classifier:
     def score(self, texts: list[str]) -> np.ndarray:
         """[N] float64 calibrated score of texts as `lines` gives them."""
         return 1 / (1 + np.exp(-(self.slope * log_odds(self.model, texts) + self.offset)))
+
+    def of(self, words: Words) -> np.ndarray:
+        """[N] the same of texts as they are; NaN for a text without words."""
+        return np.where(words.word_count > 0, self.score(lines(words)), np.nan)
 
 
 def log_odds(model: Any, texts: list[str]) -> np.ndarray:
@@ -66,9 +73,9 @@ def lines(words: Words) -> list[str]:
     return written
 
 
-def classifier_score(words: Words, classifier: Classifier) -> np.ndarray:
+def classifier_score(words: Words, classifier: Classifier | OwnModel) -> np.ndarray:
     """Calibrated probability that a text is a positive example of the classifier; NaN for a text without words."""
-    return np.where(words.word_count > 0, classifier.score(lines(words)), np.nan)
+    return classifier.of(words)
 
 
 def folder_of(name: str) -> str:
@@ -82,13 +89,17 @@ def facts_bytes(data: Folder, name: str) -> bytes:
         return data.read(f"{folder_of(name)}/{FACTS}")
     except FileNotFoundError:
         raise SettingsError([f"measure.classifier: there is no {data.uri}/{folder_of(name)}; make it with `textmill classifier "
-                             f"--name {name} --good … --bad …`, or give null"]) from None
+                             f"--name {name} --good … --bad …` or `textmill head --name {name} …`, or give null"]) from None
 
 
-def read_classifier(data: Folder, name: str) -> Classifier:
+def read_classifier(data: Folder, name: str) -> Classifier | OwnModel:
     """The classifier of this name. SettingsError where there is none, or its files do not belong together."""
+    word = "classifier"
     try:
         facts = unseal(facts_bytes(data, name))
+        if facts.get("kind") == KIND:
+            word = KIND
+            return read_own_model(data / folder_of(name), facts)
         if facts["version"] != VERSION:
             raise ValueError(f"version {facts['version']}, this textmill reads {VERSION}")
         model = data.read(f"{folder_of(name)}/{MODEL}")
@@ -99,8 +110,8 @@ def read_classifier(data: Folder, name: str) -> Classifier:
             path = Path(folder, MODEL)
             path.write_bytes(model)
             return Classifier(fasttext.load_model(str(path)), slope, offset)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, SettingsError):
-            raise
+    except SettingsError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, TextmillError) as error:
         raise SettingsError([f"measure.classifier: {data.uri}/{folder_of(name)} is not a classifier "
-                             f"({' '.join(str(error).split())}); make it again with `textmill classifier`"]) from None
+                             f"({' '.join(str(error).split())}); make it again with `textmill {word}`"]) from None

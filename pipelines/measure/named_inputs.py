@@ -7,6 +7,7 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.measure.background import background_facts
 from textmill.pipelines.measure.classifier import facts_bytes
+from textmill.pipelines.measure.own_model import KIND
 from textmill.pipelines.measure.settings import MeasureSettings
 
 
@@ -32,5 +33,8 @@ def _named(settings: MeasureSettings, data: Folder) -> Iterator[tuple[str, str, 
         yield "background table", settings.background, [(facts["texts"], facts["made_from"])], None
     if settings.classifier:
         facts = unseal(facts_bytes(data, settings.classifier))
+        if facts.get("kind") == KIND:
+            yield "classifier", settings.classifier, [(facts["texts"], facts["made_from"])], None
+            return
         yield ("classifier", settings.classifier, list(zip((facts["good"], facts["bad"]), facts["made_from"], strict=True)),
                facts["labels"])

@@ -23,7 +23,7 @@ class MeasureSettings:
     background: str | None = None
     """Name of a table of `textmill background` under data/background/; null: measurements that need a table are skipped."""
     classifier: str | None = None
-    """Name of a model of `textmill classifier` under data/classifiers/; null: no score."""
+    """Name of a model of `textmill classifier` or `textmill head` under data/classifiers/; null: no score."""
     presidio_models: dict[str, str] = field(default_factory=dict)
     """Language → spaCy model: names and places are found there."""
     presidio_entities: tuple[str, ...] = ("PERSON", "LOCATION")

@@ -24,6 +24,7 @@ from textmill.pipelines.measure.background import (
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
 from textmill.pipelines.measure.language import LanguageIdentifier, declared_language_differs, find_model, identified, script
+from textmill.pipelines.measure.own_model import OwnModel, library_versions
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.measure.personal.presidio import NameFinder, model_versions
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
@@ -77,7 +78,7 @@ class MeasureTools:
     model: LanguageIdentifier
     phrases: Phrases
     background: Background
-    classifier: Classifier | None
+    classifier: Classifier | OwnModel | None
     names: NameFinder | None = None
 
 
@@ -105,7 +106,9 @@ def table_hashes(settings: MeasureSettings, data: Folder | None = None) -> Mappi
     if data and settings.background:
         hashes["background"] = hashlib.sha256(background_bytes(data, settings.background)).hexdigest()
     if data and settings.classifier:
-        hashes["classifier"] = hashlib.sha256(facts_bytes(data, settings.classifier)).hexdigest()   # names its model's hash
+        facts = facts_bytes(data, settings.classifier)
+        hashes["classifier"] = hashlib.sha256(facts).hexdigest()            # names its model's hash
+        hashes |= library_versions(facts)
     return hashes | model_versions(settings.presidio_models)
 
 

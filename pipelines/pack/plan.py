@@ -84,7 +84,8 @@ def check_dialogues(mixture: Mixture, found: Requirements, dialogues: Mapping[st
         own = dialogues.get(entry.entry)
         if own and own.too_long == own.dialogues and entry.selects_nothing:
             problems.append(f"entry {entry.entry} has {own.dialogues:,} dialogues, and of none a turn of "
-                            f"{' or '.join(mixture.entries[entry.entry].learned)} fits a block of {mixture.block}; raise block")
+                            f"{' or '.join(mixture.entries[entry.entry].learned)} fits a block of {mixture.block}; raise "
+                            "block, or name a role in learn that they have")
         elif mixture.entries[entry.entry].learn and not own and not entry.selects_nothing:
             problems.append(f"entry {entry.entry} says what to learn of dialogues and selects none; take `learn` out, or "
                             "change its `where`")

@@ -16,7 +16,8 @@ from textmill.cli.begin import SAMPLES
 from textmill.cli.options import SHIPPED
 from textmill.pipelines.pack.mixture import read_mixture
 
-RECIPES = sorted((ROOT / "mixtures").glob("*.yaml"))
+OF_TASKS = {"assistant", "mixed"}          # of sources that `textmill assistant` writes
+RECIPES = [path for path in sorted((ROOT / "mixtures").glob("*.yaml")) if path.stem not in OF_TASKS]
 CONFIG = ("--config", str(ROOT / "settings.yaml"), "--rules", str(ROOT / "rules.yaml"))
 
 

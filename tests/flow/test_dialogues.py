@@ -168,3 +168,20 @@ def test_why_and_takedown(milled_chats, capsys):
     assert all(span["id"] != half["id"] for shard in shards(Folder(str(data / "blocks/chat"))) for spans in shard.rows["spans"].to_pylist() for span in spans)
     blocks = textmill.load_blocks(data / "blocks/chat")
     assert blocks.train.read(range(len(blocks.train))).target_count > 1000
+
+
+def test_what_a_page_must_not_say_a_program_and_a_sum_may(tmp_path):
+    """Messages of a missing file, dummy text to be counted and a shop's offer are tasks; an answer that sells is none."""
+    asked = [("Write a shell script that counts the lines of a file.\n\nnotes.txt",
+              '#!/bin/sh\nif [ -f "$1" ]; then\n  wc -l < "$1"\nelse\n  echo "File not found."\nfi'),
+             ("Count the words of a text in Python.\n\nLorem ipsum dolor sit amet, consectetur adipiscing elit.",
+              'text = "Lorem ipsum dolor sit amet, consectetur adipiscing elit."\nprint(len(text.split()))'),
+             ("A shop gives free shipping above 30 dollars. Rita has two brushes at 8 dollars each. How much more must she buy?",
+              "She has 2 * 8 = 16 dollars, so 30 - 16 = 14 are left."),
+             ("What helps against a cold?", "Buy viagra! Cheap viagra, viagra online, canadian pharmacy, no prescription needed.")]
+    written(tmp_path / "raw/asked/a.jsonl", [{"prompt": prompt, "response": response} for prompt, response in asked])
+    for stage in ("extract", "measure", "screen"):
+        assert run(stage, tmp_path).returncode == 0
+    texts, verdicts = (table(tmp_path, dataset).to_pylist() for dataset in ("documents", "verdicts"))
+    broken = {row["text"][:20]: [each["rule"] for each in verdict["broken"]] for row, verdict in zip(texts, verdicts, strict=True)}
+    assert broken == {prompt[:20]: ["spam_phrases"] if prompt.startswith("What helps") else [] for prompt, _ in asked}

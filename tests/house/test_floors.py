@@ -15,6 +15,14 @@ from tests.paths import ROOT
 FLOORS = [
     ["base"],
     ["tokenizer"],
+    ["model"],
+    ["model/device"],
+    ["model/data"],
+    ["model/architecture"],
+    ["model/training"],
+    ["model/generation", "model/export"],
+    ["model/evaluation"],
+    ["model/serving", "model/posttraining", "model/classification"],
     ["pipelines/contract", "pipelines/text"],
     ["pipelines/web", "pipelines/engines"],
     ["pipelines/takedown"],
@@ -29,19 +37,13 @@ FLOORS = [
     ["pipelines/report"],
     ["pipelines/ledger", "pipelines/learned", "pipelines/standalone", "pipelines/demo"],
     ["pipelines/erasure"],
-    ["model"],
-    ["model/device"],
-    ["model/data"],
-    ["model/architecture"],
-    ["model/training"],
-    ["model/generation", "model/export"],
-    ["model/evaluation"],
-    ["model/serving", "model/posttraining"],
     ["cli", "api"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# The two halves meet in `base`, `tokenizer` and the command only.
+# The two halves meet in `base`, `tokenizer` and the command; and where measure scores texts by one's own model, which is opened
+# by one module, when it is asked for.
 HALVES = ("pipelines", "model")
+MEETING = ("pipelines/measure/own_model", "model/classification")
 # What `model` and `tokenizer` may need installed: `model` also runs where only these are.
 MODEL = {"torch", "numpy", "pyarrow", "tokenizers", "safetensors", "yaml"}
 OPTIONAL = {"model": {"transformers", "streaming", "starlette", "uvicorn", "llguidance", "gguf"}, "tokenizer": {"zstandard", "gigatoken", "awkward", "jinja2", "gguf"}}
@@ -90,7 +92,12 @@ def test_every_arrow_goes_down():
     up = sorted({f"{file} → {there}" for file, here, there in drawn if here != there and FLOOR[there] >= FLOOR[here]})
     assert up == []
     across = {(file, there) for file, here, there in drawn if {here.split("/")[0], there.split("/")[0]} == set(HALVES)}
-    assert across == set()
+    assert across == {MEETING}
+
+
+def test_measure_starts_without_torch():
+    code = "import sys, textmill.pipelines.measure.stage; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "False\n"
 
 
 def test_no_circles():

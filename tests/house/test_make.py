@@ -22,8 +22,12 @@ NEEDED = {"what-if": {"RULES": "r"}, "look": {"RAW": "a.csv"}, "background": {"N
           "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}, "ladder": {"ARGS": "a"},
           "sweep": {"ARGS": "--over lr=1"}, "canaries": {"OUTPUT": "folder"},
           "tasks": {"OUTPUT": "tasks.jsonl"}, "comparisons": {"OUTPUT": "folder"},
-          "reward": {"ARGS": "--from a --comparisons b --run c"}, "prefer": {"ARGS": "--from a --comparisons b --run c"},
-          "grpo": {"ARGS": "--from a --run c"}, "ppo": {"ARGS": "--from a --run c"}}
+          "finetune": {"ARGS": "--from a"}, "reward": {"ARGS": "--from a --comparisons b --run c"}, "prefer": {"ARGS": "--from a --comparisons b --run c"},
+          "grpo": {"ARGS": "--from a --run c"}, "ppo": {"ARGS": "--from a --run c"},
+          "judge": {"OUTPUT": "folder"}, "revise": {"OUTPUT": "folder"},
+          "life": {"OUTPUT": "folder", "ARGS": "a=b"}, "head": {"ARGS": "--from a --labels b --run c"},
+          "restrain": {"ARGS": "--from a --questions b", "OUTPUT": "c"},
+          "risk-coverage": {"ARGS": "--before a --after b --questions c"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
          "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",

@@ -1,6 +1,7 @@
 """Post-training from end to end in small: reward model, DPO, GRPO and PPO on the common Run, each gone on with after a kill."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,18 @@ from safetensors.torch import load_file
 
 from textmill.base.blocks_format import NO_TARGET
 from textmill.model import ModelError
+from textmill.model.architecture.attention import by_document
 from textmill.model.architecture.build import ARCHITECTURES, build
 from textmill.model.architecture.shapes import Shape
+from textmill.model.data.batch import Batch
+from textmill.model.data.order import order
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.posttraining.comparisons import answer_row, read_comparisons
-from textmill.model.posttraining.pairs import order
-from textmill.model.posttraining.policy import train_policy
-from textmill.model.posttraining.prefer import train_prefer
-from textmill.model.posttraining.reward import calibration_error, load_reward, train_reward
+from textmill.model.posttraining.losses import bradley_terry, dpo
+from textmill.model.posttraining.pairs import in_order, pairs_of
+from textmill.model.posttraining.policy import ActorCritic, train_policy
+from textmill.model.posttraining.prefer import answer_log_probabilities, reference_of, train_prefer
+from textmill.model.posttraining.reward import RewardModel, calibration_error, load_reward, train_reward
 from textmill.model.posttraining.rows import Row, batch_of, log_probabilities
 from textmill.model.posttraining.settings import GrpoSettings, PpoSettings, PreferSettings, RewardSettings
 from textmill.model.posttraining.start import start_from
@@ -86,6 +91,28 @@ def test_rows_learn_the_answer_alone_and_are_padded_apart():
     assert batch.targets.tolist() == [[NO_TARGET, NO_TARGET, 4, 5, NO_TARGET], [7] + [NO_TARGET] * 4] and batch.target_count == 3
 
 
+def test_a_model_with_a_window_is_trained_with_it():
+    """Held against the cache that decoding has."""
+    model = build(ARCHITECTURES["qwen3"].configuration(SHAPE._replace(window=3), 64, 32, 0))
+    model.initialise(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0, 0.3, generator=torch.Generator().manual_seed(weight.numel()))
+    rows = [Row(tuple(range(1, 9)), (9, 10, 11)), Row((5, 6), (7,))]
+    with torch.no_grad():
+        found = log_probabilities(model, batch_of(rows, 0))
+        reward, critic = RewardModel(model), ActorCritic(model, 0.1)
+        reward.score.weight.fill_(1.0)
+        for number, row in enumerate(rows):
+            ids = torch.tensor([row.prompt + row.answer])
+            hidden = model.hidden(ids, model.cache(1, len(row)))
+            logs = (hidden @ model.output().T).log_softmax(-1)[0]
+            expected = [float(logs[place - 1, ids[0, place]]) for place in range(len(row.prompt), len(row))]
+            for values in (found, critic(batch_of(rows, 0))[0]):
+                assert values[number, len(row.prompt) - 1:len(row) - 1].tolist() == pytest.approx(expected, abs=1e-4)
+            assert float(reward(batch_of(rows, 0))[number]) == pytest.approx(float(hidden[0, -1].sum()), abs=1e-3)
+
+
 def test_every_comparison_once_a_pass_in_another_order_each():
     taken = [number for step in range(10) for batch in order(20, step, 2, 2, seed=1) for number in batch]
     assert sorted(taken[:20]) == sorted(taken[20:]) == list(range(20)) and taken[:20] != taken[20:]
@@ -98,6 +125,11 @@ def test_every_comparison_once_a_pass_in_another_order_each():
     ({"prompt": [{"role": "assistant", "content": "x"}], "chosen": "b", "rejected": "c"}, "messages that end before the assistant"),
     ({"prompt": [{"role": "clown", "content": "x"}], "chosen": "b", "rejected": "c"}, "unknown role 'clown'"),
     ({"prompt": "a", "chosen": "b", "rejected": "c", "margin": -1}, "margin is -1"),
+    ({"prompt": "a", "ranking": ["b"]}, "ranking is no list of two texts or more, from the best to the worst"),
+    ({"prompt": "a", "ranking": "bc"}, "ranking is no list of two texts or more"),
+    ({"prompt": "a", "ranking": ["b", "c", "b"]}, "two answers of the ranking are equal"),
+    ({"prompt": "a", "ranking": ["b", "c"], "chosen": "b"}, "has both a ranking and chosen or rejected"),
+    ({"prompt": "a", "ranking": ["b", "c", "d"], "margin": 1}, "a margin is between two answers, and the ranking has 3"),
     ({"prompt": "word " * 300, "chosen": "b", "rejected": "c"}, "no comparison to learn from .1 are longer than 128 tokens")])
 def test_wrong_comparisons_get_their_sentence(start, tmp_path, line, said):
     (tmp_path / "pairs.jsonl").write_text(json.dumps(line))
@@ -106,6 +138,70 @@ def test_wrong_comparisons_get_their_sentence(start, tmp_path, line, said):
     (tmp_path / "pairs.jsonl").write_text("{")
     with pytest.raises(ModelError, match="line 1: is no JSON"):
         read_comparisons(tmp_path / "pairs.jsonl", start_from(start).encoder, 128, 0.5)
+
+
+@pytest.fixture(scope="module")
+def rankings(tmp_path_factory) -> Path:
+    """Rankings of three, pairs as rankings of two, and pairs."""
+    path = tmp_path_factory.mktemp("rankings") / "rankings.jsonl"
+    lines = []
+    for number, task in enumerate(generate(60, 2, held_out=False, kinds=KIND)):
+        first, *_, before = task.prompt.split(": ")[1].rstrip("?").split()[:-1]
+        answers = [task.answer, before, first][:2 + number % 2]
+        lines.append({"prompt": task.prompt} | ({"ranking": answers} if number % 3 else {"chosen": answers[0], "rejected": answers[-1]}))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines if len(set(line.get("ranking", "ab"))) == len(line.get("ranking", "ab"))))
+    return path
+
+
+def test_a_ranking_is_all_its_pairs_which_weigh_as_much_as_one(start, rankings):
+    """Held against a loop over rankings and pairs, each answer read alone: rewards, and means of log-ratios per token (DPO)."""
+    begin = start_from(start)
+    data = read_comparisons(rankings, begin.encoder, 128, 0.2)
+    assert "rankings" in data.words and {len(each.answers) for each in data.learned} == {2, 3}
+    numbers, pad = [5, 0, 2, 1, 7, 3], begin.encoder.end_of_text
+    pairs, some = pairs_of(data.learned, numbers, pad), [data.learned[number] for number in numbers]
+    assert pairs.target_count == len(numbers) and len(pairs.rows.tokens) == sum(len(each.answers) for each in some)
+
+    model = RewardModel(begin.model(CPU))
+    with torch.no_grad():
+        model.score.weight.normal_(generator=torch.Generator().manual_seed(3))
+    reward = {row: model(batch_of([row], pad))[0] for each in some for row in each.answers}
+    naive = sum(-(reward[better] - reward[worse]).sigmoid().log() / (len(each.answers) * (len(each.answers) - 1) / 2)
+                for each in some for place, better in enumerate(each.answers) for worse in each.answers[place + 1:])
+    loss = (pairs.weights * bradley_terry(*pairs.apart(model(pairs.rows)), pairs.margins)).sum()
+    assert float(loss.detach()) == pytest.approx(float(naive.detach()), rel=1e-4)
+
+    decoder = begin.model(CPU)
+    reference = reference_of(decoder, in_order(data.learned, 4, pad), per_token=True)
+    with torch.no_grad():
+        decoder.output().add_(0.02 * torch.randn(decoder.output().shape, generator=torch.Generator().manual_seed(5)))
+        ratio = {row: mean_log_probability(decoder, row) - mean_log_probability(begin.model(CPU), row) for each in some for row in each.answers}
+        better, worse = pairs.apart(answer_log_probabilities(decoder, pairs, True) - reference[pairs.answers])
+        found = (pairs.weights * dpo(better, worse, 0.7)).sum()
+    naive = sum(-math.log(1 / (1 + math.exp(-0.7 * (ratio[better] - ratio[worse])))) / (len(each.answers) * (len(each.answers) - 1) / 2)
+                for each in some for place, better in enumerate(each.answers) for worse in each.answers[place + 1:])
+    assert float(found) == pytest.approx(naive, rel=5e-3), "the reference is in bfloat16 where that is fast"
+
+
+def mean_log_probability(model, row: Row) -> float:
+    """Per token of the answer, a token at a time."""
+    ids = torch.tensor([row.prompt + row.answer])
+    logs = model.logits(ids, by_document(Batch(ids, ids, (ids.shape[1],), ("",), 0))).log_softmax(-1)[0]
+    return sum(float(logs[place - 1, ids[0, place]]) for place in range(len(row.prompt), len(row))) / len(row.answer)
+
+
+def test_rankings_train_and_go_on_to_the_same_bytes(start, rankings, tmp_path):
+    settings = RewardSettings(steps=30, epochs=None, batch=8, lr=0.003, validation_every=15, save_every=15, optimizer="adamw", held_out=0.2)
+    train_reward(start, rankings, tmp_path / "reward", settings, CPU)
+    preferring = PreferSettings(steps=20, epochs=None, batch=8, lr=0.001, validation_every=10, save_every=10, optimizer="adamw", per_token=True,
+                                held_out=0.2)
+    train_prefer(start, rankings, tmp_path / "prefer", preferring, CPU)
+    assert figures(tmp_path / "prefer")[0] == 0.5 < figures(tmp_path / "prefer")[-1]
+    train_reward(start, rankings, tmp_path / "other", settings, CPU)
+    shutil.rmtree(tmp_path / "other/step-00000030")
+    train_reward(start, rankings, tmp_path / "other", settings, CPU)
+    assert ((tmp_path / "other/step-00000030/model.safetensors").read_bytes()
+            == (tmp_path / "reward/step-00000030/model.safetensors").read_bytes())
 
 
 def test_a_reward_model_ranks_held_out_pairs_and_goes_on_to_the_same_bytes(start, comparisons, tmp_path):

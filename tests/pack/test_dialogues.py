@@ -189,7 +189,8 @@ def test_what_must_not_be_learned_is_refused_in_words(learn, sentence):
 @pytest.mark.parametrize(("rows", "entry", "sentence"), [
     ([("p", None)] * 3, Entry({"source": "p"}, 1.0, learn=("assistant",)),
      "entry c says what to learn of dialogues and selects none; take `learn` out, or change its `where`"),
-    ([("c", chat(127, 3))] * 3, Entry({"source": "c"}, 1.0), "entry c has 3 dialogues, and of none a turn of assistant fits a block of 128; raise block")])
+    ([("c", chat(127, 3))] * 3, Entry({"source": "c"}, 1.0), "entry c has 3 dialogues, and of none a turn of assistant fits a block of 128; raise block, "
+     "or name a role in learn that they have")])
 def test_recipes_that_dialogues_cannot_meet(rows, entry, sentence):
     with pytest.raises(MixtureError) as refused:
         planned(world(rows), recipe(128, 128, {"c": entry}))

@@ -13,13 +13,17 @@ from typing import Any
 import click
 
 from textmill.base.terminal import show
+from textmill.cli.assistant import ASSISTANT, LIFE
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
 from textmill.cli.compare import COMPARE
 from textmill.cli.errors import sentences, usage_sentence
 from textmill.cli.experiments import LADDER, SWEEP
+from textmill.cli.finetuning import FINETUNE
 from textmill.cli.flow import ALL, STAGES, TRAIN
+from textmill.cli.head import HEAD
+from textmill.cli.judging import JUDGE, REVISE
 from textmill.cli.look import (
     DUPLICATES,
     MIXTURE_PLAN,
@@ -37,6 +41,7 @@ from textmill.cli.memorised import CANARIES, MEMORISED
 from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.posttraining import COMPARISONS, GRPO, PPO, PREFER, REWARD, TASKS
 from textmill.cli.raw import LOOK
+from textmill.cli.restraint import RESTRAIN, RISK_COVERAGE
 from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
@@ -47,7 +52,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look": (LOOK, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
-    "To an assistant": (TASKS, COMPARISONS, REWARD, PREFER, GRPO, PPO),
+    "To an assistant": (ASSISTANT, TASKS, FINETUNE, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN, RISK_COVERAGE,
+                        HEAD, LIFE),
     "Only one thing": (DEDUP_ONLY, TRAIN_TOKENIZER, TOKENIZER_FILES, BLOCKS_TO, DIALOGUES),
     "On a cluster": (POOL,),
 }

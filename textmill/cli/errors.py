@@ -16,8 +16,9 @@ import click
 
 from textmill.base.errors import TextmillError, out_of_memory
 
-EXTRAS = (dict.fromkeys(("estimate", "train", "sample", "evaluate", "worst", "compare", "ladder", "sweep",
-                         "canaries", "memorised", "export", "origins", "tasks", "reward", "prefer", "grpo", "ppo"), "model")
+MODEL_WORDS = """estimate train sample evaluate worst compare ladder sweep finetune canaries memorised export origins tasks
+reward prefer grpo ppo judge revise restrain risk-coverage head life""".split()       # noqa: SIM905   # easier read as a text
+EXTRAS = (dict.fromkeys(MODEL_WORDS, "model")
           | {"train-tokenizer": "tokenizer", "serve": "serve"})           # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PATHS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)

@@ -114,9 +114,7 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     start = start or section.get("init")
     if not start and (line := finished_line(home, folder, section)):
         return line
-    # On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more
-    # with every update. Few are met again, so keeping 32 costs no time (measured).
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    limit_kernels()
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.training.pretrain import pretrain
@@ -132,6 +130,22 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     if not start:           # other weights to begin with are looked at each time
         write_finished(home, folder, section, line)
     return line
+
+
+def limit_kernels() -> None:
+    """Before torch is imported: let few compiled kernels be kept.
+
+    On the CPU oneDNN keeps what it compiled for each of 1,024 shapes, and documents have a shape each: 20 MB more with every
+    update. Few are met again, so keeping 32 costs no time (measured)."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+
+
+def keep_few_shapes() -> None:
+    """Limit, before torch is imported, what oneDNN keeps on a CPU.
+
+    It compiles for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more with every update. Few are met
+    again, so keeping 32 costs no time (measured)."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
 def train_section(path: str, given: Sequence[str], name: str = "train") -> tuple[Mapping[str, Any], str]:

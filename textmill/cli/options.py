@@ -33,6 +33,8 @@ DATA = click.option("--data", type=PATH, default="data", show_default=True, help
 CONFIG = _configuration("--config", "settings.yaml", "settings of every stage")
 RULES = _configuration("--rules", "rules.yaml", "bounds and policies")
 MIXTURE = _configuration("--mixture", "mixtures/demo.yaml", "the recipe for pack, which names tokenizer, blocks and run")
+DIALOGUE_MIXTURE = _configuration("--mixture", "mixtures/dialogue.yaml", "the recipe for pack, which names tokenizer, blocks "
+                                  "and run")
 TOKENIZER = click.option("--tokenizer", metavar="NAME", help="name under data/tokenizers  [default: the one the mixture names]")
 SET = click.option("--set", multiple=True, metavar="KEY=VALUE",
                    help="change one setting, such as tokenizer.vocab_size=16384, or one of the recipe, such as "
@@ -48,6 +50,7 @@ WORKER_POOL = click.option("--worker-pool", metavar="HOST:PORT",
 RUNNER_OPTION = click.option("--runner-option", multiple=True, metavar="--flag=value",
                              help="an option for the Beam runner, as it is; may be repeated")
 RUN = (DATA, CONFIG, RULES, MIXTURE, TOKENIZER, SET, RUNNER, WORKERS, JOB_ENDPOINT, WORKER_POOL, RUNNER_OPTION)
+DIALOGUE_RUN = (*RUN[:3], DIALOGUE_MIXTURE, *RUN[4:])       # the same, of dialogues
 RUN_NAMES = ("data", "config", "rules", "mixture", "tokenizer", "set", "runner", "workers", "job_endpoint", "worker_pool",
              "runner_option")
 DEVICE = click.option("--device", type=click.Choice(["auto", "cuda", "mps", "cpu"]), default="auto", show_default=True,

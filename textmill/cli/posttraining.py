@@ -26,17 +26,26 @@ KIND = click.option("--task", "kinds", multiple=True, metavar="KIND",
 @click.option("--count", type=click.IntRange(min=1), default=2000, show_default=True, help="how many")
 @click.option("--seed", type=int, default=1, show_default=True, help="another seed, other tasks")
 @click.option("--held-out", is_flag=True, help="of the fifth that nothing is trained on")
+@click.option("--mistakes", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="SHARE",
+              help="so many answers are wrong: demonstrations of mixed quality")
+@click.option("--pairs", is_flag=True, help="compared answers, prompt, chosen and rejected: the right one and a mistake")
 @KIND
-def tasks(to: Path, count: int, seed: int, held_out: bool, kinds: tuple[str, ...]) -> str:
+def tasks(to: Path, count: int, seed: int, held_out: bool, mistakes: float, pairs: bool, kinds: tuple[str, ...]) -> str:
     """Write tasks with computed answers: arithmetic in words, dates, sorting, spelling, units, tables, the last word.
 
     Each prompt once. `extract` reads the file as dialogues; which tasks are held out follows from a hash of the prompt."""
-    from textmill.model.posttraining.tasks import generate
+    from textmill.model.posttraining.tasks import demonstration, generate, mistake
 
-    lines = {task.prompt: {"prompt": task.prompt, "response": task.answer, "kind": task.kind}
-             for task in generate(count, seed, held_out, known(kinds))}
+    given = {task.prompt: task for task in generate(count, seed, held_out, known(kinds))}
+    lines: list[dict[str, str]]
+    if pairs:
+        lines = [{"prompt": task.prompt, "chosen": task.answer, "rejected": mistake(task), "kind": task.kind}
+                 for task in given.values()]
+    else:
+        lines = [{"prompt": task.prompt, "response": demonstration(task, mistakes), "kind": task.kind}
+                 for task in given.values()]
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values()), "utf-8")
+    to.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
     return f"tasks: {len(lines):,} different ones of {count:,} drawn, in {to}"
 
 
@@ -98,26 +107,25 @@ def policy(method: str, start: str, run: str, kinds: tuple[str, ...], reward: st
            set: tuple[str, ...], replace: bool, device: str) -> str:
     """Train by a method, rewarded by the tasks' checker or by a reward model."""
     from textmill.base.strict import parse
+    from textmill.model import ModelError
     from textmill.model.device import choose_device
     from textmill.model.posttraining.policy import train_policy
-    from textmill.model.posttraining.reward import load_reward
+    from textmill.model.posttraining.reward import open_reward
     from textmill.model.posttraining.rollouts import Reward, by_model, checked
     from textmill.model.posttraining.settings import GrpoSettings, PpoSettings
     from textmill.model.posttraining.start import start_from
-    from textmill.model.training.checkpoint import trained
-    from textmill.model.training.checkpoint_files import WEIGHTS, sha256_of
 
     section, where = train_section(config, set, method)
     settings = parse(PpoSettings, section, where) if method == "ppo" else parse(GrpoSettings, section, where)
     card, name = choose_device(device), "the tasks' checker"
     rewards: Reward = checked
     if reward is not None:
-        checkpoint, home = trained(Path(reward))
-        begin, judge = start_from(start), start_from(home)
-        if begin.encoder.sha256 != judge.encoder.sha256:
-            raise click.UsageError(f"{reward} reads another tokenizer than {start}, so its rewards mean nothing for it")
-        rewards = by_model(load_reward(checkpoint, card), judge.encoder)
-        name = f"{checkpoint} {sha256_of(checkpoint / WEIGHTS)}"
+        model, begin = open_reward(reward, card)
+        if begin.encoder.sha256 != start_from(start).encoder.sha256:
+            raise ModelError(f"{reward} reads another tokenizer than {start}, so its rewards mean nothing for it; train one "
+                             f"from {start}")
+        rewards = by_model(model, begin.encoder)
+        name = f"{begin.checkpoint} {begin.sha256}"
     return train_policy(start, run, settings, card, known(kinds), rewards, name, blocks, replace)
 
 

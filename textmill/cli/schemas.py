@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from textmill.base.json_schema import NULL, Schema, Special, of_class, of_file, of_type, reference
-from textmill.model.posttraining.settings import GrpoSettings, PpoSettings, PreferSettings, RewardSettings
+from textmill.model.classification.settings import HeadSettings
+from textmill.model.posttraining.restraint import RestrainSettings
+from textmill.model.posttraining.settings import (
+    FineTuneSettings,
+    GrpoSettings,
+    JudgeSettings,
+    PpoSettings,
+    PreferSettings,
+    RewardSettings,
+)
 from textmill.model.training.settings import TrainSettings
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
@@ -33,8 +42,9 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
     "date": [_bounds(**{"from": DAY, "until": DAY})],
     "flag": [{"type": "boolean"}],
 }
-MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "reward": RewardSettings, "prefer": PreferSettings,
-                                   "grpo": GrpoSettings, "ppo": PpoSettings}
+MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "finetune": FineTuneSettings, "reward": RewardSettings,
+                                   "prefer": PreferSettings, "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings,
+                                   "restrain": RestrainSettings, "head": HeadSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 

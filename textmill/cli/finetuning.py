@@ -1,0 +1,46 @@
+"""The word that fine-tunes a trained model on dialogues."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from textmill.cli.flow import ALONE, bring_upstream, keep_few_shapes, train_section
+from textmill.cli.options import DEVICE, DIALOGUE_RUN, PATH, of_mixture, with_options
+
+
+@click.command("finetune", short_help="fine-tunes a trained model on dialogues (SFT)")
+@with_options(*DIALOGUE_RUN, ALONE)
+@click.option("--from", "start", type=PATH, required=True, metavar="FOLDER", help="the run, or checkpoint, to start from")
+@click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: nothing "
+              "else is needed or brought up to date  [default: the mixture's]")
+@click.option("--run", type=PATH, help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]")
+@click.option("--replace", is_flag=True, help="delete a run of another kind found in --run")
+@with_options(DEVICE)
+def finetune(start: str, blocks: str | None, run: str | None, replace: bool, device: str, alone: bool, **given: Any) -> str:
+    """Fine-tune a trained model on blocks of dialogues, or go on where an earlier run stopped. Settings: section `finetune`.
+
+    It ends early where held-out dialogues are predicted no better. Every stage before it is brought up to date first, unless
+    --blocks names a folder."""
+    if blocks and not run:
+        raise click.UsageError("--blocks needs --run, the folder where checkpoints go")
+    if not blocks:
+        blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
+        if not alone:
+            bring_upstream("train", given)
+    section, where = train_section(str(given["config"]), given["set"], "finetune")
+    keep_few_shapes()
+    from textmill.base.strict import parse
+    from textmill.model.device import choose_device
+    from textmill.model.posttraining.finetune import finetune
+    from textmill.model.posttraining.settings import FineTuneSettings
+    from textmill.model.training.processes import Processes
+
+    processes = Processes.here()
+    card = choose_device(device, processes.local_rank)
+    with processes.joined(card):
+        line = finetune(start, blocks, Path(run or ""), parse(FineTuneSettings, section, where), card, replace, processes)
+    return line if processes.first else ""
+
+
+FINETUNE = finetune
