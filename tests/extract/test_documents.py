@@ -48,10 +48,29 @@ def test_a_pdf_says_what_it_is():
 
 
 def test_pdfs_that_have_no_text_to_read():
-    assert refusal_of("pdf", pdf_gold.scan()) == ("no_text_layer", "letters on 1 pages: a scan, whose letters have to be recognised first")
+    assert refusal_of("pdf", pdf_gold.scan()) == ("no_text_layer", "letters on 1 page: a scan, whose letters have to be recognised first")
     assert refusal_of("pdf", pdf_gold.locked()) == ("encrypted", "it needs a password")
     assert refusal_of("pdf", b"%PDF-1.7\nnothing")[0] == "damaged"
     assert refusal_of("pdf", gold("letter").pdf[:500])[0] == "damaged"
+
+
+def test_words_that_stand_otherwise_than_the_page_are_left_out_and_counted():
+    pdf = pdf_gold.new()
+    pdf.add_page()
+    pdf.set_font("Times", size=11)
+    for number in range(8):
+        pdf.text(90, 100 + 15 * number, f"Line {number} of a page about the mill.")
+    with pdf.rotation(90, 40, 500):
+        pdf.text(40, 500, "arXiv:1801.00001")
+    page = page_of("pdf", bytes(pdf.output()))
+    assert page.text.startswith("Line 0 of a page") and "arXiv" not in page.text and page.columns["turned_words"] == 1
+    turned = pdf_gold.new()
+    turned.add_page()
+    turned.set_font("Times", size=11)
+    with turned.rotation(90, 300, 400):
+        for number in range(8):
+            turned.text(100, 300 + 15 * number, f"Line {number} of a turned page about the mill.")
+    assert page_of("pdf", bytes(turned.output())).text == " ".join(f"Line {number} of a turned page about the mill." for number in range(8))
 
 
 def test_a_hyphen_stays_where_the_document_has_it_elsewhere():

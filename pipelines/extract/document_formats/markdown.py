@@ -39,7 +39,7 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         if found[1] and not _ALIAS.search(found[2]):
             import yaml
 
-            values = yaml.load(found[2], Loader=yaml.CSafeLoader)
+            values = yaml.safe_load(found[2])       # not the one in C, which some machines lack
         else:
             values = tomllib.loads(found[4]) if found[3] else None
     except Exception:       # of YAML: dates that are none raise whatever their parser does

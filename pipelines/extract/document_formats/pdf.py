@@ -39,20 +39,22 @@ def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
         if seen.broken == len(opened):
             return Refusal("damaged", str(seen.broken), detail="none of its pages can be read")
         if seen.letters < _LETTERS:
+            pages = f"{len(opened):,} page{'s' * (len(opened) != 1)}"
             return Refusal("no_text_layer", str(seen.letters), str(_LETTERS),
-                           f"letters on {len(opened):,} pages: a scan, whose letters have to be recognised first")
+                           f"letters on {pages}: a scan, whose letters have to be recognised first")
         about = {key: _one_line(opened.get_metadata_value(key)) for key in ("Title", "Author", "Subject")}
         count = len(opened)
     title = None if _TOOL_TITLE.match(about["Title"]) else about["Title"]
     return document(text.translate(_LIGATURES), title, kind="pdf", pages=count, pages_without_text=seen.silent or None,
-                    author=about["Author"], subject=about["Subject"])
+                    broken_pages=seen.broken or None, turned_words=seen.turned or None, author=about["Author"],
+                    subject=about["Subject"])
 
 
 class _Seen:
-    """Counts of the pages that were read."""
+    """Counts of what was read: letters, pages without any, pages that cannot be read, words left out as they stand turned."""
 
     def __init__(self) -> None:
-        self.letters = self.silent = self.broken = 0
+        self.letters = self.silent = self.broken = self.turned = 0
 
     def pages(self, opened: Any) -> Iterator[list[Word]]:
         """The words of each page; none of one that cannot be read."""
@@ -62,8 +64,10 @@ class _Seen:
             except pypdfium2.PdfiumError:
                 self.broken += 1
                 continue
-            found = upright(list(words(page)))
+            everything = list(words(page))
+            found = upright(everything)
             page.close()
+            self.turned += len(everything) - len(found)
             self.letters += sum(len(word.text) for word in found)
             self.silent += not found
             yield found
@@ -111,9 +115,9 @@ def upright(found: list[Word]) -> list[Word]:
     turned = []
     for word in kept:
         size = word.right - word.left
-        if most == 1:       # reads upwards: the page's x is its baseline
+        if most == 3:       # reads upwards (PDFium's angles go clockwise): the page's x is its baseline
             turned.append(word._replace(left=word.bottom, right=word.top, baseline=-word.right, size=size))
-        elif most == 3:
+        elif most == 1:
             turned.append(word._replace(left=-word.top, right=-word.bottom, baseline=word.left, size=size))
         else:
             turned.append(word._replace(left=-word.right, right=-word.left, baseline=-word.baseline))
