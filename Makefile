@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
         pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks finetune comparisons reward prefer grpo ppo judge revise restrain risk-coverage head assistant life report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
-        rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        look rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
 DATA      ?= data
@@ -198,6 +198,8 @@ where: setup             ## the parts and blocks that hold a page or a host: URL
 takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes takes it out of every dataset and block
 	@$(MILL) takedown $(if $(CARRY_OUT),--carry-out) $(FLAGS)
 
+look: setup              ## what would be read of a file, before anything is run: RAW=file (or a folder)
+	@$(call need,RAW,RAW=data/raw/mine)$(MILL) look $(call option,config,CONFIG) $(call option,set,SET) $(ARGS) -- $(call quoted,RAW)
 rejected: setup          ## records that gave no document, with file, line and reason (ARGS='--rule bad_json')
 	@$(MILL) rejected $(call option,data,DATA) $(ARGS)
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host

@@ -97,13 +97,14 @@ def inflated(file: Any, start: int = 0) -> Iterator[bytes | tuple[str, str]]:
     """The bytes of a plain, gzip or zstd file, some MiB at most at a time; plain ones from `start` on.
 
     For a truncated or damaged stream, last a rule and the problem."""
-    size = file.seek(0, 2)
     file.seek(0)
     magic = file.read(4)
     file.seek(0)
     if magic.startswith(GZIP):
         yield from _gunzipped(file)
     elif magic == FRAME:
+        size = file.seek(0, 2)
+        file.seek(0)
         yield from _unzstd(file, window_bound(size))
     else:
         file.seek(start)

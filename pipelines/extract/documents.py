@@ -1,8 +1,10 @@
 """The row of a record, from its metadata and its parsed page."""
 
-from typing import NamedTuple
+import json
+from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.files.records import Headers, RecordHead
+from textmill.pipelines.extract.formats.canonical import canonical_json
 from textmill.pipelines.extract.formats.dialogues import Dialogue
 from textmill.pipelines.extract.pages.job import Answer
 from textmill.pipelines.extract.pages.legal import directives, reservation
@@ -31,6 +33,8 @@ class Origin(NamedTuple):
     language: str | None = None
     extra: str | None = None
     dialogue: Dialogue | None = None
+    license: str | None = None
+    license_from: str | None = None
 
 
 def finished(origin: Origin, answer: Answer, digest: str = "", size: int = 0) -> Document | Rejected:
@@ -59,12 +63,19 @@ def _document(origin: Origin, answer: Answer, digest: str, size: int) -> Documen
         published=published(page.dates, head.url, head.date), title=origin.title or page.title, text=page.text,
         charset=decoded.charset, charset_from=decoded.charset_from, replaced=decoded.replaced,
         declared_language=origin.language or language, robots=sorted(robots), tdm_reservation=reservation(reserved),
-        tdm_policy=headers.first("tdm-policy") or legal.tdm_policy, license=legal.license,
-        license_from=legal.license_from, license_position=legal.license_position, paywalled=legal.paywalled,
+        tdm_policy=headers.first("tdm-policy") or legal.tdm_policy,
+        license=origin.license or legal.license, license_from=origin.license_from or legal.license_from,
+        license_position=None if origin.license else legal.license_position, paywalled=legal.paywalled,
         copyright=legal.copyright, content_type=headers.first("content-type"), truncated=head.truncated, payload_bytes=size,
         payload_digest=digest,
         anchor_chars=page.anchor_chars, links=page.links, page_anchor_chars=page.page_anchor_chars,
-        page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length, extra=origin.extra,
+        page_chars=page.page_chars, file=origin.path, offset=origin.offset, length=origin.length,
+        extra=with_columns(origin.extra, page.columns),
         page_kind=page.kind, page_kind_score=page.kind_score, turns=dialogue and dialogue.places,
         turns_from=dialogue and ", ".join(".".join(filter(None, path)) for path in dialogue.paths),
         pair=dialogue and dialogue.pair, preferred=dialogue and dialogue.preferred)
+
+
+def with_columns(extra: str | None, columns: dict[str, Any] | None) -> str | None:
+    """The columns of a row and what a document says of itself, as one; the row's own go before."""
+    return canonical_json({**columns, **(json.loads(extra) if extra else {})}) if columns else extra

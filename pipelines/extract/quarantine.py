@@ -1,24 +1,32 @@
 """Records that could not be read: where each lies in its raw file, and what would let it through."""
 
+import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.lines import line_number
-from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.parts import DamagedError, Manifest, read_counts
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.remote_files import open_raw
-from textmill.pipelines.extract.formats.jsonl import JSONL
-from textmill.pipelines.extract.formats.parquet import PARQUET
+
+# Files in which an offset is the number of a row, and those in which it is that of a line's first byte.
+_ROWS = re.compile(r"\.(parquet|arrow|arrows|feather|ipc|json)$", re.I)
+_LINES = re.compile(r"\.(jsonl|ndjson|csv|tsv|tab)(\.gz|\.zst)?$", re.I)
 
 # Rule → what a user can do about it.
 CURES = {
-    "missing_text": "name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns",
+    "missing_text": "name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns, or as "
+                    "columns.text in raw/<source>/source.yaml",
     "bad_turn": "give each turn a role and a content of text, or name other columns in extract.dialogue_columns",
     "unknown_role": "name the role system, developer, user, assistant or tool",
     "bad_json": "repair the line",
+    "bad_row": "put fields that hold the separator in quotes",
+    "broken_quotes": "close the quote, and double those within a field",
     "bad_record": "repair the record",
     "damaged": "get the file again",
     "truncated": "get the file again",
@@ -29,22 +37,36 @@ CURES = {
 
 
 def unreadable(data: Folder, rule: str) -> dict[str, Any] | None:
-    """The first record of `documents/_rejected` that this rule quarantined; None where there is none."""
+    """The first record of `documents/_rejected` that this rule took; None where there is none."""
+    return next(_taken_by(data, rule), None)
+
+
+def unknown_files(data: Folder, most: int = 3) -> list[str]:
+    """A line that names the first files of no known kind; or none."""
+    try:
+        if not read_counts(data / "documents").get("rejected", {}).get("unknown_kind"):
+            return []
+    except DamagedError:        # there is nothing yet
+        return []
+    files = [row["file"] for row in islice(_taken_by(data, "unknown_kind"), most)]
+    return [f"of an unknown kind: {', '.join(f'raw/{file}' for file in files)} (`textmill rejected --rule unknown_kind` lists "
+            "them)"] if files else []
+
+
+def _taken_by(data: Folder, rule: str) -> Iterator[dict[str, Any]]:
+    """The rejected records of a rule, in order."""
     manifest = Manifest.read(data / "documents")
     for part in manifest.rejected if manifest else ():
         for _, read in row_groups(data / "documents", part, {"rule": rule}):
             batch = read(["file", "offset", "rule", "detail"])
-            rows = pc.indices_nonzero(pc.equal(batch["rule"], rule))
-            if len(rows):
-                return dict(batch.take(rows[:1]).to_pylist()[0])
-    return None
+            yield from batch.filter(pc.equal(batch["rule"], rule)).to_pylist()
 
 
 def place(data: Folder, file: str, offset: int) -> str:
     """A record's place as a person looks for it: "a.jsonl, line 3"; a byte where it lies deep in its file."""
-    if PARQUET.file_names.search(file):
+    if _ROWS.search(file):
         return f"{file}, row {offset + 1:,}"
-    if JSONL.file_names.search(file):
+    if _LINES.search(file):
         try:
             with open_raw(data, file) as opened:
                 number = line_number(opened, offset)

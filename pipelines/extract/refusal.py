@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 # Rules that say "this could not be read"; every other rule says "this was read and is not a page with text".
-QUARANTINED = frozenset({"damaged", "truncated", "bad_record", "bad_json", "missing_text", "bad_turn", "unknown_role",
+QUARANTINED = frozenset({"damaged", "truncated", "bad_record", "bad_json", "bad_row", "broken_quotes",
+                         "missing_text", "bad_turn", "unknown_role",
                          "undecodable", "extractor_error", "deadline", "crashed", "out_of_memory"})
 
 

@@ -35,7 +35,7 @@ DOCUMENTS = pa.schema([
     pa.field("tdm_reservation", pa.string()),             # as given
     pa.field("tdm_policy", pa.string()),
     pa.field("license", pa.string()),
-    pa.field("license_from", pa.string()),                # rel | link | meta | json-ld
+    pa.field("license_from", pa.string()),                # rel | link | meta | json-ld | column | source
     pa.field("license_position", pa.string()),            # head | footer | body
     pa.field("paywalled", pa.bool_()),
     pa.field("copyright", pa.string()),                   # one line

@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 MIB = 1 << 20
+# Not data by their names: hidden files and folders, what describes or licenses the data, checksums, and what Hugging Face's
+# `datasets` keeps beside its shards.
+IGNORE = (".*", "_*", ".*/", "_*/", "README*", "LICENSE*", "LICENCE*", "COPYING*", "*.md5", "*.sha1", "*.sha256", "*.sha512",
+          "md5sum*", "sha*sum", "sha*sums", "sha*sums.txt", "dataset_info.json", "dataset_dict.json", "state.json",
+          "cache-*.arrow")
+RUN_ONLY = ("max_quarantined", "ignore", "unknown")       # settings that decide which files are read, or what a run says
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class ExtractSettings:
     max_links: int = 20_000
     """Links of a page: 300k took 4.7 s and 782 MB (measured)."""
     max_page_seconds: float = 30
-    """CPU seconds of a page: a backstop behind the limits above, which stop it long before."""
+    """CPU seconds of a page, and a tenth of a document's: a backstop behind the limits above, which stop it long before."""
     max_page_memory_mb: int = 1024
     """MiB that a page may add to the process that reads it: a backstop too."""
     max_replaced_share: float = 0.05
@@ -82,6 +88,10 @@ class ExtractSettings:
     """Of the model's text: `text`, or `markdown` with marks for headings, quotes and code."""
     blocklists: tuple[str, ...] = ()
     """Files under blocklists/: a page is refused by the first that lists its URL."""
+    ignore: tuple[str, ...] = IGNORE
+    """Names of files that are not read, as patterns; with a slash at the end of folders. In archives too. Counted."""
+    unknown: Literal["count", "stop"] = "count"
+    """A file of no known kind: `count` it as rejected, or `stop` before work starts."""
     max_quarantined: float = 0.01
     """Share of records that may be unreadable before a run ends with exit 1; ten may, if they are at most a tenth."""
 
@@ -106,6 +116,8 @@ class ExtractSettings:
                 yield f"{name} is {getattr(self, name)}; it is a share, give a number from 0 to 1"
         if self.engine == "trafilatura" and self.format == "markdown":
             yield "format is markdown, which engine trafilatura does not write; set engine: model or format: text"
+        if any(not pattern.strip("/ ") for pattern in self.ignore):
+            yield "ignore has an empty pattern; give patterns of names such as README* or *.md5"
         for name in self.blocklists:
             if not re.fullmatch(r"[^/\s._][^/\s]*", name):
                 yield f"blocklists names {name!r}; give the name of a file in the data folder's blocklists/, without its path"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from textmill.base.errors import TextmillError
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.formats import FORMATS, format_of
+from textmill.pipelines.extract.formats import FORMATS, UNKNOWN, format_of
 from textmill.pipelines.extract.settings import ExtractSettings
 
 _FILE_COST = 4096   # bytes added to a small file's size: opening a file costs about as much as reading this
@@ -56,6 +56,8 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
             continue
         try:
             format = format_of(file, open_file)
+            if format is None and settings.unknown == "count":
+                format = UNKNOWN
             if format is None:
                 problems.append(f"{place} is of an unknown format (known: {', '.join(FORMATS)}); give it a name ending "
                                 "that says which, or move the file away")

@@ -17,6 +17,7 @@ from textmill.pipelines.contract.tally import count, tally
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, open_blocklists
 from textmill.pipelines.extract.files.archive import Ends
+from textmill.pipelines.extract.files.ignored import ignored_line
 from textmill.pipelines.extract.files.raw import hidden, survey
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw
@@ -24,9 +25,10 @@ from textmill.pipelines.extract.legal_counts import legal_counts
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.model import digest
 from textmill.pipelines.extract.pages.reader import Readers
-from textmill.pipelines.extract.quarantine import CURES, place, unreadable
+from textmill.pipelines.extract.quarantine import CURES, place, unknown_files, unreadable
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED, batches
-from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.settings import RUN_ONLY, ExtractSettings
+from textmill.pipelines.extract.source_settings import NOTHING_SAID, SourceSettings, check_columns, read_sources
 from textmill.pipelines.extract.splits import Split, plan_splits
 from textmill.pipelines.takedown.emptying import RULE, emptied
 from textmill.pipelines.takedown.memory import taken_by_task
@@ -47,14 +49,15 @@ class SplitWork(NamedTuple):
     split: Split
     fingerprint: str
     taken: tuple[str, ...]
+    given: SourceSettings = NOTHING_SAID
 
 
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 6, "records"
+    name, version, unit = "extract", 7, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
-                 "publicsuffixlist")
+                 "publicsuffixlist", "pypdfium2", "mwparserfromhell", "ijson")
 
     def dataset(self, config: Configuration) -> str:
         return "documents"
@@ -66,17 +69,25 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return Parquet(DOCUMENTS, REJECTED, settings.part_bytes)
 
     def output_settings(self, config: Configuration) -> Any:
-        """All but max_quarantined, which affects a run and no output byte."""
-        return {name: value for name, value in to_plain(self.settings(config)).items() if name != "max_quarantined"}
+        """All but those that decide which files are read, or affect a run and no output byte."""
+        return {name: value for name, value in to_plain(self.settings(config)).items() if name not in RUN_ONLY}
 
     def prepare(self, context: RunContext) -> list[RawFile]:
         """The raw files, with hashes; those unchanged since an earlier run are not hashed again."""
-        return survey(context.data)
+        return survey(context.data, self.settings(context.config).ignore)
 
     def tasks(self, context: RunContext, prepared: list[RawFile]) -> list[Task]:
-        splits = plan_splits(prepared, partial(open_raw, context.data), self.settings(context.config))
+        settings, open_file = self.settings(context.config), partial(open_raw, context.data)
+        splits, sources = plan_splits(prepared, open_file, settings), read_sources(context.data)
+        check_columns(sources, prepared, open_file, settings)
         base, taken = self.base(context), taken_by_task(context.data)
-        return [task_of(split, fingerprint(base, to_plain(split)), taken.get(split.key, ())) for split in splits]
+
+        def task(split: Split) -> Task:
+            given = sources.get(split.source, NOTHING_SAID)
+            said = () if given == NOTHING_SAID else (to_plain(given),)       # a source without any keeps its fingerprints
+            return task_of(split, fingerprint(base, to_plain(split), *said), taken.get(split.key, ()), given)
+
+        return [task(split) for split in splits]
 
     def named_inputs(self, context: RunContext) -> dict[str, str]:
         settings = self.settings(context.config)
@@ -94,7 +105,8 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         if work.taken:
             output.change_rows(partial(emptied, keys=work.taken))
         with tools.readers.one() as reader:
-            rows = extract_split(work.split, partial(open_raw, output.data), settings, reader, ends, tools.blocklists)
+            rows = extract_split(work.split, partial(open_raw, output.data), settings, reader, ends, tools.blocklists,
+                                 work.given)
             for batch in batches(rows):
                 kept = batch.schema.equals(DOCUMENTS)
                 (output.write if kept else output.reject)(batch)
@@ -103,8 +115,10 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
         return counts
 
     def remarks(self, context: RunContext) -> list[str]:
-        """The files under raw/ that are passed over for their names."""
-        return hidden(entry.path for entry in (context.data / RAW).entries())
+        """The files under raw/ that are not read: for their names, and those of no known kind."""
+        ignore = self.settings(context.config).ignore
+        paths = [entry.path for entry in (context.data / RAW).entries()]
+        return [*hidden(paths, ignore), *ignored_line(paths, ignore), *unknown_files(context.data)]
 
     def contradictions(self, receipts: list[Receipt]) -> Iterator[str]:
         """Ranges of a file that are not contiguous: one began in the middle of a record of another."""
@@ -135,9 +149,9 @@ class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
                 f"extract.max_quarantined; `textmill rejected --data {context.data.uri}` lists all")
 
 
-def task_of(split: Split, plain: str, taken: tuple[str, ...]) -> Task:
+def task_of(split: Split, plain: str, taken: tuple[str, ...], given: SourceSettings = NOTHING_SAID) -> Task:
     """The task of a split whose fingerprint is `plain` as long as none of its rows is taken down."""
-    return Task(split.key, fingerprint_with(plain, taken), payload=SplitWork(split, plain, taken),
+    return Task(split.key, fingerprint_with(plain, taken), payload=SplitWork(split, plain, taken, given),
                 bytes=sum(part.end - part.start for part in split.ranges))
 
 

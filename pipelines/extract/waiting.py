@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.documents import Origin, finished
-from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody
+from textmill.pipelines.extract.pages.job import Answer, Job, OpenedBody, StoredBody, StoredFile
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.rows import Document, Rejected
@@ -33,6 +33,8 @@ class Waiting(NamedTuple):
     def key(self) -> Key:
         if isinstance(self.job, StoredBody):
             return self.digest, *self.job[1:]
+        if isinstance(self.job, StoredFile):
+            return self.digest, "file", *self.job[1:]
         html, charset = self.job
         return self.digest, "given" if isinstance(html, str) else charset
 

@@ -32,7 +32,8 @@ MEGABYTE = 1 << 20
 SECONDS = 5         # of CPU for a megabyte; what is quadratic takes hours
 # Patterns that are given so many characters at most, however much there is; those of `patterns` read a library's XPaths, not pages.
 BOUNDED = {"charset._META": 4096, "charset._COMMENT": 4096, "kind._XML_NO_PAGE": 1024, "kind._HTML_START": 4096,
-           "blocklists._COMMENT": 1 << 16, "blocklists._HOSTS_FILE": 1 << 16, "blocklists._ANCHOR": 1 << 16, "blocklists._HOST": 254}
+           "blocklists._COMMENT": 1 << 16, "blocklists._HOSTS_FILE": 1 << 16, "blocklists._ANCHOR": 1 << 16, "blocklists._HOST": 254,
+           "pdf_layout._JOINS": 60}
 NO_PAGES = "textmill.pipelines.extract.pages.patterns"
 
 
@@ -47,7 +48,7 @@ def patterns() -> dict[str, re.Pattern[Any]]:
 def is_anchored(name: str) -> bool:
     """Whether a pattern is only ever matched from a place on, never searched for."""
     module, _, constant = name.partition(".")
-    path = next(path for path in (ROOT / "pipelines").rglob(f"{module}.py") if path.parts[-2] in ("web", "extract", "files", "formats", "pages"))
+    path = next(path for path in (ROOT / "pipelines").rglob(f"{module}.py") if path.parts[-2] in ("web", "extract", "files", "formats", "document_formats", "pages"))
     return set(re.findall(rf"\b{constant}\.(\w+)\(", path.read_text())) in ({"match"}, {"fullmatch"})
 
 

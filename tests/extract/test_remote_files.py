@@ -22,7 +22,7 @@ from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.extract.files.raw import RAW, look
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.files.remote_files import RemoteBlocks, open_raw
-from textmill.pipelines.extract.formats.parquet import read_parquet
+from textmill.pipelines.extract.formats.parquet import PARQUET
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.splits import plan_splits
 
@@ -220,9 +220,9 @@ def test_a_table_on_a_web_server_is_split_by_row_groups_and_its_failure_is_no_da
         assert [(split.source, split.kind, split.ranges) for split in splits] == [
             ("mine", "parquet", (Range(address, "", 0, 2),)), ("mine", "parquet", (Range(address, "", 2, 4),))]
         with open_raw(Folder(str(tmp_path)), address) as file:
-            assert len(list(read_parquet(file, splits[1].ranges[0], settings))) == 200
+            assert len(list(PARQUET.rows(file, splits[1].ranges[0], settings))) == 200
         with pytest.raises(StageError, match="has changed"), open_raw(Folder(str(tmp_path)), address) as file:
-            found = read_parquet(file, splits[1].ranges[0], settings)
+            found = PARQUET.rows(file, splits[1].ranges[0], settings)
             next(found)
             server.files["/t.parquet"] = data[:-1] + b"?"
             list(found)

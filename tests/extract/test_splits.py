@@ -1,5 +1,6 @@
 """Splits: the same for the same files, cut by size, entered midway only where that is possible, refused in one go."""
 
+import bz2
 import gzip
 import io
 
@@ -76,15 +77,25 @@ def test_groups_hold_one_source_and_one_kind():
 def test_every_file_without_a_place_is_named_at_once():
     files = {"loose.html": b"<p>", "a/picture.png": b"\x89PNG", "a/broken.parquet": b"no parquet", "a/good.html": b"<p>"}
     with pytest.raises(RawFilesError) as error:
-        plan(files)
+        plan(files, ExtractSettings(split_bytes=1000, unknown="stop"))
     assert [problem.split(" ")[0] for problem in error.value.problems] == ["raw/a/broken.parquet", "raw/a/picture.png", "raw/loose.html"]
+
+
+def test_a_file_of_no_known_kind_is_a_row_that_names_it():
+    (split,) = plan({"a/picture.png": b"\x89PNG"})
+    assert (split.kind, split.ranges[0].path) == ("unknown", "a/picture.png")
 
 
 @pytest.mark.parametrize(("name", "data", "kind"), [
     ("x.warc.gz", b"", "warc"), ("x.warc.wet.gz", b"", "wet"), ("x.WARC.WAT.gz", b"", "warc"), ("x.arc.gz", b"", "arc"),
-    ("x.ndjson.zst", b"", "jsonl"), ("x.md", b"", "text"), ("x.htm", b"", "html"),
+    ("x.ndjson.zst", b"", "jsonl"), ("x.md", b"", "markdown"), ("x.txt", b"", "text"), ("x.htm", b"", "html"),
     ("x", gzip.compress(b"WARC/1.0\r\n", mtime=0), "warc"), ("x", b"filedesc://x", "arc"), ("x", b" <!DOCTYPE html>", "html"),
-    ("x", b'{"text": "a"}', "jsonl"), ("x", b"PAR1", "parquet"), ("x", b"\x1f\x8bjunk", None), ("x", b"words", None)])
+    ("x", b'{"text": "a"}', "jsonl"), ("x", b"PAR1", "parquet"), ("x", b"\x1f\x8bjunk", None), ("x", b"words", None),
+    ("x.csv", b"", "csv"), ("x.TSV", b"", "csv"), ("x.json", b'[{"text": 1}]', "json"), ("x.json", b'{\n "text": 1}', "json"),
+    ("x.json", b'{"text": 1}\n{', "jsonl"), ("x", b"[a note]", None), ("x.arrow", b"", "arrow"), ("x", b"ARROW1\0\0", "arrow"),
+    ("x.csv.bz2", b"", "compressed"), ("x.jsonl.xz", b"", "compressed"), ("x", bz2.compress(b'{"text": 1}'), "compressed"),
+    ("x", bz2.compress(b"words"), None), ("x.zip", b"", "zip"), ("x", b"PK\3\4", "zip"), ("x.tgz", b"", "tar"), ("x.tar.zst", b"", "tar"),
+    ("x", gzip.compress(bytes(257) + b"ustar\0"), "tar")])
 def test_kinds_by_name_then_by_first_bytes(name, data, kind):
     format = format_of(RawFile(f"a/{name}", len(data), ""), lambda path: io.BytesIO(data))
     assert (format and format.name) == kind

@@ -39,7 +39,7 @@ def test_a_file_of_no_known_kind_is_named(tmp_path):
     data = put_sample(tmp_path)
     (data / "raw/sample/movie.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     (data / "raw/loose.txt").write_text("no source")
-    refused(run("extract", data), "movie.mp4", "loose.txt")
+    refused(run("extract", data, 1, "--set", "extract.unknown=stop"), "movie.mp4", "loose.txt")
 
 
 def test_every_problem_of_every_configuration_file_at_once(tmp_path):

@@ -1,6 +1,6 @@
 """Every parser under fuzzing, by name: a table for each room."""
 
-from tests.fuzz import configuration, extract, model
+from tests.fuzz import configuration, extract, kinds, model
 from tests.fuzz.target import Target
 
-TARGETS: dict[str, Target] = {**extract.TARGETS, **configuration.TARGETS, **model.TARGETS}
+TARGETS: dict[str, Target] = {**extract.TARGETS, **kinds.TARGETS, **configuration.TARGETS, **model.TARGETS}

@@ -16,7 +16,7 @@ from textmill.cli import MILL
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 VARIABLES = re.search(r"^VARIABLES := (.*?)\n\n", MAKEFILE, re.MULTILINE | re.DOTALL)[1].replace("\\\n", " ").split()
 TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re.MULTILINE)
-NEEDED = {"what-if": {"RULES": "r"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
+NEEDED = {"what-if": {"RULES": "r"}, "look": {"RAW": "a.csv"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
           "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
           "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"},
           "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}, "ladder": {"ARGS": "a"},

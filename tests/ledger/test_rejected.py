@@ -39,7 +39,8 @@ def data(tmp_path, capsys):
 def test_each_is_listed_with_file_line_and_reason(data, capsys):
     said = rejected(capsys, data).splitlines()
     assert said[:3] == ["quarantined  bad_json      2  repair the line",
-                        "quarantined  missing_text  2  name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns",
+                        "quarantined  missing_text  2  name the column, or a path such as meta.text, in extract.text_columns or extract.html_columns, "
+                        "or as columns.text in raw/<source>/source.yaml",
                         "rejected     empty         1"]
     places = [line for line in said if line.startswith("s/")]
     assert places == [*(f"s/a.jsonl.gz, line {n}" for n in (2, 4, 5)), "s/b.parquet, row 2", "s/a.jsonl.gz, line 6"]

@@ -33,10 +33,11 @@ class SettingsError(TextmillError):
         self.problems = problems
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: str | Path, content: str | None = None) -> dict[str, Any]:
     """The mapping in a YAML (or JSON) file; SettingsError where there is no file, bad YAML, a key twice or no mapping.
 
-    Its texts can be written as UTF-8, and its whole numbers have at most 300 digits.
+    `content` is that of a file which does not lie on this machine. Texts in the mapping can be written as UTF-8, and its whole
+    numbers have at most 300 digits.
     """
     import yaml  # a checkpoint loads on a machine without it
 
@@ -73,7 +74,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Loader.add_constructor("tag:yaml.org,2002:int", whole)
     Loader.add_constructor("tag:yaml.org,2002:str", text)
     try:
-        loaded = yaml.load(Path(path).read_text("utf-8"), Loader=Loader)
+        content = Path(path).read_text("utf-8") if content is None else content
+        loaded = yaml.load(content, Loader=Loader)
     except FileNotFoundError:
         raise SettingsError([f"{path}: there is no such file; check the path"]) from None
     except (OSError, UnicodeDecodeError) as error:

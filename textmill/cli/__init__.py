@@ -40,6 +40,7 @@ from textmill.cli.look import (
 from textmill.cli.memorised import CANARIES, MEMORISED
 from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.posttraining import COMPARISONS, GRPO, PPO, PREFER, REWARD, TASKS
+from textmill.cli.raw import LOOK
 from textmill.cli.restraint import RESTRAIN, RISK_COVERAGE
 from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
@@ -48,7 +49,7 @@ from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILE
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
-    "Look": (REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
+    "Look": (LOOK, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
     "To an assistant": (ASSISTANT, TASKS, FINETUNE, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN,

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -21,14 +21,15 @@ from textmill.pipelines.contract.deflate import GZIP
 from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.run_notes import recall, remember
 from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
+from textmill.pipelines.extract.files.ignored import HIDDEN, ignored_by, ignored_line, is_source_settings
 from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file
+from textmill.pipelines.extract.settings import IGNORE
 from textmill.pipelines.web.client import Web
 
 _MOST_PROBLEMS = 20     # a dead server would otherwise be tried for each of its files
 _LONGEST_ADDRESS, _LONGEST_LIST = 1 << 14, 1 << 30      # bytes, inflated
 _REMEMBER = 1 << 30     # hashed bytes that a killed run may have to hash again
-_IGNORED = re.compile(r"(^|/)[._][^/]*(/|$)|\.(md5|sha1|sha256|sha512)$|(^|/)(md5|sha\d+)sums?(\.txt)?$", re.I)
 _HIDDEN = re.compile(r"(?:^|/)[._][^/]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
 _LIST = re.compile(r"\.paths(\.gz)?$", re.I)
@@ -45,7 +46,7 @@ class Found(NamedTuple):
     modified: int | str     # 0: unknown
 
 
-def survey(data: Folder) -> list[RawFile]:
+def survey(data: Folder, ignore: Sequence[str] = IGNORE) -> list[RawFile]:
     """Every raw file. StageError where there is none, or listing all that cannot be opened.
 
     A file whose size and modification are those of an earlier run is neither opened nor hashed again.
@@ -56,7 +57,7 @@ def survey(data: Folder) -> list[RawFile]:
         facts = known.get(file.path)
         return bool(facts and file.modified and (facts["size"], facts["modified"]) == (file.size, file.modified))
 
-    files = look(data / RAW, is_known)
+    files = look(data / RAW, is_known, ignore)
     now = {file.path: known[file.path] for file in files if is_known(file)}
     try:
         if todo := [file for file in files if file.path not in now]:
@@ -86,12 +87,13 @@ def hash_files(data: Folder, files: list[Found], now: dict[str, Any]) -> None:
                 fresh = 0
 
 
-def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> list[Found]:
+def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False, ignore: Sequence[str] = IGNORE) -> list[Found]:
     """Every file under raw/ and in its lists, each opened once unless it is known; StageError with all problems."""
     everything = raw.entries()
-    entries = [entry for entry in everything if not _IGNORED.search(entry.path)]
+    entries = [entry for entry in everything if not ignored_by(entry.path, ignore) and not is_source_settings(entry.path)]
     if not entries:
-        unread = "".join(f"; {line}" for line in hidden(entry.path for entry in everything))
+        paths = [entry.path for entry in everything]
+        unread = "".join(f"; {line}" for line in [*hidden(paths, ignore), *ignored_line(paths, ignore)])
         raise StageError(f"nothing to read in {raw.uri}; put pages there (a folder for each source) or pass --data{unread}")
     problems = [problem for entry in entries if (problem := entry_fault(raw, entry.path))]
     if problems:
@@ -119,9 +121,10 @@ def look(raw: Folder, is_known: Callable[[Found], bool] = lambda _: False) -> li
     return [file for file in found if file]
 
 
-def hidden(paths: Iterable[str]) -> list[str]:
+def hidden(paths: Iterable[str], ignore: Sequence[str] = IGNORE) -> list[str]:
     """A line that counts the files below raw/ that are not read for a name that begins with _ or ., by place; or none."""
-    places = Counter(path[:found.end()] for path in paths if (found := _HIDDEN.search(path)))
+    places = Counter(path[:found.end()] for path in paths
+                     if ignored_by(path, ignore) in HIDDEN and (found := _HIDDEN.search(path)))
     if not places:
         return []
     most = sorted(places.items(), key=lambda one: (-one[1], one[0]))[:3]

@@ -1,30 +1,27 @@
-"""Table of raw file formats: a new one is a module here and its name in this table."""
-
-import zlib
+"""Raw file formats: those of `kinds.py`, what is wrapped around them, and how a file's is recognised."""
 
 from textmill.pipelines.extract.files.raw_file import RawFile
-from textmill.pipelines.extract.formats.arc import ARC
-from textmill.pipelines.extract.formats.format import GZIP, Format, Open
-from textmill.pipelines.extract.formats.html import HTML
-from textmill.pipelines.extract.formats.jsonl import JSONL
-from textmill.pipelines.extract.formats.parquet import PARQUET
-from textmill.pipelines.extract.formats.text import TEXT
-from textmill.pipelines.extract.formats.warc import WARC, WET
+from textmill.pipelines.extract.formats.format import Format, Open
+from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
+from textmill.pipelines.extract.formats.unknown import UNKNOWN, inner_path
+from textmill.pipelines.extract.formats.wrapped import ARCHIVES, COMPRESSED, kind_inside, reads_as_is, rows_inside
 
-# A name is tried in this order: WET before WARC, whose names it may have too.
-FORMATS = {format.name: format for format in (WET, WARC, ARC, HTML, TEXT, JSONL, PARQUET)}
+__all__ = ["ARCHIVES", "COMPRESSED", "FORMATS", "KINDS", "UNKNOWN", "format_of", "kind_inside", "named",
+           "rows_inside"]
+
+FORMATS = {format.name: format for format in (*KINDS, *ARCHIVES, COMPRESSED, UNKNOWN)}
+
+
+def named(path: str) -> Format | None:
+    """The format that a file's name says, compressed or not; None where it says none."""
+    kind = by_name(path, (*KINDS, *ARCHIVES))
+    return kind or (COMPRESSED if inner_path(path) != path and by_name(inner_path(path)) else None)
 
 
 def format_of(file: RawFile, open_file: Open) -> Format | None:
     """A file's format by its name, then by its first bytes; None where neither identifies it."""
-    for format in FORMATS.values():
-        if format.file_names.search(file.path):
-            return format
+    if kind := named(file.path):
+        return kind
     with open_file(file.path) as opened:
-        start = opened.read(512)
-    if start.startswith(GZIP):
-        try:
-            start = zlib.decompressobj(31).decompress(start, 512)
-        except zlib.error:
-            return None
-    return next((format for format in FORMATS.values() if format.magic and format.magic.match(start)), None)
+        kind = by_start(first_bytes(opened), (*KINDS, *ARCHIVES))
+        return COMPRESSED if kind and not reads_as_is(kind, opened) else kind

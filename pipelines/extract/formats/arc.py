@@ -66,4 +66,5 @@ def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) ->
     return read_arc(file, Limits(settings.max_record_bytes, settings.max_inflation))
 
 
-ARC = Format("arc", re.compile(r"\.arc(\.gz)?$", re.I), re.compile(rb"filedesc://"), whole, read)
+ARC = Format("arc", re.compile(r"\.arc(\.gz)?$", re.I), re.compile(rb"filedesc://"), whole, read, inflates=True,
+             random_access=True)

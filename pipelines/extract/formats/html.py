@@ -12,8 +12,7 @@ from textmill.pipelines.extract.settings import ExtractSettings
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[WholeFile]:
     """The file."""
-    bound = settings.max_page_bytes
-    yield WholeFile(file.read(bound + 1), True, bound, part.end - part.start)
+    yield WholeFile.of(file, part, settings.max_page_bytes, "html")
 
 
 HTML = Format("html", re.compile(r"\.(html?|xhtml)$", re.I),

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from textmill.pipelines.contract.lines import json_value, read_lines
-from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw_file import Range
-from textmill.pipelines.extract.formats.format import GZIP, ZSTD, Format, by_bytes
-from textmill.pipelines.extract.formats.rows import Given, broken_off, given_rows
+from textmill.pipelines.extract.formats.format import GZIP, ZSTD, by_bytes, of_rows
+from textmill.pipelines.extract.formats.rows import PlainRow
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -16,7 +15,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.S)
 _BEFORE_VALUES = (b",", b"[", b"{")     # each stands before a value or an empty list or object
 
 
-def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
+def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow | Rejected]:
     """The rows of the lines that begin in the range; blank lines are no rows."""
     for line in read_lines(file, part.start, part.end, limits.max_record_bytes):
         if line.data is None:
@@ -38,7 +37,7 @@ def read_jsonl(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Give
             yield Rejected(part.path, line.offset, "bad_json", length=len(line.data),
                            detail=f"the line is a {type(row).__name__}, not an object")
             continue
-        yield from given_rows(part.path, line.offset, len(line.data), row, limits)
+        yield PlainRow(line.offset, len(line.data), row)
 
 
 def values(line: bytes, most: int) -> int:
@@ -50,10 +49,5 @@ def values(line: bytes, most: int) -> int:
     return sum(bare.count(mark) for mark in _BEFORE_VALUES)
 
 
-def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:
-    """The rows of the range, and a damaged row where the file is truncated."""
-    return broken_off(read_jsonl(file, part, settings), part.path)
-
-
-JSONL = Format("jsonl", re.compile(r"\.(jsonl|ndjson)(\.gz|\.zst)?$", re.I), re.compile(rb"\s*\{\s*\""),
-               by_bytes(lambda magic: not magic.startswith(GZIP) and magic != ZSTD), read)
+JSONL = of_rows("jsonl", r"\.(jsonl|ndjson)(\.gz|\.zst)?$", rb"\s*\{\s*\"",
+                by_bytes(lambda magic: not magic.startswith(GZIP) and magic != ZSTD), rows, inflates=True)

@@ -2,7 +2,6 @@
 
 import bisect
 import contextlib
-import re
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
-from textmill.pipelines.extract.formats.format import Format, Open
-from textmill.pipelines.extract.formats.rows import Given, broken_off, given_rows
+from textmill.pipelines.extract.formats.format import Open, of_rows
+from textmill.pipelines.extract.formats.rows import PlainRow
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -22,22 +20,21 @@ _ROWS = 256     # decoded at once: pages may be large
 _NO_VALUE = (ValueError, OverflowError, TypeError, LookupError, NotImplementedError, pa.ArrowException)
 
 
-def read_parquet(file: Any, part: Range, limits: ExtractSettings) -> Iterator[Given | Rejected]:
+def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow | Rejected]:
     """The rows of the range's row groups; a row group that cannot be decoded is one damaged row."""
     opened = pq.ParquetFile(file, page_checksum_verification=True)
     first = sum(opened.metadata.row_group(group).num_rows for group in range(part.start))
     for group in range(part.start, part.end):
-        rows = opened.metadata.row_group(group).num_rows
-        done = 0
+        count, done = opened.metadata.row_group(group).num_rows, 0
         try:
             for batch in opened.iter_batches(batch_size=_ROWS, row_groups=[group]):
                 for row in rows_of(batch):
-                    yield from given_rows(part.path, first + done, None, row, limits)
+                    yield PlainRow(first + done, None, row)
                     done += 1
         except (OSError, pa.ArrowException) as error:
-            yield Rejected(part.path, first + done, "damaged", detail=f"row group {group}, {rows - done} rows lost: "
+            yield Rejected(part.path, first + done, "damaged", detail=f"row group {group}, {count - done} rows lost: "
                                                                       f"{type(error).__name__}")
-        first += rows
+        first += count
 
 
 def rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -95,11 +92,6 @@ def _value(scalar: pa.Scalar) -> Any:
     return f"a value of {kind}"
 
 
-def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[Given | Rejected]:
-    """The rows of the range, and a damaged row where the file cannot be read."""
-    return broken_off(read_parquet(file, part, settings), part.path)
-
-
 def by_row_groups(file: RawFile, open_file: Open, split_bytes: int) -> list[tuple[int, int]]:
     """Runs of row groups, each of at least `split_bytes` of stored data save the last.
 
@@ -119,4 +111,4 @@ def by_row_groups(file: RawFile, open_file: Open, split_bytes: int) -> list[tupl
     return ranges
 
 
-PARQUET = Format("parquet", re.compile(r"\.parquet$", re.I), re.compile(rb"PAR1"), by_row_groups, read)
+PARQUET = of_rows("parquet", r"\.parquet$", rb"PAR1", by_row_groups, rows, random_access=True)

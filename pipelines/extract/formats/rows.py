@@ -1,7 +1,7 @@
-"""Rows of JSONL and Parquet: choice of the columns with the text, page or dialogue, and metadata from the others."""
+"""Rows of tables and JSON: choice of the columns with the text, page or dialogue, and metadata from the others."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -29,8 +29,16 @@ UNREADABLE = "_unreadable"      # key of `extra`: the names of columns whose val
 _paths = functools.lru_cache(1024)(paths)       # rows of a file mostly have the same columns
 
 
+class PlainRow(NamedTuple):
+    """A row of a file as stored: its place, its stored bytes where they are known, its columns."""
+
+    offset: int
+    length: int | None
+    columns: dict[str, Any]
+
+
 class Given(NamedTuple):
-    """One document as given: exactly one of `text`, `page` (HTML) and `dialogue` is set; `columns` has all its columns."""
+    """One document as given: exactly one of `text`, `page` and `dialogue` is set; `columns` has all its columns."""
 
     offset: int
     length: int | None
@@ -39,6 +47,7 @@ class Given(NamedTuple):
     columns: dict[str, Any]
     paths: tuple[Path, ...]         # where the text, page or dialogue came from
     dialogue: Dialogue | None = None
+    kind: str = "html"              # of the page: html, or a module of document_formats/
 
 
 def extra_columns(given: Given, held: dict[str, str | None]) -> str | None:
@@ -75,6 +84,12 @@ def broken_off(rows: Iterator[Given | Rejected], path: str) -> Iterator[Given | 
         yield from rows
     except (OSError, pa.ArrowException) as error:
         yield Rejected(path, 0, "damaged", detail=f"{type(error).__name__}: the file cannot be read on")
+
+
+def documents_of(rows: Iterable[PlainRow | Rejected], path: str, settings: ExtractSettings) -> Iterator[Given | Rejected]:
+    """What each row of a file holds; where reading fails, last one damaged row that says so."""
+    return broken_off((item for row in rows for item in (
+        (row,) if isinstance(row, Rejected) else given_rows(path, row.offset, row.length, row.columns, settings))), path)
 
 
 def given_rows(file: str, offset: int, length: int | None, row: dict[str, Any],

@@ -12,8 +12,7 @@ from textmill.pipelines.extract.settings import ExtractSettings
 
 def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) -> Iterator[WholeFile]:
     """The file."""
-    bound = settings.max_record_bytes
-    yield WholeFile(file.read(bound + 1), False, bound, part.end - part.start)
+    yield WholeFile.of(file, part, settings.max_record_bytes, "text")
 
 
-TEXT = Format("text", re.compile(r"\.(txt|md)$", re.I), None, whole, read)
+TEXT = Format("text", re.compile(r"\.(txt|text)$", re.I), None, whole, read)

@@ -23,5 +23,7 @@ def read_converted(file: Any, part: Range, settings: ExtractSettings, ends: list
 
 
 BY_MEMBER = by_bytes(lambda magic: magic.startswith(GZIP))
-WARC = Format("warc", re.compile(r"\.warc(\.wat)?(\.gz|\.zst)?$", re.I), re.compile(rb"WARC/"), BY_MEMBER, read)
-WET = Format("wet", re.compile(r"\.wet(\.gz|\.zst)?$|\.warc\.wet(\.gz|\.zst)?$", re.I), None, BY_MEMBER, read_converted)
+WARC = Format("warc", re.compile(r"\.warc(\.wat)?(\.gz|\.zst)?$", re.I), re.compile(rb"WARC/"), BY_MEMBER, read, inflates=True,
+              random_access=True)
+WET = Format("wet", re.compile(r"\.wet(\.gz|\.zst)?$|\.warc\.wet(\.gz|\.zst)?$", re.I), None, BY_MEMBER, read_converted,
+             inflates=True, random_access=True)

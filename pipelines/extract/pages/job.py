@@ -22,6 +22,14 @@ class StoredBody(NamedTuple):
     charset: str | None
 
 
+class StoredFile(NamedTuple):
+    """A file that is one document, of a kind that a module of document_formats/ reads; `ending` is that of its name."""
+
+    body: bytes
+    kind: str
+    ending: str
+
+
 class OpenedBody(NamedTuple):
     """The answer to a StoredBody that is a page or a text: as that of a page, with digest and size of its payload."""
 
@@ -31,7 +39,7 @@ class OpenedBody(NamedTuple):
     size: int
 
 
-# A page's HTML, and where it is bytes the codec that its HTTP header names; or a body that may be one.
-Job = tuple[bytes | str, str | None] | StoredBody
+# A page's HTML, and where it is bytes the codec that its HTTP header names; or a body that may be one; or a document.
+Job = tuple[bytes | str, str | None] | StoredBody | StoredFile
 # How a page was decoded (without the text), and the parsed page.
 Answer = tuple[Decoded, Page] | OpenedBody | Refusal

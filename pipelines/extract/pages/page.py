@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.pages.legal import Legal
 
@@ -25,6 +25,7 @@ class Page(NamedTuple):
     page_chars: int | None         # visible characters of the whole page
     kind: str | None = None         # of page, by the model; None where it was not asked
     kind_score: float | None = None
+    columns: dict[str, Any] | None = None       # of `extra`: what a document says of itself and `documents` has no column for
 
 
 def published(dates: tuple[str, ...], url: str | None, captured: str | None) -> str | None:

@@ -26,7 +26,7 @@ from typing import Any
 
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.extract.pages.job import Answer, Job
-from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, still_seconds
+from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, cpu_seconds, still_seconds
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -73,7 +73,7 @@ class Reader:
                     self._end()
                     alone = next(self._answers(pages[done:done + 1]), None)
                     done += 1
-                    yield alone or self._refusal(*self._end())
+                    yield alone or self._refusal(*self._end(), cpu_seconds(pages[done - 1], self._deadline))
         finally:
             if done < len(pages):   # abandoned: the child's remaining answers must not be taken for those of other pages
                 self._end()
@@ -115,12 +115,12 @@ class Reader:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return child.returncode, _ADDRESS.sub("0x…", last)[:200]
 
-    def _refusal(self, status: int, said: str) -> Refusal:
+    def _refusal(self, status: int, said: str, deadline: float) -> Refusal:
         if status == -signal.SIGPROF:
-            return Refusal("deadline", f">{self._deadline:g}", f"{self._deadline:g}", "seconds of CPU time")
+            return Refusal("deadline", f">{deadline:g}", f"{deadline:g}", "seconds of CPU time")
         if status == -signal.SIGALRM:
-            detail = f"not done after {still_seconds(self._deadline):g} seconds by the clock"
-            return Refusal("deadline", None, f"{self._deadline:g}", detail)
+            detail = f"not done after {still_seconds(deadline):g} seconds by the clock"
+            return Refusal("deadline", None, f"{deadline:g}", detail)
         if status == OUT_OF_MEMORY:
             return Refusal("out_of_memory", f">{self._memory_mb}", str(self._memory_mb), "MiB")
         return Refusal("crashed", detail=f"{_ended(status)}: {said}" if said else _ended(status))

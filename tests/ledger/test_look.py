@@ -1,0 +1,64 @@
+"""`textmill look`: what would be read of a file, told in the width of the terminal."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import refused
+from tests.extract import pdf_gold
+from tests.extract.test_wrapped import MEMBERS, zipped
+from tests.paths import ROOT
+from textmill.cli import main
+
+
+def said(capsys, *arguments: str) -> str:
+    assert main(["look", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "posts.csv").write_text('id,body,url\n1,"Words of the mill, many of them.",https://a.example/\n2,,x\n')
+    (tmp_path / "paper.pdf").write_bytes(pdf_gold.paper().pdf)
+    (tmp_path / "scan.pdf").write_bytes(pdf_gold.scan())
+    (tmp_path / "README.md").write_text("about")
+    (tmp_path / "x.mp4").write_bytes(b"\0\0\0\x18ftyp")
+    (tmp_path / "all.zip").write_bytes(zipped(MEMBERS))
+    (tmp_path / "talk.jsonl").write_text(json.dumps({"prompt": "Who mills?", "response": "The miller."}) + "\n")
+    return tmp_path
+
+
+def test_a_table_says_its_columns_and_which_is_the_text(folder, capsys):
+    lines = said(capsys, str(folder / "posts.csv")).splitlines()
+    assert lines == ["posts.csv: csv, by its name; 73 bytes", "  columns: id, body, url",
+                     "  the text is in none of them; name the column as columns.text in source.yaml", "    beside the file, or in extract.text_columns",
+                     "  2 records: 0 documents, 2 rejected (missing_text 2)",
+                     "  byte 12: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url",
+                     "  byte 68: quarantined by missing_text: no text in text, content, raw_content,", "    html, raw_html; the row has body, id, url"]
+    page = (ROOT / "docs/your-data.md").read_text("utf-8")
+    assert "$ textmill look posts.csv\n" + "\n".join(lines[:5]) + "\n```" in page
+    (folder / "source.yaml").write_text("columns: {text: body}\nlicense: CC0\n")
+    lines = said(capsys, str(folder / "posts.csv")).splitlines()
+    assert lines[2:4] == ["  the text is in: body", "  2 records: 1 document, 1 rejected (empty 1)"]
+    assert lines[4].endswith(", https://a.example/, CC0") and lines[5] == "    Words of the mill, many of them."
+
+
+def test_a_folder_is_its_files(folder, capsys):
+    out = said(capsys, str(folder))
+    for line in ("README.md: not read, its name matches README* of extract.ignore", "paper.pdf: pdf, by its name;", "all.zip: zip, by its name;",
+                 "x.mp4: of no known kind: neither its name nor its first bytes say one; it would", "dialogues are in: prompt, response",
+                 "byte 0: rejected by no_text_layer", "d/a.csv, byte 7:", "../../out.txt, byte 0: rejected by unsafe_path"):
+        assert line in out, out
+
+
+def test_a_narrow_terminal(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert max(map(len, said(capsys, str(folder / "paper.pdf")).splitlines())) <= 40
+
+
+def test_what_cannot_be_looked_at_is_a_sentence(tmp_path, capsys):
+    assert refused(capsys, "look", str(tmp_path / "gone")) == f"look: there is no file {tmp_path}/gone; check the path"
+    assert "name a file" in refused(capsys, "look", str(tmp_path))
+    Path(tmp_path / "t.parquet").write_bytes(b"PAR1 broken")
+    assert "cannot be opened" in said(capsys, str(tmp_path / "t.parquet"))
