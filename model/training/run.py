@@ -220,8 +220,8 @@ class Run:
             by_layer = {"norms": dict(zip(update.layers, update.norms.tolist(), strict=True))} if update.layers else {}
             log.write({"step": update.step, "loss": loss, "norm": norm, "lr": learning_rate(update.step - 1, self.settings)}
                       | by_layer)
-            if self._spikes.is_one(loss):
-                ids = list(documents(update.step - 1)) if documents else []
+            if documents and self._spikes.is_one(loss):         # a reward has no documents, and its loss is noise about 0
+                ids = list(documents(update.step - 1))
                 log.write({"step": update.step, "spike": loss, "documents": ids})
                 self._print(f"{self.verb}: the loss jumps to {loss:.3f} at step {update.step}"
                             + (f", in which are {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''} "
