@@ -1,6 +1,6 @@
 """What restraint does to a model fine-tuned on tasks: R-tuning data from its own answers, 250 updates, risk and coverage.
 
-    python -m benchmarks.restraint --start data/checkpoints/chat --tokenizer data/tokenizers/demo-8k --work /tmp/restraint
+    python -m benchmarks.restraint --start data/checkpoints/chat --tokenizer data/tokenizers/demo-8k --work restraint
 
 writes benchmarks/results/restraint.txt and restraint.svg. Questions to learn from are others than the model was fine-tuned on
 (as far as a kind has so many), and none is held out; a second run, with the right answers and no refusal, shows what the

@@ -285,7 +285,14 @@ def test_the_receipts_name_the_head_and_measure_gives_the_same_bytes_with_any_nu
     signals = table(tmp_path / "1", "signals")
     assert signals["classifier_score"].null_count < len(signals) / 2 and len(set(signals["classifier_score"].to_pylist())) > 20
     assert changed_since(settings, ["text"], Folder(str(published))) == []
-    assert json.loads(facts.read_text())["card"]["texts"]["file"].endswith("rows.jsonl")
+    labels = Path(json.loads(facts.read_text())["card"]["texts"]["file"])
+    before = labels.read_bytes()
+    labels.write_bytes(before + b'{"text": "one more", "label": "ham"}\n')
+    assert changed_since(settings, ["text"], Folder(str(published))) == ["the texts of the classifier own have changed since it was made"]
+    labels.write_bytes(before)
+    facts.write_bytes(seal(unseal(facts.read_bytes()) | {"positive": ["spam"]}))
+    assert table_hashes(settings, Folder(str(published)))["classifier"] != hashes_["classifier"]
+    facts.write_bytes(seal(unseal(facts.read_bytes()) | {"positive": ["ham"]}))
 
 
 def test_what_is_no_classifier_is_a_sentence(published, tmp_path, capsys, start, texts):

@@ -18,6 +18,9 @@ from tests.command_line import refused
 from tests.model.served import write_run
 from textmill.cli import main
 from textmill.model import ModelError
+from textmill.model.classification.labelled import read_labelled
+from textmill.model.classification.settings import HeadSettings
+from textmill.model.classification.train import train_head
 from textmill.model.posttraining.comparisons import read_comparisons
 from textmill.model.posttraining.policy import train_policy
 from textmill.model.posttraining.prefer import train_prefer
@@ -35,7 +38,8 @@ SETTINGS = {
     "reward": RewardSettings(steps=20, epochs=None, batch=4, validation_every=10, save_every=2, **OFTEN),
     "dpo": PreferSettings(steps=20, epochs=None, batch=4, validation_every=10, save_every=2, **OFTEN),
     "grpo": GrpoSettings(steps=16, prompts=4, answers=4, batch=8, max_tokens=6, validation_every=16, save_every=2, **OFTEN),
-    "ppo": PpoSettings(steps=16, prompts=4, answers=2, passes=2, batch=8, max_tokens=6, validation_every=16, save_every=2, **OFTEN)}
+    "ppo": PpoSettings(steps=16, prompts=4, answers=2, passes=2, batch=8, max_tokens=6, validation_every=16, save_every=2, **OFTEN),
+    "head": HeadSettings(steps=20, epochs=None, frozen=False, batch=4, keep_checkpoints=20, validation_every=10, save_every=2, **OFTEN)}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,9 @@ def trained(method: str, start: Path, comparisons: Path, home: Path) -> None:
         train_reward(start, comparisons, home, settings, CPU)
     elif isinstance(settings, PreferSettings):
         train_prefer(start, comparisons, home, settings, CPU)
+    elif isinstance(settings, HeadSettings):
+        texts = read_labelled(comparisons, "prompt", "rejected", None, False, settings.held_out, settings.development)
+        train_head(start, texts, home, settings, CPU, {"file": comparisons.name, "columns": ["prompt", "rejected"]})
     else:
         train_policy(start, home, settings, CPU, ("last word",), vowels, "vowels")
 
@@ -122,6 +129,8 @@ def test_killed_at_any_moment_and_started_again_gives_the_same_bytes(method, sta
     for name in ("model.safetensors", "optimizer.safetensors"):
         ends = [latest(home) / name for home in (tmp_path / "whole", killed)]
         assert ends[0].parent.name == f"step-{SETTINGS[method].steps:08d}" and ends[0].read_bytes() == ends[1].read_bytes(), (name, at)
+    if method == "head":
+        assert (tmp_path / "whole/head.json").read_bytes() == (killed / "head.json").read_bytes()
     assert (latest(killed) / "model.safetensors").read_bytes() != (latest(start) / "model.safetensors").read_bytes()
 
 
