@@ -88,8 +88,8 @@ def columns(pieces: Sequence[Piece], deep: int = 0) -> Iterator[list[Piece]]:
     zone: dict[str, list[Piece]] = {"left": [], "right": [], "across": []}
     for piece in sorted(pieces, key=lambda piece: -piece.baseline):
         side = "left" if piece.right <= gutter else "right" if piece.left >= gutter else "across"
-        if side == "across" and piece.size > 1.05 * height and (piece.right - gutter) < _STANDS_OUT * (piece.right - piece.left) and (
-                sum(edges[round(piece.left) + step] for step in (-1, 0, 1)) >= 3):
+        stands_out = piece.size > 1.05 * height and piece.right - gutter < _STANDS_OUT * (piece.right - piece.left)
+        if side == "across" and stands_out and sum(edges[round(piece.left) + step] for step in (-1, 0, 1)) >= 3:
             side = "left"       # a heading that stands out of its column, at whose edge it begins
         if side == "across" and (zone["left"] or zone["right"]):
             yield from columns(zone["left"], deep + 1)
