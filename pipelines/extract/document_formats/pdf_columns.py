@@ -4,6 +4,7 @@ Columns are found by their gutter: a strip that few lines cross, with prose besi
 rows stay rows.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from statistics import median
@@ -11,8 +12,10 @@ from typing import NamedTuple
 
 _GAP = 0.85             # of a line's height: a wider one between words parts them
 _CELL_GAP = 1.6         # from here on pieces of a line are cells
-_PROSE = 9.0            # times its height: how long a line of prose is at least
+_PROSE = 7.0            # times its height: how long a line of prose is at least
 _WORDS = 8              # characters of a line at the right of a gutter that is no prose: a number of a table has fewer
+_STANDS_OUT = 0.2       # share of a piece that may lie beyond the gutter of its column
+_CROSSING = 0.03        # share of the pieces that may cross a gutter: headings, titles, figures across columns
 _MOST_COLUMNS = 4
 
 
@@ -80,9 +83,14 @@ def columns(pieces: Sequence[Piece], deep: int = 0) -> Iterator[list[Piece]]:
         if pieces:
             yield list(pieces)
         return
+    height = median(piece.size for piece in pieces)
+    edges = Counter(round(piece.left) for piece in pieces if piece.right <= gutter)
     zone: dict[str, list[Piece]] = {"left": [], "right": [], "across": []}
     for piece in sorted(pieces, key=lambda piece: -piece.baseline):
         side = "left" if piece.right <= gutter else "right" if piece.left >= gutter else "across"
+        stands_out = piece.size > 1.05 * height and piece.right - gutter < _STANDS_OUT * (piece.right - piece.left)
+        if side == "across" and stands_out and sum(edges[round(piece.left) + step] for step in (-1, 0, 1)) >= 3:
+            side = "left"       # a heading that stands out of its column, at whose edge it begins
         if side == "across" and (zone["left"] or zone["right"]):
             yield from columns(zone["left"], deep + 1)
             yield from columns(zone["right"], deep + 1)
@@ -119,10 +127,11 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
     fewest = min(inner, default=len(pieces))
     if fewest > 0.4 * len(pieces):
         return None
+    few = max(fewest, int(_CROSSING * len(pieces)))
     strips, at = [], low
-    for count, run in groupby(inner):
+    for is_strip, run in groupby(inner, lambda count: count <= few):
         width = len(list(run))
-        if count == fewest and width >= 0.3 * height:
+        if is_strip and width >= 0.3 * height:
             strips.append((-width, left + at + width / 2))
         at += width
     return next((gutter for _, gutter in sorted(strips)[:_MOST_COLUMNS] if _parts(pieces, gutter)), None)

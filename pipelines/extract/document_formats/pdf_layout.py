@@ -63,7 +63,8 @@ def _paragraphs(lines: Sequence[Line], body: float, vocabulary: Counter[str]) ->
     """The paragraphs of a column."""
     if not lines:
         return
-    left, right = min(line.left for line in lines), max(line.right for line in lines)
+    size = median(line.size for line in lines)
+    left, right = min(line.left for line in lines), max(line.right for line in lines if line.size <= 1.1 * size)
     steps = [above.baseline - line.baseline for above, line in pairwise(lines) if above.baseline > line.baseline]
     step = median(steps) if steps else lines[0].size
     notes = _notes(lines, body)
