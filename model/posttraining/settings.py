@@ -79,7 +79,7 @@ class PolicySettings(RunSettings):
     batch: int = 64
     """Answers at a time."""
     optimizer: str = "adamw"
-    lr: float = 0.001
+    lr: float = 0.0005
     weight_decay: float = 0.0
     warmup: int = 4
     decay: float = 0.5
@@ -97,7 +97,7 @@ class PolicySettings(RunSettings):
     """Of the draws that are learned from."""
     clip_ratio: float = 0.2
     """How far an update may move a token's probability for gain (PPO's ε)."""
-    kl: float = 0.02
+    kl: float = 0.05
     """What a nat of distance from the model it starts from costs, per token."""
     most_kl: float = 3.0
     """Nats per token at which training stops: the model has left the language it came from."""

@@ -119,18 +119,19 @@ def assistant_steps(begin: Path, home: Path, given: list[str], device: str) -> l
         return f"--mixture={own_or_shipped(f'mixtures/{name}.yaml')}"
 
     def run(word: str, start: Path, name: str, *more: str) -> list[str]:
-        return [word, f"--from={start}", f"--run={runs / name}", "--replace", *given, device, *more]
+        return [word, f"--from={start}", f"--run={runs / name}", "--replace", *more, *given, device]
 
     start = runs / "mixed"
     return [
-        ["tasks", f"--to={raw}/tasks/tasks.jsonl", "--count=3500", "--seed=1"],
+        ["tasks", f"--to={raw}/tasks/tasks.jsonl", "--count=6000", "--seed=1"],
         ["tasks", f"--to={raw}/mixed/mixed.jsonl", "--count=2000", "--seed=2", "--mistakes=0.5", *badly],
-        ["tasks", f"--to={raw}/pairs/pairs.jsonl", "--count=1500", "--seed=3", "--pairs", *badly],
+        ["tasks", f"--to={raw}/pairs/pairs.jsonl", "--count=3000", "--seed=3", "--pairs", *badly],
         run("finetune", begin, "sft", data, mixture("assistant")),
         run("finetune", runs / "sft", "mixed", data, mixture("mixed"), "--set=finetune.steps=60", "--set=finetune.lr=0.001"),
         ["comparisons", data, f"--to={pairs.parent}"],
-        run("reward", start, "reward", f"--comparisons={pairs}"),
-        run("prefer", start, "dpo", f"--comparisons={pairs}"),
+        run("reward", start, "reward", f"--comparisons={pairs}", "--set=reward.lr=0.002"),
+        run("prefer", start, "dpo", f"--comparisons={pairs}", "--set=prefer.lr=0.0003", "--set=prefer.steps=100",
+            "--set=prefer.epochs=null"),
         run("grpo", start, "grpo", *badly),
         run("ppo", start, "ppo", *badly),
         ["life", f"base={begin}", *(f"{name}={runs / name}" for name in ("sft", "mixed", "dpo", "grpo", "ppo")),

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from textmill.cli.flow import ALONE, bring_upstream, keep_few_shapes, train_section
+from textmill.cli.flow import ALONE, bring_upstream, limit_kernels, train_section
 from textmill.cli.options import DEVICE, DIALOGUE_RUN, PATH, of_mixture, with_options
 
 
@@ -29,7 +29,7 @@ def finetune(start: str, blocks: str | None, run: str | None, replace: bool, dev
         if not alone:
             bring_upstream("train", given)
     section, where = train_section(str(given["config"]), given["set"], "finetune")
-    keep_few_shapes()
+    limit_kernels()
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.posttraining.finetune import finetune

@@ -140,14 +140,6 @@ def limit_kernels() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
-def keep_few_shapes() -> None:
-    """Limit, before torch is imported, what oneDNN keeps on a CPU.
-
-    It compiles for each of 1,024 shapes, and documents in a block have a shape each: 20 MB more with every update. Few are met
-    again, so keeping 32 costs no time (measured)."""
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
-
-
 def train_section(path: str, given: Sequence[str], name: str = "train") -> tuple[Mapping[str, Any], str]:
     """A section of the model's in a settings file, changed by --set, and how its problems begin. All else is not looked at."""
     from textmill.base.strict import SettingsError, changed, parse_changes, read_yaml

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from textmill.cli.flow import train_section
+from textmill.cli.flow import limit_kernels, train_section
 from textmill.cli.options import CONFIG, DATA, DEVICE, FILE, PATH, SET, data_folder, with_options
 
 START = click.option("--from", "start", type=PATH, required=True, metavar="FOLDER",
@@ -63,6 +63,7 @@ def comparisons(data: str, to: str) -> Iterable[str]:
 @with_options(START, COMPARISONS_FILE, HOME, CONFIG, SET, REPLACE, DEVICE)
 def reward(start: str, comparisons: Path, run: str, config: str, set: tuple[str, ...], replace: bool, device: str) -> str:
     """Train a reward model: the decoder with a scalar head, by the loss of Bradley and Terry. Settings: section `reward`."""
+    limit_kernels()
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.posttraining.reward import train_reward
@@ -76,6 +77,7 @@ def reward(start: str, comparisons: Path, run: str, config: str, set: tuple[str,
 @with_options(START, COMPARISONS_FILE, HOME, CONFIG, SET, REPLACE, DEVICE)
 def prefer(start: str, comparisons: Path, run: str, config: str, set: tuple[str, ...], replace: bool, device: str) -> str:
     """Move a model towards the chosen answers of comparisons, held by the one it starts from. Settings: section `prefer`."""
+    limit_kernels()
     from textmill.base.strict import parse
     from textmill.model.device import choose_device
     from textmill.model.posttraining.prefer import train_prefer
