@@ -32,6 +32,8 @@ from textmill.model.posttraining.rows import batch_of, log_probabilities
 from textmill.model.posttraining.settings import GrpoSettings, PolicySettings, PpoSettings
 from textmill.model.posttraining.start import Start, start_from
 from textmill.model.posttraining.tasks import Task, generate
+from textmill.model.posttraining.watch import collapse, overoptimised
+from textmill.model.training.checkpoint import LOG
 from textmill.model.training.run import Run
 from textmill.model.training.validate import Validation
 
@@ -94,8 +96,8 @@ class Rounds:
     """Rounds of a run: draws answers, and gives the batches of each step."""
 
     def __init__(self, begin: Start, model: nn.Module, settings: PolicySettings, reward: Reward, kinds: tuple[str, ...],
-                 device: torch.device, text: Callable[[int], Batch] | None = None):
-        self.settings, self.reward, self.kinds, self.model, self.text = settings, reward, kinds, model, text
+                 device: torch.device, log: Path, text: Callable[[int], Batch] | None = None):
+        self.settings, self.reward, self.kinds, self.model, self.text, self.log = settings, reward, kinds, model, text, log
         self.encoder, self.reference = begin.encoder, begin.model(device).requires_grad_(False)
         policy = decoder_of(model)
         self.language_model = LanguageModel(policy, open_tokenizer(begin.home, policy.vocab_size), begin.checkpoint)
@@ -134,10 +136,8 @@ class Rounds:
         surprise = -torch.cat([each.before[each.mask] for each in rounds])
         self.figures = {"reward": float(rewards.mean()), "KL a token": kl, "entropy a token": float(surprise.mean()),
                         "tokens": sum(len(each.row.answer) for each in drawn) / len(drawn)}
-        if kl > settings.most_kl:
-            raise ModelError(f"the answers of round {number + 1} are {kl:.2f} nats a token away from the model it started "
-                             f"from, and most_kl is {settings.most_kl}: it has left its language for reward; raise kl, or "
-                             "lower lr")
+        if problem := collapse(drawn, kl, settings):
+            raise ModelError(f"in round {number + 1}, {problem}")
         if isinstance(settings, PpoSettings):
             assert isinstance(self.model, ActorCritic)
             price = self.model.price
@@ -179,6 +179,8 @@ class Rounds:
         """Share of held-out tasks answered rightly, greedily; by kind, with the figures of the last round."""
         tasks = list(generate(HELD_OUT, HELD_OUT_SEED, held_out=True, kinds=self.kinds))
         right = checked(self.answers(tasks, 1, 0.0, 0))
+        if problem := overoptimised(self.log, float(right.mean()), self.figures.get("reward")):
+            raise ModelError(problem)
         by_kind = {kind: float(right[[task.kind == kind for task in tasks]].mean()) for kind in self.kinds}
         return Validation(float(right.mean()), by_kind | self.figures)
 
@@ -248,7 +250,7 @@ def train_policy(start: str | Path, home: str | Path, settings: PolicySettings, 
     if run.finished:
         return run.summary()
     model = ActorCritic(decoder, settings.kl).to(device) if isinstance(settings, PpoSettings) else decoder
-    rounds = Rounds(begin, model, settings, reward, kinds, device, text)
+    rounds = Rounds(begin, model, settings, reward, kinds, device, run.home / LOG, text)
     about = (f"{method} from {begin.checkpoint}, rewarded by {rewarded_by}, "
              f"{settings.prompts * settings.answers} answers a round")
     if isinstance(model, ActorCritic):

@@ -24,10 +24,12 @@ from textmill.model.posttraining.pairs import in_order, pairs_of
 from textmill.model.posttraining.policy import ActorCritic, train_policy
 from textmill.model.posttraining.prefer import answer_log_probabilities, reference_of, train_prefer
 from textmill.model.posttraining.reward import RewardModel, calibration_error, load_reward, train_reward
+from textmill.model.posttraining.rollouts import Drawn
 from textmill.model.posttraining.rows import Row, batch_of, log_probabilities
 from textmill.model.posttraining.settings import GrpoSettings, PpoSettings, PreferSettings, RewardSettings
 from textmill.model.posttraining.start import start_from
 from textmill.model.posttraining.tasks import KINDS, Task, generate, is_right
+from textmill.model.posttraining.watch import collapse, overoptimised
 from textmill.model.training.checkpoint import State, latest, load_model, save
 from textmill.model.training.settings import RunSettings
 from textmill.tokenizer.encoder import Encoder
@@ -274,6 +276,23 @@ def test_a_model_that_leaves_its_language_is_stopped(start, tmp_path):
                             optimizer="adamw", most_kl=0.5)
     with pytest.raises(ModelError, match=r"nats a token away from the model it started from, and most_kl is 0.5: it has left its language"):
         train_policy(start, tmp_path / "run", settings, CPU, KIND)
+
+
+def test_a_policy_that_goes_wrong_is_told_how(tmp_path):
+    task = Task("dates", "?", "May")
+    fine = [Drawn(task, Row((1, number), (5, number)), "a", number > 1) for number in range(4)]
+    assert collapse(fine, 0.1, GrpoSettings()) is None
+    assert "has left its language" in collapse(fine, 3.1, GrpoSettings())
+    assert "no answer comes to an end" in collapse([each._replace(ended=False) for each in fine], 0.1, GrpoSettings())
+    same = [each._replace(row=Row(each.row.prompt, (5, 6))) for each in fine]
+    assert "all 4 answers to 4 prompts are the same" in collapse(same, 0.1, GrpoSettings())
+    log = tmp_path / "log.jsonl"
+    assert overoptimised(log, 0.1, 0.9) is None                 # nothing was measured before
+    log.write_text("".join(json.dumps(line) + "\n" for line in (
+        {"step": 0, "validation": 0.6, "entries": {}}, {"step": 1, "loss": 1.0},
+        {"step": 40, "validation": 0.6, "entries": {"reward": 0.2}})))
+    assert overoptimised(log, 0.5, 0.9) is None and overoptimised(log, 0.3, 0.1) is None and overoptimised(log, 0.3, None) is None
+    assert "the reward rose from 0.200 to 0.900 while 0.300 of held-out tasks are right, after 0.600" in overoptimised(log, 0.3, 0.9)
 
 
 def test_settings_that_cannot_be_are_named():

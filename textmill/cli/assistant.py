@@ -123,17 +123,18 @@ def assistant_steps(begin: Path, home: Path, given: list[str], device: str) -> l
 
     start = runs / "mixed"
     return [
-        ["tasks", f"--to={raw}/tasks/tasks.jsonl", "--count=6000", "--seed=1"],
+        ["tasks", f"--to={raw}/tasks/tasks.jsonl", "--count=12000", "--seed=1"],
         ["tasks", f"--to={raw}/mixed/mixed.jsonl", "--count=2000", "--seed=2", "--mistakes=0.5", *badly],
         ["tasks", f"--to={raw}/pairs/pairs.jsonl", "--count=3000", "--seed=3", "--pairs", *badly],
-        run("finetune", begin, "sft", data, mixture("assistant")),
+        run("finetune", begin, "sft", data, mixture("assistant"), "--set=finetune.steps=480",
+            "--set=finetune.validation_every=60", "--set=finetune.save_every=60"),
         run("finetune", runs / "sft", "mixed", data, mixture("mixed"), "--set=finetune.steps=60", "--set=finetune.lr=0.001"),
         ["comparisons", data, f"--to={pairs.parent}"],
         run("reward", start, "reward", f"--comparisons={pairs}", "--set=reward.lr=0.002"),
         run("prefer", start, "dpo", f"--comparisons={pairs}", "--set=prefer.lr=0.0003", "--set=prefer.steps=100",
             "--set=prefer.epochs=null"),
-        run("grpo", start, "grpo", *badly),
-        run("ppo", start, "ppo", *badly),
+        run("grpo", start, "grpo", *badly, "--set=grpo.steps=200"),
+        run("ppo", start, "ppo", *badly, "--set=ppo.steps=200"),
         ["life", f"base={begin}", *(f"{name}={runs / name}" for name in ("sft", "mixed", "dpo", "grpo", "ppo")),
          "--against=mixed", f"--reward={runs / 'reward'}", f"--blocks={begin.parent.parent}/blocks/{begin.name}",
          f"--dialogues={home}/blocks/assistant", f"--to={home / 'life'}", device],
