@@ -43,7 +43,7 @@ def tables(phases: Sequence[Phase]) -> Iterator[tuple[str, list[list[str]]]]:
     yield "answers", [["phase", "win rate", "KL/token", "tokens", "calibration error", "refused"], *(
         [phase.name, _win(phase), _number(phase.kl, 2), f"{phase.tokens:.1f}", f"{phase.calibration:.2f}",
          f"{phase.refused:.2f}"] for phase in phases)]
-    for what in ("greedy", "drawn"):
+    for what in SHARES if phases[0].mean("chosen") is not None else ("greedy", "drawn"):
         yield f"share right by kind, {SHARES[what]}", [["phase", *phases[0].kinds], *(
             [phase.name, *(_number(getattr(of_kind, what), 2) for of_kind in phase.kinds.values())] for phase in phases)]
 
