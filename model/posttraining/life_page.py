@@ -18,7 +18,7 @@ COLOURS = ("#0b6e4f", "#b4532a", "#2b5c9e", "#7a4b9d", "#8a6d00")
 SHARES = {"greedy": "likeliest tokens", "drawn": "drawn", "chosen": "best of several"}
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;font-size:.9rem;display:block;overflow-x:auto}
-th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd;vertical-align:top}
+th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid #ddd;vertical-align:top}
 th:first-child,td:first-child{text-align:left}
 .answers td{text-align:left;white-space:pre-wrap;overflow-wrap:anywhere}.right{color:#0b6e4f}svg{max-width:100%;height:auto}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.right{color:#5cc49b}}"""
@@ -36,7 +36,7 @@ def tables(phases: Sequence[Phase]) -> Iterator[tuple[str, list[list[str]]]]:
     """Title and rows of each table, a row for each phase under one of headings."""
     entries = list(dict.fromkeys(entry for phase in phases for entry in phase.bits))
     if entries:
-        yield "held-out text, bits per byte", [["phase", *entries], *(
+        yield "held-out text, bits per byte (less is better)", [["phase", *entries], *(
             [phase.name, *(_number(phase.bits.get(entry), 3) for entry in entries)] for phase in phases)]
     yield "held-out tasks, share right", [["phase", *SHARES.values(), "in form"], *(
         [phase.name, *(_number(phase.mean(what), 2) for what in (*SHARES, "form"))] for phase in phases)]
@@ -121,7 +121,7 @@ def _panel(edges: tuple[int, int], title: str, series: dict[str, list[float | No
         for (x, y), value in zip(places, [value for value in values if value is not None], strict=True):
                 yield (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"><title>{escape(name)} {value:.3f}</title>'
                    "</circle>")
-        x, y = left + 110 * (row % 3), BOTTOM + 34 + 14 * (row // 3)
+        x, y = left + 130 * (row % 2), BOTTOM + 34 + 14 * (row // 2)
         yield f'<text x="{x}" y="{y}" style="fill:{colour}">{escape(name)}</text>'
 
 
