@@ -23,6 +23,7 @@ FLOORS = [
     ["model/generation", "model/export"],
     ["model/evaluation"],
     ["model/serving", "model/posttraining", "model/classification"],
+    ["model/judging"],
     ["pipelines/contract", "pipelines/text"],
     ["pipelines/web", "pipelines/engines"],
     ["pipelines/takedown"],

@@ -20,16 +20,16 @@ from tests.paths import ROOT
 from textmill.cli import main
 from textmill.model import ModelError
 from textmill.model.evaluation.statistics import wilson
+from textmill.model.judging.endpoint import IN_A_ROW, Endpoint, read, read_key
+from textmill.model.judging.journal import Journal
+from textmill.model.judging.judgements import extremes, read_pairs, read_prompts
+from textmill.model.judging.judges import SPOKEN, by_log_probability, by_reward, judge_prompt, opinion
+from textmill.model.judging.speakers import Ask, Voice
+from textmill.model.judging.verdicts import CONTRADICTS, NEITHER, Opinion, Pair, Question, figures, judged, win_rate
 from textmill.model.posttraining.comparisons import answer_row, read_comparisons
-from textmill.model.posttraining.endpoint import IN_A_ROW, Endpoint, read, read_key
-from textmill.model.posttraining.journal import Journal
-from textmill.model.posttraining.judgements import extremes, read_pairs, read_prompts
-from textmill.model.posttraining.judges import SPOKEN, by_log_probability, by_reward, judge_prompt, opinion
-from textmill.model.posttraining.judging import CONTRADICTS, NEITHER, Opinion, Pair, Question, figures, judged, win_rate
 from textmill.model.posttraining.reward import RewardModel
 from textmill.model.posttraining.rows import batch_of, log_probabilities
 from textmill.model.posttraining.settings import JudgeSettings
-from textmill.model.posttraining.speakers import Ask, Voice
 from textmill.model.training.checkpoint import State, save
 from textmill.model.training.settings import TrainSettings
 

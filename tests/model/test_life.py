@@ -16,9 +16,9 @@ from textmill.cli import MILL, main
 from textmill.cli.assistant import assistant_steps
 from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.generation.language_model import LanguageModel
+from textmill.model.judging.life import Exam, OfKind, Phase, life, measure, tasks_of
+from textmill.model.judging.life_page import as_json, lines, page, picture
 from textmill.model.posttraining.comparisons import prompt_ids
-from textmill.model.posttraining.life import Exam, OfKind, Phase, life, measure, tasks_of
-from textmill.model.posttraining.life_page import as_json, lines, page, picture
 from textmill.model.posttraining.reward import RewardModel
 from textmill.model.posttraining.rollouts import draw, end_of
 from textmill.model.posttraining.rows import batch_of, log_probabilities

@@ -36,8 +36,8 @@ def life(phases: Sequence[str], against: str | None, blocks: str | None, dialogu
     against one phase, length, calibration, and the same prompts answered by each."""
     from textmill.model.data.blocks import PackedMixture
     from textmill.model.device import choose_device
-    from textmill.model.posttraining.life import Exam, life, tasks_of
-    from textmill.model.posttraining.life_page import as_json, lines, page, picture
+    from textmill.model.judging.life import Exam, life, tasks_of
+    from textmill.model.judging.life_page import as_json, lines, page, picture
     from textmill.model.posttraining.reward import load_reward
     from textmill.model.posttraining.start import start_from
     from textmill.model.training.checkpoint import trained

@@ -10,11 +10,11 @@ from textmill.cli.flow import train_section
 from textmill.cli.options import CONFIG, DEVICE, FILE, PATH, SET, with_options
 
 if TYPE_CHECKING:
-    from textmill.model.posttraining.endpoint import Endpoint
-    from textmill.model.posttraining.journal import Journal
-    from textmill.model.posttraining.judging import Judge
+    from textmill.model.judging.endpoint import Endpoint
+    from textmill.model.judging.journal import Journal
+    from textmill.model.judging.speakers import Voice
+    from textmill.model.judging.verdicts import Judge
     from textmill.model.posttraining.settings import JudgeSettings
-    from textmill.model.posttraining.speakers import Voice
 
 PROMPTS = click.option("--prompts", type=FILE, metavar="FILE",
                        help="JSONL of prompts, such as `textmill tasks` writes, to answer first")
@@ -46,8 +46,8 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
     from collections import Counter
 
     from textmill.model.device import choose_device
-    from textmill.model.posttraining.journal import Journal
-    from textmill.model.posttraining.judgements import (
+    from textmill.model.judging.journal import Journal
+    from textmill.model.judging.judgements import (
         COMPARISONS,
         JOURNAL,
         Drawn,
@@ -58,8 +58,8 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
         read_prompts,
         write_figures,
     )
-    from textmill.model.posttraining.judging import figures, rate
-    from textmill.model.posttraining.speakers import Voice, run_speaker
+    from textmill.model.judging.speakers import Voice, run_speaker
+    from textmill.model.judging.verdicts import figures, rate
 
     if (pairs is None) == (prompts is None) or (prompts is None) != (start is None):
         raise click.UsageError("give --pairs, or --prompts with --from, the run that answers them")
@@ -104,10 +104,10 @@ def revise(prompts: Path | None, start: str | None, endpoint: str | None, model:
     the run does all three. Written are comparisons of revision and draft, and the revised as dialogues. Settings: section
     `judge`."""
     from textmill.model.device import choose_device
-    from textmill.model.posttraining.journal import Journal
-    from textmill.model.posttraining.judgements import JOURNAL, read_prompts
-    from textmill.model.posttraining.revising import revisions, write_revisions
-    from textmill.model.posttraining.speakers import Speaker, Voice, run_speaker
+    from textmill.model.judging.journal import Journal
+    from textmill.model.judging.judgements import JOURNAL, read_prompts
+    from textmill.model.judging.revising import revisions, write_revisions
+    from textmill.model.judging.speakers import Speaker, Voice, run_speaker
 
     if prompts is None or not (start or endpoint):
         raise click.UsageError("give --prompts, and --from, a run, or --endpoint, or both")
@@ -147,7 +147,7 @@ def judge_settings(config: str, set: tuple[str, ...], principle: Path | None) ->
 
 def endpoint_of(address: str, model: str | None, key: Path | None, settings: "JudgeSettings", journal: "Journal") -> "Endpoint":
     """The model behind an address."""
-    from textmill.model.posttraining.endpoint import Endpoint, read_key
+    from textmill.model.judging.endpoint import Endpoint, read_key
 
     if not model:
         raise click.UsageError("--endpoint needs --model, the name of the model there")
@@ -157,14 +157,14 @@ def endpoint_of(address: str, model: str | None, key: Path | None, settings: "Ju
 
 def speaking_judge(endpoint: "Endpoint", settings: "JudgeSettings") -> "tuple[str, Judge]":
     """An endpoint that says its verdict, and its name."""
-    from textmill.model.posttraining.judges import by_speaker
+    from textmill.model.judging.judges import by_speaker
 
     return endpoint.name, by_speaker(endpoint, settings.principle, settings.max_tokens)
 
 
 def reading_judge(voice: "Voice | None", settings: "JudgeSettings", journal: "Journal") -> "tuple[str, Judge]":
     """A run that is read by its log-probabilities, and its name."""
-    from textmill.model.posttraining.judges import by_log_probability
+    from textmill.model.judging.judges import by_log_probability
 
     assert voice
     return f"log-probabilities of {voice.name}", by_log_probability(voice, settings.principle, journal)
@@ -172,7 +172,7 @@ def reading_judge(voice: "Voice | None", settings: "JudgeSettings", journal: "Jo
 
 def reward_judge(run: str, device: Any) -> "tuple[str, Judge]":
     """A reward model, and its name."""
-    from textmill.model.posttraining.judges import by_reward
+    from textmill.model.judging.judges import by_reward
     from textmill.model.posttraining.reward import open_reward
 
     model, begin = open_reward(run, device)

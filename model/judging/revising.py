@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from textmill.model.posttraining.judgements import COMPARISONS, FIGURES, watched, write_lines, write_whole
-from textmill.model.posttraining.judging import Message, kind
+from textmill.model.judging.judgements import COMPARISONS, FIGURES, watched, write_lines, write_whole
+from textmill.model.judging.speakers import Ask, Reply, Speaker
+from textmill.model.judging.verdicts import Message, kind
 from textmill.model.posttraining.settings import JudgeSettings
-from textmill.model.posttraining.speakers import Ask, Reply, Speaker
 
 DIALOGUES, UNREVISED = "dialogues.jsonl", "unrevised.jsonl"
 CRITIQUE = ("Look at your last answer by this principle: {principle}\n\nWhat of it does not meet the principle? Say so in a "

@@ -16,9 +16,9 @@ from textmill.model.generation.engine import Engine
 from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
+from textmill.model.judging.journal import Journal, digest
+from textmill.model.judging.verdicts import Message
 from textmill.model.posttraining.comparisons import prompt_ids
-from textmill.model.posttraining.journal import Journal, digest
-from textmill.model.posttraining.judging import Message
 from textmill.model.training.checkpoint import trained
 from textmill.model.training.checkpoint_files import WEIGHTS, sha256_of
 from textmill.tokenizer.bpe import TokenizerError

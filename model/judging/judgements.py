@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
+from textmill.model.judging.speakers import Ask, Speaker
+from textmill.model.judging.verdicts import Judge, Message, Pair, Verdict, judged, report
 from textmill.model.posttraining.comparisons import answers_of, lines, messages_of
-from textmill.model.posttraining.judging import Judge, Message, Pair, Verdict, judged, report
 from textmill.model.posttraining.losses import ranked_pairs
 from textmill.model.posttraining.settings import JudgeSettings
-from textmill.model.posttraining.speakers import Ask, Speaker
 
 COMPARISONS, TIES, UNJUDGED, FIGURES, JOURNAL = ("comparisons.jsonl", "ties.jsonl", "unjudged.jsonl", "figures.json",
                                                  "answers.jsonl")

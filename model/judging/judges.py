@@ -13,12 +13,12 @@ import torch
 from torch.nn import functional as F
 
 from textmill.model.architecture.attention import by_document
+from textmill.model.judging.journal import Journal, digest
+from textmill.model.judging.speakers import Ask, Speaker, Voice
+from textmill.model.judging.verdicts import Judge, Message, Opinion, Question
 from textmill.model.posttraining.comparisons import answer_row
-from textmill.model.posttraining.journal import Journal, digest
-from textmill.model.posttraining.judging import Judge, Message, Opinion, Question
 from textmill.model.posttraining.reward import RewardModel
 from textmill.model.posttraining.rows import Row, batch_of
-from textmill.model.posttraining.speakers import Ask, Speaker, Voice
 from textmill.tokenizer.encoder import Encoder
 
 BATCH = 8               # questions that a model reads at once

@@ -19,9 +19,9 @@ from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.device import autocast, precision_of
 from textmill.model.evaluation.calibration import Judgement, expected_error, reliability
 from textmill.model.generation.language_model import LanguageModel
+from textmill.model.judging.judges import by_reward
+from textmill.model.judging.verdicts import WinRate, win_rate
 from textmill.model.posttraining.comparisons import prompt_ids
-from textmill.model.posttraining.judges import by_reward
-from textmill.model.posttraining.judging import WinRate, win_rate
 from textmill.model.posttraining.restraint import RestrainSettings
 from textmill.model.posttraining.reward import RewardModel
 from textmill.model.posttraining.rollouts import Drawn, by_model, checked, draw, end_of

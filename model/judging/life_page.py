@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from html import escape
 
-from textmill.model.posttraining.life import Phase
+from textmill.model.judging.life import Phase
 from textmill.model.posttraining.tasks import Task, is_right
 
 WIDTH, HEIGHT = 720, 300

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from textmill.model import ModelError
-from textmill.model.posttraining.journal import Journal, digest
-from textmill.model.posttraining.speakers import CUT_OFF, Ask, Reply
+from textmill.model.judging.journal import Journal, digest
+from textmill.model.judging.speakers import CUT_OFF, Ask, Reply
 
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})      # worth another try
 CURES = {401: "give the right key with --api-key-file", 403: "give a key that may ask this model with --api-key-file",
