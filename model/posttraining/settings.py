@@ -150,9 +150,9 @@ class PpoSettings(PolicySettings):
     """Discount of later rewards."""
     gae_decay: float = 0.95
     """λ of generalised advantage estimation."""
-    value_weight: float = 0.5
-    """Of the value head's loss."""
-    target_kl: float = 0.1
+    value_weight: float = 0.1
+    """Of the value head's loss, which moves the body, too (Ziegler et al. 2019)."""
+    target_kl: float = 0.3
     """Nats per token that the price `kl` is moved towards, by a tenth a round at most (Ziegler et al. 2019)."""
 
     def problems(self) -> Iterator[str]:
