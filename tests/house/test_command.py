@@ -220,7 +220,8 @@ def test_ctrl_c_in_a_stage_before_the_word_is_one_sentence(tmp_path, to_all):
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "") and "Traceback" not in err, err
-    assert err.splitlines()[-1] == "extract: stopped; what is finished is kept, run the same command to go on"
+    stages = "(extract|measure)"            # on a busy machine the next one may have begun
+    assert re.fullmatch(f"{stages}: stopped; what is finished is kept, run the same command to go on", err.splitlines()[-1]), err
     assert "screen" not in err
     ran = textmill("extract", "--config", SETTINGS, "--workers", "1", cwd=tmp_path)
     assert ran.returncode == 0 and " built, " in ran.stdout
