@@ -79,6 +79,7 @@ class PolicySettings(RunSettings):
     batch: int = 64
     """Answers at a time."""
     optimizer: str = "adamw"
+    """Muon makes every update as large, and what a few answers say is mostly noise."""
     lr: float = 0.0005
     weight_decay: float = 0.0
     warmup: int = 4

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
-SETTINGS = TrainSettings(steps=30, batch=2, warmup=2, validation_every=30, save_every=30, optimizer="adamw", lr=0.01)
+SETTINGS = TrainSettings(steps=60, batch=2, warmup=2, validation_every=30, save_every=30, optimizer="adamw", lr=0.01)
 
 
 def counting(folder, step: int, held_out=range(100, 140), blocks: int = 24):
