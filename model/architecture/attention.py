@@ -9,6 +9,7 @@ All take and give tensors of (blocks, length, heads, head width); keys and value
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -40,7 +41,8 @@ class Heads(NamedTuple):
 def by_document(batch: Batch, window: int | None = None) -> Attend:
     """Attention inside each stretch of `batch.lengths`, one after the other; a query sees the `window` last tokens."""
     lengths = list(batch.lengths)
-    parts = parts_of(lengths, torch.bfloat16) if batch.tokens.device.type == "cpu" and max(lengths) <= LONGEST else []
+    products = batch.tokens.device.type == "cpu" and max(lengths) <= LONGEST
+    parts = cache(lambda: parts_of(lengths, torch.bfloat16))        # the same in every layer, and needed in training alone
     by_distance = ByDistance(lengths, None if window is not None and max(lengths) <= window else window)
 
     def attend(layer: int, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor,
@@ -49,9 +51,9 @@ def by_document(batch: Batch, window: int | None = None) -> Attend:
         keys, values = (repeat_heads(x, group) for x in (keys, values))
         if by_distance.window is not None or bias is not None:
             return by_distance(queries.flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1), bias).view(queries.shape)
-        if parts and queries.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        if products and queries.dtype == torch.bfloat16 and torch.is_grad_enabled():
             flat: list[torch.Tensor] = [x.flatten(0, 1) for x in (queries, keys, values)]
-            return DocumentAttention.apply(*flat, parts).view(queries.shape)
+            return DocumentAttention.apply(*flat, parts()).view(queries.shape)
         documents = zip(*(x.flatten(0, 1).split(lengths) for x in (queries, keys, values)), strict=True)
         outputs = []
         for document in documents:

@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 
 class DocumentAttention(torch.autograd.Function):
-    """Attention of queries, keys and values, each (positions, heads, width), inside stretches of these lengths."""
+    """Attention of queries, keys and values, each (positions, heads, width), inside documents, part by part."""
 
     @staticmethod
     def forward(context: Any, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor,
@@ -59,25 +59,31 @@ class DocumentAttention(torch.autograd.Function):
 def parts_of(lengths: Sequence[int], dtype: torch.dtype) -> list[Part]:
     """The parts of documents of these lengths, one after the other, in order."""
     triangle = torch.full((QUERIES, QUERIES), -torch.inf, dtype=dtype).triu(1)
-    return list(_parts(lengths, triangle))
+    parts, start = [], 0
+    for group in _groups(lengths):
+        end = start + sum(group)
+        if len(group) > 1:
+            owners = torch.repeat_interleave(torch.tensor(group))
+            others = owners[:, None] != owners
+            future = triangle[:len(owners), :len(owners)].masked_fill(others, -torch.inf)
+            parts.append(Part(slice(start, end), slice(start, end), future))
+        else:
+            for first in range(start, end, QUERIES):
+                last = min(first + QUERIES, end)
+                parts.append(Part(slice(first, last), slice(start, last), triangle[:last - first, :last - first]))
+        start = end
+    return parts
 
 
-def _parts(lengths: Sequence[int], triangle: torch.Tensor) -> Iterator[Part]:
-    start, short = 0, list[int]()           # short documents before `start` that go together
-    for length in [*lengths, QUERIES]:
-        if short and sum(short) + length > QUERIES:
-            rows = slice(start - sum(short), start)
-            documents = torch.repeat_interleave(torch.tensor(short))
-            others = documents[:, None] != documents
-            yield Part(rows, rows, triangle[:len(others), :len(others)].masked_fill(others, -torch.inf))
-            short = []
-        if length < QUERIES:
-            short.append(length)
-        elif start < sum(lengths):
-            for first in range(start, start + length, QUERIES):
-                last = min(first + QUERIES, start + length)
-                yield Part(slice(first, last), slice(start, last), triangle[:last - first, :last - first])
-        start += length
+def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Documents that follow each other and together have at most QUERIES tokens; a longer one alone."""
+    group: list[int] = []
+    for length in lengths:
+        if group and sum(group) + length > QUERIES:
+            yield group
+            group = []
+        group.append(length)
+    yield group
 
 
 def _heads(x: torch.Tensor, positions: slice) -> torch.Tensor:
