@@ -6,7 +6,6 @@ input; the same pairs and opinions give the same bytes; each file is written who
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -17,7 +16,8 @@ from textmill.base.status_line import StatusLine
 from textmill.model import ModelError
 from textmill.model.judging.speakers import Ask, Speaker
 from textmill.model.judging.verdicts import Judge, Message, Pair, Verdict, judged, report
-from textmill.model.posttraining.comparisons import answers_of, lines, messages_of
+from textmill.model.posttraining.comparisons import answers_of, messages_of
+from textmill.model.posttraining.jsonl import lines, write_lines, write_whole
 from textmill.model.posttraining.losses import ranked_pairs
 from textmill.model.posttraining.settings import JudgeSettings
 
@@ -150,24 +150,6 @@ def watched(items: Iterable[Any], count: int, what: str, verb: str = "judge") ->
         yield item
     if shown:
         line.print(f"{verb}: {count:,} {what}")
-
-
-def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write JSONL; how many lines."""
-    text = [json.dumps(each, ensure_ascii=False) + "\n" for each in rows]
-    write_whole(path, "".join(text))
-    return len(text)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, "utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _bytes(path: Path) -> bytes:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from textmill.model.judging.judgements import COMPARISONS, FIGURES, watched, write_lines, write_whole
+from textmill.model.judging.judgements import COMPARISONS, FIGURES, watched
 from textmill.model.judging.speakers import Ask, Reply, Speaker
 from textmill.model.judging.verdicts import Message, kind
+from textmill.model.posttraining.jsonl import write_lines, write_whole
 from textmill.model.posttraining.settings import JudgeSettings
 
 DIALOGUES, UNREVISED = "dialogues.jsonl", "unrevised.jsonl"
@@ -59,8 +60,6 @@ def write_revisions(found: Sequence[Revision], name: str, folder: Path) -> Itera
     problems = dict(sorted(Counter(kind(each.problem) for each in found if each.problem).items()))
     counts: dict[str, Any] = {"prompts": len(found), "revised": len(changed), "left as they were": len(whole) - len(changed),
                               "unrevised": problems}
-
-
     write_whole(folder / FIGURES, json.dumps(counts, indent=1, ensure_ascii=False) + "\n")
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in problems.items())
     yield (f"revise: {len(found):,} prompts: {len(changed):,} answers revised, {len(whole) - len(changed):,} left as they "

@@ -7,11 +7,12 @@ held out follows from the prompt alone, so no prompt is on both sides.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from textmill.model import ModelError
+from textmill.model.posttraining.jsonl import lines
 from textmill.model.posttraining.rows import Row
 from textmill.tokenizer.bpe import TokenizerError
 from textmill.tokenizer.chat import render
@@ -22,7 +23,9 @@ class Comparison(NamedTuple):
     """Answers to one prompt, the best first; of two, `margin` above 0 says how much better the chosen one is."""
 
     answers: tuple[Row, ...]
-    margin: float = 0.0
+    margin: float
+    first: int
+    """The number of its best answer among all answers of its side, counted comparison by comparison."""
 
 
 class Comparisons(NamedTuple):
@@ -65,25 +68,14 @@ def read_comparisons(path: Path, encoder: Encoder, context: int, held_out: float
         if max(map(len, answers)) > context:
             too_long += 1
         else:
-            (kept if is_held_out(prompt, held_out) else learned).append(Comparison(answers, float(margin)))
+            side = kept if is_held_out(prompt, held_out) else learned
+            first = side[-1].first + len(side[-1].answers) if side else 0
+            side.append(Comparison(answers, float(margin), first))
     for name, side in (("to learn from", learned), ("held out", kept)):
         if not side:
             long = f" ({too_long:,} are longer than {context} tokens)" if too_long else ""
             raise ModelError(f"{path} has no comparison {name}{long}; give more, or change `held_out`")
     return Comparisons(learned, kept, hashlib.sha256(data).hexdigest(), too_long)
-
-
-def lines(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and object of each line that is not empty. ModelError where one is no JSON, or has half a character."""
-    for number, text in enumerate(data.splitlines(), 1):
-        if not text.strip():
-            continue
-        try:
-            line = json.loads(text)
-            json.dumps(line, ensure_ascii=False).encode()       # half of a surrogate pair, escaped, is no text
-        except (ValueError, RecursionError):
-            raise ModelError(f"{path}, line {number}: is no JSON; write one object a line") from None
-        yield number, line if isinstance(line, dict) else {}
 
 
 def answers_of(line: Mapping[str, Any], where: str) -> list[str]:

@@ -7,7 +7,6 @@ All pairs of a prompt are in one batch, where each answer is read once, and weig
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from textmill.model.data.batch import Batch
@@ -49,7 +48,7 @@ class Pairs:
 
 def pairs_of(comparisons: Sequence[Comparison], numbers: Sequence[int], pad: int) -> Pairs:
     """These comparisons as one batch."""
-    some, first = [comparisons[number] for number in numbers], firsts(comparisons)
+    some = [comparisons[number] for number in numbers]
     places = [(rank, n) for rank in range(max(len(each.answers) for each in some))
               for n, each in enumerate(some) if rank < len(each.answers)]
     row = {place: number for number, place in enumerate(places)}
@@ -57,12 +56,7 @@ def pairs_of(comparisons: Sequence[Comparison], numbers: Sequence[int], pad: int
              for n, each in enumerate(some) for ranked in [ranked_pairs(len(each.answers))] for better, worse in ranked]
     better, worse, margins, weights = zip(*pairs, strict=True)
     return Pairs(batch_of([some[n].answers[rank] for rank, n in places], pad), torch.tensor(better), torch.tensor(worse),
-                 torch.tensor(margins), torch.tensor(weights), torch.tensor([first[numbers[n]] + rank for rank, n in places]))
-
-
-def firsts(comparisons: Sequence[Comparison]) -> list[int]:
-    """The number of each comparison's best answer among all answers."""
-    return np.cumsum([0, *(len(each.answers) for each in comparisons[:-1])]).tolist()
+                 torch.tensor(margins), torch.tensor(weights), torch.tensor([some[n].first + rank for rank, n in places]))
 
 
 def of_step(comparisons: Sequence[Comparison], step: int, settings: ComparisonSettings, pad: int) -> list[Pairs]:

@@ -17,6 +17,7 @@ from textmill.model.generation.language_model import LanguageModel
 from textmill.model.generation.request import Request
 from textmill.model.generation.sampling import SamplingSettings
 from textmill.model.posttraining.comparisons import messages_of, prompt_ids
+from textmill.model.posttraining.jsonl import lines
 from textmill.model.posttraining.tasks import plain
 from textmill.tokenizer.encoder import Encoder
 
@@ -51,32 +52,23 @@ class Question(NamedTuple):
 def read_questions(path: Path) -> list[Question]:
     """The questions of a file, each once. ModelError where a line is none, or there are none."""
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise ModelError(f"{path} cannot be read ({error}); give JSONL of prompt and response, as `textmill tasks` writes it"
                          ) from None
     found: dict[str, Question] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            question = _question(line, path, number)
-            found.setdefault(question.id, question)
+    for number, row in lines(data, path):
+        question = _question(row, path, number)
+        found.setdefault(question.id, question)
     if not found:
         raise ModelError(f"{path} has no questions; give JSONL of prompt and response, as `textmill tasks` writes it")
     return list(found.values())
 
 
-def _question(line: str, path: Path, number: int) -> Question:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ModelError(f"{path}, line {number}: is no JSON; write one object a line") from None
-    prompt: Any = None
-    answer: Any = None
-    turns = row.get("messages") if isinstance(row, dict) else None
+def _question(row: dict[str, Any], path: Path, number: int) -> Question:
+    prompt, answer, turns = row.get("prompt"), row.get("response"), row.get("messages")
     if isinstance(turns, list) and len(turns) > 1 and isinstance(turns[-1], dict) and turns[-1].get("role") == "assistant":
         prompt, answer = turns[:-1], turns[-1].get("content")
-    elif isinstance(row, dict):
-        prompt, answer = row.get("prompt"), row.get("response")
     if prompt is None or not isinstance(answer, str) or not answer.strip():
         raise ModelError(f"{path}, line {number}: has no prompt with a response, nor messages that end with the assistant's; "
                          "give one of them")

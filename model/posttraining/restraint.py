@@ -5,8 +5,6 @@ contradict it, or each other, it becomes a refusal. The rows are dialogues like 
 `why` and `takedown` know them, and are fine-tuned on like any other; each says what was found.
 """
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from textmill.base.status_line import StatusLine
 from textmill.model.generation.answer import Answer
 from textmill.model.generation.certainty import agreement
 from textmill.model.generation.language_model import LanguageModel
+from textmill.model.posttraining.jsonl import write_lines
 from textmill.model.posttraining.questions import Question, answers_to, by_kind
 from textmill.model.posttraining.tasks import plain
 from textmill.model.training.settings import not_above_zero
@@ -82,13 +81,7 @@ def write_restrained(model: LanguageModel, encoder: Encoder, questions: Sequence
         rows.append(restrained(question, answers, settings))
         if len(rows) > 1 and line.due():
             line.show(f"restrain: {len(rows):,} of {len(questions):,} questions")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_lines(path, rows)
     refused = [bool(row["refused"]) for row in rows]
     yield f"restrain: {len(rows):,} questions, {sum(refused):,} ({sum(refused) / len(rows):.0%}) refused, in {path}"
     for kind, (there, so) in by_kind([question.kind for question in questions], refused).items():

@@ -49,6 +49,7 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
     from textmill.model.judging.journal import Journal
     from textmill.model.judging.judgements import (
         COMPARISONS,
+        EQUAL,
         JOURNAL,
         Drawn,
         drawn_pairs,
@@ -88,7 +89,7 @@ def judge(pairs: Path | None, prompts: Path | None, start: str | None, against: 
     if drawn.answers:
         found["answers"] = {"drawn": drawn.answers, "left out": dict(sorted(drawn.left_out.items()))}
     if against:
-        found["win rate"] = rate(verdicts, drawn.left_out["equal to another"])._asdict()
+        found["win rate"] = rate(verdicts, drawn.left_out[EQUAL])._asdict()
     yield f"judge: {name}"
     yield from (f"judge: {line}" for line in write_figures(to, found))
     yield f"judge: comparisons in {to / COMPARISONS}"

@@ -1,6 +1,5 @@
 """The words from a trained model to an assistant."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,19 +33,18 @@ def tasks(to: Path, count: int, seed: int, held_out: bool, mistakes: float, pair
     """Write tasks with computed answers: arithmetic in words, dates, sorting, spelling, units, tables, the last word.
 
     Each prompt once. `extract` reads the file as dialogues; which tasks are held out follows from a hash of the prompt."""
-    from textmill.model.posttraining.tasks import demonstration, generate, mistake
+    from textmill.model.posttraining.jsonl import write_lines
+    from textmill.model.posttraining.tasks import Task, demonstration, generate, mistake
 
     given = {task.prompt: task for task in generate(count, seed, held_out, known(kinds))}
-    lines: list[dict[str, str]]
-    if pairs:
-        lines = [{"prompt": task.prompt, "chosen": task.answer, "rejected": mistake(task), "kind": task.kind}
-                 for task in given.values()]
-    else:
-        lines = [{"prompt": task.prompt, "response": demonstration(task, mistakes), "kind": task.kind}
-                 for task in given.values()]
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
-    return f"tasks: {len(lines):,} different ones of {count:,} drawn, in {to}"
+
+    def line(task: Task) -> dict[str, str]:
+        answers = ({"chosen": task.answer, "rejected": mistake(task)} if pairs
+                   else {"response": demonstration(task, mistakes)})
+        return {"prompt": task.prompt, **answers, "kind": task.kind}
+
+    write_lines(to, map(line, given.values()))
+    return f"tasks: {len(given):,} different ones of {count:,} drawn, in {to}"
 
 
 @click.command("comparisons", short_help="writes the compared answers in curated dialogues")
@@ -108,6 +106,7 @@ def ppo(**given: Any) -> str:
 def policy(method: str, start: str, run: str, kinds: tuple[str, ...], reward: str | None, blocks: str | None, config: str,
            set: tuple[str, ...], replace: bool, device: str) -> str:
     """Train by a method, rewarded by the tasks' checker or by a reward model."""
+    limit_kernels()
     from textmill.base.strict import parse
     from textmill.model import ModelError
     from textmill.model.device import choose_device
