@@ -2,7 +2,8 @@
 
 import numpy as np
 
-BINS = 10
+from textmill.model.evaluation.calibration import Judgement, expected_error, reliability
+
 NAMES = ("accuracy", "macro-F1", "ROC-AUC", "log loss", "calibration error", "majority accuracy", "majority macro-F1",
          "log loss of shares", "root mean squared error", "that of the mean", "rank correlation")
 
@@ -14,9 +15,10 @@ def of_classes(probabilities: np.ndarray, labels: np.ndarray, shares: np.ndarray
     if classes == 2:
         figures["ROC-AUC"] = roc_auc(probabilities[:, 1], labels == 1)
     floor = np.finfo(np.float64).tiny
+    judged = list(map(Judgement, probabilities.max(1).tolist(), (chosen == labels).tolist()))
     return figures | {
         "log loss": float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], floor)).mean()),
-        "calibration error": calibration_error(probabilities.max(1), chosen == labels),
+        "calibration error": expected_error(reliability(judged)),
         "majority accuracy": float((labels == shares.argmax()).mean()),
         "majority macro-F1": macro_f1(np.full(len(labels), shares.argmax()), labels, classes),
         "log loss of shares": float(-np.log(np.maximum(shares[labels], floor)).mean())}
@@ -42,13 +44,6 @@ def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
     """The probability that a positive scores above a negative; ties count half (Mann and Whitney 1947)."""
     ranks, count = _ranks(scores), positive.sum()
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (~positive).sum()))
-
-
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error (Guo et al. 2017) over BINS equal bins of confidence."""
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    meant, was = (np.bincount(bins, values, BINS) for values in (confidence, right))
-    return float(np.abs(meant - was).sum() / len(right))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

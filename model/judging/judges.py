@@ -80,7 +80,8 @@ def by_log_probability(voice: Voice, principle: str, journal: Journal | None = N
         if fit:
             batch = batch_of([rows[number] for number in fit], voice.encoder.end_of_text).to(decoder.device)
             last = torch.tensor([len(rows[number]) - 1 for number in fit], device=decoder.device)
-            hidden = decoder.hidden(batch.tokens, by_document(batch))[torch.arange(len(fit), device=decoder.device), last]
+            hidden = decoder.hidden(batch.tokens, by_document(batch, decoder.window))
+            hidden = hidden[torch.arange(len(fit), device=decoder.device), last]
             first, second = F.linear(hidden, decoder.output()[letters]).float().unbind(1)      # no autocast: few bits are ties
             for number, chance in zip(fit, torch.sigmoid(first - second).tolist(), strict=True):
                 found[number] = round(chance, 6)

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import torch
 
-from textmill.base.blocks_format import NO_TARGET
-from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import open_tokenizer
@@ -107,7 +105,10 @@ def measure(name: str, start: Start, exam: Exam, compared: Decoder, device: torc
     model = start.model(device).eval()
     bits = {} if exam.text is None else {TEXT: _bits(model, exam.text, start, exam.blocks).value}
     bits |= {} if exam.dialogues is None else _bits(model, exam.dialogues, start, exam.blocks).entries
-    greedy, drawn = (_answers(model, start, exam, count, temperature) for count, temperature in ((1, 0.0), (exam.answers, 1.0)))
+    speaker = LanguageModel(model, open_tokenizer(start.home, model.vocab_size), start.checkpoint)
+    prompts = [prompt_ids([{"role": "user", "content": task.prompt}], start.encoder, task.prompt) for task in exam.tasks]
+    greedy, drawn = (draw(speaker, exam.tasks, prompts, count, exam.max_tokens, temperature, SEED, end_of(start.encoder))
+                     for count, temperature in ((1, 0.0), (exam.answers, 1.0)))
     right, drawn_right = checked(greedy), checked(drawn).view(len(exam.tasks), -1)
     chosen = None if exam.reward is None else drawn_right.gather(
         1, by_model(exam.reward, start.encoder)(drawn).view(len(exam.tasks), -1).argmax(1, keepdim=True))[:, 0]
@@ -117,7 +118,7 @@ def measure(name: str, start: Start, exam: Exam, compared: Decoder, device: torc
         formed = [each.ended and has_form(each.task, each.text) for each in drawn if each.task.kind == kind]
         kinds[kind] = OfKind(float(right[of_kind].mean()), float(drawn_right[of_kind].mean()),
                              None if chosen is None else float(chosen[of_kind].mean()), sum(formed) / len(formed))
-    confidence = _log_probabilities(model, greedy).sum(1).exp().tolist()
+    confidence = _log_probabilities(model, greedy).exp().tolist()
     judged = [Judgement(min(1.0, share), bool(is_right)) for share, is_right in zip(confidence, right, strict=True)]
     tokens = sum(len(each.row.answer) for each in drawn)
     kl = float((_log_probabilities(model, drawn) - _log_probabilities(compared, drawn)).sum()) / tokens
@@ -135,32 +136,20 @@ def judged_against(phase: Phase, other: Phase, exam: Exam, start: Start) -> WinR
     return win_rate([task.prompt for task in exam.tasks], ours, theirs, by_reward(exam.reward, start.encoder))
 
 
-def _answers(model: Decoder, start: Start, exam: Exam, count: int, temperature: float) -> list[Drawn]:
-    language_model = LanguageModel(model, open_tokenizer(start.home, model.vocab_size), start.checkpoint)
-    prompts = [prompt_ids([{"role": "user", "content": task.prompt}], start.encoder, task.prompt) for task in exam.tasks]
-    return draw(language_model, exam.tasks, prompts, count, exam.max_tokens, temperature, SEED, end_of(start.encoder))
-
-
 @torch.no_grad()
 def _log_probabilities(model: Decoder, drawn: Sequence[Drawn]) -> torch.Tensor:
-    """Of the tokens of each answer, float32 (answers, longest); 0 behind its end. One without tokens has one row of zeros."""
-    longest, parts = max(max(len(each.row.answer) for each in drawn), 1), []
+    """Of each whole answer, float32 (answers,)."""
+    found = []
     for first in range(0, len(drawn), ROWS):
-        rows = [each.row for each in drawn[first:first + ROWS]]
-        batch = batch_of(rows, 0).to(model.device)
+        batch = batch_of([each.row for each in drawn[first:first + ROWS]], 0).to(model.device)
         with autocast(model.device, precision_of(model.device)):
-            found = log_probabilities(model, batch).float().cpu()
-        part = torch.zeros(len(rows), longest)
-        for number, row in enumerate(rows):
-            part[number, :len(row.answer)] = found[number][batch.targets[number].cpu() != NO_TARGET]
-        parts.append(part)
-    return torch.cat(parts)
+            found.append(log_probabilities(model, batch).sum(1).float().cpu())
+    return torch.cat(found)
 
 
 def _bits(model: Decoder, mixture: PackedMixture, start: Start, blocks: int) -> Validation:
     """Bits per byte of the first held-out blocks."""
-    if mixture.train.tokenizer_sha256 != start.encoder.sha256:
-        raise ModelError(f"{mixture.folder} was packed with another tokenizer than that of {start.checkpoint}")
+    start.check_blocks(mixture)
     precision, sizes = precision_of(model.device), token_bytes(mixture.tokenizer, mixture.train.vocab_size)
     return bits_per_byte(model, mixture.validation.in_order(1, blocks), model.masking(precision, mixture.train.length), sizes,
                          model.device, precision, mixture.train.shares)

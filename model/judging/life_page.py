@@ -34,8 +34,7 @@ def as_json(phases: Sequence[Phase]) -> str:
 
 def tables(phases: Sequence[Phase]) -> Iterator[tuple[str, list[list[str]]]]:
     """Title and rows of each table, a row for each phase under one of headings."""
-    entries = list(dict.fromkeys(entry for phase in phases for entry in phase.bits))
-    if entries:
+    if entries := entries_of(phases):
         yield "held-out text, bits per byte (less is better)", [["phase", *entries], *(
             [phase.name, *(_number(phase.bits.get(entry), 3) for entry in entries)] for phase in phases)]
     yield "held-out tasks, share right", [["phase", *SHARES.values(), "in form"], *(
@@ -46,6 +45,11 @@ def tables(phases: Sequence[Phase]) -> Iterator[tuple[str, list[list[str]]]]:
     for what in SHARES if phases[0].mean("chosen") is not None else ("greedy", "drawn"):
         yield f"share right by kind, {SHARES[what]}", [["phase", *phases[0].kinds], *(
             [phase.name, *(_number(getattr(of_kind, what), 2) for of_kind in phase.kinds.values())] for phase in phases)]
+
+
+def entries_of(phases: Sequence[Phase]) -> list[str]:
+    """The kinds of held-out text that any phase was measured on."""
+    return list(dict.fromkeys(entry for phase in phases for entry in phase.bits))
 
 
 def lines(phases: Sequence[Phase]) -> Iterator[str]:
@@ -61,8 +65,7 @@ def lines(phases: Sequence[Phase]) -> Iterator[str]:
 def picture(phases: Sequence[Phase]) -> str:
     """Shares right, and bits per byte, by phase."""
     shares = {name: [phase.mean(what) for phase in phases] for what, name in SHARES.items()}
-    entries = list(dict.fromkeys(entry for phase in phases for entry in phase.bits))
-    bits = {entry: [phase.bits.get(entry) for phase in phases] for entry in entries}
+    bits = {entry: [phase.bits.get(entry) for phase in phases] for entry in entries_of(phases)}
     names = [phase.name for phase in phases]
     drawn = [*_panel(PANELS[0], "held-out tasks right", shares, names, 1.0)]
     if known := [value for values in bits.values() for value in values if value is not None]:
@@ -114,12 +117,13 @@ def _panel(edges: tuple[int, int], title: str, series: dict[str, list[float | No
                f'text-anchor="end">{value:.2f}</text>')
     for number, name in enumerate(names):
         yield f'<text x="{place(number, 0)[0]:.1f}" y="{BOTTOM + 16}" text-anchor="middle">{escape(name)}</text>'
-    known = {name: values for name, values in series.items() if any(value is not None for value in values)}
-    for row, ((name, values), colour) in enumerate(zip(known.items(), COLOURS, strict=False)):
-        places = [place(number, value) for number, value in enumerate(values) if value is not None]
+    measured = {name: known for name, values in series.items()
+                if (known := [(number, value) for number, value in enumerate(values) if value is not None])}
+    for row, ((name, known), colour) in enumerate(zip(measured.items(), COLOURS, strict=False)):
+        places = [place(number, value) for number, value in known]
         yield f'<path class="line" stroke="{colour}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in places)}"/>'
-        for (x, y), value in zip(places, [value for value in values if value is not None], strict=True):
-                yield (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"><title>{escape(name)} {value:.3f}</title>'
+        for (x, y), (_, value) in zip(places, known, strict=True):
+            yield (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"><title>{escape(name)} {value:.3f}</title>'
                    "</circle>")
         x, y = left + 130 * (row % 2), BOTTOM + 34 + 14 * (row // 2)
         yield f'<text x="{x}" y="{y}" style="fill:{colour}">{escape(name)}</text>'

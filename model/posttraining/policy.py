@@ -241,8 +241,7 @@ def train_policy(start: str | Path, home: str | Path, settings: PolicySettings, 
     decoder = begin.model(device)
     if blocks is not None:
         mixture = PackedMixture(blocks)
-        if mixture.train.tokenizer_sha256 != begin.encoder.sha256:
-            raise ModelError(f"{blocks} was packed with another tokenizer than that of {begin.checkpoint}")
+        begin.check_blocks(mixture)
         sources["blocks"] = mixture.identity()
         text = partial(text_of, mixture)
     run = Run(Path(home), settings, sources, verb=method, unit="of held-out tasks right", replace_run=replace_run,

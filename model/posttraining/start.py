@@ -7,6 +7,7 @@ import torch
 
 from textmill.model import ModelError
 from textmill.model.architecture.decoder import Decoder
+from textmill.model.data.blocks import PackedMixture
 from textmill.model.data.tokenizer import open_tokenizer
 from textmill.model.training.checkpoint import load_model, trained
 from textmill.model.training.checkpoint_files import WEIGHTS, sha256_of
@@ -32,6 +33,11 @@ class Start(NamedTuple):
         model = load_model(self.checkpoint, device)
         open_tokenizer(self.home, model.vocab_size)
         return model
+
+    def check_blocks(self, mixture: PackedMixture) -> None:
+        """ModelError where blocks were packed with another tokenizer."""
+        if mixture.train.tokenizer_sha256 != self.encoder.sha256:
+            raise ModelError(f"{mixture.folder} was packed with another tokenizer than that of {self.checkpoint}")
 
 
 def start_from(run: str | Path) -> Start:

@@ -38,16 +38,14 @@ def life(phases: Sequence[str], against: str | None, blocks: str | None, dialogu
     from textmill.model.device import choose_device
     from textmill.model.judging.life import Exam, life, tasks_of
     from textmill.model.judging.life_page import as_json, lines, page, picture
-    from textmill.model.posttraining.reward import load_reward
+    from textmill.model.posttraining.reward import open_reward
     from textmill.model.posttraining.start import start_from
-    from textmill.model.training.checkpoint import trained
 
     named = _named(phases, against)
     card = choose_device(device)
-    judge = None if reward is None else load_reward(trained(Path(reward))[0], card)
     starts = {name: start_from(run) for name, run in named.items()}
-    if reward is not None:
-        _same_tokenizer({**starts, "the reward model": start_from(reward)})
+    judge, begin = (None, None) if reward is None else open_reward(reward, card)
+    _same_tokenizer(starts if begin is None else {**starts, "the reward model": begin})
     exam = Exam(tasks_of(known(kinds), count), draws, text=None if blocks is None else PackedMixture(blocks),
                 dialogues=None if dialogues is None else PackedMixture(dialogues), reward=judge)
     measured = life(starts, exam, against or list(named)[min(1, len(named) - 1)], card)
