@@ -5,16 +5,14 @@ from typing import Any
 
 import click
 
-from textmill.cli.flow import ALONE, bring_upstream, limit_kernels, train_section
-from textmill.cli.options import DEVICE, DIALOGUE_RUN, PATH, of_mixture, with_options
+from textmill.cli.flow import ALONE, BLOCKS, RUN_FOLDER, blocks_and_run, limit_kernels, train_section
+from textmill.cli.options import DEVICE, DIALOGUE_RUN, PATH, with_options
 
 
 @click.command("finetune", short_help="fine-tunes a trained model on dialogues (SFT)")
 @with_options(*DIALOGUE_RUN, ALONE)
 @click.option("--from", "start", type=PATH, required=True, metavar="FOLDER", help="the run, or checkpoint, to start from")
-@click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: nothing "
-              "else is needed or brought up to date  [default: the mixture's]")
-@click.option("--run", type=PATH, help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]")
+@with_options(BLOCKS, RUN_FOLDER)
 @click.option("--replace", is_flag=True, help="delete a run of another kind found in --run")
 @with_options(DEVICE)
 def finetune(start: str, blocks: str | None, run: str | None, replace: bool, device: str, alone: bool, **given: Any) -> str:
@@ -22,12 +20,7 @@ def finetune(start: str, blocks: str | None, run: str | None, replace: bool, dev
 
     It ends early where held-out dialogues are predicted no better. Every stage before it is brought up to date first, unless
     --blocks names a folder."""
-    if blocks and not run:
-        raise click.UsageError("--blocks needs --run, the folder where checkpoints go")
-    if not blocks:
-        blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
-        if not alone:
-            bring_upstream("train", given)
+    blocks, run = blocks_and_run(blocks, run, alone, given)
     section, where = train_section(str(given["config"]), given["set"], "finetune")
     limit_kernels()
     from textmill.base.strict import parse
@@ -39,7 +32,7 @@ def finetune(start: str, blocks: str | None, run: str | None, replace: bool, dev
     processes = Processes.here()
     card = choose_device(device, processes.local_rank)
     with processes.joined(card):
-        line = finetune(start, blocks, Path(run or ""), parse(FineTuneSettings, section, where), card, replace, processes)
+        line = finetune(start, blocks, Path(run), parse(FineTuneSettings, section, where), card, replace, processes)
     return line if processes.first else ""
 
 

@@ -82,8 +82,12 @@ def stage_word(name: str) -> click.Command:
 STAGES = [stage_word(name) for name in LINES if name != "train"]
 
 
+BLOCKS = click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: "
+                      "nothing else is needed or brought up to date  [default: the mixture's]")
+RUN_FOLDER = click.option("--run", type=PATH,
+                          help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]")
 TRAINING = (
-    click.option("--run", type=PATH, help="where checkpoints and the log go  [default: DATA/checkpoints/NAME of the mixture]"),
+    RUN_FOLDER,
     click.option("--settings", type=PATH, help="YAML with a section `train`  [default: what --config names]"),
     click.option("--replace", is_flag=True, help="delete a run of other settings or blocks found in --run; other files stay"),
     DEVICE)
@@ -91,9 +95,7 @@ TRAINING = (
 
 @click.command("train", short_help=LINES["train"])
 @with_options(*RUN, ALONE)
-@click.option("--blocks", type=PATH, help="a folder blocks/NAME copied from elsewhere, its tokenizer.json included: nothing "
-              "else is needed or brought up to date  [default: the mixture's]")
-@with_options(*TRAINING)
+@with_options(BLOCKS, *TRAINING)
 @click.option("--from", "start", type=PATH, metavar="FOLDER",
               help="begin with the weights of this checkpoint, or of the latest one in this run")
 def train(blocks: str | None, run: str | None, settings: str | None, replace: bool, device: str, start: str | None,
@@ -101,16 +103,11 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     """Train on packed blocks, or go on where an earlier run stopped. More steps in the settings make a run longer.
 
     Every stage before it is brought up to date first, unless --blocks names a folder."""
-    if blocks and not run:
-        raise click.UsageError("--blocks needs --run, the folder where checkpoints go")
-    if not blocks:
-        blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
-        if not alone:
-            bring_upstream("train", given)
+    blocks, run = blocks_and_run(blocks, run, alone, given)
     section, where = train_section(settings or str(given["config"]), given["set"])
     from textmill.model.training.finished import finished_line, write_finished
 
-    home, folder = Path(run or ""), Path(blocks)
+    home, folder = Path(run), Path(blocks)
     start = start or section.get("init")
     if not start and (line := finished_line(home, folder, section)):
         return line
@@ -130,6 +127,18 @@ def train(blocks: str | None, run: str | None, settings: str | None, replace: bo
     if not start:           # other weights to begin with are looked at each time
         write_finished(home, folder, section, line)
     return line
+
+
+def blocks_and_run(blocks: str | None, run: str | None, alone: bool, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The folders that training reads and writes: those named, else the mixture's, brought up to date first unless `alone`."""
+    if blocks and run:
+        return blocks, run
+    if blocks:
+        raise click.UsageError("--blocks needs --run, the folder where checkpoints go")
+    blocks, run = of_mixture("blocks", given), run or of_mixture("checkpoints", given)
+    if not alone:
+        bring_upstream("train", given)
+    return blocks, run
 
 
 def limit_kernels() -> None:
