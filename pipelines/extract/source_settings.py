@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -90,6 +91,14 @@ class SourceSettings:
 NOTHING_SAID = SourceSettings()
 
 
+def read_source(path: str | Path, content: str | None = None) -> SourceSettings:
+    """The settings in one file, or in its `content` where it does not lie on this machine; SettingsError with all problems."""
+    values = read_yaml(path, content)
+    if isinstance(values.get("date"), date):       # as YAML reads one
+        values["date"] = values["date"].isoformat()
+    return parse(SourceSettings, values, str(path))
+
+
 def read_sources(data: Folder) -> dict[str, SourceSettings]:
     """The settings of each source that has some; SettingsError with the problems of all."""
     found, problems = {}, []
@@ -101,10 +110,7 @@ def read_sources(data: Folder) -> dict[str, SourceSettings]:
         try:
             with raw.open(entry.path) as file:
                 content = file.read().decode("utf-8-sig")
-            values = read_yaml(where, content)
-            if isinstance(values.get("date"), date):       # as YAML reads one
-                values["date"] = values["date"].isoformat()
-            found[entry.path.partition("/")[0]] = parse(SourceSettings, values, where)
+            found[entry.path.partition("/")[0]] = read_source(where, content)
         except SettingsError as error:
             problems += error.problems
         except (OSError, UnicodeDecodeError):

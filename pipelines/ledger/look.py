@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from textmill.base.errors import TextmillError
-from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.extract.files.ignored import SOURCE_SETTINGS, ignored_by
 from textmill.pipelines.extract.files.inflated import BrokenFileError
@@ -22,7 +21,7 @@ from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.rows import Document, Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.extract.source_settings import NOTHING_SAID, SourceSettings, column_paths
+from textmill.pipelines.extract.source_settings import NOTHING_SAID, SourceSettings, column_paths, read_source
 from textmill.pipelines.extract.splits import RawFilesError, plan_splits
 
 _DOCUMENTS, _REJECTED = 3, 3        # of a file that are shown
@@ -91,10 +90,7 @@ def _source_settings(file: Path) -> SourceSettings:
     for folder in file.absolute().parents:
         path = folder / SOURCE_SETTINGS
         if path.is_file():
-            values = read_yaml(path)
-            if "date" in values:
-                values["date"] = str(values["date"])
-            return parse(SourceSettings, values, str(path))
+            return read_source(path)
     return NOTHING_SAID
 
 

@@ -5,6 +5,7 @@ A reader is a module of the format's name with `read(body, ending, limits)`.
 
 import io
 import zipfile
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -82,19 +83,38 @@ class OversizedError(Exception):
     """A document whose members inflate beyond the bound of a record."""
 
 
-def open_package(body: bytes, limits: ExtractSettings) -> Package | Refusal:
-    """The archive that a document is; a refusal where it is none."""
+def read_package(body: bytes, limits: ExtractSettings, read: Callable[[Package], Document]) -> Document:
+    """What a reader makes of the archive that a document is; a refusal where it is none, too large, or no XML."""
     if body.startswith(b"\xd0\xcf\x11\xe0"):
         return Refusal("encrypted", detail="it needs a password, or is of an older format of Office")
     try:
-        return Package(body, limits)
+        package = Package(body, limits)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         return Refusal("damaged", detail=f"zip: {error}")
+    try:
+        return read(package)
+    except OversizedError:
+        return Refusal("bomb", f">{limits.max_record_bytes}", str(limits.max_record_bytes),
+                       "its members inflate beyond the limit")
+    except etree.XMLSyntaxError as error:
+        return Refusal("damaged", detail=f"XML: {error.msg}"[:200])
 
 
-def oversized(limits: ExtractSettings) -> Refusal:
-    """The refusal of such a document."""
-    return Refusal("bomb", f">{limits.max_record_bytes}", str(limits.max_record_bytes), "its members inflate beyond the limit")
+def office_document(blocks: Sequence[str], about: Any, kind: str) -> Document:
+    """The document of an office program: its blocks, and what the root of its metadata says of it, where there is one."""
+    title, language, author = (None if about is None else dublin_core(about, name) for name in ("title", "language", "creator"))
+    return document("\n\n".join(block for block in blocks if block.strip()), title, language, kind=kind, author=author)
+
+
+def dublin_core(root: Any, name: str) -> str | None:
+    """The first element of this name in the metadata of a package; None where there is none with text."""
+    return next((text for one in root.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")
+                 if (text := "".join(one.itertext()).strip())), None)
+
+
+def local_name(element: Any) -> str:
+    """The name of an element without its namespace; "" for what is none."""
+    return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 def _parser() -> etree.XMLParser:

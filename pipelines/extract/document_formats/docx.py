@@ -8,15 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from textmill.pipelines.extract.document_formats.document import (
-    Document,
-    OversizedError,
-    Package,
-    document,
-    open_package,
-    oversized,
-)
-from textmill.pipelines.extract.document_formats.epub import _text
+from textmill.pipelines.extract.document_formats.document import Document, Package, local_name, office_document, read_package
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -28,15 +20,7 @@ _DEEPEST = 400
 
 def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
     """The document's text as it stands with its revisions accepted; heads and feet of pages are other parts, and stay out."""
-    package = open_package(body, limits)
-    if isinstance(package, Refusal):
-        return package
-    try:
-        return _document(package)
-    except OversizedError:
-        return oversized(limits)
-    except etree.XMLSyntaxError as error:
-        return Refusal("damaged", detail=f"XML: {error.msg}"[:200])
+    return read_package(body, limits, _document)
 
 
 def _document(package: Package) -> Document:
@@ -49,10 +33,7 @@ def _document(package: Package) -> Document:
         for note in [] if found is None else found:
             if not note.get(f"{{{_namespace(note)}}}type"):       # separators have one
                 blocks += _blocks(note, 0)
-    core = package.xml("docProps/core.xml")
-    about = {name: None if core is None else _text(core, name) for name in ("title", "language", "creator")}
-    return document("\n\n".join(block for block in blocks if block.strip()), about["title"], about["language"], kind="docx",
-                    author=about["creator"])
+    return office_document(blocks, package.xml("docProps/core.xml"), "docx")
 
 
 def _blocks(element: Any, depth: int) -> Iterator[str]:
@@ -60,11 +41,11 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         return
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name == "p":
             yield "".join(_runs(child, 0)).strip()
             for box in child.iter("{*}txbxContent"):
-                if not any(_name(above) == "Fallback" for above in box.iterancestors()):
+                if not any(local_name(above) == "Fallback" for above in box.iterancestors()):
                     yield from _blocks(box, depth + 1)
         elif name == "tbl":
             rows = ("\t".join(" ".join(" ".join(_blocks(cell, depth + 1)).split()) for cell in row.iterchildren("{*}tc"))
@@ -76,7 +57,7 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
 
 def _runs(element: Any, depth: int) -> Iterator[str]:
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name in _UNSEEN or name == "txbxContent" or depth > _DEEPEST:
             continue
         if name == "t":
@@ -85,10 +66,6 @@ def _runs(element: Any, depth: int) -> Iterator[str]:
             yield _SPACES[name]
         else:
             yield from _runs(child, depth + 1)
-
-
-def _name(element: Any) -> str:
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 def _namespace(element: Any) -> str:

@@ -10,14 +10,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from textmill.pipelines.extract.document_formats.document import (
-    Document,
-    OversizedError,
-    Package,
-    document,
-    open_package,
-    oversized,
-)
+from textmill.pipelines.extract.document_formats.document import Document, Package, document, dublin_core, read_package
 from textmill.pipelines.extract.pages.page import days
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
@@ -33,15 +26,7 @@ _DEEPEST = 400
 
 def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
     """The book's text, a blank line between chapters, with title, language and date of its package."""
-    package = open_package(body, limits)
-    if isinstance(package, Refusal):
-        return package
-    try:
-        return _book(package)
-    except OversizedError:
-        return oversized(limits)
-    except etree.XMLSyntaxError as error:
-        return Refusal("damaged", detail=f"XML: {error.msg}"[:200])
+    return read_package(body, limits, _book)
 
 
 def _book(package: Package) -> Document:
@@ -57,8 +42,9 @@ def _book(package: Package) -> Document:
     if locked & set(chapters):
         return Refusal("encrypted", detail="the chapters are under DRM")
     texts = [text for chapter in chapters if (text := markup_text(package.bytes(chapter)))]
-    return document("\n\n".join(texts), _text(opf, "title"), _text(opf, "language"), tuple(days([_text(opf, "date") or ""])),
-                    kind="epub", author=_text(opf, "creator"), chapters=len(texts))
+    title, language, date, author = (dublin_core(opf, name) for name in ("title", "language", "date", "creator"))
+    return document("\n\n".join(texts), title, language, tuple(days([date or ""])), kind="epub", author=author,
+                    chapters=len(texts))
 
 
 def markup_text(page: bytes) -> str:
@@ -99,7 +85,3 @@ def _all(root: Any, name: str) -> list[Any]:
 def _first(root: Any, name: str, attribute: str) -> str:
     return next((found for one in _all(root, name) if (found := one.get(attribute))), "")
 
-
-def _text(root: Any, name: str) -> str | None:
-    return next((text for one in root.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")
-                 if (text := "".join(one.itertext()).strip())), None)

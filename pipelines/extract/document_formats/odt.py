@@ -6,18 +6,7 @@ Read with lxml: odfpy, the library for it, has had no release since 2020.
 from collections.abc import Iterator
 from typing import Any
 
-from lxml import etree
-
-from textmill.pipelines.extract.document_formats.document import (
-    Document,
-    OversizedError,
-    Package,
-    document,
-    open_package,
-    oversized,
-)
-from textmill.pipelines.extract.document_formats.docx import _name
-from textmill.pipelines.extract.document_formats.epub import _text
+from textmill.pipelines.extract.document_formats.document import Document, Package, local_name, office_document, read_package
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -27,15 +16,7 @@ _DEEPEST = 400
 
 def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
     """The document's text; styles have the heads and feet of pages, which stay out."""
-    package = open_package(body, limits)
-    if isinstance(package, Refusal):
-        return package
-    try:
-        return _document(package)
-    except OversizedError:
-        return oversized(limits)
-    except etree.XMLSyntaxError as error:
-        return Refusal("damaged", detail=f"XML: {error.msg}"[:200])
+    return read_package(body, limits, _document)
 
 
 def _document(package: Package) -> Document:
@@ -48,10 +29,7 @@ def _document(package: Package) -> Document:
     blocks = list(_blocks(body, 0))
     for note in body.iter("{*}note-body"):
         blocks += _blocks(note, 0)
-    meta = package.xml("meta.xml")
-    about = {name: None if meta is None else _text(meta, name) for name in ("title", "language", "creator")}
-    return document("\n\n".join(block for block in blocks if block.strip()), about["title"], about["language"], kind="odt",
-                    author=about["creator"])
+    return office_document(blocks, package.xml("meta.xml"), "odt")
 
 
 def _blocks(element: Any, depth: int) -> Iterator[str]:
@@ -59,7 +37,7 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         return
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name in ("p", "h"):
             yield "".join(_runs(child, 0)).strip()
             for box in child.iter("{*}text-box"):
@@ -75,7 +53,7 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
 def _runs(element: Any, depth: int) -> Iterator[str]:
     yield element.text or ""
     for child in element:
-        name = _name(child)
+        name = local_name(child)
         if name == "s":
             yield " "       # however many the document asks for
         elif name in ("tab", "line-break"):

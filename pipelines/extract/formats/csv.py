@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from textmill.pipelines.contract.lines import Line, json_value, read_lines
-from textmill.pipelines.extract.files.inflated import Chunks
+from textmill.pipelines.extract.files.inflated import Chunks, pieces
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.formats.format import of_rows, whole
 from textmill.pipelines.extract.formats.rows import PlainRow
@@ -70,6 +70,9 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
     separator = "\t" if re.search(r"\.(tsv|tab)(\.\w+)?$", part.path, re.I) else separator_of(start)
     quotes = separator != "\t" or bool(_QUOTED.search(start))
     header: list[str] | None = None
+    columns = limits.dialogue_columns
+    turns = frozenset(name.lower() for part in (columns.messages, columns.prompt, columns.response, columns.chosen,
+                                                columns.rejected) for name in part)
     csv.field_size_limit(limits.max_record_bytes)
     for offset, length, fields in _records(lines, separator, quotes, part.path):
         if isinstance(fields, Rejected):
@@ -85,7 +88,7 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
                            detail=f"the row has {len(fields)} fields, the header {len(header)}")
         else:
             row = {name: _value(field) for name, field in zip(header, fields, strict=False)}
-            yield PlainRow(offset, length, _with_lists(row, limits))
+            yield PlainRow(offset, length, _with_lists(row, turns))
 
 
 def _records(lines: _Lines, separator: str, quotes: bool, path: str) -> Iterator[tuple[int, int, list[str] | Rejected]]:
@@ -163,11 +166,8 @@ def _value(field: str) -> str | bytes:
     return field.encode("utf-8", "surrogateescape")
 
 
-def _with_lists(row: dict[str, Any], limits: ExtractSettings) -> dict[str, Any]:
-    """The row, with the lists of turns that its columns have as JSON."""
-    columns = limits.dialogue_columns
-    wanted = {name.lower() for part in (columns.messages, columns.prompt, columns.response, columns.chosen, columns.rejected)
-              for name in part}
+def _with_lists(row: dict[str, Any], wanted: frozenset[str]) -> dict[str, Any]:
+    """The row, with the lists that columns of these names, in small letters, have as JSON."""
     for name, value in row.items():
         if name.lower() in wanted and isinstance(value, str) and value.lstrip()[:1] == "[":
             try:
@@ -205,7 +205,7 @@ def _recoded(file: Any, codec: str) -> Iterator[bytes]:
 
 def _pieces(file: Any) -> Iterator[bytes]:
     file.seek(0)
-    return iter(lambda: file.read(1 << 20), b"")
+    return pieces(file)
 
 
 CSV = of_rows("csv", r"\.(csv|tsv|tab)$", None, whole, rows)
