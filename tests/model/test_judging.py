@@ -339,6 +339,14 @@ def test_a_run_judges_by_its_log_probabilities_as_by_its_scores(run, tmp_path):
     assert too_long == (None, "too long for the judge")
 
 
+def test_a_run_with_a_window_judges_through_it(run):
+    voice, questions = shaken(run), [Question(ASKED, "food", "a mineral")]
+    whole, = by_log_probability(voice, "Be true.")(questions)
+    voice.model.decoder.config |= {"use_sliding_window": True, "sliding_window": 2}
+    through, = by_log_probability(voice, "Be true.")(questions)
+    assert through.first != whole.first
+
+
 def test_a_reward_model_judges_the_same_in_both_orders(run):
     voice = shaken(run)
     reward = RewardModel(voice.model.decoder).eval()

@@ -4,6 +4,7 @@ And `assistant`: the words it runs exist with the options it gives them, in an o
 """
 
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -103,6 +104,9 @@ def test_wrong_phases_get_their_sentence(runs, tmp_path, capsys):
     for given, said in ((["base"], "'base' is not NAME=RUN"), ([f"a={first}", f"a={first}"], "two phases have the same name"),
                         ([f"a={first}", "--against", "b"], "there is no such phase; there are a")):
         assert main(["life", *given, "--to", str(tmp_path)]) == 2 and said in capsys.readouterr().err
+    shutil.copytree(first, tmp_path / "other")
+    (tmp_path / "other/tokenizer.json").write_text((tmp_path / "other/tokenizer.json").read_text() + "\n")
+    assert "b reads another tokenizer than a" in refused(capsys, "life", f"a={first}", f"b={tmp_path / 'other'}", "--to", str(tmp_path / "life"))
     assert "there is no" in refused(capsys, "assistant", "--data", str(tmp_path / "none"))
 
 
