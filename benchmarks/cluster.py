@@ -176,7 +176,7 @@ def rates(data: Path, config: Path, costs: dict[str, Cost], names: Sequence[str]
     starting = 0.9 * costs["screen"].python
     configuration = read_config(str(config), str(ROOT / "rules.yaml"), str(data.parent / "recipe.yaml"), None)
     context = RunContext(Folder(str(data)), configuration, BeamEngine(workers=2))
-    pages = yaml.safe_load((data / "documents/_stats.json").read_text())
+    pages = yaml.safe_load((data / "ledger/documents/stats.json").read_text())
     tasks = FLOW["dedup"].aligned_tasks(context)
     work = Folder(str(data.parent / "copies"))
     find_copies(context.engine, context.data, work, tasks, context.config[DedupSettings])

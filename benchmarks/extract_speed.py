@@ -55,7 +55,7 @@ def timed(command: list[str], to: Path) -> float:
 def run_ours(data: Path, workers: int) -> Round:
     seconds = timed([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers", str(workers)],
                     data / "documents")
-    return Round(seconds, json.loads((data / "documents/_stats.json").read_text())["kept"])
+    return Round(seconds, json.loads((data / "ledger/documents/stats.json").read_text())["kept"])
 
 
 def run_bare(data: Path) -> Round:

@@ -82,7 +82,7 @@ def measured(load: Callable[[Path, float], str], data: Path, scale: float, worke
     start = time.monotonic()
     most = peaks([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers", str(workers)])
     seconds = time.monotonic() - start
-    counts = read_counts(Folder(str(data / "documents")))
+    counts = read_counts(Folder(str(data)) / "documents")
     rejected, quarantined = (sum(counts.get(name, {}).values()) for name in ("rejected", "quarantined"))
     assert counts["read"] == counts["kept"] + rejected + quarantined
     shutil.rmtree(data)

@@ -88,7 +88,7 @@ def prepare(raw: Path, data: Path, steps: int) -> Path:
 
 
 def write(rows: list[tuple[str, float, float, str]], given: argparse.Namespace) -> None:
-    stats = json.loads((given.data / "documents/_stats.json").read_text())
+    stats = json.loads((given.data / "ledger/documents/stats.json").read_text())
     lines = [f"{stats['read']:,} records, {stats['payload_bytes'] / 1e6:,.0f} MB of pages that gave "
              f"{stats['text_bytes'] / 1e6:,.0f} MB of text; {given.workers} workers, {platform.machine()}, "
              f"Python {platform.python_version()}, {date.today()}.", "",

@@ -157,7 +157,7 @@ def spam_table(shared: Path, data: Path) -> str:
                for label in map(json.loads, (ROOT / "sample/labels.jsonl").read_text("utf-8").splitlines())
                if label["record_id"] and (label["what"].startswith(("spam", "thin")) or label["becomes"] == "curated")}
     found: dict[str, list[str]] = {}
-    folders = [Folder(str(data / name)) for name in ("documents", "verdicts")]
+    folders = [Folder(str(data)) / name for name in ("documents", "verdicts")]
     for documents, verdicts in zip(*(Manifest.read(folder).parts for folder in folders), strict=True):  # type: ignore[union-attr]
         tables = [pa.Table.from_batches(read_batches(folder, part, columns)).to_pylist() for folder, part, columns
                   in zip(folders, (documents, verdicts), (["record_id"], ["broken"]), strict=True) if part.rows]

@@ -128,13 +128,13 @@ def expect(holds: bool, what: str) -> None:
 def hashes(data: Path) -> dict[str, str]:
     """sha256 of every file of every dataset, by path."""
     return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for name in SETS
-            for path in sorted((data / name).rglob("*")) if path.is_file() and path.name != "_run.json"}
+            for path in sorted((data / name).rglob("*")) if path.is_file() and path.name not in ("run.json", "_run.json")}
 
 
 def rows_of_blocks(data: Path) -> dict[tuple[str, int], tuple[str, list[dict[str, Any]]]]:
     """(split, number of a block) → sha256 of the bytes of its tokens, and its spans."""
     found = {}
-    for shard in shards(Folder(str(data / "blocks/real-crawl"))):
+    for shard in shards(Folder(str(data)) / "blocks/real-crawl"):
         for number, row in enumerate(shard.rows.to_batches()[0].to_pylist()):
             tokens = pa.array(row["tokens"], pa.uint16()).buffers()[1].to_pybytes()
             found[shard.split, shard.first + number] = hashlib.sha256(tokens).hexdigest(), row["spans"]

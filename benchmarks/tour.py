@@ -127,7 +127,7 @@ def stages(tour: Tour) -> None:
     at = {row["url"]: n for n, row in enumerate(documents) if row["source"] == "sample"}
     tour.show("a row of data/documents:", only(documents[at[PAGE]]) | {"text": documents[at[PAGE]]["text"][:240] + " …"})
     broken = next(row for row in tour.rows("documents", rejected=True) if row["rule"] == "damaged")
-    tour.show("a row of data/documents/_rejected:", only(broken))
+    tour.show("a row of data/ledger/documents/rejected:", only(broken))
     tour.write("extract")
 
     tour.run("textmill measure --alone")

@@ -27,9 +27,9 @@ from textmill.pipelines.tokens.encode import tokens_schema
 HERE = Path(__file__).parent
 PAGE, COLUMNS = HERE / "datasets.md", HERE / "columns.yaml"
 SCHEMAS: dict[str, pa.Schema] = {
-    "documents": extract_rows.DOCUMENTS, "documents/_rejected": extract_rows.REJECTED, "signals": SIGNALS,
+    "documents": extract_rows.DOCUMENTS, "ledger/documents/rejected": extract_rows.REJECTED, "signals": SIGNALS,
     "verdicts": VERDICTS, "duplicates": DUPLICATES, "curated": curate_rows.CURATED,
-    "curated/_rejected": curate_rows.REJECTED, "tokens/<tokenizer>": tokens_schema(1 << 16),
+    "ledger/curated/rejected": curate_rows.REJECTED, "tokens/<tokenizer>": tokens_schema(1 << 16),
     "blocks/<mixture>/train": blocks_schema(2048, np.dtype(np.uint16), True), "background/<name>.parquet": BACKGROUND}
 WRITTEN_BY = dict(zip(SCHEMAS, ("extract", "extract", "measure", "screen", "dedup", "curate", "curate", "tokenize", "pack",
                                 "background"), strict=True))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tests.paths import ROOT
 from textmill.base.sealed import unseal
 from textmill.cli import main
+from textmill.pipelines.contract.storage import Folder
 
 SETTINGS = ROOT / "tests/settings.yaml"        # small splits and parts, four passes of dedup
 MIXTURE = ROOT / "tests/mixture.yaml"
@@ -56,14 +57,23 @@ def put_sample(data: Path) -> Path:
     return data
 
 
+def copy_dataset(data: Path, name: str, target: Path, to: str | None = None) -> Path:
+    """A dataset with what the ledger records of it, in another data folder, as `to`."""
+    for source, place in ((data / name, target / (to or name)), (data / "ledger" / name, target / "ledger" / (to or name))):
+        if source.is_dir():
+            shutil.copytree(source, place)
+    return target / (to or name)
+
+
 def hashes(data: Path) -> dict[str, str]:
     """sha256 of every file that the promise of equal bytes covers, by path."""
     return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(data.rglob("*"))
-            if path.is_file() and path.name != "_run.json" and path.relative_to(data).parts[0] not in ("raw", "checkpoints")}
+            if path.is_file() and path.name not in ("run.json", "_run.json")
+            and path.relative_to(data).parts[0] not in ("raw", "checkpoints")}
 
 
 def manifest(data: Path, dataset: str) -> dict[str, Any]:
-    return unseal((data / dataset / "_manifest.json").read_bytes())
+    return unseal((Folder(str(data)) / dataset).read("_manifest.json"))
 
 
 def table(data: Path, dataset: str, rejected: bool = False) -> pa.Table:

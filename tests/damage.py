@@ -73,18 +73,18 @@ def rejected(dataset: str) -> Callable[[Path], Any]:
 
 
 def listed(dataset: str) -> Callable[[Path], Any]:
-    return lambda data: Manifest.read(Folder(str(data / dataset)))
+    return lambda data: Manifest.read(Folder(str(data)) / dataset)
 
 
 def receipts(data: Path) -> Any:
-    dataset = Folder(str(data / "signals"))
+    dataset = Folder(str(data)) / "signals"
     manifest = Manifest.read(dataset)
     assert manifest is not None
     return read_receipts(dataset, list(manifest.receipts))
 
 
 def counts(data: Path) -> Any:
-    return read_counts(Folder(str(data / "verdicts")))
+    return read_counts(Folder(str(data)) / "verdicts")
 
 
 def blocks(data: Path) -> Any:
@@ -96,17 +96,17 @@ def blocks(data: Path) -> Any:
 
 
 def spans(data: Path) -> Any:
-    return [(shard.split, shard.first, shard.rows.to_pylist()) for shard in shards(Folder(str(data / "blocks/mixture")))]
+    return [(shard.split, shard.first, shard.rows.to_pylist()) for shard in shards(Folder(str(data)) / "blocks/mixture")]
 
 
 KINDS = {
-    "receipt": Kind("signals/_receipts/*.json", "measure", receipts),
-    "manifest": Kind("verdicts/_manifest.json", "screen", listed("verdicts")),
-    "counts (_stats.json)": Kind("verdicts/_stats.json", "screen", counts),
+    "receipt": Kind("ledger/signals/receipts/*.json", "measure", receipts),
+    "manifest": Kind("ledger/verdicts/manifest.json", "screen", listed("verdicts")),
+    "counts (_stats.json)": Kind("ledger/verdicts/stats.json", "screen", counts),
     "part of documents": Kind("documents/*.parquet", "extract", rows("documents")),
     "part of signals": Kind("signals/*.parquet", "measure", rows("signals")),
     "part of tokens": Kind("tokens/test-1k/*.parquet", "tokenize", rows("tokens/test-1k")),
-    "rejected rows": Kind("curated/_rejected/*.parquet", "curate", rejected("curated")),
+    "rejected rows": Kind("ledger/curated/rejected/*.parquet", "curate", rejected("curated")),
     "tokenizer": Kind("tokenizers/test-1k/tokenizer.json", "tokenizer",
                       lambda data: tokenizer_json(Folder(str(data)), "test-1k")),
     "blocks": Kind("blocks/mixture/*/*.arrow", "pack", spans),

@@ -33,6 +33,7 @@ from tests.command_line import DATASETS, MIXTURE, ROOT, SETTINGS, STAGES, comman
 from tests.file_server import serving
 from tests.paths import record
 from textmill.base.sealed import unseal
+from textmill.pipelines.contract.storage import Folder
 
 HOWS = ("kill", "worker", "term", "stop", "memory")
 MISSED = "ended before"
@@ -55,7 +56,7 @@ def before(stage: str | None) -> Callable[[Path, Path], None]:
 
     def put(whole: Path, data: Path) -> None:
         shutil.copytree(whole, data, ignore=lambda folder, names: [
-            name for name in names if str((Path(folder) / name).relative_to(whole)) in {*gone, "raw"}])
+            name for name in names if str((Path(folder) / name).relative_to(whole)) in {*gone, *(f"ledger/{name}" for name in gone), "raw"}])
         (data / "raw").symlink_to(whole / "raw")
 
     return put
@@ -160,13 +161,14 @@ def command_line(process: psutil.Process) -> list[str]:
 
 def refuse_half_files(data: Path) -> None:
     """AssertionError where a receipt or a manifest lists a file that is not there as it was written."""
-    for path in [*data.rglob("_receipts/*.json"), *data.rglob("_manifest.json")]:
-        listed, dataset = unseal(path.read_bytes()), path.parent if path.name == "_manifest.json" else path.parents[1]
+    for path in [*data.rglob("*receipts/*.json"), *data.rglob("*manifest.json")]:
+        complete, above = path.name.endswith("manifest.json"), path.parents[0 if path.name.endswith("manifest.json") else 1]
+        listed, dataset = unseal(path.read_bytes()), Folder(str(data)) / str(above.relative_to(data)).removeprefix("ledger/")
         rejected = listed.get("rejected") or []
         for part in [*listed["parts"], *(rejected if isinstance(rejected, list) else [rejected])]:
-            file = dataset / part["path"]
+            file = Path(dataset.path(part["path"]))
             # A receipt of an older version of a part may outlive it, between the manifest and the end of the run.
-            if file.exists() or path.name == "_manifest.json":
+            if file.exists() or complete:
                 assert hashlib.sha256(file.read_bytes()).hexdigest() == part["sha256"], f"{path} lists {file}"
 
 

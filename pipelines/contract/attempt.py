@@ -38,7 +38,7 @@ def input_batches(data: Folder, task: Task, columns: Mapping[str, list[str]]) ->
 def _done(dataset: Folder, task: Task) -> bool:
     """Whether it has a valid receipt. A damaged one, or one with truncated files, is removed, or ours would come too late."""
     try:
-        receipt = Receipt.from_json(dataset.read(task.receipt), f"{dataset.uri}/{task.receipt}")
+        receipt = Receipt.from_json(dataset.read(task.receipt), dataset.shown(task.receipt))
         if all(dataset.size(part.path) == part.bytes for part in files_of(receipt)):
             return True
     except FileNotFoundError:

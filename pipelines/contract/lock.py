@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from textmill.pipelines.contract.storage import Folder, full_disk, open_filesystem
+from textmill.pipelines.contract.storage import Folder, full_disk
 
 NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 
@@ -30,7 +30,7 @@ def locked(dataset: Folder, waiting: str, shared: bool = False) -> Iterator[bool
     if not dataset.is_local:
         yield False
         return
-    path = Path(open_filesystem(dataset.uri)[1])
+    path = Path(dataset.path(""))
     if shared and not path.is_dir():
         yield False
         return
@@ -48,7 +48,7 @@ def locked(dataset: Folder, waiting: str, shared: bool = False) -> Iterator[bool
 def is_free(dataset: Folder, locks: contextlib.ExitStack) -> bool:
     """Whether no other run works in a dataset that is there; held in `locks` from then on."""
     if dataset.is_local:
-        descriptor = os.open(open_filesystem(dataset.uri)[1], os.O_RDONLY)
+        descriptor = os.open(dataset.path(""), os.O_RDONLY)
         locks.callback(os.close, descriptor)
         return try_lock(descriptor)
     return True

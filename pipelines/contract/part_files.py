@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256, unreachable
+from textmill.pipelines.contract.storage import Folder, StageError, sha256, unreachable
 
 ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs about twenty times its text
 ROW_GROUP_ROWS = 20_000
@@ -196,7 +196,7 @@ def read_stream(dataset: Folder, part: Part) -> pa.Table:
             if sha256(file) != part.sha256:
                 raise pa.ArrowInvalid("its sha256 is not the one in the manifest")
         if dataset.is_local:
-            return pa.ipc.open_stream(pa.memory_map(f"{open_filesystem(dataset.uri)[1]}/{part.path}")).read_all()
+            return pa.ipc.open_stream(pa.memory_map(dataset.path(part.path))).read_all()
         with dataset.open(part.path) as file:
             return pa.ipc.open_stream(file).read_all()
     except (pa.ArrowException, OSError) as error:
@@ -208,9 +208,9 @@ def read_stream(dataset: Folder, part: Part) -> pa.Table:
 def unreadable(dataset: Folder, part: Part, error: BaseException) -> StageError:
     """The sentence for a part that cannot be read."""
     if isinstance(error, FileNotFoundError):
-        return StageError(f"{dataset.uri}/{part.path} is listed in the manifest but missing (deleted, or replaced by another "
+        return StageError(f"{dataset.shown(part.path)} is listed in the manifest but missing (deleted, or replaced by another "
                           "run); run its stage again")
-    return StageError(f"{dataset.uri}/{part.path} is damaged ({' '.join(str(error).split())}); delete it and run its stage "
+    return StageError(f"{dataset.shown(part.path)} is damaged ({' '.join(str(error).split())}); delete it and run its stage "
                       "again")
 
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textmill.base.sealed import seal, unseal
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
 
 SCHEMA = 2                  # of receipts, manifests and the datasets they describe; a newer one is refused
 UNSEALED = 1                # the last schema whose files carry no checksum
-MANIFEST, STATS, RUN = "_manifest.json", "_stats.json", "_run.json"
+STATS, RUN = "_stats.json", "_run.json"
 
 Counts = dict[str, Any]     # str → int or Counts: added up key by key
 
@@ -100,12 +100,12 @@ class Manifest:
             data = dataset.read(MANIFEST)
         except FileNotFoundError:
             return None
-        loaded = checked(data, f"{dataset.uri}/{MANIFEST}")
+        loaded = checked(data, dataset.shown(MANIFEST))
         try:
             return Manifest(loaded["stage"], loaded["version"], loaded["wanted"], tuple(Part(**p) for p in loaded["parts"]),
                             tuple(Part(**p) for p in loaded["rejected"]), tuple(loaded["receipts"]), loaded["made_from"])
         except (KeyError, TypeError):       # of a version that wrote no checksum
-            raise DamagedError(f"{dataset.uri}/{MANIFEST}") from None
+            raise DamagedError(dataset.shown(MANIFEST)) from None
 
 
 def read_counts(dataset: Folder) -> Counts:
@@ -113,7 +113,7 @@ def read_counts(dataset: Folder) -> Counts:
     try:
         return unseal(dataset.read(STATS))
     except (ValueError, FileNotFoundError):
-        raise DamagedError(f"{dataset.uri}/{STATS}", "missing or damaged") from None
+        raise DamagedError(dataset.shown(STATS), "missing or damaged") from None
 
 
 def checked(data: bytes, where: str) -> dict[str, Any]:

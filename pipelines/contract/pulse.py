@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 
 FOLDER = "_work/rows"       # of a dataset; removed with all that its manifest does not list
@@ -18,7 +18,7 @@ class Pulse:
     """The rows of one task so far; a file from the beginning on, so that a folder with one was begun by a run."""
 
     def __init__(self, dataset: Folder, task: Task):
-        self._path = f"{open_filesystem(dataset.uri)[1]}/{FOLDER}/{task.key}" if dataset.is_local else None
+        self._path = dataset.path(f"{FOLDER}/{task.key}") if dataset.is_local else None
         self._rows, self._next = 0, time.monotonic() + SECONDS
         self.tell()
 

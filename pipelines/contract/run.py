@@ -11,7 +11,6 @@ from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.attempt import attempt
 from textmill.pipelines.contract.lock import is_free, locked
 from textmill.pipelines.contract.parts import (
-    MANIFEST,
     RUN,
     STATS,
     Counts,
@@ -26,7 +25,7 @@ from textmill.pipelines.contract.pulse import FOLDER as PULSES
 from textmill.pipelines.contract.pulse import rows_so_far
 from textmill.pipelines.contract.run_notes import remember
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version, manifest_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
 from textmill.pipelines.contract.task import RECEIPTS, Task
 
 
@@ -114,6 +113,7 @@ def up_to_date(stage: Stage, context: RunContext, digest: str) -> str | None:
         return None
     with contextlib.ExitStack() as locks:
         if receipts and is_free(dataset, locks):
+            dataset.move_to_ledger()
             for path, content in stage.extra_files(context, receipts).items():
                 if dataset.size(path) != len(content) or dataset.read(path) != content:
                     dataset.write(path, content)
@@ -132,6 +132,7 @@ def listed_in(manifest: Manifest) -> set[str]:
 def build(stage: Stage, context: RunContext, digest: str) -> str:
     """Do the tasks that have no receipt and publish the dataset; the summary line."""
     start, dataset = time.monotonic(), context.data / stage.dataset(context.config)
+    dataset.move_to_ledger()
     try:
         if stage.uses_workers:
             context.engine.preflight(stage, context)
@@ -243,7 +244,7 @@ def read_receipts(dataset: Folder, paths: list[str], damage: list[DamagedError] 
     """The receipts at these paths, sorted by path. DamagedError, or with `damage` a list of these in place of the receipts."""
     def read(path: str) -> Receipt | None:
         try:
-            return Receipt.from_json(dataset.read(path), f"{dataset.uri}/{path}")
+            return Receipt.from_json(dataset.read(path), dataset.shown(path))
         except DamagedError as error:
             if damage is None:
                 raise

@@ -2,6 +2,10 @@
 
 A local file is written under a temporary name, synced and renamed; an object store gets a single put of a finished
 local file. No other module opens paths of datasets itself.
+
+The folder of a table holds its rows and nothing else, so that any tool opens it by its name. What is recorded of a dataset
+(names that begin with `_`: receipts, rejected rows, manifest, counts) lies in the ledger beside: `_manifest.json` of
+`data/curated` is `data/ledger/curated/manifest.json`.
 """
 
 import contextlib
@@ -29,6 +33,9 @@ STORE = re.compile(r"(AWS Error .+?|google::cloud::Status.+?)(?=\\n|\n| \[while 
 # fails with this at once, where otherwise it would have waited.
 CUT_OFF = "AWS Error INTERNAL_FAILURE during GetObject operation: Failed to flush response stream"
 BUSY = re.compile(rf"AWS Error (?:SLOW_DOWN|SERVICE_UNAVAILABLE|UNKNOWN \(HTTP status 503\))|{CUT_OFF}")
+TEMPORARY = "_tmp"      # in the folder itself: a file is renamed within one filesystem
+LEDGER, MANIFEST = "ledger", "_manifest.json"
+WHOLE = ("blocks", "tokenizers")        # are copied elsewhere as one folder, and so keep what is recorded of them inside
 S3_ATTEMPTS = 8         # with doubling pauses, half a minute in all: a store that throttles answers again by then
 
 
@@ -47,27 +54,57 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder by path or URI. Cheap to make and to send to a worker: the filesystem is opened at first use."""
+    """A folder by path or URI. Cheap to make and to send to a worker: the filesystem is opened at first use.
+
+    `ledger` is the URI of the folder for what is recorded of a dataset; empty where that lies in the dataset itself, None for
+    the data folder. Where an older version wrote it into the dataset, it is read there until a run of the stage moves it.
+    """
 
     uri: str
+    ledger: str | None = None
 
     @cached_property
     def _place(self) -> tuple[fs.FileSystem, str]:
         return open_filesystem(self.uri)
 
-    def __getstate__(self) -> dict[str, str]:
-        return {"uri": self.uri}
+    @cached_property
+    def _ledger(self) -> str | None:
+        """The path of the ledger on the filesystem; None where what is recorded lies in the folder itself."""
+        path = open_filesystem(self.ledger)[1] if self.ledger else None
+        return None if path is None or self._of_an_older_version(path) else path
+
+    def _of_an_older_version(self, ledger: str) -> bool:
+        filesystem, root = self._place
+        new, old = filesystem.get_file_info([f"{ledger}/{MANIFEST[1:]}", f"{root}/{MANIFEST}"])
+        return new.type != fs.FileType.File and old.type == fs.FileType.File
+
+    def __getstate__(self) -> dict[str, str | None]:
+        return {"uri": self.uri, "ledger": self.ledger}
 
     def __truediv__(self, name: str) -> "Folder":
-        return Folder(f"{self.uri.rstrip('/')}/{name}")
+        uri = f"{self.uri.rstrip('/')}/{name}"
+        if self.ledger is None:
+            return Folder(uri, "" if name.partition("/")[0] in WHOLE else f"{self.uri.rstrip('/')}/{LEDGER}/{name}")
+        if self.ledger and self._ledger and _is_recorded(name):
+            return Folder(f"{self.ledger}/{name[1:]}", "")
+        return Folder(uri, self.ledger and f"{self.ledger}/{name}")
 
     @property
     def is_local(self) -> bool:
         return isinstance(self._place[0], fs.LocalFileSystem)
 
-    def _path(self, name: str) -> str:
+    def path(self, name: str) -> str:
+        """Where a file lies on the filesystem: an absolute path where it is local, else bucket and key."""
         root = self._place[1]
+        if self.ledger and _is_recorded(name) and self._ledger:
+            return f"{self._ledger}/{name[1:]}"
         return f"{root}/{name}" if name else root
+
+    def shown(self, name: str) -> str:
+        """The path or URI of a file, as people are told it."""
+        if self.ledger and _is_recorded(name) and self._ledger:
+            return f"{self.ledger}/{name[1:]}"
+        return f"{self.uri}/{name}"
 
     def check(self) -> None:
         """StageError where the store does not answer, found out soon, or has no such bucket. A local folder may come later."""
@@ -86,25 +123,36 @@ class Folder:
             raise StageError(f"{self.uri}: there is no bucket {bucket}; check its name, or make it")
 
     def entries(self, under: str = "", recursive: bool = True) -> list[StoredFile]:
-        """The files below `under` (dangling links too), sorted by path relative to this folder."""
-        filesystem, root = self._place
+        """The files below `under` (dangling links too), sorted by path relative to this folder.
+
+        Of a dataset, what is recorded of it is listed too.
+        """
+        if self.ledger and (_is_recorded(under) or not under) and self._ledger:
+            recorded = self._below(self._ledger, under[1:], recursive)
+            listed = [StoredFile(f"_{entry.path}", entry.size, entry.modified) for entry in recorded]
+            return sorted([*listed, *(() if under else self._below(self._place[1], under, recursive))])
+        return sorted(self._below(self._place[1], under, recursive))
+
+    def _below(self, root: str, under: str, recursive: bool) -> Iterator[StoredFile]:
+        path = f"{root}/{under}" if under else root
         if self.is_local:
-            return sorted(_local_entries(root, self._path(under), recursive))
-        selector = fs.FileSelector(self._path(under), recursive=recursive, allow_not_found=True)
-        found = [info for info in filesystem.get_file_info(selector) if info.type != fs.FileType.Directory]
-        return sorted(StoredFile(i.path[len(root) + 1:], i.size or 0, i.mtime_ns or 0) for i in found)
+            yield from _local_entries(root, path, recursive)
+            return
+        for info in self._place[0].get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True)):
+            if info.type != fs.FileType.Directory:
+                yield StoredFile(info.path[len(root) + 1:], info.size or 0, info.mtime_ns or 0)
 
     def exists(self, name: str) -> bool:
-        return self._place[0].get_file_info(self._path(name)).type == fs.FileType.File
+        return self._place[0].get_file_info(self.path(name)).type == fs.FileType.File
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none."""
-        found = self._place[0].get_file_info(self._path(name))
+        found = self._place[0].get_file_info(self.path(name))
         return found.size if found.type == fs.FileType.File else None
 
     def open(self, name: str) -> pa.NativeFile:
         """A seekable file for reading. FileNotFoundError or another OSError where it cannot be opened."""
-        file = self._place[0].open_input_file(self._path(name))
+        file = self._place[0].open_input_file(self.path(name))
         return file if self.is_local else pa.PythonFile(_Patient(file), mode="r")
 
     def read(self, name: str) -> bytes:
@@ -118,13 +166,13 @@ class Folder:
 
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self._place[0].delete_file(self._path(name))
+            self._place[0].delete_file(self.path(name))
 
     def delete_empty_folders(self) -> None:
         """Remove local folders below this one that hold nothing (an object store has none)."""
-        if self.is_local:
-            for folder, _, _ in os.walk(self._place[1], topdown=False):
-                if folder != self._place[1]:
+        for root in {self._place[1], *([self._ledger] if self.ledger and self._ledger else [])} if self.is_local else ():
+            for folder, _, _ in os.walk(root, topdown=False):
+                if folder != root:
                     with contextlib.suppress(OSError):
                         os.rmdir(folder)
 
@@ -132,20 +180,34 @@ class Folder:
         """Remove temporary files that processes of this host left when they were killed; those of living ones stay."""
         if not self.is_local:
             return
-        for entry in self.entries("_tmp", recursive=False):
-            host, _, rest = entry.path.removeprefix("_tmp/").rpartition(".")[0].rpartition(".")
+        for entry in self.entries(TEMPORARY, recursive=False):
+            host, _, rest = entry.path.removeprefix(f"{TEMPORARY}/").rpartition(".")[0].rpartition(".")
             if host == platform.node() and rest.isdecimal() and not _is_alive(int(rest)):
                 self.delete(entry.path)
         with contextlib.suppress(OSError):
-            os.rmdir(self._path("_tmp"))
+            os.rmdir(self.path(TEMPORARY))
+
+    def move_to_ledger(self) -> None:
+        """Move what an older version recorded in the folder itself, so that an interruption loses nothing: manifest last."""
+        inside = Folder(self.uri, "")
+        if not self.ledger or not inside.exists(MANIFEST):
+            return
+        names = sorted((e.path for e in inside.entries() if _is_recorded(e.path)), key=lambda name: name == MANIFEST)
+        if not self._ledger:
+            for name in names:
+                Folder(self.ledger, "").write(name[1:], inside.read(name))
+            del self.__dict__["_ledger"]
+        for name in names:
+            inside.delete(name)
+        inside.delete_empty_folders()
 
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[BinaryIO]:
         """A local temporary file to write; it becomes `name` when the block ends well, and vanishes when it fails."""
         filesystem, _ = self._place
-        target = self._path(name)
+        target = self.path(name)
         local = isinstance(filesystem, fs.LocalFileSystem)
-        folder = os.path.join(self._place[1], "_tmp") if local else None
+        folder = os.path.join(self._place[1], TEMPORARY) if local else None
         try:
             if folder:
                 os.makedirs(folder, exist_ok=True)
@@ -168,6 +230,25 @@ class Folder:
                     os.unlink(temporary)
         except OSError as error:
             raise full_disk(error, self.uri) from error
+
+
+def _is_recorded(name: str) -> bool:
+    """Whether a file of a dataset is about the dataset, not of its rows."""
+    return name.startswith("_") and name.partition("/")[0] != TEMPORARY
+
+
+def dataset_at(uri: str) -> Folder:
+    """The dataset in a folder that was named by its own path: its ledger is found two folders up at most."""
+    above, _, name = uri.rstrip("/").rpartition("/")
+    for _ in range(2 if name else 0):
+        dataset = Folder(above or ".") / name
+        if dataset.exists(MANIFEST):
+            return Folder(uri, dataset.ledger)
+        above, _, next_name = above.rpartition("/")
+        if not next_name:
+            break
+        name = f"{next_name}/{name}"
+    return Folder(uri, "")
 
 
 def unreachable(error: BaseException) -> str | None:

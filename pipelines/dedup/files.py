@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.packed import partitions_for, passes_for
 
 DONE = ".done"
@@ -23,7 +23,7 @@ def write_rows(folder: Folder, name: str, rows: np.ndarray) -> None:
 def read_rows(folder: Folder, name: str, dtype: np.dtype) -> np.ndarray:
     """The rows of a file, read-only; through a memory map where the file is local."""
     if folder.is_local:
-        return np.frombuffer(pa.memory_map(f"{open_filesystem(folder.uri)[1]}/{name}").read_buffer(), dtype)
+        return np.frombuffer(pa.memory_map(folder.path(name)).read_buffer(), dtype)
     return np.frombuffer(folder.read(name), dtype)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pyarrow as pa
 
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.packed import MEMBER, MEMBER_FIELDS, runs
 
 INDEX = np.dtype([*MEMBER_FIELDS, ("start", "<u8"), ("count", "<u4")])
@@ -77,8 +77,7 @@ class ShingleSets:
     def _reader(self, name: str) -> Reader:
         """(first, count) → hashes."""
         if self.folder.is_local:
-            _, root = open_filesystem(self.folder.uri)
-            mapped = np.frombuffer(pa.memory_map(f"{root}/{name}").read_buffer(), "<u8")
+            mapped = np.frombuffer(pa.memory_map(self.folder.path(name)).read_buffer(), "<u8")
             return lambda start, count: mapped[start:start + count]
         file = self.folder.open(name)
         return lambda start, count: np.frombuffer(file.read_at(8 * count, 8 * start), "<u8")

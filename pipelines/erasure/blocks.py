@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from textmill.base.blocks_format import SPLITS
 from textmill.pipelines.contract.part_files import StreamWriter
-from textmill.pipelines.contract.parts import MANIFEST, Manifest, Part, Receipt
+from textmill.pipelines.contract.parts import Manifest, Part, Receipt
 from textmill.pipelines.contract.run import read_receipts
-from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.contract.task import RECEIPTS, fingerprint
 from textmill.pipelines.ledger.blocks import datasets_under, shards
 from textmill.pipelines.pack.stage import split_manifests

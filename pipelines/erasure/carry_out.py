@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.contract.lock import locked
 from textmill.pipelines.contract.part_files import read_batches
-from textmill.pipelines.contract.parts import MANIFEST, Manifest
+from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, StageError
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.erasure.blocks import Held, clean_blocks, empty_blocks, held_in_blocks
@@ -66,7 +66,7 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     for name, reason in (
             ("pretokens", "words of removed texts are counted in them; training a tokenizer counts again"),
             ("report", "it may show removed texts; run `textmill report`")):
-        if entries := data.entries(name):
+        if entries := [*data.entries(name), *data.entries(f"{LEDGER}/{name}")]:
             for entry in entries:
                 data.delete(entry.path)
             yield f"{name}: deleted, because {reason}"

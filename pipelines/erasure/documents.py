@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from textmill.base.sealed import seal
 from textmill.pipelines.contract.part_files import PartWriter, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Counts, Manifest, Part, Receipt, add_counts
+from textmill.pipelines.contract.parts import STATS, Counts, Manifest, Part, Receipt, add_counts
 from textmill.pipelines.contract.run import clean, read_receipts, total
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.contract.task import RECEIPTS, fingerprint
 from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED
 from textmill.pipelines.extract.stage import EXTRACT, counted, fingerprint_with, takedown_notes

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import LEDGER, Folder, StageError
 from textmill.pipelines.erasure.passages import WINDOW, Passages
 from textmill.pipelines.takedown.entries import LIST, TakedownEntry
 from textmill.pipelines.takedown.memory import MEMORY, Memory
@@ -72,7 +72,7 @@ class Search:
         in_paths = any(self._writes(entry.path.encode()) for entry in data.entries("raw"))
         files = count = weights = 0
         for entry in data.entries():
-            top = entry.path.split("/")[0]
+            top = entry.path.removeprefix(f"{LEDGER}/").split("/")[0]
             if top == "raw" or entry.path in (LIST, MEMORY):
                 continue
             if entry.path.endswith(_WEIGHTS):

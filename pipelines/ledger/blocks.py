@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from textmill.base.blocks_format import SPLITS
 from textmill.pipelines.contract.part_files import read_stream
-from textmill.pipelines.contract.parts import MANIFEST, Manifest, Part
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.parts import Manifest, Part
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, StageError
 
 
 class Span(NamedTuple):
@@ -39,9 +39,9 @@ class StoredShard(NamedTuple):
 
 def datasets_under(data: Folder, name: str) -> list[str]:
     """The datasets in a folder of them (blocks, tokens, tokenizers), sorted: those that have a manifest."""
-    tail = f"/{MANIFEST}"
-    return sorted(entry.path.removeprefix(f"{name}/").removesuffix(tail) for entry in data.entries(name)
-                  if entry.path.endswith(tail) and entry.path.count("/") == 2)
+    names = {entry.path.removeprefix(f"{place}/").split("/")[0]
+             for place in (name, f"{LEDGER}/{name}") for entry in data.entries(place)}
+    return sorted(one for one in names if (data / name / one).exists(MANIFEST))
 
 
 def shards(dataset: Folder) -> Iterator[StoredShard]:

@@ -10,7 +10,7 @@ from textmill.base.blocks_format import SPLITS
 from textmill.base.sealed import seal
 from textmill.pipelines.contract.part_files import StreamWriter
 from textmill.pipelines.contract.parts import Counts
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import to_plain
 from textmill.pipelines.pack.plan import Plan
 from textmill.pipelines.pack.planned import PLANNED
@@ -45,7 +45,7 @@ def write_layout(work: Folder, plan: Plan, counts: Counts, blocks: int, parts: i
 @contextlib.contextmanager
 def local_folder(work: Folder) -> Iterator[Path]:
     """A folder on this machine for what memory should not hold, below `work` where that is local; removed afterwards."""
-    below = open_filesystem(work.uri)[1] if work.is_local else None
+    below = work.path("") if work.is_local else None
     if below:
         os.makedirs(below, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=below) as folder:

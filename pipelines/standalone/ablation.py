@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.configuration import Configuration
 from textmill.pipelines.contract.stage import Stage
+from textmill.pipelines.contract.storage import LEDGER
 from textmill.pipelines.dedup.kinds import BY_NAME, RECORD
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.flow import STAGES
@@ -25,7 +26,7 @@ RULES = "rules.yaml"
 WHOLE = ("screen", "dedup", "personal_data")
 # A record that is stored twice is one document with one id, which no recipe can take twice.
 COPIES = tuple(name for name in BY_NAME if name != RECORD.name)
-NOT_LINKED = ("blocks", "checkpoints", "compare", "ladder", "sweep", "memorised", "report", "export")
+NOT_LINKED = ("blocks", "checkpoints", "compare", "ladder", "sweep", "memorised", "report", "export", LEDGER)
 
 
 class Ablation(NamedTuple):
@@ -99,24 +100,32 @@ def link(data: Path, folder: Path, stages: Sequence[Stage], config: Configuratio
 
     Of texts and tokens the parts are linked file by file: those that come out the same are not made again."""
     own = {stage.dataset(config).split("/")[0] for stage in stages if stage.name != "tokenizer"}
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in sorted(data.iterdir()):
-        place = folder / entry.name
-        if entry.name in own and place.is_symlink():
-            place.unlink()              # it was linked for other rules
-        if not (entry.name in own or entry.name in NOT_LINKED or os.path.lexists(place)):
-            place.symlink_to(os.path.relpath(entry.resolve(), folder.resolve()))
+    for below in (".", LEDGER):
+        _link_others(data / below, folder / below, own)
     for stage in stages:
         dataset = stage.dataset(config)
         if stage.name in ("curate", "tokenize") and (data / dataset).is_dir() and not (folder / dataset).exists():
             _link_files(data / dataset, folder / dataset)
+            for kind in ("receipts", "rejected"):
+                _link_files(data / LEDGER / dataset / kind, folder / LEDGER / dataset / kind)
+
+
+def _link_others(source: Path, target: Path, own: set[str]) -> None:
+    """Links to everything in a folder but what is `own` and what no ablation has."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in sorted(source.iterdir()) if source.is_dir() else ():
+        place = target / entry.name
+        if entry.name in own and place.is_symlink():
+            place.unlink()              # it was linked for other rules
+        if not (entry.name in own or entry.name in NOT_LINKED or os.path.lexists(place)):
+            place.symlink_to(os.path.relpath(entry.resolve(), target.resolve()))
 
 
 def _link_files(source: Path, target: Path) -> None:
-    """Receipts and parts as hard links, copied where the file system has none. They are replaced and never written into."""
+    """Hard links of all files, copied where the file system has none. They are replaced and never written into."""
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source)
-        if path.is_file() and (not relative.parts[0].startswith("_") or relative.parts[0] in ("_receipts", "_rejected")):
+        if path.is_file() and not relative.parts[0].startswith("_"):
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(path, target / relative)

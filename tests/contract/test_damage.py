@@ -38,12 +38,12 @@ def test_what_was_sealed_is_read_and_nothing_else():
             continue
 
 
-@pytest.mark.parametrize("name", ["_manifest.json", "_stats.json", "_receipts/b.*.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "stats.json", "receipts/b.*.json"])
 def test_a_damaged_state_file_is_told_and_written_anew(tmp_path, capsys, name):
     here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
     before = files(tmp_path)
-    (path,) = (tmp_path / "numbers").glob(name)
+    (path,) = (tmp_path / "ledger/numbers").glob(name)
     path.write_bytes(path.read_bytes().replace(b"5", b"6").replace(b"1", b"3"))     # still JSON
     bring_up_to_date(NUMBERS, here)
     assert files(tmp_path) == before
@@ -53,9 +53,9 @@ def test_a_damaged_state_file_is_told_and_written_anew(tmp_path, capsys, name):
 def test_a_damaged_file_upstream_is_named(tmp_path):
     here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
-    path = tmp_path / "numbers/_manifest.json"
+    path = tmp_path / "ledger/numbers/manifest.json"
     path.write_bytes(path.read_bytes().replace(b"numbers", b"numbars"))
-    with pytest.raises(StageError, match=r"numbers/_manifest\.json is damaged; run its stage again, which writes it anew"):
+    with pytest.raises(StageError, match=r"ledger/numbers/manifest\.json is damaged; run its stage again, which writes it anew"):
         bring_up_to_date(SQUARES, here)
 
 
@@ -63,7 +63,7 @@ def test_a_dataset_of_the_schema_before_is_read_as_it_is(tmp_path):
     """No checksums, no footers: what a version of before wrote is complete, and nothing of it is made again."""
     here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
-    for path in (tmp_path / "numbers").rglob("*.json"):
+    for path in (tmp_path / "ledger/numbers").rglob("*.json"):
         older = {key: value for key, value in json.loads(path.read_text()).items() if key != "checksum"}
         older |= {"schema": 1} if "schema" in older else {}
         rejected = older.get("rejected")                # in a manifest a list, in a receipt one part, in counts numbers

@@ -24,11 +24,11 @@ LINES = {"a": "1 2 x", "b": "3", "c": "", "d": "4 y 5"}
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*"))
-            if p.is_file() and p.name != "_run.json"}
+            if p.is_file() and p.name not in ("run.json", "_run.json")}
 
 
 def rows(folder: Path, dataset: str) -> list[dict]:
-    manifest = json.loads((folder / dataset / "_manifest.json").read_text())
+    manifest = json.loads((Folder(str(folder)) / dataset).read("_manifest.json"))
     return [row for part in manifest["parts"] for row in pq.read_table(folder / dataset / part["path"]).to_pylist()]
 
 
@@ -36,9 +36,10 @@ def test_runs_both_ways_out_and_balances(tmp_path):
     said = bring_up_to_date(NUMBERS, run_context(tmp_path, lines=LINES))
     assert said.startswith("numbers: 7 words, 5 kept, 2 rejected (digits 2); 4 parts (4 built, 0 reused), ")
     assert rows(tmp_path, "numbers") == [{"number": n} for n in (1, 2, 3, 4, 5)]
-    assert read_counts(Folder(str(tmp_path / "numbers"))) == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
-    rejected = json.loads((tmp_path / "numbers/_manifest.json").read_text())["rejected"]
-    assert [pq.read_table(tmp_path / "numbers" / p["path"]).to_pylist() for p in rejected] == [
+    assert read_counts(Folder(str(tmp_path)) / "numbers") == {"read": 7, "kept": 5, "rejected": {"digits": 2}}
+    rejected = json.loads((tmp_path / "ledger/numbers/manifest.json").read_text())["rejected"]
+    numbers = Folder(str(tmp_path)) / "numbers"
+    assert [pq.read_table(numbers.path(p["path"])).to_pylist() for p in rejected] == [
         [{"rule": "digits", "value": "x"}], [], [], [{"rule": "digits", "value": "y"}]]
 
 
@@ -87,7 +88,7 @@ def test_a_changed_setting_redoes_the_stage_that_reads_it_only(tmp_path):
 def test_a_stage_that_loses_a_row_fails_the_run(tmp_path):
     with pytest.raises(StageError, match="b does not balance: read 2 but accounted for 1"):
         bring_up_to_date(NUMBERS, run_context(tmp_path, lines={"a": "1", "b": "1 lost"}))
-    assert not (tmp_path / "numbers/_manifest.json").exists()
+    assert not (tmp_path / "ledger/numbers/manifest.json").exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -155,7 +156,7 @@ def test_a_flipped_bit_in_a_part_is_found_on_reading(tmp_path):
 def test_a_newer_schema_is_refused(tmp_path):
     here = run_context(tmp_path, lines=LINES)
     bring_up_to_date(NUMBERS, here)
-    manifest = tmp_path / "numbers/_manifest.json"
+    manifest = tmp_path / "ledger/numbers/manifest.json"
     manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 3'))
     with pytest.raises(StageError, match="written by a newer textmill"):
         bring_up_to_date(NUMBERS, here)

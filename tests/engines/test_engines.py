@@ -48,7 +48,7 @@ def test_an_object_store_gives_the_same_bytes(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         remote = RunContext(Folder("s3://mill/data"), Configuration(Small(lines=LINES)), BeamEngine(workers=2))
         run_both(remote)
-        got = {e.path: remote.data.read(e.path) for e in remote.data.entries() if not e.path.endswith("_run.json")}
+        got = {e.path: remote.data.read(e.path) for e in remote.data.entries() if not e.path.endswith("run.json")}
         remote.data.write("x.gz", b"not compressed again")
         assert remote.data.read("x.gz") == b"not compressed again"
         assert bring_up_to_date(SQUARES, remote) == "squares: up to date, 5 kept in 4 parts"

@@ -79,7 +79,7 @@ def carried(milled, settings, tmp_path_factory):
     data = copied(milled[0], tmp_path_factory.mktemp("takedown") / "data")
     state = data / "checkpoints/mine/step-00000001/state.json"
     state.parent.mkdir(parents=True)
-    state.write_text(json.dumps({"blocks": identity_of(Folder(str(data / "blocks/mixture")))}))
+    state.write_text(json.dumps({"blocks": identity_of(Folder(str(data)) / "blocks/mixture")}))
     before = hashes(data)
     dry = takedown(data, settings)
     assert dry.returncode == 0, dry.stderr
@@ -137,10 +137,10 @@ def test_the_copy_steps_in_and_every_stage_balances(carried):
     data, *_ = carried
     assert OVEN_COPY in {row["id"][:8] for row in table(data, "curated").to_pylist()}
     for name in ("documents", "signals", "verdicts", "duplicates", "curated"):
-        stats = json.loads((data / name / "_stats.json").read_text())
+        stats = json.loads((Folder(str(data)) / name).read("_stats.json"))
         assert stats["read"] == stats["kept"] + sum(stats.get("rejected", {}).values()) + sum(
             stats.get("quarantined", {}).values())
-    assert json.loads((data / "verdicts/_stats.json").read_text())["rejected"]["takedown"] == 24   # one record is stored twice
+    assert json.loads((data / "ledger/verdicts/stats.json").read_text())["rejected"]["takedown"] == 24   # one record is stored twice
 
 
 def test_only_parts_that_an_entry_touches_have_another_name(carried):
@@ -150,7 +150,7 @@ def test_only_parts_that_an_entry_touches_have_another_name(carried):
     touched = {row["file"] for row in documents if row["id"] in gone} | {"sample/web/damaged.warc.gz"}
     for dataset in ("documents", "signals", "verdicts"):
         changed = {path for path in before if path.startswith(f"{dataset}/") and before[path] != after.get(path)}
-        keys = {path.split("/")[1].split(".")[0] for path in changed if path.endswith(".parquet") and "_rejected" not in path}
+        keys = {path.split("/")[1].split(".")[0] for path in changed if path.endswith(".parquet") and "/rejected/" not in path}
         rows = {part["key"]: part for part in manifest(data, dataset)["parts"]}
         assert keys and keys < rows.keys()
         if dataset == "documents":
@@ -168,11 +168,11 @@ def test_blocks_lose_the_spans_and_every_other_block_keeps_its_bytes(carried, mi
 
     def blocks(folder: Path) -> list[tuple]:
         return [(shard.split, row["tokens"], row["entry"], row["spans"])
-                for shard in shards(Folder(str(folder / "blocks/mixture"))) for row in shard.rows.to_pylist()]
+                for shard in shards(Folder(str(folder)) / "blocks/mixture") for row in shard.rows.to_pylist()]
 
     after, before = blocks(data), blocks(milled[0])
     changed = 0
-    end = int(next(shards(Folder(str(data / "blocks/mixture")))).rows.schema.metadata[b"end_of_text"])
+    end = int(next(shards(Folder(str(data)) / "blocks/mixture")).rows.schema.metadata[b"end_of_text"])
     for now, was in zip(after, before, strict=True):
         out = [span for span in was[3] if span["id"] in gone]
         assert now[3] == [span for span in was[3] if span["id"] not in gone] and now[::2] == was[::2]
@@ -186,7 +186,7 @@ def test_blocks_lose_the_spans_and_every_other_block_keeps_its_bytes(carried, mi
     model = pytest.importorskip("textmill.model.data.blocks")
     opened = model.PackedMixture(data / "blocks/mixture")
     assert len(opened.train) + len(opened.validation) == len(after)
-    assert opened.identity() == identity_of(Folder(str(data / "blocks/mixture")))
+    assert opened.identity() == identity_of(Folder(str(data)) / "blocks/mixture")
     number = next(n for n, (split, _, _, spans) in enumerate(after) if split == "train" and len(spans) < len(before[n][3]))
     batch = opened.train.read([number])
     was = model.PackedMixture(milled[0] / "blocks/mixture").train.read([number])
@@ -214,7 +214,7 @@ def test_a_search_of_our_own_finds_nothing(carried, milled):
     from textmill.tokenizer.encoder import Encoder
     encoder = Encoder((data / "blocks/mixture/tokenizer.json").read_text())
     stored = [encoder.decode(row["tokens"]).decode(errors="replace")
-              for shard in shards(Folder(str(data / "blocks/mixture"))) for row in shard.rows.to_pylist()]
+              for shard in shards(Folder(str(data)) / "blocks/mixture") for row in shard.rows.to_pylist()]
     stored += [encoder.decode(row["tokens"]).decode() for row in table(data, "tokens/test-1k").to_pylist()]
     stored += [str(row) for name in ("documents", "signals", "verdicts", "duplicates", "curated") for side in (False, True)
                if manifest(data, name)["rejected"] or not side for row in table(data, name, side).to_pylist()]
@@ -258,8 +258,8 @@ def test_killed_anywhere_and_run_again_the_same_bytes(carried, milled, settings,
     data, *_ = carried
     killed = copied(milled[0], tmp_path / "killed")
     shutil.copytree(data / "checkpoints", killed / "checkpoints")
-    for seen in (lambda: len(list((killed / "documents/_receipts").glob("*"))) > len(manifest(killed, "documents")["receipts"]),
-                 lambda: (killed / "duplicates/_work").exists()):
+    for seen in (lambda: len(list((killed / "ledger/documents/receipts").glob("*"))) > len(manifest(killed, "documents")["receipts"]),
+                 lambda: (killed / "ledger/duplicates/work").exists()):
         process = subprocess.Popen(command(killed, settings, "--carry-out"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd=ROOT)
         while process.poll() is None and not seen():

@@ -200,7 +200,7 @@ def test_a_list_is_a_named_input_and_its_pages_are_rejected(tmp_path):
     data, settings = put_sample(tmp_path / "data"), tmp_path / "settings.yaml"
     settings.write_text(SETTINGS.read_text().replace("extract:\n", "extract:\n  blocklists: [bad.txt]\n"))
     missing = run("extract", data, settings=settings)
-    assert missing.returncode == 1 and not (data / "documents/_manifest.json").exists()
+    assert missing.returncode == 1 and not (data / "ledger/documents/manifest.json").exists()
     assert missing.stderr.strip() == (f"extract: there is no blocklist 'bad.txt' in {data}/blocklists; put it there, or take it out of "
                                       "extract.blocklists")
     listed = data / "blocklists/bad.txt"
@@ -215,7 +215,7 @@ def test_a_list_is_a_named_input_and_its_pages_are_rejected(tmp_path):
     listed.write_text(f"{hosts[0]}\n")
     ran = run("extract", data, settings=settings)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads((data / "documents/_stats.json").read_text())["rejected"]["url_blocked"] == hosts.count(hosts[0])
+    assert json.loads((data / "ledger/documents/stats.json").read_text())["rejected"]["url_blocked"] == hosts.count(hosts[0])
     assert list(manifest(data, "documents")["made_from"]["named_inputs"]) == ["blocklists/bad.txt"]
     assert hosts[0] not in pq.read_table(data / "documents", columns=["host"])["host"].to_pylist()
 

@@ -75,7 +75,7 @@ def test_from_a_web_server_in_ranges_by_two_workers(direct, tmp_path):
         assert rows(data) == rows(direct[0]) and rows(data, rejected=True) == rows(direct[0], rejected=True)
         assert files(data) == set(addresses)
         assert len(manifest(data, "documents")["receipts"]) > len(FILES)             # split, as files under raw/ are
-        known = json.loads((data / "documents/_run.json").read_text())["files"]
+        known = json.loads((data / "ledger/documents/run.json").read_text())["files"]
         one = addresses[2]
         assert known[one] == {"size": len(FILES["garden.warc.gz"]), "sha256": hashlib.sha256(FILES["garden.warc.gz"]).hexdigest(),
                               "modified": f'"{hashlib.sha1(FILES["garden.warc.gz"]).hexdigest()}"'}
@@ -105,7 +105,7 @@ def test_from_an_object_store(direct, tmp_path, monkeypatch):
         store.write("raw/sample/warc.paths.gz", gzip.compress((data / "raw/sample/warc.paths").read_bytes(), mtime=0))
         ran_there = run("extract", store.uri)
         assert ran_there.returncode == 0, ran_there.stderr
-        assert store.read("documents/_stats.json") == (data / "documents/_stats.json").read_bytes()
+        assert store.read("ledger/documents/stats.json") == (data / "ledger/documents/stats.json").read_bytes()
         (data / "raw/sample/warc.paths").write_text("s3://mill/crawl/none.warc.gz\ns3://nowhere/x.warc.gz\n")
         wrong = run("extract", data)
     assert outcome(ran.stdout) == outcome(direct[1]) == outcome(ran_there.stdout)
@@ -133,7 +133,7 @@ def test_every_wrong_line_is_told_before_work_starts(tmp_path):
     (data / "raw/web/c.paths.gz").write_bytes(b"no gzip")
     ran = run("extract", data)
     assert ran.returncode == 1 and "Traceback" not in ran.stderr and "secret" not in ran.stderr
-    assert not (data / "documents/_manifest.json").exists()
+    assert not (data / "ledger/documents/manifest.json").exists()
     assert sorted(ran.stderr.splitlines()) == [f"extract: {line}" for line in (
         "/nowhere/x.warc.gz cannot be opened (there is no such file); correct the list under raw/sample/, or give access to the file",
         "raw/loose.paths lies in no source folder; move it to raw/<source>/, for example raw/mine/",

@@ -31,7 +31,7 @@ def test_a_page_that_takes_too_long_or_too_much_is_quarantined_and_the_run_goes_
     ran = run("extract", tmp_path / "data", settings=tmp_path / "settings.yaml")
     assert ran.returncode == 0, ran.stderr
     kept = pq.read_table(tmp_path / "data/documents", columns=["record_id", "text"]).to_pylist()
-    lost = pq.read_table(tmp_path / "data/documents/_rejected").to_pylist()
+    lost = pq.read_table(tmp_path / "data/ledger/documents/rejected").to_pylist()
     assert [row["record_id"] for row in kept] == ["a", "c", "e"] and all("twice" in row["text"] for row in kept)
     assert [(row["record_id"], row["outcome"], row["rule"], row["value"], row["bound"]) for row in lost] == [
         ("b", "quarantined", "deadline", ">1", "1"), ("d", "quarantined", "out_of_memory", ">64", "64")]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, command, hashes, put_sample, run
+from tests.command_line import MIXTURE, ROOT, SETTINGS, command, copy_dataset, hashes, put_sample, run
 from tests.command_line import refused as said
 from tests.servers import free_port, s3, s3_environment
 from textmill.cli import main
@@ -74,9 +74,9 @@ def test_a_mixture_that_asks_for_more_than_there_is(milled, tmp_path):
 def test_a_dataset_of_a_newer_schema(milled, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(milled[0], data)
-    manifest = data / "signals/_manifest.json"
+    manifest = data / "ledger/signals/manifest.json"
     manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 3'))
-    refused(run("screen", data), "written by a newer textmill", "signals/_manifest.json")
+    refused(run("screen", data), "written by a newer textmill", "ledger/signals/manifest.json")
 
 
 def test_an_unknown_stage_flag_or_tokenizer(milled, tmp_path):
@@ -97,8 +97,8 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_goes_on(milled, tmp_path, wo
         subprocess.run(["mount", "-o", "remount,size=100m", str(small)], check=True)
         ran = run("extract", small, workers)
         assert ran.returncode == 0, ran.stderr
-        documents = {p: h for p, h in hashes(milled[0]).items() if p.startswith("documents/")}
-        assert {p: h for p, h in hashes(small).items() if p.startswith("documents/")} == documents
+        documents = {p: h for p, h in hashes(milled[0]).items() if "documents/" in p}
+        assert {p: h for p, h in hashes(small).items() if "documents/" in p} == documents
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
@@ -159,7 +159,7 @@ def test_one_section_and_a_change_are_enough(tmp_path, capsys):
     (tmp_path / "s.yaml").write_text("extract: {part_bytes: 64MB}\n")
     arguments = ["extract", "--data", str(tmp_path / "data"), "--config", str(tmp_path / "s.yaml"), "--workers", "1"]
     assert main([*arguments, "--set", "extract.split_bytes=8MiB", "--set", "mixture.tokens=1M"]) == 0
-    made = json.loads((tmp_path / "data/documents/_manifest.json").read_text())["made_from"]["settings"]
+    made = json.loads((tmp_path / "data/ledger/documents/manifest.json").read_text())["made_from"]["settings"]
     assert (made["part_bytes"], made["split_bytes"], made["max_nodes"]) == (64_000_000, 8 << 20, 60_000)
     assert said(capsys, *arguments, "--set", "extract.split_byte=1").startswith(
         f"extract: {tmp_path / 's.yaml'} with --set.extract: unknown key 'split_byte'; did you mean 'split_bytes'?")
@@ -172,23 +172,23 @@ def test_raw_files_that_change_while_they_are_read_end_the_run(milled, tmp_path)
     letters = sorted((data / "raw/sample").rglob("*.jsonl"))[0]
     content = letters.read_bytes()
     started = subprocess.Popen(command("extract", data), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while started.poll() is None and not list((data / "documents").glob("_receipts/*")):
+    while started.poll() is None and not list((data / "ledger/documents").glob("receipts/*")):
         time.sleep(0.005)
     letters.write_bytes(content + b'{"text": "one more, written while the others were read"}\n')
     _, said = started.communicate(timeout=120)
     assert started.returncode == 1 and said.endswith(
         "extract: the input of extract changed while it was read; run the same command again\n"), said
-    assert not list((data / "documents/_receipts").iterdir())
+    assert not list((data / "ledger/documents/receipts").iterdir())
     letters.write_bytes(content)
     assert run("extract", data).returncode == 0
-    documents = {p: h for p, h in hashes(milled[0]).items() if p.startswith("documents/")}
-    assert {p: h for p, h in hashes(data).items() if p.startswith("documents/")} == documents
+    documents = {p: h for p, h in hashes(milled[0]).items() if "documents/" in p}
+    assert {p: h for p, h in hashes(data).items() if "documents/" in p} == documents
 
 
 def test_a_tokenizer_put_there_by_hand_is_used_or_refused_and_never_written_over(milled, tmp_path, capsys):
     data = tmp_path / "data"
     for name in ("documents", "signals", "verdicts", "duplicates", "curated", "raw"):
-        shutil.copytree(milled[0] / name, data / name)
+        copy_dataset(milled[0], name, data)
     own = data / "tokenizers/own"
     shutil.copytree(milled[0] / "tokenizers/test-1k", own, ignore=shutil.ignore_patterns("_*"))
     before = {path: path.read_bytes() for path in own.iterdir()}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.command_line import DATASETS, STAGES, command, hashes, put_sample, run, run_all
 from tests.kill import HOWS, MISSED, disturb, kills, targets
+from textmill.pipelines.contract.storage import Folder
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ def test_killed_and_resumed(milled, tmp_path):
     whole, killed = milled[0], put_sample(tmp_path)
     random_moment = random.Random(20)
     for stage in STAGES:
-        seconds = json.loads((whole / DATASETS[stage] / "_run.json").read_text())["seconds"] + 1      # a second to start
+        seconds = json.loads((Folder(str(whole)) / DATASETS[stage]).read("_run.json"))["seconds"] + 1      # a second to start
         for victim in [victim for name, victim in MOMENTS if name == stage]:
             after = random_moment.uniform(0.4, 0.9) * seconds
             while disturb(command(stage, killed, 2), victim, after, random.Random(stage)) == MISSED:    # once more, sooner

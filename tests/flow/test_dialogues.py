@@ -165,7 +165,7 @@ def test_why_and_takedown(milled_chats, capsys):
     (left,) = [row for row in table(data, "documents").to_pylist() if row["id"] == half["id"]]
     assert (left["text"], left["turns"], left["pair"], left["preferred"]) == ("", None, None, None)
     assert half["id"] not in {row["id"] for row in table(data, "curated").to_pylist()}
-    assert all(span["id"] != half["id"] for shard in shards(Folder(str(data / "blocks/chat"))) for spans in shard.rows["spans"].to_pylist() for span in spans)
+    assert all(span["id"] != half["id"] for shard in shards(Folder(str(data)) / "blocks/chat") for spans in shard.rows["spans"].to_pylist() for span in spans)
     blocks = textmill.load_blocks(data / "blocks/chat")
     assert blocks.train.read(range(len(blocks.train))).target_count > 1000
 

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.command_line import ROOT, STAGES, manifest, table
+from textmill.pipelines.contract.storage import Folder
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +88,7 @@ def test_every_dataset_has_at_least_eight_parts(milled):
 
 def test_counts_balance_from_record_to_block(milled):
     data, _ = milled
-    stats = {name: json.loads((data / name / "_stats.json").read_text())
+    stats = {name: json.loads((Folder(str(data)) / name).read("_stats.json"))
              for name in ("documents", "signals", "verdicts", "duplicates", "curated", "tokens/test-1k", "blocks/mixture")}
     for name, counts in stats.items():
         out = counts["kept"] + sum(counts.get("rejected", {}).values()) + sum(counts.get("quarantined", {}).values())

@@ -16,7 +16,7 @@ import torch
 
 import textmill
 from tests import servers
-from tests.command_line import manifest, table
+from tests.command_line import copy_dataset, manifest, table
 from tests.paths import ROOT
 from textmill.api.dataset import _answering
 from textmill.base.sealed import seal
@@ -35,8 +35,7 @@ def data(milled, tmp_path_factory):
     folder = tmp_path_factory.mktemp("face") / "data"
     folder.mkdir()
     for name, target in {"curated": "curated", "blocks/demo": "blocks/mixture", "tokenizers/demo-8k": "tokenizers/test-1k"}.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copytree(milled[0] / target, folder / name)
+        copy_dataset(milled[0], target, folder, name)
     settings = TrainSettings(steps=2, batch=1, accumulate=1, validation_blocks=1, optimizer="adamw")
     pretrain(folder / "blocks/demo", folder / "checkpoints/demo", settings, torch.device("cpu"))
     return folder
@@ -92,7 +91,7 @@ def test_a_dataset_is_what_its_manifest_lists(data):
 
 
 def test_a_file_that_the_manifest_does_not_list_is_not_read(data, tmp_path):
-    copied = shutil.copytree(data / "curated", tmp_path / "curated")
+    copied = copy_dataset(data, "curated", tmp_path)
     pq.write_table(table(data, "curated"), copied / "a.parquet")
     assert textmill.open_dataset(copied).to_table().equals(table(data, "curated"))
     assert textmill.open_dataset(copied).to_duckdb().count("*").fetchall() == [(len(table(data, "curated")),)]
@@ -139,7 +138,7 @@ def test_a_store_that_does_not_answer_is_a_sentence():
     """In the words of pyarrow, which tries for 16 seconds before it says so."""
     def reading() -> None:
         with _answering(Folder("s3://mill/data/curated")):
-            raise OSError("When reading information for key 'data/curated/_manifest.json' in bucket 'mill': AWS Error NETWORK_CONNECTION "
+            raise OSError("When reading information for key 'data/ledger/curated/manifest.json' in bucket 'mill': AWS Error NETWORK_CONNECTION "
                           "during HeadObject operation: curlCode: 7, Could not connect to server")
 
     assert sentence(reading) == (
@@ -168,8 +167,8 @@ def test_texts_by_a_model(data):
 
 
 def edit(folder: Path, **values) -> Path:
-    loaded = json.loads((folder / "_manifest.json").read_text())
-    (folder / "_manifest.json").write_bytes(seal(loaded | values))
+    path = folder.parent / "ledger" / folder.name / "manifest.json"
+    path.write_bytes(seal(json.loads(path.read_text()) | values))
     return folder
 
 
@@ -182,9 +181,9 @@ def damage(path: Path, byte: int) -> None:
 def test_mistakes_are_sentences(data, tmp_path):
     curated = data / "curated"
     assert sentence(textmill.open_dataset, tmp_path) == (
-        f"there is no finished dataset in {tmp_path}: it has no _manifest.json, which its stage writes last; check the path, or run the "
-        "stage to its end")
-    assert "has no _manifest.json" in sentence(textmill.open_dataset, curated / "_manifest.json")
+        f"there is no finished dataset in {tmp_path}: its manifest, which its stage writes last, is neither there nor in ledger/ "
+        "beside; check the path, or run the stage to its end")
+    assert "no finished dataset in" in sentence(textmill.open_dataset, data / "ledger/curated/manifest.json")
     assert "textmill.load_tokenizer opens it" in sentence(textmill.open_dataset, data / "tokenizers/demo-8k")
     assert "open its folder train or validation" in sentence(textmill.open_dataset, data / "blocks/demo")
     opened = textmill.open_dataset(curated)
@@ -199,7 +198,7 @@ def test_mistakes_are_sentences(data, tmp_path):
 
 
 def test_damage_is_a_sentence(data, tmp_path):
-    copied = shutil.copytree(data / "curated", tmp_path / "curated")
+    copied = copy_dataset(data, "curated", tmp_path)
     opened = textmill.open_dataset(copied)
     first = copied / opened.manifest["parts"][0]["path"]
     damage(first, pq.read_metadata(first).row_group(0).column(0).data_page_offset - 1)     # the last byte of a page before

@@ -216,7 +216,7 @@ def started(arguments: list[str], cwd: Path, seen: Path | None = None, **more: o
 def test_ctrl_c_in_a_stage_before_the_word_is_one_sentence(tmp_path, to_all):
     for source in ("a", "b", "c", "d", "e"):            # enough to be in the middle of it
         shutil.copytree(ROOT / "sample/raw", tmp_path / "data/raw" / source)
-    process = started(["screen", "--config", str(SETTINGS), "--workers", "2"], tmp_path, tmp_path / "data/documents/_receipts")
+    process = started(["screen", "--config", str(SETTINGS), "--workers", "2"], tmp_path, tmp_path / "data/ledger/documents/receipts")
     (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "") and "Traceback" not in err, err
@@ -245,7 +245,7 @@ def test_ctrl_c_in_other_words_is_one_sentence(milled, name, tmp_path):
 
 def test_a_stage_that_is_killed_is_named(tmp_path):
     put_sample(tmp_path / "data")
-    process = started(["screen", "--config", str(SETTINGS), "--workers", "1"], tmp_path, tmp_path / "data/documents/_receipts")
+    process = started(["screen", "--config", str(SETTINGS), "--workers", "1"], tmp_path, tmp_path / "data/ledger/documents/receipts")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():
         process.kill()

@@ -42,11 +42,11 @@ def test_every_key_of_the_files_beside_the_parts_has_a_meaning(milled):
     data, _ = milled
     seen = {file: set() for file in STATED["files"]}
     for path in data.rglob("*.json"):
-        kind = "_receipts/<key>.<fingerprint>.json" if path.parent.name == "_receipts" else path.name
+        kind = "receipts/<key>.<fingerprint>.json" if path.parent.name.endswith("receipts") else path.name.removeprefix("_")
         if kind in seen and path.parent.name not in ("train", "validation"):
             found = json.loads(path.read_text("utf-8"))
             seen[kind] |= found.keys()
-            if kind == "_manifest.json":
+            if kind == "manifest.json":
                 seen["part, in the lists of manifests and receipts"] |= found["parts"][0].keys()
     stream = next((data / "blocks/mixture/train").glob("*.arrow"))
     with pa.ipc.open_stream(stream) as blocks:
@@ -91,7 +91,7 @@ def test_hosts_with_near_duplicates(answers):
 
 def test_tokens_of_the_sample(answers, milled):
     ((tokenizer, source, documents, tokens, per_token),) = answers["tokens by source"]
-    stats = json.loads((milled[0] / "tokens/test-1k/_stats.json").read_text())
+    stats = json.loads((milled[0] / "ledger/tokens/test-1k/stats.json").read_text())
     assert (tokenizer, source, documents, tokens) == ("test-1k", "sample", 95, stats["tokens"])
     assert 1.5 < per_token < 3
 
@@ -101,7 +101,7 @@ def test_nothing_is_published_after_it_was_captured(answers):
 
 
 def test_personal_data_by_kind(answers, milled):
-    counted = json.loads((milled[0] / "signals/_stats.json").read_text())["personal_data"]
+    counted = json.loads((milled[0] / "ledger/signals/stats.json").read_text())["personal_data"]
     assert {kind: findings for kind, findings, *_ in answers["personal data"]} == counted
     assert all(1 <= documents <= findings and rate > 0 for _, findings, documents, rate in answers["personal data"])
 
@@ -121,7 +121,7 @@ def test_pages_that_ask_not_to_be_used(answers):
 
 
 def test_every_record_and_every_document_is_accounted_for(answers, milled):
-    stats = json.loads((milled[0] / "documents/_stats.json").read_text())
+    stats = json.loads((milled[0] / "ledger/documents/stats.json").read_text())
     lost = [sum(stats[outcome].values()) for outcome in ("quarantined", "rejected")]
     assert answers["records by outcome"] == [("sample", 126, *lost)]
     ((documents, curated, rejected),) = answers["documents by outcome"]

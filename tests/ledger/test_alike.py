@@ -4,8 +4,8 @@ import pytest
 
 from tests.command_line import table
 from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import MANIFEST, Manifest
-from textmill.pipelines.contract.storage import Folder
+from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.ledger.alike import alike, has_duplicates
 
 
@@ -17,7 +17,7 @@ def test_the_groups_of_two_folders_are_one_where_they_meet(tmp_path):
 
     rows = {"one": [("a", "a", None), ("b", "a", None), ("d", None, None)], "two": [("b", None, "c"), ("c", None, None), ("e", "e", None)]}
     for name, documents in rows.items():
-        folder = Folder(str(tmp_path / name / "duplicates"))
+        folder = Folder(str(tmp_path / name)) / "duplicates"
         empty = dict.fromkeys(DUPLICATES.names)
         with PartWriter(folder, "0", "0.parquet", DUPLICATES) as writer:
             writer.write(pa.RecordBatch.from_pylist(

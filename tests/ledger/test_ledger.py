@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import MIXTURE, ROOT, SETTINGS, refused, table
+from tests.command_line import MIXTURE, ROOT, SETTINGS, copy_dataset, refused, table
 from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.stage import RunContext
@@ -81,12 +81,12 @@ def test_dropped_for_personal_data_and_stale(milled, tmp_path):
 
 def test_before_the_later_stages_have_run(milled, tmp_path):
     for name in ("documents", "signals"):
-        shutil.copytree(milled[0] / name, tmp_path / name)
+        copy_dataset(milled[0], name, tmp_path)
     lines = why(context(tmp_path), PAGES["kept-with-edits"])
     assert lines[-3:] == ["screen     not yet; run `textmill screen`", "dedup      not yet; run `textmill dedup`",
                           "curate     not yet; run `textmill curate`"]
-    shutil.copytree(milled[0] / "verdicts", tmp_path / "verdicts")
-    path = tmp_path / "verdicts/_manifest.json"
+    copy_dataset(milled[0], "verdicts", tmp_path)
+    path = tmp_path / "ledger/verdicts/manifest.json"
     listed = json.loads(path.read_text())
     listed["parts"] = listed["parts"][:1]
     path.write_bytes(seal(listed))

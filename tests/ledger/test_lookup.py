@@ -93,7 +93,7 @@ def test_no_row_where_a_dataset_is_missing_or_of_other_documents(data):
 def test_only_row_groups_that_may_hold_it_are_read(tmp_path, monkeypatch):
     """Three row groups, sorted by host, each address read only in the one group whose host it has."""
     monkeypatch.setattr("textmill.pipelines.contract.part_files.ROW_GROUP_ROWS", 2)
-    dataset = Folder(str(tmp_path / "documents"))
+    dataset = Folder(str(tmp_path)) / "documents"
     schema = pa.schema([(name, pa.string()) for name in reading.DOCUMENT_NAMES])
     rows = [{"id": f"{n:032x}", "source": "s", "host": f"h{n // 2}.example", "url": f"https://h{n // 2}.example/{n}"}
             for n in range(6)]

@@ -102,7 +102,7 @@ def test_a_dataset_that_lacks_a_part_or_a_document_is_named(data, monkeypatch):
     tokens = [Part(**part) for part in manifest(data, "tokens/test-1k")["parts"]]
     signals = [Part(**part) for part in manifest(data, "signals")["parts"]]
     one = next(number for number, part in enumerate(tokens) if part.rows)
-    folder, source = Folder(str(data / "tokens/test-1k")), Folder(str(data / "signals"))
+    folder, source = Folder(str(data)) / "tokens/test-1k", Folder(str(data)) / "signals"
     rows = token_rows(folder, tokens[one], {"script"}, {"signals": Source(source, tuple(signals), ("script",))})
     assert rows.num_rows == tokens[one].rows and rows["script"].null_count == 0
     with pytest.raises(StageError, match=rf"signals has no part {tokens[one].key}, which the tokens have; run `textmill measure`"):
@@ -118,7 +118,7 @@ def test_tokens_and_bytes_of_a_condition_are_those_of_the_whole_document(data):
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.pack.stored import token_rows
     rows = [row for part in manifest(data, "tokens/test-1k")["parts"]
-            for row in token_rows(Folder(str(data / "tokens/test-1k")), Part(**part), {"tokens", "bytes"}, {}).to_pylist()]
+            for row in token_rows(Folder(str(data)) / "tokens/test-1k", Part(**part), {"tokens", "bytes"}, {}).to_pylist()]
     whole = {}
     for row, stored in zip(rows, table(data, "tokens/test-1k").select(["id", "bytes"]).to_pylist(), strict=True):
         tokens, size = whole.get(row["id"], (0, 0))

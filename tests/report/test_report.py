@@ -15,8 +15,8 @@ from tests.paths import ROOT
 from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.parts import STATS, Manifest
+from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
 from textmill.pipelines.display import numbers
@@ -416,11 +416,11 @@ def test_a_folder_without_datasets_and_datasets_of_two_runs_are_refused(tmp_path
     with pytest.raises(StageError, match="signals was made from other documents than lie there now; run `textmill measure`"):
         open_datasets(data, MIXTURE)
     data = world(tmp_path)
-    data.write("tokens/tok/_stats.json", seal({"read": 4, "kept": 4, "tokens": 1}))
+    data.write("ledger/tokens/tok/stats.json", seal({"read": 4, "kept": 4, "tokens": 1}))
     with pytest.raises(StageError, match="tokens/tok was made from other curated than lie there now; run `textmill tokenize`"):
         open_datasets(data, MIXTURE)
-    data.write("tokens/tok/_stats.json", b"{")
-    with pytest.raises(StageError, match=r"tokens/tok/_stats.json is missing or damaged; run its stage again"):
+    data.write("ledger/tokens/tok/stats.json", b"{")
+    with pytest.raises(StageError, match=r"ledger/tokens/tok/stats.json is missing or damaged; run its stage again"):
         open_datasets(data, MIXTURE)
 
 

@@ -63,7 +63,7 @@ def curated(tmp_path):
             {"id": "3" * 32, "text": talk("Q", "A"), "piece": 0, "pieces": 1, "turns": [{"role": "user", "from": 0, "to": 3}]}]
     with PartWriter(data / "curated", "a", "a.parquet", CURATED) as writer:
         writer.write(pa.RecordBatch.from_pylist([row | {"url": f"https://h.example/{row['id'][0]}", "source": "web"} for row in rows], CURATED))
-    data.write("curated/_manifest.json", Manifest("curate", 4, "x", (writer.part,), (), (), {}).to_json())
+    data.write("ledger/curated/manifest.json", Manifest("curate", 4, "x", (writer.part,), (), (), {}).to_json())
     return tmp_path, whole
 
 

@@ -42,7 +42,7 @@ def test_a_budget_takes_texts_by_the_hash_of_their_ids_and_counts_what_is_left_o
     before = table(data, "curated").to_pylist()
     assert tokenizer(data, "small", "sample_bytes=60k", "vocab_size=600", "balance.exponent=0") == 0
     assert "beyond" not in capsys.readouterr().out
-    counts = unseal((data / "pretokens/small/_stats.json").read_bytes())
+    counts = unseal((data / "ledger/pretokens/small/stats.json").read_bytes())
     assert counts["read"] == len(before) == counts["kept"] + counts["rejected"]["beyond_sample_bytes"]
     assert 30_000 < counts["bytes"] < 90_000
     taken = {language: of["bytes"] for language, of in counts["language"].items()}
@@ -55,10 +55,10 @@ def test_a_budget_takes_texts_by_the_hash_of_their_ids_and_counts_what_is_left_o
 def test_counts_are_reused_where_only_the_vocabulary_changes(data, capsys):
     assert tokenizer(data, "test-1k", "vocab_size=700") == 0
     first = {part["path"]: part["sha256"] for part in manifest(data, "pretokens/test-1k")["parts"]}
-    run = json.loads((data / "pretokens/test-1k/_run.json").read_text())
+    run = json.loads((data / "ledger/pretokens/test-1k/run.json").read_text())
     assert tokenizer(data, "test-1k", "vocab_size=800") == 0
     assert {part["path"]: part["sha256"] for part in manifest(data, "pretokens/test-1k")["parts"]} == first
-    assert json.loads((data / "pretokens/test-1k/_run.json").read_text()) == run        # nothing was run again
+    assert json.loads((data / "ledger/pretokens/test-1k/run.json").read_text()) == run        # nothing was run again
     assert tokenizer(data, "test-1k", "vocab_size=800", "pattern=qwen2") == 0
     assert {part["path"] for part in manifest(data, "pretokens/test-1k")["parts"]}.isdisjoint(first)
 

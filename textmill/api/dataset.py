@@ -17,8 +17,8 @@ import pyarrow as pa
 from textmill.api.extras import needing
 from textmill.base.errors import TextmillError
 from textmill.pipelines.contract.part_files import opened, read_batches
-from textmill.pipelines.contract.parts import MANIFEST, Part, checked
-from textmill.pipelines.contract.storage import Folder, open_filesystem, unreachable
+from textmill.pipelines.contract.parts import Part, checked
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, dataset_at, open_filesystem, unreachable
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,20 +42,21 @@ def open_dataset(path: str | Path) -> "Dataset":
 
     >>> rows = textmill.open_dataset("data/curated").to_table(["url", "text"])      # doctest: +SKIP
     """
-    folder = Folder(str(path).rstrip("/") or "/")
-    with _answering(folder):
+    uri = str(path).rstrip("/") or "/"
+    with _answering(Folder(uri)):
+        folder = dataset_at(uri)
         try:
             data = folder.read(MANIFEST)
         except (FileNotFoundError, NotADirectoryError):
-            raise DatasetError(f"there is no finished dataset in {folder.uri}: it has no {MANIFEST}, which its stage writes "
-                               "last; check the path, or run the stage to its end") from None
-    manifest = checked(data, f"{folder.uri}/{MANIFEST}")
+            raise DatasetError(f"there is no finished dataset in {folder.uri}: its manifest, which its stage writes last, is "
+                               f"neither there nor in {LEDGER}/ beside; check the path, or run the stage to its end") from None
+    manifest = checked(data, folder.shown(MANIFEST))
     if cure := NO_TABLE.get(manifest.get("stage", "")):
         raise DatasetError(f"{folder.uri} is no table: {cure}")
     try:
         return Dataset(folder, manifest, tuple(Part(**part) for part in manifest["parts"]))
     except (KeyError, TypeError):
-        raise DatasetError(f"{folder.uri}/{MANIFEST} is damaged; run its stage again, which writes it anew") from None
+        raise DatasetError(f"{folder.shown(MANIFEST)} is damaged; run its stage again, which writes it anew") from None
 
 
 class Dataset:
@@ -122,9 +123,9 @@ class Dataset:
         for part in self._parts:
             with _answering(self._folder), opened(self._folder, part):
                 pass                    # its footer is the one that was written
-        filesystem, root = open_filesystem(self.uri)
+        filesystem = open_filesystem(self.uri)[0]
         checking = arrow_dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
-        return arrow_dataset.dataset([f"{root}/{part.path}" for part in self._parts], self.schema, filesystem=filesystem,
+        return arrow_dataset.dataset([self._folder.path(part.path) for part in self._parts], self.schema, filesystem=filesystem,
                                      format=arrow_dataset.ParquetFileFormat(default_fragment_scan_options=checking))
 
     def to_duckdb(self, connection: "duckdb.DuckDBPyConnection | None" = None) -> "duckdb.DuckDBPyRelation":
@@ -162,11 +163,11 @@ class Dataset:
         try:
             data = self._folder.read(part.path)
         except FileNotFoundError:
-            raise DatasetError(f"{self.uri}/{part.path} is listed in the manifest but missing; copy the folder again, or run "
-                               "pack again") from None
+            raise DatasetError(f"{self._folder.shown(part.path)} is listed in the manifest but missing; copy the "
+                               "folder again, or run pack again") from None
         if hashlib.sha256(data).hexdigest() != part.sha256:
-            raise DatasetError(f"{self.uri}/{part.path} is damaged: its sha256 is not the one in the manifest; copy it again, "
-                               "or run pack again")
+            raise DatasetError(f"{self._folder.shown(part.path)} is damaged: its sha256 is not the one in the "
+                               "manifest; copy it again, or run pack again")
         return pa.ipc.open_stream(data).read_all()
 
 
