@@ -200,6 +200,11 @@ takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes ta
 
 look: setup              ## what would be read of a file, before anything is run: RAW=file (or a folder)
 	@$(call need,RAW,RAW=data/raw/mine)$(MILL) look $(call option,config,CONFIG) $(call option,set,SET) $(ARGS) -- $(call quoted,RAW)
+card: setup              ## README.md and croissant.json of the data folder: columns, sources, licences, policies
+	@$(MILL) card $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET)
+push: setup              ## curated text in shards with its card: OUTPUT=folder (or s3://…, hf://datasets/OWNER/NAME)
+	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) push $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) \
+	    $(ARGS) -- $(call quoted,OUTPUT)
 rejected: setup          ## records that gave no document, with file, line and reason (ARGS='--rule bad_json')
 	@$(MILL) rejected $(call option,data,DATA) $(ARGS)
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host

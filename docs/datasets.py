@@ -1,44 +1,28 @@
-"""Reference of the datasets: writes docs/datasets.md from the schemas in the code and the meanings in docs/columns.yaml.
+"""Reference of the datasets: writes docs/datasets.md from the schemas in the code and what their columns mean.
 
 `python -m docs.datasets` rewrites the page; `--check` says where it differs and exits 1. A column has one meaning: that of
-a measurement is the docstring of its function, that of any other is in columns.yaml.
+a measurement is the docstring of its function, that of any other is in
+pipelines/publish/columns.yaml.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import yaml
+from textmill.pipelines.publish.columns import SCHEMAS, WRITTEN_BY, about, columns, stated, type_name
+from textmill.pipelines.report.meanings import REASONS
 
-from textmill.pipelines.curate import rows as curate_rows
-from textmill.pipelines.dedup.keep import DUPLICATES
-from textmill.pipelines.extract import rows as extract_rows
-from textmill.pipelines.measure.background import SCHEMA as BACKGROUND
-from textmill.pipelines.measure.signals import MEASUREMENTS, SIGNALS
-from textmill.pipelines.pack.fill import blocks_schema
-from textmill.pipelines.report.meanings import REASONS, measurement
-from textmill.pipelines.screen.verdicts import VERDICTS
-from textmill.pipelines.tokens.encode import tokens_schema
-
-HERE = Path(__file__).parent
-PAGE, COLUMNS = HERE / "datasets.md", HERE / "columns.yaml"
-SCHEMAS: dict[str, pa.Schema] = {
-    "documents": extract_rows.DOCUMENTS, "ledger/documents/rejected": extract_rows.REJECTED, "signals": SIGNALS,
-    "verdicts": VERDICTS, "duplicates": DUPLICATES, "curated": curate_rows.CURATED,
-    "ledger/curated/rejected": curate_rows.REJECTED, "tokens/<tokenizer>": tokens_schema(1 << 16),
-    "blocks/<mixture>/train": blocks_schema(2048, np.dtype(np.uint16), True), "background/<name>.parquet": BACKGROUND}
-WRITTEN_BY = dict(zip(SCHEMAS, ("extract", "extract", "measure", "screen", "dedup", "curate", "curate", "tokenize", "pack",
-                                "background"), strict=True))
+PAGE = Path(__file__).parent / "datasets.md"
 INTRODUCTION = """# Datasets
 
-<!-- written by `python -m docs.datasets` from the schemas in the code and docs/columns.yaml; do not edit -->
+<!-- written by `python -m docs.datasets` from the schemas in the code and pipelines/publish/columns.yaml; do not edit -->
 
 Every column of everything that a run writes below the data folder. Tables are Parquet files, blocks are Arrow streams,
-and a manifest lists the files of each dataset. [architecture.md](architecture.md) says how they come to be there,
+and a manifest lists the files of each dataset. The folder of a table holds its rows and nothing else, so that any tool opens
+it by its name; what is recorded of it (manifest, receipts, rejected rows, counts) lies beside, in `ledger/<dataset>/`. Blocks
+and tokenizers, which are copied elsewhere as one folder, keep it inside, under names with `_` before them; so did every
+dataset of earlier versions, which are read as they are. [architecture.md](architecture.md) says how they come to be there,
 [sql.md](sql.md) asks them ten questions.
 
 A run also leaves `tokenizers/<name>/` (`tokenizer.json`, as Hugging Face `tokenizers` loads it),
@@ -48,59 +32,24 @@ JSON, or a model with a head), `report/index.html`, and beside your `takedown.tx
 """
 
 
-def meanings() -> dict[str, Any]:
-    """docs/columns.yaml, parsed."""
-    return dict(yaml.safe_load(COLUMNS.read_text("utf-8")))
-
-
-def columns_of(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
-    """Every column, and after a nested one its fields as `column.field`, with the type."""
-    for field in schema:
-        yield field.name, field.type
-        inner = field.type.value_type if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type) else field.type
-        if pa.types.is_struct(inner):
-            yield from ((f"{field.name}.{part.name}", part.type) for part in inner)
-
-
-def type_name(kind: pa.DataType) -> str:
-    """A type in few words: `list of string`, `uint16[2048]`.
-
-    >>> type_name(pa.list_(pa.string())), type_name(pa.list_(pa.uint16(), 8))
-    ('list of string', 'uint16[8]')
-    """
-    if pa.types.is_struct(kind):
-        return "struct"
-    if pa.types.is_fixed_size_list(kind):
-        return f"{type_name(kind.value_type)}[{kind.list_size}]"
-    if pa.types.is_list(kind):
-        return f"list of {type_name(kind.value_type)}"
-    return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))
-
-
-def table(dataset: str, stated: dict[str, Any]) -> Iterator[str]:
+def table(dataset: str) -> Iterator[str]:
     """The lines of a dataset's section."""
-    told = stated[dataset]
-    yield f"\n## `{dataset}`\n\n{' '.join(told['about'].split())} Written by `{WRITTEN_BY[dataset]}`.\n"
+    yield f"\n## `{dataset}`\n\n{about(dataset)} Written by `{WRITTEN_BY[dataset]}`.\n"
     yield "| column | type | unit | meaning |\n|---|---|---|---|"
-    for name, kind in columns_of(SCHEMAS[dataset]):
-        if dataset == "signals" and name in MEASUREMENTS:
-            unit, meaning = stated["units"].get(name, "share"), measurement(name)
-        else:
-            unit, meaning = told["columns"][name] if isinstance(told["columns"][name], list) else ("", told["columns"][name])
-        yield f"| `{name}` | {type_name(kind)} | {unit} | {meaning} |"
+    yield from (f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |"
+                for column in columns(dataset))
 
 
 def page() -> str:
     """The whole of docs/datasets.md."""
-    stated = meanings()
     lines = [INTRODUCTION.rstrip()]
     for dataset in SCHEMAS:
-        lines += table(dataset, stated)
+        lines += table(dataset)
     lines += ["\n## Reasons\n", "Values of `rule` in the two tables of rejected rows, besides the names of measurements:\n",
               "| rule | why |\n|---|---|", *(f"| `{rule}` | {why} |" for rule, why in sorted(REASONS.items()))]
     lines += ["\n## Files beside the parts"]
-    for file, told in stated["files"].items():
-        title = f"`{file}`" if file.startswith("_") else file[0].upper() + file[1:]
+    for file, told in stated()["files"].items():
+        title = f"`{file}`" if file.endswith(".json") else file[0].upper() + file[1:]
         lines += [f"\n### {title}\n\n{' '.join(told['about'].split())}\n", "| key | meaning |\n|---|---|"]
         lines += [f"| `{key}` | {meaning} |" for key, meaning in told["keys"].items()]
     return "\n".join(lines) + "\n"

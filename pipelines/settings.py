@@ -30,7 +30,7 @@ RECIPE = "mixture."      # begins the keys of changes to the recipe
 
 @dataclass(frozen=True)
 class Settings:
-    """settings.yaml. `train` and what follows it belong to `model`, which checks them itself."""
+    """settings.yaml. `train` to `head` belong to `model`, `card` to `publish`: they check them themselves."""
 
     extract: ExtractSettings = field(default_factory=ExtractSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
@@ -47,6 +47,7 @@ class Settings:
     judge: dict[str, Any] = field(default_factory=dict)
     restrain: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(path: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Settings:

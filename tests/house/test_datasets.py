@@ -9,12 +9,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from docs.datasets import SCHEMAS, columns_of, meanings
 from tests.paths import ROOT
 from textmill.pipelines.measure.signals import MEASUREMENTS
+from textmill.pipelines.publish.columns import SCHEMAS, fields, stated
 from textmill.pipelines.report.meanings import measurement
 
-STATED = meanings()
+STATED = stated()
 QUESTIONS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/sql.md").read_text("utf-8"), re.DOTALL)
 NAMES = ("rejected by language", "hosts of near duplicates", "tokens by source", "published after capture", "personal data",
          "least alike", "opt-outs", "records by outcome", "documents by outcome", "a lower bound", "domains")
@@ -27,7 +27,7 @@ def test_the_page_is_what_the_schemas_say():
 
 @pytest.mark.parametrize("dataset", SCHEMAS)
 def test_every_column_has_one_meaning_and_every_meaning_a_column(dataset):
-    columns = [name for name, _ in columns_of(SCHEMAS[dataset])]
+    columns = [name for name, _ in fields(SCHEMAS[dataset])]
     measured = MEASUREMENTS if dataset == "signals" else ()
     assert list(STATED[dataset]["columns"]) == [name for name in columns if name not in measured]
     assert all(measurement(name) for name in measured)

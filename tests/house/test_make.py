@@ -19,7 +19,7 @@ TARGETS = re.findall(r"^([a-z-]+):.*\n\t@(?:.*\n?\t?)?\$\(MILL\) ", MAKEFILE, re
 NEEDED = {"what-if": {"RULES": "r"}, "look": {"RAW": "a.csv"}, "background": {"NAME": "n"}, "classifier": {"NAME": "n", "GOOD": "g", "BAD": "b"},
           "dedup-only": {"INPUT": "in.jsonl", "OUTPUT": "out.jsonl"}, "tokenizer-files": {"NAME": "n", "OUTPUT": "folder"},
           "blocks-to": {"FORMAT": "jsonl", "OUTPUT": "folder"},
-          "dialogues": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}, "ladder": {"ARGS": "a"},
+          "dialogues": {"OUTPUT": "folder"}, "push": {"OUTPUT": "folder"}, "compare": {"ARGS": "a b"}, "ladder": {"ARGS": "a"},
           "sweep": {"ARGS": "--over lr=1"}, "canaries": {"OUTPUT": "folder"},
           "tasks": {"OUTPUT": "tasks.jsonl"}, "comparisons": {"OUTPUT": "folder"},
           "finetune": {"ARGS": "--from a"}, "reward": {"ARGS": "--from a --comparisons b --run c"}, "prefer": {"ARGS": "--from a --comparisons b --run c"},

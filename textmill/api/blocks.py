@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textmill.api.extras import needing
 from textmill.base.blocks_format import MANIFEST, SPLITS
 from textmill.base.errors import TextmillError
+from textmill.base.extras import needing
 
 if TYPE_CHECKING:
     from textmill.model.data.blocks import Blocks, PackedMixture

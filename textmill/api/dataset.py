@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from textmill.api.extras import needing
 from textmill.base.errors import TextmillError
+from textmill.base.extras import needing
 from textmill.pipelines.contract.part_files import opened, read_batches
 from textmill.pipelines.contract.parts import Part, checked
 from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, dataset_at, open_filesystem, unreachable

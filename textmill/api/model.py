@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from textmill.api.extras import needing
+from textmill.base.extras import needing
 
 if TYPE_CHECKING:
     from textmill.model.generation.language_model import LanguageModel

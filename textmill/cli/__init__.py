@@ -40,6 +40,7 @@ from textmill.cli.look import (
 from textmill.cli.memorised import CANARIES, MEMORISED
 from textmill.cli.model import ESTIMATE, EVALUATE, EXPORT, WORST
 from textmill.cli.posttraining import COMPARISONS, GRPO, PPO, PREFER, REWARD, TASKS
+from textmill.cli.publish import CARD, PUSH
 from textmill.cli.raw import LOOK
 from textmill.cli.restraint import RESTRAIN, RISK_COVERAGE
 from textmill.cli.sampling import SAMPLE
@@ -51,6 +52,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
     "Look": (LOOK, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
+    "Hand on": (CARD, PUSH),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
     "To an assistant": (ASSISTANT, TASKS, FINETUNE, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN,
                         RISK_COVERAGE, HEAD, LIFE),

@@ -16,6 +16,7 @@ import click
 from textmill.base.terminal import show
 from textmill.cli.errors import sentences
 from textmill.cli.options import DEVICE, PATH, RUN, RUN_NAMES, flags, of_mixture, run_context, with_options
+from textmill.cli.publish import card_settings, describe_folder
 from textmill.cli.steps import run_steps
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
+    card_settings(given["config"], given["set"])
     context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
     if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
         raise SettingsError(problems)
@@ -58,6 +60,8 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
             show([line])
         else:
             run_steps([[name, "--alone", "--checked", *(["--if-missing"] if is_tokenizer else []), *flags(given)]])
+    if word == "train":
+        describe_folder(given)
     return context, set(stages)
 
 
@@ -74,7 +78,10 @@ def stage_word(name: str) -> click.Command:
         from textmill.pipelines.contract.run import bring_up_to_date
         from textmill.pipelines.flow import STAGES
 
-        return bring_up_to_date(STAGES[name], context, if_missing, current)
+        line = bring_up_to_date(STAGES[name], context, if_missing, current)
+        if not checked:         # the word that started this one describes the folder when all is done
+            describe_folder(given)
+        return line
 
     return run
 

@@ -23,6 +23,7 @@ from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.pack import columns as where_columns
 from textmill.pipelines.pack.mixture import Entry, Mixture
+from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.screen.rules import DialogueBounds, EvaluationPolicy, KindPolicy, RuleSettings, RulesFile
 from textmill.pipelines.settings import Settings
@@ -42,9 +43,9 @@ VALUES: dict[str, list[Schema]] = {         # what a condition may ask of a colu
     "date": [_bounds(**{"from": DAY, "until": DAY})],
     "flag": [{"type": "boolean"}],
 }
-MODEL_SECTIONS: dict[str, type] = {"train": TrainSettings, "finetune": FineTuneSettings, "reward": RewardSettings,
+OWN_SECTIONS: dict[str, type] = {"train": TrainSettings, "finetune": FineTuneSettings, "reward": RewardSettings,
                                    "prefer": PreferSettings, "grpo": GrpoSettings, "ppo": PpoSettings, "judge": JudgeSettings,
-                                   "restrain": RestrainSettings, "head": HeadSettings}
+                                   "restrain": RestrainSettings, "head": HeadSettings, "card": CardSettings}
 FOLDER = Path(__file__).parents[1] / "data/schemas"
 
 
@@ -55,7 +56,7 @@ def schemas() -> dict[str, Schema]:
                          (RulesFile, "evaluation"): lambda: of_class(EvaluationPolicy)}
     return {
         "settings": of_file(Settings, "Settings of every stage", {
-            (Settings, name): partial(of_class, cls) for name, cls in MODEL_SECTIONS.items()}),
+            (Settings, name): partial(of_class, cls) for name, cls in OWN_SECTIONS.items()}),
         "rules": of_file(RulesFile, "Bounds and policies", of_rules, {"rule": _rule()}),
         "mixture": of_file(Mixture, "A mixture: what pack puts into blocks",
                            {(Entry, "where"): lambda: reference("where")}, {"where": _where()}),
