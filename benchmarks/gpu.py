@@ -52,7 +52,7 @@ def write_blocks(folder: Path, blocks: int, length: int) -> Blocks:
         cuts = [0]
         while cuts[-1] < length:
             cuts.append(min(length, cuts[-1] + max(16, int(random.lognormal(math.log(400), 1)))))
-        spans.append([{"id": str(next(number)), "piece": 0, "from": first, "to": last, "start": 0}
+        spans.append([{"id": str(next(number)), "piece": 0, "start": first, "end": last, "offset": 0}
                       for first, last in itertools.pairwise(cuts)])
     span = pa.struct([(name, pa.string() if name == "id" else pa.int32()) for name in SPAN_FIELDS])
     schema = pa.schema([("tokens", pa.list_(pa.uint16(), length)), ("entry", pa.string()), ("spans", pa.list_(span))],

@@ -25,7 +25,7 @@ from textmill.model.evaluation.origins_index import SUFFIXES, build_index
 
 RESULT = Path(__file__).parent / "results/origins.md"
 LENGTH, QUERIES = 2048, 200
-SPAN = pa.struct([("id", pa.string()), *((name, pa.int32()) for name in ("piece", "from", "to", "start"))])
+SPAN = pa.struct([("id", pa.string()), *((name, pa.int32()) for name in ("piece", "start", "end", "offset"))])
 
 
 def synthetic(folder: Path, like: Path, tokens: int) -> Path:
@@ -46,7 +46,7 @@ def synthetic(folder: Path, like: Path, tokens: int) -> Path:
                 rows = min(4096, count - first)
                 ids = np.minimum(np.searchsorted(edges, draw.random(rows * LENGTH)), facts.end_of_text - 1).astype(np.uint16)
                 cuts = draw.integers(1, LENGTH - 1, rows)
-                spans = [[{"id": f"{first + n}-{m}", "piece": 0, "from": a, "to": b, "start": 0}
+                spans = [[{"id": f"{first + n}-{m}", "piece": 0, "start": a, "end": b, "offset": 0}
                           for m, (a, b) in enumerate(((0, int(cut)), (int(cut), LENGTH)))] for n, cut in enumerate(cuts)]
                 lists = pa.FixedSizeListArray.from_arrays(pa.array(ids), LENGTH)
                 writer.write_batch(pa.record_batch([lists, ["synthetic"] * rows, pa.array(spans, schema.field("spans").type)],

@@ -81,9 +81,9 @@ def decoded(blocks: Path, whole: dict[str, list[np.ndarray]], end: int) -> Count
             tokens = batch["tokens"].flatten().to_numpy().reshape(batch.num_rows, -1)
             for row, spans in zip(tokens, batch["spans"].to_pylist(), strict=True):
                 for span in spans:
-                    start, length = span["start"], span["to"] - span["from"]
+                    start, length = span["offset"], span["end"] - span["start"]
                     wanted = sequences[span["id"]][span["piece"]][start:start + length]
-                    if not np.array_equal(row[span["from"]:span["to"]], wanted):
+                    if not np.array_equal(row[span["start"]:span["end"]], wanted):
                         sys.exit(f"{span['id']} differs")
                     times[span["id"]][span["piece"]][start:start + length] += 1
     counted = Counter()

@@ -16,13 +16,14 @@ from textmill.base.blocks_format import (
     FORMAT,
     FORMATS,
     LEARN,
-    LEARN_FORMAT,
+    LEARN_FORMATS,
     MANIFEST,
     MANIFEST_SCHEMA,
     METADATA,
     SHARES,
     SPAN_FIELDS,
 )
+from textmill.base.older_names import current, current_schema
 from textmill.base.sealed import unseal
 from textmill.model import ModelError
 
@@ -81,11 +82,12 @@ def open_stream(folder: Path, part: dict[str, Any]) -> Stream:
     try:
         with pa.ipc.open_stream(pa.memory_map(str(path))) as reader:
             facts = _facts(path, reader.schema)
-            if problem := _wrong_type(reader.schema, facts):
+            if problem := _wrong_type(current_schema(reader.schema), facts):
                 raise ModelError(f"{path} is not in the format of blocks: {problem}; pack the mixture again")
             batches = [batch.select(COLUMNS) for batch in reader]
         for batch in batches:
             batch.validate(full=True)
+        batches = [current(batch) for batch in batches]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:       # the last: of names in the schema
         raise ModelError(f"{path} is not an Arrow stream ({' '.join(str(error).split())}); pack the mixture again") from None
     if any(_nulls(column) for batch in batches for column in batch.columns):
@@ -115,7 +117,7 @@ def _facts(path: Path, schema: pa.Schema) -> Facts:
                          "cannot be; pack the mixture again")
     shares = _shares(values.get(SHARES, "{}"))
     return Facts(values["mixture"], length, vocab_size, end_of_text, values["tokenizer_sha256"], shares,
-                 format == LEARN_FORMAT)
+                 format in LEARN_FORMATS)
 
 
 def _shares(text: str) -> dict[str, float]:
@@ -143,7 +145,7 @@ def _wrong_type(schema: pa.Schema, facts: Facts) -> str | None:
     fields = [(field.name, field.type) for field in spans.value_type]
     wanted = [(name, pa.string() if name == "id" else pa.int32()) for name in SPAN_FIELDS]
     if facts.has_learn:
-        wanted.append((LEARN, pa.list_(pa.struct([("from", pa.int32()), ("to", pa.int32())]))))
+        wanted.append((LEARN, pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))))
     return None if all(fields.count(field) == 1 for field in wanted) else f"spans are {spans}"
 
 

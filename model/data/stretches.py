@@ -35,7 +35,7 @@ def open_batch(batch: pa.RecordBatch, length: int, has_learn: bool, folder: Path
     """The arrays of a record batch whose first block is `number` in its split. ModelError where spans cannot be."""
     lists = batch.column("spans")
     spans, counts = lists.flatten(), lists.value_lengths().to_numpy().astype(np.int64)
-    first, last = (spans.field(name).to_numpy().astype(np.int64) for name in ("from", "to"))
+    first, last = (spans.field(name).to_numpy().astype(np.int64) for name in ("start", "end"))
     block = np.repeat(np.arange(len(counts)), counts)
     same = block[1:] == block[:-1]
     wrong = (first >= last) | (first < 0) | (last > length)
@@ -64,7 +64,7 @@ def _learned(learn: pa.ListArray, first: np.ndarray, last: np.ndarray, block: np
              folder: Path, number: int) -> Ranges:
     """Which tokens are learned: those that LEARN names, and of a span without it all."""
     of, ranges = np.asarray(pc.list_parent_indices(learn)).astype(np.int64), learn.flatten()
-    begin, end = (ranges.field(name).to_numpy().astype(np.int64) for name in ("from", "to"))
+    begin, end = (ranges.field(name).to_numpy().astype(np.int64) for name in ("start", "end"))
     wrong = (begin >= end) | (begin < first[of]) | (end > last[of])
     wrong[1:] |= (of[1:] == of[:-1]) & (begin[1:] < end[:-1])
     _refuse(wrong, block[of], folder, number, "what is learned of block {} overlaps or leaves its spans; pack the mixture "

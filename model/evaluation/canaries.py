@@ -97,10 +97,10 @@ def read(path: Path) -> list[Canary]:
 def _place(blocks: Blocks, block: int, size: int, seed: int) -> int | None:
     """A position inside the block's longest stretch of a document that is learned as a whole; None where none has room."""
     spans = [span for span in blocks.spans(block).to_pylist() if span.get(LEARN) is None]
-    longest = max(spans, key=lambda span: span["to"] - span["from"], default=None)
-    if longest is None or longest["to"] - longest["from"] < size + 2:      # its first and last token may be end-of-text
+    longest = max(spans, key=lambda span: span["end"] - span["start"], default=None)
+    if longest is None or longest["end"] - longest["start"] < size + 2:      # its first and last token may be end-of-text
         return None
-    return random.Random(f"{seed} {block}").randint(longest["from"] + 1, longest["to"] - 1 - size)
+    return random.Random(f"{seed} {block}").randint(longest["start"] + 1, longest["end"] - 1 - size)
 
 
 def _copy(source: Path, target: Path, places: dict[int, tuple[int, list[int]]]) -> None:

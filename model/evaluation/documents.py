@@ -72,7 +72,7 @@ def documents_of(model: Decoder, split: Blocks, sizes: torch.Tensor, batch: int 
         costs = [np.concatenate([np.zeros((len(numbers), 1)), np.cumsum(values.double().numpy(), axis=1)], axis=1)
                  for values in (nats * (target_bytes > 0), target_bytes)]
         for row, (entry, spans) in enumerate(zip(blocks.entries, block_spans, strict=True)):
-            columns = (spans.field(name).to_pylist() for name in ("id", "from", "to"))
+            columns = (spans.field(name).to_pylist() for name in ("id", "start", "end"))
             for id_, start, end in zip(*columns, strict=True):
                 if wanted is None or id_ in wanted:
                     total = sums.setdefault((id_, entry), [0.0, 0.0])

@@ -152,8 +152,8 @@ def stretches(blocks: Blocks, most: int, least: int) -> Iterator[tuple[str, list
         spans = blocks.spans(number_).to_pylist()
         tokens = blocks.read([number_]).tokens[0]
         for span in spans:
-            if span["to"] - span["from"] >= least:
-                yield span["id"], tokens[span["from"]:span["to"]].tolist()
+            if span["end"] - span["start"] >= least:
+                yield span["id"], tokens[span["start"]:span["end"]].tolist()
                 count += 1
                 if count == most:
                     return

@@ -126,8 +126,8 @@ class Origins:
     def _place(self, position: int, length: int) -> Place:
         block, start = divmod(position, self._blocks.length)
         spans = self._blocks.spans(block)
-        span = spans[int(np.searchsorted(spans.field("from").to_numpy(), start, side="right")) - 1].as_py()
-        return Place(span["id"], span["piece"], span["start"] + start - span["from"], self._blocks.entry(block), block, start,
+        span = spans[int(np.searchsorted(spans.field("start").to_numpy(), start, side="right")) - 1].as_py()
+        return Place(span["id"], span["piece"], span["offset"] + start - span["start"], self._blocks.entry(block), block, start,
                      start + length)
 
     def _spelled(self, ids: Sequence[int]) -> bytes:

@@ -81,7 +81,7 @@ class Split:
             opened, spans = open_batch(batch, length, self.facts.has_learn, self.folder, number), batch["spans"].flatten()
             block = np.repeat(np.arange(batch.num_rows), batch["spans"].value_lengths().to_numpy())
             starts, ends = opened.stretches.starts, opened.stretches.ends
-            leading = np.searchsorted(block * length + spans.field("from").to_numpy(), starts)      # the span it begins with
+            leading = np.searchsorted(block * length + spans.field("start").to_numpy(), starts)      # the span it begins with
             ids, tokens = spans.field("id").take(pa.array(leading)).to_pylist(), opened.tokens.reshape(-1)
             learn = spans.field(LEARN).take(pa.array(leading)).to_pylist() if self.facts.has_learn else [None] * len(ids)
             for id_, start, end, learned in zip(ids, starts.tolist(), ends.tolist(), learn, strict=True):

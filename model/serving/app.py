@@ -206,7 +206,7 @@ class _Api:
         runs = origins.runs(ids, least, lengths)
         known = self.serving.addresses({place.document for run in runs for place in run.places})
         return {"tokens": len(ids), "share_in_runs": share_in_runs(lengths, least), "indexed": len(origins), "runs": [
-            {"from": characters[run.start][0], "to": characters[run.end - 1][1], "tokens": len(run), "count": run.count,
+            {"start": characters[run.start][0], "end": characters[run.end - 1][1], "tokens": len(run), "count": run.count,
              "documents": [{"id": place.document, **known.get(place.document, {}), "piece": place.piece, "token": place.token,
                             "block": place.block, "entry": place.entry} for place in run.places]} for run in runs]}
 

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.base.older_names import current, current_table, stored_names
 from textmill.pipelines.contract.parts import Part
 from textmill.pipelines.contract.storage import Folder, StageError, sha256, unreachable
 
@@ -171,8 +172,10 @@ def read_batches(dataset: Folder, part: Part, columns: Sequence[str] | None = No
 
 
 def read_group(file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> list[pa.RecordBatch]:
-    """One row group as a list of one batch; of none where it has no rows."""
-    return file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+    """One row group as a list of one batch, under today's names of columns; of none where it has no rows."""
+    names = columns and stored_names(list(columns), file.schema_arrow.names)
+    table = file.read_row_group(group, columns=names, use_threads=False).combine_chunks()
+    return [current(batch) for batch in table.to_batches()]
 
 
 @contextlib.contextmanager
@@ -196,9 +199,9 @@ def read_stream(dataset: Folder, part: Part) -> pa.Table:
             if sha256(file) != part.sha256:
                 raise pa.ArrowInvalid("its sha256 is not the one in the manifest")
         if dataset.is_local:
-            return pa.ipc.open_stream(pa.memory_map(dataset.path(part.path))).read_all()
+            return current_table(pa.ipc.open_stream(pa.memory_map(dataset.path(part.path))).read_all())
         with dataset.open(part.path) as file:
-            return pa.ipc.open_stream(file).read_all()
+            return current_table(pa.ipc.open_stream(file).read_all())
     except (pa.ArrowException, OSError) as error:
         if unreachable(error):
             raise

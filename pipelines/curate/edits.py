@@ -55,7 +55,7 @@ def apply_edits(text: str, edits: Sequence[Edit], start: int = 0, end: int | Non
 def moved(turns: Sequence[dict[str, Any]], text: str, edits: Sequence[Edit]) -> list[dict[str, Any]]:
     """Where the turns of `text` lie once its edits are made. What replaces a stretch of two turns belongs to the first."""
     edits = [edit for edit in edits if not edit[0].startswith(_TAG)]
-    edges = sorted({place for turn in turns for place in (turn["from"], turn["to"])})
+    edges = sorted({place for turn in turns for place in (turn["start"], turn["end"])})
     places, shift, at = {}, 0, 0
     for edge in edges:
         while at < len(edits) and edits[at][1] < edge:
@@ -63,4 +63,4 @@ def moved(turns: Sequence[dict[str, Any]], text: str, edits: Sequence[Edit]) -> 
             shift += len(replacement(kind, text[first:last])) - (last - first)
             at += 1
         places[edge] = max(edge, edits[at - 1][2] if at else 0) + shift
-    return [turn | {"from": places[turn["from"]], "to": places[turn["to"]]} for turn in turns]
+    return [turn | {"start": places[turn["start"]], "end": places[turn["end"]]} for turn in turns]

@@ -1,4 +1,4 @@
-"""Rows of `curated` and of curate's `_rejected`: every document becomes one or more of the first or one of the second."""
+"""Rows of `curated` and of curate's rejected rows: every document becomes one or more of the first or one of the second."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.screen.rules import PersonalDataPolicy
 from textmill.pipelines.text.slices import slices
 
-EDITS = pa.list_(pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
+EDITS = pa.list_(pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())]))
 # Items of evaluation sets that the document contains, with the share of each: the largest first, five at most.
 ITEMS = pa.list_(pa.struct([("item", pa.string()), ("overlap", pa.float32())]))
 _SHOWN = 5
@@ -23,7 +23,7 @@ _BARS = r"\|[ \t:-]*\|"           # what a text with leftovers has at least
 CURATED = pa.schema([
     ("text", pa.string()), ("id", pa.string()), ("dump", pa.string()), ("url", pa.string()), ("date", pa.string()),
     ("file_path", pa.string()), ("language", pa.string()), ("language_score", pa.float32()),
-    ("piece", pa.int32()), ("pieces", pa.int32()), ("from", pa.int32()), ("to", pa.int32()), ("source", pa.string()),
+    ("piece", pa.int32()), ("pieces", pa.int32()), ("start", pa.int32()), ("end", pa.int32()), ("source", pa.string()),
     ("edits", EDITS), ("evaluation_items", ITEMS), ("cluster_size", pa.int32()), ("extra", pa.string()),
     ("turns", TURNS), ("pair", pa.string()), ("preferred", pa.bool_())])
 REJECTED = pa.schema([
@@ -114,7 +114,7 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
             pieces.append(len(places))
             starts.append(start)
             ends.append(end)
-            edits.append([{"kind": kind, "from": first, "to": last} for kind, first, last in inside])
+            edits.append([{"kind": kind, "start": first, "end": last} for kind, first, last in inside])
     rows = pa.array(of_row, pa.int64())
     carried = {name: documents.column(name).take(rows) for name in (
         "id", "url", "date", "source", "extra", "pair", "preferred")}
@@ -126,7 +126,7 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
         "turns": pa.chunked_array([turns, pa.array(made_turns, TURNS)]).take(taken),
         "dump": pc.coalesce(crawl, carried["source"]), "file_path": file,
         "language": signals.column("language").take(rows), "language_score": signals.column("language_score").take(rows),
-        "piece": piece, "pieces": pieces, "from": starts, "to": ends, "edits": edits,
+        "piece": piece, "pieces": pieces, "start": starts, "end": ends, "edits": edits,
         "evaluation_items": [[{"item": item, "overlap": share} for item, share in held.get(row, ())[:_SHOWN]]
                              for row in of_row],
         "cluster_size": duplicates.column("cluster_size").take(rows)}
@@ -186,7 +186,7 @@ def _rows(mask: pa.Array) -> list[int]:
 
 
 def _edits(findings: pa.Scalar) -> list[Edit]:
-    return [(found["kind"], found["from"], found["to"]) for found in findings.as_py() or ()]
+    return [(found["kind"], found["start"], found["end"]) for found in findings.as_py() or ()]
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

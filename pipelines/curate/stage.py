@@ -38,7 +38,7 @@ class CurateInputs:
 class Curate(Stage[CurateInputs, Evaluation | None, None]):
     """The stage that writes `curated`: the text of every kept document, with personal data replaced and long texts cut."""
 
-    name, version = "curate", 4
+    name, version = "curate", 5
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
     columns: ClassVar = {
         "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra",

@@ -144,7 +144,7 @@ def emptied_blocks(rows: pa.Table, wanted: pa.Array) -> pa.Table:
     column = rows["tokens"].combine_chunks()
     length = column.type.list_size
     tokens = column.flatten().to_numpy().copy()
-    first, last = (spans.field(name).to_numpy().astype(np.int64) for name in ("from", "to"))
+    first, last = (spans.field(name).to_numpy().astype(np.int64) for name in ("start", "end"))
     for at, since, until in zip(parents[gone].tolist(), first[gone].tolist(), last[gone].tolist(), strict=True):
         tokens[at * length + since:at * length + until] = end_of_text
     counts = np.bincount(parents[~gone], minlength=rows.num_rows)

@@ -37,7 +37,7 @@ CURES = {
 
 
 def unreadable(data: Folder, rule: str) -> dict[str, Any] | None:
-    """The first record of `documents/_rejected` that this rule took; None where there is none."""
+    """The first record of the rejected rows of `documents` that this rule took; None where there is none."""
     return next(_taken_by(data, rule), None)
 
 

@@ -15,7 +15,7 @@ from textmill.pipelines.extract.pages.text import encodable
 from textmill.pipelines.extract.refusal import QUARANTINED
 
 # Of a dialogue: what each role says, as places in the text; null for a page.
-TURNS = pa.list_(pa.struct([("role", pa.string()), ("from", pa.int32()), ("to", pa.int32())]))
+TURNS = pa.list_(pa.struct([("role", pa.string()), ("start", pa.int32()), ("end", pa.int32())]))
 DOCUMENTS = pa.schema([
     pa.field("id", pa.string(), nullable=False),
     pa.field("record_id", pa.string()),
@@ -124,7 +124,7 @@ class Document:
 
 @dataclass(slots=True)
 class Rejected:
-    """One row of `documents/_rejected`: the record's position and the rule that rejected it."""
+    """One rejected row of `documents`: the record's position and the rule that rejected it."""
 
     file: str
     offset: int

@@ -94,4 +94,4 @@ def _spans(blocks: pa.Table, wanted: pa.Array | None) -> Iterator[tuple[int, tup
         chosen = pc.indices_nonzero(pc.is_in(spans.field("id"), value_set=wanted))
         rows, spans = rows.take(chosen), spans.take(chosen)
     for row, span in zip(rows.to_pylist(), spans.to_pylist(), strict=True):
-        yield row, (span["id"], span["piece"], span["from"], span["to"], span["start"])
+        yield row, (span["id"], span["piece"], span["start"], span["end"], span["offset"])

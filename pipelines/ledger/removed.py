@@ -48,5 +48,5 @@ def _edits(data: Folder, ids: Collection[str]) -> dict[str, list[Edit]]:
     for part in manifest.parts if manifest else ():
         for batch in read_batches(data / "curated", part, ["id", "edits"]):
             for row in batch.filter(pc.is_in(batch["id"], value_set=wanted)).to_pylist():
-                found[row["id"]].update((edit["kind"], edit["from"], edit["to"]) for edit in row["edits"] or ())
+                found[row["id"]].update((edit["kind"], edit["start"], edit["end"]) for edit in row["edits"] or ())
     return {id_: sorted(own, key=lambda edit: edit[1:]) for id_, own in found.items() if any(kind in KINDS for kind, *_ in own)}

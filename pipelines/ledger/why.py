@@ -213,7 +213,7 @@ def _twins(context: RunContext, ids: Sequence[str], label: str) -> Iterator[str]
 
 def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
     """The sections of curate, tokenize and pack: the document's pieces with their edits, tokens and blocks."""
-    pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "from", "to", "edits", "evaluation_items"])
+    pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "start", "end", "edits", "evaluation_items"])
     if (missing := _absent(context, CURATE, "curated")) is not None:
         yield from labelled("curate", missing)
         return
@@ -245,8 +245,8 @@ def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
 
 
 def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span]) -> Iterator[str]:
-    yield from labelled("", f"piece {piece['piece']} of {piece['pieces']}, characters {piece['from']:,} to {piece['to']:,}")
-    made = [f"{edit['kind']} {edit['from']:,}-{edit['to']:,}" for edit in piece["edits"]]
+    yield from labelled("", f"piece {piece['piece']} of {piece['pieces']}, characters {piece['start']:,} to {piece['end']:,}")
+    made = [f"{edit['kind']} {edit['start']:,}-{edit['end']:,}" for edit in piece["edits"]]
     if made:
         more = f" and {len(made) - _MOST:,} more" if len(made) > _MOST else ""
         yield from labelled("", f"edits: {', '.join(made[:_MOST])}{more}", indent=2)

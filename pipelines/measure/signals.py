@@ -57,7 +57,7 @@ MEASUREMENTS: tuple[str, ...] = (
     "declared_language_differs", "language_share", "character_surprise", "term_surplus", "classifier_score")
 RULE_MEASUREMENTS = ("language_score", *MEASUREMENTS)       # the columns that a rule may bound
 
-FINDING = pa.struct([("kind", pa.string()), ("from", pa.int32()), ("to", pa.int32())])
+FINDING = pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 SIGNALS = pa.schema([
     pa.field("id", pa.string(), nullable=False),
     pa.field("language", pa.string(), nullable=False),
@@ -164,5 +164,5 @@ def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str],
 
 
 def _findings(found: Sequence[Sequence[tuple[str, int, int]]]) -> pa.Array:
-    return pa.array([[{"kind": kind, "from": start, "to": end} for kind, start, end in findings] for findings in found],
+    return pa.array([[{"kind": kind, "start": start, "end": end} for kind, start, end in findings] for findings in found],
                     pa.list_(FINDING))

@@ -16,7 +16,7 @@ AROUND = 2      # end-of-text before and after
 LEARNED = ("assistant",)                            # where an entry does not say
 MAY_LEARN = ("assistant", "system", "developer")    # what people ask and tools answer is read, never learned
 
-LEARN = pa.list_(pa.struct([("from", pa.int32()), ("to", pa.int32())]))
+LEARN = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
 
 
 @dataclass
@@ -44,7 +44,7 @@ def fitting(turns: pa.ListArray, block: int, learn: Sequence[Sequence[str]], ent
 
     `learn`: the roles of each entry; `entry`: the place of each dialogue's."""
     of, flat = _parents(turns), turns.flatten()
-    ends = flat.field("to").to_numpy()
+    ends = flat.field("end").to_numpy()
     fits = ends + AROUND <= block
     count = len(turns)
     tokens = np.zeros(count, np.int64)
@@ -60,7 +60,7 @@ def learned_positions(turns: pa.ListArray, learn: Sequence[Sequence[str]], entry
     A span begins at `first` and has so many `tokens` of its dialogue; `learn` and `entry` as in `fitting`.
     """
     of, flat = _parents(turns), turns.flatten()
-    begin, end = (flat.field(name).to_numpy() for name in ("from", "to"))
+    begin, end = (flat.field(name).to_numpy() for name in ("start", "end"))
     taken = np.flatnonzero((end <= tokens[of]) & _is_learned(flat.field("role"), entry[of], learn))
     shift = first[of[taken]] + 1                    # the first position is end-of-text
     ranges = pa.StructArray.from_arrays(

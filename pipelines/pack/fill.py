@@ -10,8 +10,8 @@ from textmill.base.blocks_format import LEARN as LEARN_FIELD
 from textmill.pipelines.pack.dialogues import LEARN, learned_positions
 from textmill.pipelines.pack.mixture import MixtureError
 
-SPAN = pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                  ("start", pa.int32())])
+SPAN = pa.struct([("id", pa.string()), ("piece", pa.int32()), ("start", pa.int32()), ("end", pa.int32()),
+                  ("offset", pa.int32())])
 
 # (part, row) int32 arrays -> the tokens of those rows
 Fetch = Callable[[np.ndarray, np.ndarray], pa.ListArray]
@@ -41,7 +41,7 @@ def fill(planned: pa.RecordBatch | pa.Table, length: int, end_of_text: int, dtyp
     lists = pa.table([planned["spans"]], ["spans"])["spans"].combine_chunks()
     spans, counts = lists.flatten(), lists.value_lengths().to_numpy()
     piece, first, last, start, part, row, count = (
-        spans.field(name).to_numpy().astype(np.int64) for name in ("piece", "from", "to", "start", "part", "row", "count"))
+        spans.field(name).to_numpy().astype(np.int64) for name in ("piece", "start", "end", "offset", "part", "row", "count"))
     wanted, which = np.unique(part << 32 | row, return_inverse=True)
     rows = (wanted >> 32).astype(np.int32), (wanted & 0xFFFFFFFF).astype(np.int32)
     fetched = fetch(*rows)

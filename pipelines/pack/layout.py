@@ -163,7 +163,7 @@ def _count(laid: Laid, used: Iterator[np.ndarray], turn: int) -> None:
         if turn == 0:       # a later pass begins only where this one took everything
             once = (spans["mark"] & REPEATED) == 0
             laid.documents += int(np.count_nonzero(spans["mark"][once] & BEGINS))
-            laid.packed += int((spans["to"] - spans["from"])[once].sum(dtype=np.int64))
+            laid.packed += int((spans["end"] - spans["start"])[once].sum(dtype=np.int64))
             more_than_once.append(spans[~once])
     repeated = np.concatenate(more_than_once)
     laid.documents += len(np.unique(repeated[(repeated["mark"] & BEGINS) > 0][["high", "low"]]))
@@ -172,11 +172,11 @@ def _count(laid: Laid, used: Iterator[np.ndarray], turn: int) -> None:
 
 def _union(spans: np.ndarray) -> int:
     """How many different tokens these spans hold."""
-    spans = spans[np.lexsort((spans["start"], spans["row"], spans["part"]))]
+    spans = spans[np.lexsort((spans["offset"], spans["row"], spans["part"]))]
     another = (spans["part"][1:] != spans["part"][:-1]) | (spans["row"][1:] != spans["row"][:-1])
     row = np.cumsum(np.append(0, another)[:len(spans)])
-    start = (row << 32) + spans["start"]
-    end = start + spans["to"] - spans["from"]
+    start = (row << 32) + spans["offset"]
+    end = start + spans["end"] - spans["start"]
     reached = np.append(0, np.maximum.accumulate(end)[:-1])[:len(spans)]
     return int(np.maximum(0, end - np.maximum(start, reached)).sum())
 
@@ -194,8 +194,8 @@ def _spans(documents: Documents, items: Items, weighted: bool) -> np.ndarray:
     some = until > since                                        # a piece without tokens between two others has none
     item, piece, since, until = item[some], piece[some], since[some], until[some]
     spans, shift = np.zeros(len(item), SPAN), items.at[item] - begin[item]
-    spans["block"], spans["from"], spans["to"] = items.block[item], since + shift, until + shift
-    spans["start"] = since - documents.offset[piece]
+    spans["block"], spans["start"], spans["end"] = items.block[item], since + shift, until + shift
+    spans["offset"] = since - documents.offset[piece]
     for name in ("piece", "part", "row", "high", "low"):
         spans[name] = documents.rows[name][piece]
     spans["count"] = documents.rows["token_count"][piece]

@@ -11,12 +11,12 @@ import pyarrow as pa
 from textmill.pipelines.pack.documents import id_bytes
 from textmill.pipelines.pack.spill import Buckets, Sequence
 
-_PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                      ("start", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
+_PLANNED = pa.struct([("id", pa.binary(16)), ("piece", pa.int32()), ("start", pa.int32()), ("end", pa.int32()),
+                      ("offset", pa.int32()), ("part", pa.int32()), ("row", pa.int32()), ("count", pa.int32())])
 PLANNED = pa.schema([("entry", pa.string()), ("spans", pa.list_(_PLANNED))])
 
 # A span before its block has a place; `block` counts all blocks opened, `count` is the tokens that are taken of the row.
-SPAN = np.dtype([("block", "<i8"), ("from", "<i4"), ("to", "<i4"), ("start", "<i4"), ("piece", "<i4"), ("part", "<i4"),
+SPAN = np.dtype([("block", "<i8"), ("start", "<i4"), ("end", "<i4"), ("offset", "<i4"), ("piece", "<i4"), ("part", "<i4"),
                  ("row", "<i4"), ("count", "<i4"), ("high", "<u8"), ("low", "<u8"), ("mark", "u1")])
 BEGINS, CUT, REPEATED = 1, 2, 4     # marks: a document begins here, and is cut where this ends; a pass takes it more than once
 
@@ -70,7 +70,7 @@ class SplitLayout:
         names = pa.array([packed.entry for packed in self.packed])
         for number, spans in enumerate(ranges):
             place = self.place[spans["block"]]
-            order = np.lexsort((spans["from"], place))
+            order = np.lexsort((spans["start"], place))
             spans, place = spans[order], place[order]
             for shard in range(-(-number * count // ranges.count), -(-(number + 1) * count // ranges.count)):
                 start, end = shard * blocks, min((shard + 1) * blocks, len(self.owner))

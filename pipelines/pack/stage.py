@@ -86,7 +86,7 @@ class Shard(NamedTuple):
 class Pack(Stage[PackInputs, Encoder, Layout]):
     """The stage that writes `blocks/<mixture>`: tokens of the mixture's documents, packed into blocks of one length."""
 
-    name, version, unit = "pack", 3, "texts"
+    name, version, unit = "pack", 4, "texts"
     reads = (TOKENIZE, DEDUP)
 
     def dataset(self, config: Configuration) -> str:

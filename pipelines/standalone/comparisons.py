@@ -68,4 +68,4 @@ def comparisons(data: Folder, counts: Counter[str]) -> Iterator[dict[str, Any]]:
 
 
 def _messages(row: dict[str, Any]) -> list[dict[str, str]]:
-    return [{"role": turn["role"], "content": row["text"][turn["from"]:turn["to"]]} for turn in row["turns"]]
+    return [{"role": turn["role"], "content": row["text"][turn["start"]:turn["end"]]} for turn in row["turns"]]

@@ -84,7 +84,7 @@ def mine(data: Folder, folder: Path, show: int) -> Iterator[str]:
         with unfinished.open("w", encoding="utf-8") as file:
             for row in rows(data, counts):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                place = blake2b(f"{row['id']} {row['from']}".encode(), digest_size=8).digest()
+                place = blake2b(f"{row['id']} {row['start']}".encode(), digest_size=8).digest()
                 chosen = heapq.nsmallest(show, [*chosen, (place, counts.dialogues, row)])
         unfinished.replace(folder / FILE)
     finally:
@@ -95,7 +95,7 @@ def mine(data: Folder, folder: Path, show: int) -> Iterator[str]:
         yield f"no dialogues: {', '.join(f'{why} {count:,}' for why, count in sorted(counts.refused.items()))}"
     for _, _, row in chosen:
         yield ""
-        yield f"{shown(row['url'] or row['id'])}, characters {row['from']:,} to {row['to']:,}"
+        yield f"{shown(row['url'] or row['id'])}, characters {row['start']:,} to {row['end']:,}"
         for message, speaker in zip(row["messages"], row["speakers"] * len(row["messages"]), strict=False):
             said = " ".join(message["content"].split())
             said = said if len(said) <= SHOWN else said[:SHOWN] + " …"
@@ -113,7 +113,7 @@ def rows(data: Folder, counts: MinedCounts) -> Iterator[dict[str, Any]]:
             counts.turns += len(dialogue.turns)
             messages = [{"role": ("user", "assistant")[number % 2], "content": text[turn.start:turn.end]}
                         for number, turn in enumerate(dialogue.turns)]
-            yield {"messages": messages, "id": row["id"], "url": row["url"], "from": dialogue.begin, "to": dialogue.end,
+            yield {"messages": messages, "id": row["id"], "url": row["url"], "start": dialogue.begin, "end": dialogue.end,
                    "speakers": [turn.speaker for turn in dialogue.turns[:2]], "mined_from": row["source"]}
 
 

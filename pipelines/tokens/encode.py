@@ -31,7 +31,7 @@ from textmill.tokenizer.encoder import Encoder, compression
 class Tokenize(Stage[str, Encoder, None]):
     """The stage that writes `tokens/<tokenizer>`: the token ids of every curated piece."""
 
-    name, version, unit = "tokenize", 3, "texts"
+    name, version, unit = "tokenize", 4, "texts"
     reads = (CURATE,)
     columns: ClassVar = {"curated": ["id", "piece", "pieces", "source", "language", "text", "cluster_size", "turns", "pair",
                                       "preferred"]}
@@ -102,7 +102,7 @@ def encoded(curated: pa.RecordBatch, encoder: Encoder) -> tuple[pa.ListArray, pa
         return ids, pa.nulls(len(texts), TURNS)
     dialogues, turns = texts.filter(has_turns).to_pylist(), turns.filter(has_turns)
     counts, of = turns.value_lengths().to_numpy(), pc.list_parent_indices(turns).to_pylist()
-    roles, starts, ends = (turns.flatten().field(name) for name in ("role", "from", "to"))
+    roles, starts, ends = (turns.flatten().field(name) for name in ("role", "start", "end"))
     said = pa.array([dialogues[row][start:end] for row, start, end in
                      zip(of, starts.to_pylist(), ends.to_pylist(), strict=True)], pa.string())
     rendered, first, last = render_turns(roles.to_pylist(), said, counts, encoder)

@@ -26,7 +26,7 @@ SIGNALS = pa.schema([("id", pa.string()), ("language", pa.string()), ("language_
 
 
 def finding(kind, start, end):
-    return {"kind": kind, "from": start, "to": end}
+    return {"kind": kind, "start": start, "end": end}
 
 
 def world(*rows):
@@ -65,13 +65,13 @@ def test_texts_are_edited_cut_and_carried_in_order():
     assert [(row["id"], row["piece"], row["pieces"]) for row in rows] == [("d0", 0, 1), ("d1", 0, 1), ("d4", 0, 2), ("d4", 1, 2)]
     assert rows[0] == {
         "text": "plain text", "id": "d0", "dump": "crawl", "url": "https://h.example/0", "date": "2024-03-01T00:00:00Z",
-        "file_path": "crawl/a.warc.gz", "language": "en", "language_score": 0.5, "piece": 0, "pieces": 1, "from": 0, "to": 10,
+        "file_path": "crawl/a.warc.gz", "language": "en", "language_score": 0.5, "piece": 0, "pieces": 1, "start": 0, "end": 10,
         "source": "crawl", "edits": [], "evaluation_items": [], "cluster_size": None, "extra": None,
         "turns": None, "pair": None, "preferred": None}
     assert (rows[1]["text"], rows[1]["dump"], rows[1]["edits"]) == (
         "write to <EMAIL>", "CC-MAIN-2024-10", [finding("EMAIL", 9, 20)])
     first, second = rows[2], rows[3]
-    assert (first["from"], second["to"]) == (0, len(LONG)) and first["to"] == second["from"]
+    assert (first["start"], second["end"]) == (0, len(LONG)) and first["end"] == second["start"]
     assert first["text"] + second["text"] == LONG[:28] + "<PHONE>" + LONG[38:]
     assert first["edits"] == [finding("PHONE", 28, 38)] and second["edits"] == []
 
@@ -129,7 +129,7 @@ def test_a_piece_too_short_for_sentences_is_refused():
 
 def places(*texts):
     ends = [sum(len(one) + 2 for one in texts[:n + 1]) - 2 for n in range(len(texts))]
-    return [{"role": ("user", "assistant")[n % 2], "from": end - len(text), "to": end} for n, (text, end) in enumerate(zip(texts, ends, strict=True))]
+    return [{"role": ("user", "assistant")[n % 2], "start": end - len(text), "end": end} for n, (text, end) in enumerate(zip(texts, ends, strict=True))]
 
 
 def of_turns(*texts, findings=()):
@@ -140,7 +140,7 @@ def of_turns(*texts, findings=()):
 
 
 def spoken(row):
-    return [(turn["role"], row["text"][turn["from"]:turn["to"]]) for turn in row["turns"]]
+    return [(turn["role"], row["text"][turn["start"]:turn["end"]]) for turn in row["turns"]]
 
 
 def test_edits_move_the_turns_of_a_dialogue():
@@ -183,11 +183,11 @@ def test_recorded_edits_on_the_stored_text_give_the_pieces_byte_for_byte(text, a
     curated, rejected = curate_batch(*batches, CurateSettings(max_bytes, clean), PersonalDataPolicy(actions))
     rows = curated.to_pylist()
     assert rejected.num_rows == 0 and [row["piece"] for row in rows] == list(range(len(rows))) and {row["pieces"] for row in rows} == {len(rows)}
-    assert [row["from"] for row in rows] == [0, *(row["to"] for row in rows[:-1])] and rows[-1]["to"] == len(text)
-    edits = [(edit["kind"], edit["from"], edit["to"]) for row in rows for edit in row["edits"]]
+    assert [row["start"] for row in rows] == [0, *(row["end"] for row in rows[:-1])] and rows[-1]["end"] == len(text)
+    edits = [(edit["kind"], edit["start"], edit["end"]) for row in rows for edit in row["edits"]]
     for row in rows:
-        inside = [edit for edit in edits if row["from"] <= edit[1] < row["to"]]
-        assert row["text"].encode() == apply_edits(text, inside, row["from"], row["to"]).encode()
+        inside = [edit for edit in edits if row["start"] <= edit[1] < row["end"]]
+        assert row["text"].encode() == apply_edits(text, inside, row["start"], row["end"]).encode()
     whole = "".join(row["text"] for row in rows)
     assert whole == apply_edits(text, edits)
     at = 0                                                 # between edits, nothing has changed

@@ -178,7 +178,7 @@ def test_blocks_lose_the_spans_and_every_other_block_keeps_its_bytes(carried, mi
         assert now[3] == [span for span in was[3] if span["id"] not in gone] and now[::2] == was[::2]
         expected = np.array(was[1])
         for span in out:
-            expected[span["from"]:span["to"]] = end
+            expected[span["start"]:span["end"]] = end
         assert now[1] == expected.tolist()
         changed += bool(out)
     assert changed > 3
@@ -191,7 +191,7 @@ def test_blocks_lose_the_spans_and_every_other_block_keeps_its_bytes(carried, mi
     batch = opened.train.read([number])
     was = model.PackedMixture(milled[0] / "blocks/mixture").train.read([number])
     out = [span for span in before[number][3] if span["id"] in gone]
-    lost = sum(span["to"] - span["from"] for span in out) - len({span["id"] for span in out})    # pieces of one are one stretch
+    lost = sum(span["end"] - span["start"] for span in out) - len({span["id"] for span in out})    # pieces of one are one stretch
     assert was.target_count - batch.target_count == lost > 0, "what was taken gives no target"
 
 
@@ -370,9 +370,9 @@ def test_passages_are_found_wherever_they_stand_and_nowhere_else():
 
 
 def test_blocks_are_emptied_span_by_span():
-    spans = [[{"id": "a", "piece": 0, "from": 0, "to": 2, "start": 0}, {"id": "b", "piece": 0, "from": 2, "to": 4, "start": 0}],
-             [{"id": "b", "piece": 0, "from": 0, "to": 4, "start": 2}], []]
-    kind = pa.list_(pa.struct([("id", pa.string()), *((name, pa.int32()) for name in ("piece", "from", "to", "start"))]))
+    spans = [[{"id": "a", "piece": 0, "start": 0, "end": 2, "offset": 0}, {"id": "b", "piece": 0, "start": 2, "end": 4, "offset": 0}],
+             [{"id": "b", "piece": 0, "start": 0, "end": 4, "offset": 2}], []]
+    kind = pa.list_(pa.struct([("id", pa.string()), *((name, pa.int32()) for name in ("piece", "start", "end", "offset"))]))
     schema = pa.schema([("tokens", pa.list_(pa.uint16(), 4)), ("entry", pa.string()), ("spans", kind)], {"end_of_text": "9"})
     rows = pa.table([pa.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]], schema.field("tokens").type), ["e"] * 3,
                      pa.array(spans, kind)], schema=schema)

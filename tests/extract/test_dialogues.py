@@ -25,7 +25,7 @@ def jsonl(*rows: dict) -> bytes:
 
 
 def turns(row: dict) -> list[tuple[str, str]]:
-    return [(turn["role"], row["text"][turn["from"]:turn["to"]]) for turn in row["turns"]]
+    return [(turn["role"], row["text"][turn["start"]:turn["end"]]) for turn in row["turns"]]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])

@@ -65,7 +65,7 @@ def milled_chats(tmp_path_factory):
 
 
 def turns(row):
-    return [(turn["role"], row["text"][turn["from"]:turn["to"]]) for turn in row["turns"]]
+    return [(turn["role"], row["text"][turn["start"]:turn["end"]]) for turn in row["turns"]]
 
 
 def test_each_stage_says_what_it_did_with_dialogues(milled_chats):

@@ -39,7 +39,7 @@ from textmill.tokenizer.special import SPECIAL_TOKENS
 TEXT = "A quay, 水 <|endoftext|>"
 TINY = Shape(layers=1, width=8, heads=1, head_width=8, kv_heads=1, mlp=8, tied=True)
 JSON = (b'{"', b'": ', b'", "', b'"}', b"null", b"true", b"[]", b"{}", b'"\\ud800"', b"1e999", b"NaN", b"-1", b"[[", b'""')
-SCHEMA = (b"item", b"tokens", b"entry", b"spans", b"piece", b"from", b"to", b"start", b"id", b"block", b"vocab_size", b"end_of_text", b"shares", b"-1")
+SCHEMA = (b"item", b"tokens", b"entry", b"spans", b"piece", b"start", b"end", b"offset", b"from", b"to", b"id", b"block", b"vocab_size", b"end_of_text", b"shares", b"-1")
 
 
 def each(*readings: Callable[[], object]) -> None:

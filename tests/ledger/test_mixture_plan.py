@@ -68,7 +68,7 @@ def written(data):
         for part in unseal((data / f"blocks/asked/{split}/_manifest.json").read_bytes())["parts"]:
             for row in pa.ipc.open_stream((data / f"blocks/asked/{split}/{part['path']}").read_bytes()).read_all().to_pylist():
                 blocks[row["entry"]] += 1
-                tokens[row["entry"]] += sum(span["to"] - span["from"] for span in row["spans"])
+                tokens[row["entry"]] += sum(span["end"] - span["start"] for span in row["spans"])
         found[split] = blocks, tokens
     return found
 

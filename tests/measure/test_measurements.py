@@ -274,7 +274,7 @@ def test_signals_of_one_page(tools):
     assert row["declared_language_differs"] == 1
     assert row["shingles"] == 67         # a symbol is a term
     assert len(row["minhash"]) == 120 and len(row["content_hash"]) == 16
-    assert row["findings"] == [{"kind": "EMAIL", "from": len(PROSE) + 9, "to": len(PROSE) + 32}]
+    assert row["findings"] == [{"kind": "EMAIL", "start": len(PROSE) + 9, "end": len(PROSE) + 32}]
     assert [name for name in MEASUREMENTS if row[name] is None] == [
         "terminal_punctuation_lines", "unfinished_paragraphs", "javascript_lines", "policy_lines", *NAMED_INPUTS]
 

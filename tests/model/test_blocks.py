@@ -16,8 +16,8 @@ from textmill.model.data.blocks import PackedMixture
 
 LENGTH = 32
 LETTER_A = 32              # its id in the tokenizer below: the alphabet begins with "!"
-SPANS = pa.list_(pa.struct([("id", pa.string()), ("piece", pa.int32()), ("from", pa.int32()), ("to", pa.int32()),
-                            ("start", pa.int32())]))
+SPANS = pa.list_(pa.struct([("id", pa.string()), ("piece", pa.int32()), ("start", pa.int32()), ("end", pa.int32()),
+                            ("offset", pa.int32())]))
 Block = tuple[list[int], str, list[tuple[int, int]]]        # tokens, entry, spans
 
 
@@ -45,7 +45,7 @@ def write_split(folder: Path, parts: list[list[Block]], facts: dict[str, str]) -
     for n, blocks in enumerate(parts):
         name = f"{len(parts) - n}.arrow"                    # the manifest's order is not that of the names
         rows = [{"tokens": tokens, "entry": entry, "spans": [
-            {"id": id_[0] if id_ else f"{n}-{i}", "piece": 0, "from": a, "to": b, "start": 0} for i, (a, b, *id_) in enumerate(spans)]}
+            {"id": id_[0] if id_ else f"{n}-{i}", "piece": 0, "start": a, "end": b, "offset": 0} for i, (a, b, *id_) in enumerate(spans)]}
             for tokens, entry, spans in blocks]
         with pa.ipc.new_stream(str(folder / name), schema) as writer:
             writer.write_batch(pa.RecordBatch.from_pylist(rows[:1], schema))
@@ -113,7 +113,7 @@ def test_pieces_of_a_document_side_by_side_are_one_stretch(tmp_path):
     folder, tokens = tmp_path / "b", list(range(LENGTH))
     write_mixture(folder, [[(tokens, "web", [(0, LENGTH)])]], [[(tokens, "web", [(0, LENGTH)])]])
     spans = [("d", 0, 0, 5), ("d", 2, 5, 9), ("d", 0, 9, 12), ("d", 3, 12, 14), ("d", 4, 20, 24), ("e", 5, 24, 27)]
-    rewrite_spans(folder / "train", [{"id": id, "piece": piece, "from": first, "to": last, "start": 0}
+    rewrite_spans(folder / "train", [{"id": id, "piece": piece, "start": first, "end": last, "offset": 0}
                                      for id, piece, first, last in spans])
     batch = PackedMixture(folder).train.read([0])
     assert batch.lengths == (9, 5, 6, 4, 3, 5)
@@ -133,7 +133,7 @@ def rewrite_spans(folder: Path, spans: list[dict]) -> None:
     (folder / "_manifest.json").write_text(json.dumps(manifest))
 
 
-LEARN = pa.list_(pa.struct([*SPANS.value_type, ("learn", pa.list_(pa.struct([("from", pa.int32()), ("to", pa.int32())])))]))
+LEARN = pa.list_(pa.struct([*SPANS.value_type, ("learn", pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())])))]))
 
 
 def dialogue_blocks(folder: Path, *blocks: list[tuple[str, int, int, list[tuple[int, int]] | None]], kind: pa.DataType = LEARN) -> Path:
@@ -142,8 +142,8 @@ def dialogue_blocks(folder: Path, *blocks: list[tuple[str, int, int, list[tuple[
     facts = {"schema": "2", "mixture": "chat", "block": str(LENGTH), "vocab_size": "300", "end_of_text": str(end), "tokenizer_sha256": digest}
     schema = pa.schema([("tokens", pa.list_(pa.uint16(), LENGTH)), ("entry", pa.string()), ("spans", kind)], metadata=facts)
     rows = [{"tokens": list(range(LENGTH)), "entry": "chat", "spans": [
-        {"id": id, "piece": 0, "from": first, "to": last, "start": 0,
-         "learn": None if learn is None else [{"from": a, "to": b} for a, b in learn]} for id, first, last, learn in spans]} for spans in blocks]
+        {"id": id, "piece": 0, "start": first, "end": last, "offset": 0,
+         "learn": None if learn is None else [{"start": a, "end": b} for a, b in learn]} for id, first, last, learn in spans]} for spans in blocks]
     for split in ("train", "validation"):
         (folder / split).mkdir(parents=True)
         with pa.ipc.new_stream(str(folder / split / "0.arrow"), schema) as writer:
@@ -251,7 +251,7 @@ def test_a_folder_that_is_not_sound_is_refused(tmp_path, damage, sentence):
 
 FACTS = {"schema": "1", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
 COLUMNS = {"tokens": pa.array([[1] * LENGTH], pa.list_(pa.uint16(), LENGTH)), "entry": pa.array(["web"]),
-           "spans": pa.array([[{"id": "d", "piece": 0, "from": 0, "to": LENGTH, "start": 0}]], SPANS)}
+           "spans": pa.array([[{"id": "d", "piece": 0, "start": 0, "end": LENGTH, "offset": 0}]], SPANS)}
 
 
 @pytest.mark.parametrize(("columns", "facts", "sentence"), [
@@ -261,7 +261,7 @@ COLUMNS = {"tokens": pa.array([[1] * LENGTH], pa.list_(pa.uint16(), LENGTH)), "e
     ({"entry": pa.array([7])}, {}, "not in the format of blocks: entry is int64"),
     ({"entry": None}, {}, "it has 0 columns entry"),
     ({"tokens": pa.array([None], pa.list_(pa.uint16(), LENGTH))}, {}, "it has nulls"),
-    ({"spans": pa.array([[{"id": None, "piece": 0, "from": 0, "to": 1, "start": 0}]], SPANS)}, {}, "it has nulls"),
+    ({"spans": pa.array([[{"id": None, "piece": 0, "start": 0, "end": 1, "offset": 0}]], SPANS)}, {}, "it has nulls"),
     ({}, {"block": "x"}, "says of itself what is no number"), ({}, {"end_of_text": "300"}, "end_of_text 300, which cannot be"),
     ({}, {"block": "16"}, "tokens are fixed_size_list<")])
 def test_a_strangers_stream_is_refused_in_words(tmp_path, columns, facts, sentence):

@@ -133,7 +133,7 @@ def test_values_by_kind_against_others_of_their_kind(learned):
 def test_every_value_that_curation_took_out_is_found_with_the_text_before_it(milled):
     rows = table(milled[0], "curated").to_pylist()
     documents = {row["id"]: row["text"] for row in table(milled[0], "documents").to_pylist()}
-    edits = {(row["id"], edit["kind"], edit["from"], edit["to"]) for row in rows for edit in row["edits"] if edit["kind"].isupper()}
+    edits = {(row["id"], edit["kind"], edit["start"], edit["end"]) for row in rows for edit in row["edits"] if edit["kind"].isupper()}
     found = list(removed(Folder(str(milled[0])), {row["id"] for row in rows}))
     assert len(found) == len(edits) > 5
     assert sorted((each.kind, each.value) for each in found) == sorted((kind, documents[id_][a:b]) for id_, kind, a, b in edits)

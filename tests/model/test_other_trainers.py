@@ -120,7 +120,7 @@ def test_what_is_learned_of_a_dialogue_goes_along_or_is_refused(tmp_path):
     dialogue_blocks(folder, [("p", 0, 6, None), ("d", 6, 16, [(8, 11), (13, 15)])])
     convert(folder, "jsonl", tmp_path / "jsonl")
     rows = [json.loads(line) for line in (tmp_path / "jsonl/train.jsonl").read_text("utf-8").splitlines()]
-    assert [(row["id"], row.get("learn")) for row in rows] == [("p", None), ("d", [{"from": 2, "to": 5}, {"from": 7, "to": 9}])]
+    assert [(row["id"], row.get("learn")) for row in rows] == [("p", None), ("d", [{"start": 2, "end": 5}, {"start": 7, "end": 9}])]
     for format_ in ("megatron", "nanogpt"):
         with pytest.raises(ModelError, match="only some turns are to be learned, and this format has no place that says which"):
             convert(folder, format_, tmp_path / format_)

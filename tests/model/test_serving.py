@@ -414,7 +414,7 @@ def test_origins_of_a_text_are_answered_with_characters_and_documents(tmp_path):
         status, _, reply = post(address, "/origins", {"text": text, "least": 4})
         found = json.loads(reply)
         run, = found["runs"]
-        assert status == 200 and text[run["from"]:run["to"]] == " the river runs through a green" and run["count"] == 1
+        assert status == 200 and text[run["start"]:run["end"]] == " the river runs through a green" and run["count"] == 1
         assert [each["id"] for each in run["documents"]] == ["d1"] and run["documents"][0]["block"] == 0 and run["documents"][0]["url"] is None
         assert found["share_in_runs"] == pytest.approx(run["tokens"] / found["tokens"])
         run, = json.loads(post(address, "/origins", {"text": "my river runs through", "least": 3})[2])["runs"]

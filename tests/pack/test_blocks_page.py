@@ -40,7 +40,7 @@ def test_numpy_reads_the_same_tokens_and_targets_as_we_do(milled, split):
 
 
 def test_targets_go_on_across_the_pieces_of_a_document():
-    spans = [{"id": id, "piece": piece, "from": begin, "to": end, "start": 0} for id, piece, begin, end in
+    spans = [{"id": id, "piece": piece, "start": begin, "end": end, "offset": 0} for id, piece, begin, end in
              (("a", 0, 0, 2), ("a", 1, 2, 4), ("b", 0, 4, 5), ("b", 0, 5, 7))]
     assert page_code(NUMPY)["targets"](np.arange(10, 18), spans).tolist() == [11, 12, 13, -100, -100, 16, -100, -100]
 

@@ -77,17 +77,17 @@ def test_a_thousand_conversations_carry_loss_where_transformers_mask_says_and_no
     for tokens, targets, spans in zip(batch.tokens.numpy(), batch.targets.numpy(), spans_of, strict=True):
         wanted = np.full(block, -100)
         for span in spans:
-            here = tokens[span["from"]:span["to"]]
+            here = tokens[span["start"]:span["end"]]
             if span["id"] not in messages:
                 assert span["learn"] is None
-                wanted[span["from"]:span["to"] - 1] = here[1:]
+                wanted[span["start"]:span["end"] - 1] = here[1:]
                 continue
             ids, mask = map(np.array, by_template(theirs, messages[span["id"]]))
             if learn:       # the template has a mask for the assistant only: the system turn comes first
                 mask[2:(ids == ENCODER.special["<|end|>"]).argmax() + 1] |= int(messages[span["id"]][0]["role"] == "system")
             size = len(here) - 1
-            assert span["start"] == 0 and here.tolist() == [*ids[:size], END] and (size == len(ids) or ids[size - 1] == ENCODER.special["<|end|>"])
-            wanted[span["from"]:span["to"] - 2] = np.where(mask[1:size], ids[1:size], -100)
+            assert span["offset"] == 0 and here.tolist() == [*ids[:size], END] and (size == len(ids) or ids[size - 1] == ENCODER.special["<|end|>"])
+            wanted[span["start"]:span["end"] - 2] = np.where(mask[1:size], ids[1:size], -100)
             seen.add(span["id"])
             shortened += size < len(ids)
         assert targets.tolist() == wanted.tolist()
@@ -97,7 +97,7 @@ def test_a_thousand_conversations_carry_loss_where_transformers_mask_says_and_no
 def chat(*sizes, roles=("user", "assistant"), last=None):
     """Turns of these many tokens, marker and end included."""
     ends = np.cumsum(sizes)
-    return [{"role": role, "from": int(end - size) + 1, "to": int(end)}
+    return [{"role": role, "start": int(end - size) + 1, "end": int(end)}
             for size, end, role in zip(sizes, ends, [*(roles * len(sizes))[:len(sizes) - (last is not None)], *([last] if last else [])], strict=True)]
 
 
@@ -117,8 +117,8 @@ WORLD = [("c", chat(40, 40)), ("c", chat(40, 40, 40, 40)), ("c", chat(127, 3)), 
 def world(rows):
     """Token rows whose ids count up, of (source, turns or None for a page of 100 tokens)."""
     return pa.RecordBatch.from_pylist([
-        {"id": f"{n:032x}", "piece": 0, "pieces": 1, "source": source, "token_count": turns[-1]["to"] if turns else 100, "dialogue": turns,
-         "turns": turns and len(turns), "tokens": list(range(turns[-1]["to"] if turns else 100)), **dict(more)} for n, (source, turns, *more) in enumerate(rows)],
+        {"id": f"{n:032x}", "piece": 0, "pieces": 1, "source": source, "token_count": turns[-1]["end"] if turns else 100, "dialogue": turns,
+         "turns": turns and len(turns), "tokens": list(range(turns[-1]["end"] if turns else 100)), **dict(more)} for n, (source, turns, *more) in enumerate(rows)],
         pa.schema([("id", pa.string()), ("piece", pa.int32()), ("pieces", pa.int32()), ("source", pa.string()), ("language", pa.string()),
                    ("cluster_size", pa.int32()), ("pair", pa.string()), ("preferred", pa.bool_()), ("token_count", pa.int32()),
                    ("dialogue", TURNS), ("turns", pa.int32()), ("tokens", pa.list_(pa.from_numpy_dtype(ENCODER.dtype)))]))
@@ -130,14 +130,14 @@ def test_turns_lost_and_dialogues_left_out_are_counted(way):
     assert outcome(plan)["dialogues"] == {"c": {"dialogues": 5, "turns_lost": 1, "too_long": 2}}
     assert index.lost_tokens == 40 + (130 + 2) + (127 + 2)
     assert index.read_tokens - index.lost_tokens == sum(packed.available for packed in plan.train.packed)
-    rows_of = {span["id"][-1]: (block["entry"], span["to"] - span["from"], span["learn"]) for block in filled(rows, plan).to_pylist() for span in block["spans"]}
-    assert rows_of == {"0": ("c", 82, [{"from": 42, "to": 81}]), "1": ("c", 122, [{"from": 42, "to": 81}]), "4": ("c", 128, [{"from": 62, "to": 127}]),
+    rows_of = {span["id"][-1]: (block["entry"], span["end"] - span["start"], span["learn"]) for block in filled(rows, plan).to_pylist() for span in block["spans"]}
+    assert rows_of == {"0": ("c", 82, [{"start": 42, "end": 81}]), "1": ("c", 122, [{"start": 42, "end": 81}]), "4": ("c", 128, [{"start": 62, "end": 127}]),
                        "3": ("p", 102, None)} or way == "concat"
     for block in filled(rows, plan).to_pylist():
         for span in block["spans"]:
             if block["entry"] == "c":
-                assert block["tokens"][span["from"]] == END == block["tokens"][span["to"] - 1]
-                assert block["tokens"][span["from"] + 1:span["to"] - 1] == list(range(span["to"] - span["from"] - 2))
+                assert block["tokens"][span["start"]] == END == block["tokens"][span["end"] - 1]
+                assert block["tokens"][span["start"] + 1:span["end"] - 1] == list(range(span["end"] - span["start"] - 2))
 
 
 def test_answers_that_were_not_preferred_are_taken_on_request_only():

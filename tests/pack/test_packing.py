@@ -95,14 +95,14 @@ def check_blocks(world, rows, mixture):
         assert len(row["tokens"]) == mixture.block
         covered = 0
         for span in row["spans"]:
-            assert covered <= span["from"] < span["to"] <= mixture.block
-            assert row["tokens"][covered:span["from"]] == [END] * (span["from"] - covered)
+            assert covered <= span["start"] < span["end"] <= mixture.block
+            assert row["tokens"][covered:span["start"]] == [END] * (span["start"] - covered)
             here = [(k, at, token) for k, at, token in world.sequence(int(span["id"], 16)) if k == span["piece"]]
-            length = span["to"] - span["from"]
-            expected = here[span["start"]:span["start"] + length]
-            assert [token for _, _, token in expected] == row["tokens"][span["from"]:span["to"]]
+            length = span["end"] - span["start"]
+            expected = here[span["offset"]:span["offset"] + length]
+            assert [token for _, _, token in expected] == row["tokens"][span["start"]:span["end"]]
             seen.update((span["id"], k, at) for k, at, _ in expected)
-            covered = span["to"]
+            covered = span["end"]
         assert row["tokens"][covered:] == [END] * (mixture.block - covered)
     return seen
 
@@ -225,7 +225,7 @@ def test_the_remainder_is_counted_to_the_token(drawn, asked, way, validation):
         for name_ in "ab":
             spans = [span for row in blocks if row["entry"] == name_ for span in row["spans"]]
             tokens = {(span["id"], span["piece"], place) for span in spans
-                      for place in range(span["start"], span["start"] + span["to"] - span["from"])}
+                      for place in range(span["offset"], span["offset"] + span["end"] - span["start"])}
             assert len(tokens) == packed[name_].available - packed[name_].left_out
             assert packed[name_].documents == len({span["id"] for span in spans})
     everything = sum(len(world.sequence(n)) for n in documents)
@@ -274,7 +274,7 @@ def test_every_prefix_is_close_to_the_shares_and_an_entry_stops_at_its_budget(sh
     plan, _ = world.plan(mixture)
     taken = Counter()
     for row in plan.blocks.to_pylist():
-        taken[row["entry"]] += sum(span["to"] - span["from"] for span in row["spans"])
+        taken[row["entry"]] += sum(span["end"] - span["start"] for span in row["spans"])
         for n, share in enumerate(shares):
             assert abs(taken[f"e{n}"] - share * taken.total()) <= 8 * max(1, count - 1) / 2 + 1
     for n, share in enumerate(shares):
@@ -292,7 +292,7 @@ def test_a_block_holds_one_entry_and_a_long_document_goes_on_elsewhere():
         for span in row["spans"]:
             entry_of_id[span["id"]].add(row["entry"])
     assert entry_of_id == {name(1): {"long"}, name(2): {"short"}, name(3): {"short"}}
-    spans = sorted((s["piece"], s["start"], s["to"] - s["from"]) for row in rows for s in row["spans"] if s["id"] == name(1))
+    spans = sorted((s["piece"], s["offset"], s["end"] - s["start"]) for row in rows for s in row["spans"] if s["id"] == name(1))
     assert spans == [(0, 0, 8), (0, 8, 8), (0, 16, 5), (1, 0, 3), (1, 3, 8)]
 
 

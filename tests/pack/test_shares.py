@@ -88,7 +88,7 @@ def test_available_divides_what_the_numbers_leave():
 
 
 def entry_tokens(blocks):
-    return [(row["entry"], sum(span["to"] - span["from"] for span in row["spans"])) for row in blocks.to_pylist()]
+    return [(row["entry"], sum(span["end"] - span["start"] for span in row["spans"])) for row in blocks.to_pylist()]
 
 
 def test_a_schedule_is_met_in_blocks_phase_by_phase():

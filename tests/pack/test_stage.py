@@ -158,9 +158,9 @@ def test_both_fillings_give_back_every_token_of_the_crawl_as_often_as_planned(da
                 for span in block["spans"]:
                     row = stored[span["id"], span["piece"]]
                     packed = [end] * (row["piece"] == 0) + row["tokens"] + [end] * (row["piece"] == row["pieces"] - 1)
-                    stop = span["start"] + span["to"] - span["from"]
-                    assert block["tokens"][span["from"]:span["to"]] == packed[span["start"]:stop]
-                    for place in range(span["start"], stop):
+                    stop = span["offset"] + span["end"] - span["start"]
+                    assert block["tokens"][span["start"]:span["end"]] == packed[span["offset"]:stop]
+                    for place in range(span["offset"], stop):
                         key = split, span["id"], span["piece"], place
                         times[key] = times.get(key, 0) + 1
     counted = counts(data)

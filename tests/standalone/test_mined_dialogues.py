@@ -60,7 +60,7 @@ def curated(tmp_path):
     whole = f"A talk.\n\n{talk('Gopher', 'User')}\n\nWrite to <EMAIL>."
     rows = [{"id": "1" * 32, "text": whole[:40], "piece": 0, "pieces": 2}, {"id": "1" * 32, "text": whole[40:], "piece": 1, "pieces": 2},
             {"id": "2" * 32, "text": "Nothing is said.", "piece": 0, "pieces": 1},
-            {"id": "3" * 32, "text": talk("Q", "A"), "piece": 0, "pieces": 1, "turns": [{"role": "user", "from": 0, "to": 3}]}]
+            {"id": "3" * 32, "text": talk("Q", "A"), "piece": 0, "pieces": 1, "turns": [{"role": "user", "start": 0, "end": 3}]}]
     with PartWriter(data / "curated", "a", "a.parquet", CURATED) as writer:
         writer.write(pa.RecordBatch.from_pylist([row | {"url": f"https://h.example/{row['id'][0]}", "source": "web"} for row in rows], CURATED))
     data.write("ledger/curated/manifest.json", Manifest("curate", 4, "x", (writer.part,), (), (), {}).to_json())
@@ -75,7 +75,7 @@ def test_what_is_mined_is_a_source_that_extract_reads(curated, capsys):
     assert said.startswith(f"dialogues: 2 texts, 1 candidates, 1 dialogues of 6 turns in 1 texts, written to {mined_to / 'dialogues.jsonl'}\n")
     assert "https://h.example/1, characters 9 to" in said and "  user       (Gopher) turn 0\n  assistant  (User) turn 1\n" in said
     (row,) = map(json.loads, (mined_to / "dialogues.jsonl").read_text().splitlines())
-    assert whole[row["from"]:row["to"]] == talk("Gopher", "User") and row["speakers"] == ["Gopher", "User"]
+    assert whole[row["start"]:row["end"]] == talk("Gopher", "User") and row["speakers"] == ["Gopher", "User"]
     assert [path.name for path in mined_to.iterdir()] == ["dialogues.jsonl"]
     ran = run("extract", folder / "other")
     assert ran.returncode == 0 and "1 dialogues (messages 1)" in ran.stdout, ran.stderr

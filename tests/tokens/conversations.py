@@ -29,8 +29,8 @@ def curated_rows(listed: list[list[dict[str, str]]], source: str = "chats") -> p
             rows.append({"text": f"A page, number {number}.", "source": "pages", "turns": None})
         turns, start = [], 0
         for message in messages:
-            turns.append({"role": message["role"], "from": start, "to": start + len(message["content"])})
-            start = turns[-1]["to"] + 2
+            turns.append({"role": message["role"], "start": start, "end": start + len(message["content"])})
+            start = turns[-1]["end"] + 2
         rows.append({"text": "\n\n".join(message["content"] for message in messages), "source": source, "turns": turns})
     return pa.RecordBatch.from_pylist([{"id": f"{n:032x}", "piece": 0, "pieces": 1, "language": "en"} | row
                                        for n, row in enumerate(rows)], CURATED)

@@ -27,11 +27,11 @@ def test_a_thousand_conversations_are_the_templates_token_by_token(theirs):  # n
         mask = np.zeros(len(ids), int)
         for place in places:
             if place["role"] == "assistant":
-                mask[place["from"] + 1:place["to"] + 1] = 1        # end-of-text comes before
+                mask[place["start"] + 1:place["end"] + 1] = 1        # end-of-text comes before
         assert mask.tolist() == template_mask
-        said = [ENCODER.decode(ids[place["from"] + 1:place["to"]]).decode() for place in places]
+        said = [ENCODER.decode(ids[place["start"] + 1:place["end"]]).decode() for place in places]
         assert said == [message["content"] for message in messages] and [place["role"] for place in places] == [m["role"] for m in messages]
-        assert all(ids[place["to"]] == ENCODER.special["<|end|>"] for place in places)
+        assert all(ids[place["end"]] == ENCODER.special["<|end|>"] for place in places)
 
 
 def test_batches_of_pages_only_of_dialogues_only_and_of_nothing():

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from textmill.base.errors import TextmillError
 from textmill.base.extras import needing
+from textmill.base.older_names import current_schema, current_table
 from textmill.pipelines.contract.part_files import opened, read_batches
 from textmill.pipelines.contract.parts import Part, checked
 from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, dataset_at, open_filesystem, unreachable
@@ -81,6 +82,10 @@ class Dataset:
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
+        return current_schema(self._stored_schema)
+
+    @cached_property
+    def _stored_schema(self) -> pa.Schema:
         if not self._parts:
             raise DatasetError(f"{self.uri} has no files, so no columns are known; run its stage again")
         with _answering(self._folder):
@@ -125,7 +130,8 @@ class Dataset:
                 pass                    # its footer is the one that was written
         filesystem = open_filesystem(self.uri)[0]
         checking = arrow_dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
-        return arrow_dataset.dataset([self._folder.path(part.path) for part in self._parts], self.schema, filesystem=filesystem,
+        paths = [self._folder.path(part.path) for part in self._parts]
+        return arrow_dataset.dataset(paths, self._stored_schema, filesystem=filesystem,
                                      format=arrow_dataset.ParquetFileFormat(default_fragment_scan_options=checking))
 
     def to_duckdb(self, connection: "duckdb.DuckDBPyConnection | None" = None) -> "duckdb.DuckDBPyRelation":
@@ -168,7 +174,7 @@ class Dataset:
         if hashlib.sha256(data).hexdigest() != part.sha256:
             raise DatasetError(f"{self._folder.shown(part.path)} is damaged: its sha256 is not the one in the "
                                "manifest; copy it again, or run pack again")
-        return pa.ipc.open_stream(data).read_all()
+        return current_table(pa.ipc.open_stream(data).read_all())
 
 
 @contextlib.contextmanager

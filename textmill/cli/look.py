@@ -82,7 +82,7 @@ def why(page: str, data: str, config: str, rules: str, mixture: str, tokenizer: 
 @click.option("--rule", metavar="NAME", help="only those of one rule, such as bad_json")
 @click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="how many to list")
 def rejected(data: str, rule: str | None, most: int) -> Iterable[str]:
-    """Print documents/_rejected: how many records each rule took, and of each record its file, its line and the reason.
+    """Print ledger/documents/rejected: how many records each rule took, and of each record its file, its line and the reason.
 
     Those that could not be read come first."""
     from textmill.pipelines.ledger import rejected as ledger

@@ -164,13 +164,13 @@ async function findOrigins(turn, answer) {
   let place = 0;
   answer.tokens.forEach((token, number) => {
     const end = place + Array.from(token.text).length;
-    const run = found.runs.filter((each) => each.from < end && each.to > place).sort((one, other) => other.tokens - one.tokens)[0];
+    const run = found.runs.filter((each) => each.start < end && each.end > place).sort((one, other) => other.tokens - one.tokens)[0];
     if (run) mark(answer.spans[number], run);
     place = end;
   });
   const list = element("ul", "sources");
   for (const run of found.runs) {
-    const item = element("li"), quoted = characters.slice(run.from, run.to).join("").replace(/\s+/g, " ").trim();
+    const item = element("li"), quoted = characters.slice(run.start, run.end).join("").replace(/\s+/g, " ").trim();
     item.append(element("q", "", quoted.length > 90 ? `${quoted.slice(0, 90)}…` : quoted), ` ${sources({...run, documents: []}).replace(/: $/, "")}: `);
     run.documents.forEach((each, number) => item.append(number ? ", " : "", link(each)));
     list.append(item);

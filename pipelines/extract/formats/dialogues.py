@@ -56,7 +56,7 @@ class Dialogue(NamedTuple):
         """Where each turn lies in the text, in characters."""
         places, start = [], 0
         for turn in self.turns:
-            places.append({"role": turn.role, "from": start, "to": start + len(turn.text)})
+            places.append({"role": turn.role, "start": start, "end": start + len(turn.text)})
             start += len(turn.text) + len(BETWEEN)
         return places
 
