@@ -69,9 +69,8 @@ def _upload(folder: Path, repository: str, private: bool, written: Table) -> str
     """Put a folder into a dataset repository of the hub, as one commit; its address."""
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise StageError(f"{HUB}{repository} names no repository; give {HUB}OWNER/NAME")
-    with needing(f"{HUB}{repository}", "huggingface_hub"):
+    with needing(f"{HUB}{repository}", "textmill[push]"):
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-        from huggingface_hub.errors import HfHubHTTPError
     paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     try:
         api = HfApi()
@@ -83,7 +82,7 @@ def _upload(folder: Path, repository: str, private: bool, written: Table) -> str
             *(CommitOperationDelete(name) for name in stale)]
         api.create_commit(repository, operations, commit_message=f"{written.rows:,} rows of {written.name}",
                           repo_type="dataset")
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:      # whatever its client raises, of its own and of its HTTP library: the hub did not take it
         raise StageError(f"the hub did not take {repository} ({' '.join(str(error).split())[:300]}); log in with `hf auth "
                          "login`, check the name and your right to write there, and try again") from None
     return address

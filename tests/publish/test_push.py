@@ -1,0 +1,146 @@
+"""Publishing a table: shards as FineWeb has them, in a folder, a bucket and a hub; nothing of the run goes out with them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests import servers
+from tests.command_line import manifest, table
+from tests.hub import Hub
+from tests.paths import ROOT
+from textmill.cli import main
+from textmill.pipelines.contract.part_files import PartWriter
+from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.curate.rows import CURATED
+from textmill.pipelines.publish.push import push
+from textmill.pipelines.publish.settings import CardSettings
+from textmill.pipelines.publish.shards import write_shards
+from textmill.pipelines.publish.tables import Table, tables
+
+
+def rows(files) -> list[dict]:
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def curated(folder, texts: list[tuple[str, str, str]]) -> Table:
+    """A dataset of two parts with texts of (crawl or "", source, text)."""
+    data, parts = Folder(str(folder)), []
+    half = len(texts) // 2
+    for key, some in (("a", texts[:half]), ("b", texts[half:])):
+        with PartWriter(data / "curated", key, f"{key}.0.parquet", CURATED) as writer:
+            columns = {"text": [t[2] for t in some], "dump": [t[0] or None for t in some], "source": [t[1] for t in some]}
+            writer.write(pa.table({field.name: pa.array(columns.get(field.name, [None] * len(some)), field.type) for field in CURATED})
+                         .combine_chunks().to_batches()[0])
+        parts.append(writer.part)
+    return Table("curated", "curated", "curated", Manifest("curate", 1, "", tuple(parts), (), (), {}), {})
+
+
+def test_a_shard_is_of_one_crawl_and_nothing_is_lost(tmp_path):
+    texts = [("CC-MAIN-2026-05" if n % 3 else "", "books" if n % 2 else "web", f"{n} " + "word " * 2000) for n in range(40)]
+    source = curated(tmp_path / "data", texts)
+    told: list[int] = []
+    written = write_shards(Folder(str(tmp_path / "data")), source, Folder(str(tmp_path / "out"), ""), 60_000, told.append)
+    paths = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.parquet"))
+    assert paths == [part.path for part in written.parts] and told[-1] == 40
+    assert {path.split("/")[1] for path in paths} == {"CC-MAIN-2026-05", "books", "web"} and len(paths) == 4      # of two row groups
+    assert paths[0] == "data/CC-MAIN-2026-05/000_00000.parquet" and paths[1] == "data/CC-MAIN-2026-05/000_00001.parquet"
+    for crawl in ("CC-MAIN-2026-05", "books", "web"):
+        there = [row["text"] for row in rows(tmp_path / "out" / path for path in paths if f"/{crawl}/" in path)]
+        assert there == [text for dump, name, text in texts if (dump or name) == crawl]
+    assert sum(part.rows for part in written.parts) == 40 and all(part.rows for part in written.parts)
+    again = write_shards(Folder(str(tmp_path / "data")), source, Folder(str(tmp_path / "again"), ""), 60_000)
+    assert again.parts == written.parts
+
+
+def test_what_fails_leaves_no_shard_behind(tmp_path):
+    source = curated(tmp_path / "data", [("", "web", "a"), ("", "web", "b")])
+    (tmp_path / "data/curated/b.0.parquet").write_bytes(b"")
+    with pytest.raises(StageError, match="is damaged"):
+        write_shards(Folder(str(tmp_path / "data")), source, Folder(str(tmp_path / "out"), ""))
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_to_a_folder_and_again(milled, tmp_path, capsys):
+    data, target = str(milled[0]), tmp_path / "out"
+    assert main(["push", str(target), "--data", data]) == 0
+    assert f"in 1 shards, with card and Croissant metadata; {target}" in capsys.readouterr().out
+    paths = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+    assert paths == ["README.md", "croissant.json", "data/sample/000_00000.parquet"]
+    assert rows([target / paths[2]]) == table(milled[0], "curated").to_pylist()
+    before = {path: (target / path).read_bytes() for path in paths}
+    (target / "data/sample/000_00001.parquet").write_bytes(b"of another time")
+    assert main(["push", str(target), "--data", data]) == 0
+    assert {str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
+    card = before["README.md"].decode()
+    assert "path: data/*/*.parquet" in card and "path: data/sample/*.parquet" in card and "## Columns of `curated`" in card
+    assert "## Sources" in card and "ledger/" not in card.split("---")[1]
+
+
+def test_what_cannot_be_is_a_sentence(milled, tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("x")
+    for arguments, said in (
+            ([str(tmp_path)], f"push: {tmp_path} holds thesis.tex and is no dataset that was pushed there; name a new folder"),
+            ([str(tmp_path / "a"), "--dataset", "curted"], "push: there is no table curted in"),
+            (["hf://datasets/only"], "push: hf://datasets/only names no repository; give hf://datasets/OWNER/NAME"),
+            ([str(tmp_path / "a"), "--shard-size", "many"], "--shard-size many is not a size; write it like 1GB"),
+            ([str(tmp_path / "a"), "--set", "card.licence=mit"], "did you mean 'license'?"),
+            ([str(tmp_path / "a"), "--set", "card.license=mine"], "license is 'mine'; name one of apache-2.0")):
+        assert main(["push", *arguments, "--data", str(milled[0])]) != 0
+        assert said in capsys.readouterr().err, arguments
+    assert not (tmp_path / "a").exists()
+
+
+def test_to_a_bucket(milled, tmp_path):
+    with servers.s3(tmp_path) as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        line = push(Folder(str(milled[0])), "curated", "s3://mill/public", CardSettings(name="web"))
+        assert line.endswith("s3://mill/public")
+        there = Folder("s3://mill/public")
+        assert [entry.path for entry in there.entries()] == ["README.md", "croissant.json", "data/sample/000_00000.parquet"]
+        listed = json.loads(there.read("croissant.json"))["distribution"]
+        assert [(file["contentUrl"], file["contentSize"]) for file in listed if file["@type"] == "cr:FileObject"] == [
+            ("data/sample/000_00000.parquet", f"{there.size('data/sample/000_00000.parquet')} B")]
+
+
+def pushed(hub: Hub, data, *more: str, token: str = "secret") -> subprocess.CompletedProcess:
+    environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+                                "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"}
+    return subprocess.run([sys.executable, "-m", "textmill", "push", "hf://datasets/mill/web", "--data", str(data), *more],
+                          capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+
+
+def test_to_a_hub_in_one_commit(milled):
+    with Hub() as hub:
+        ran = pushed(hub, milled[0], "--private")
+        assert ran.returncode == 0, ran.stderr
+        assert f"{hub.address}/datasets/mill/web" in ran.stdout and hub.private == {"mill/web": True}
+        first = hub.files["mill/web"]
+        assert sorted(first) == [".gitattributes", "README.md", "croissant.json", "data/sample/000_00000.parquet"]
+        assert pq.read_table(pa.BufferReader(first["data/sample/000_00000.parquet"])).num_rows == sum(
+            part["rows"] for part in manifest(milled[0], "curated")["parts"])
+        first["data/older/000_00000.parquet"] = b"of another time"
+        assert pushed(hub, milled[0]).returncode == 0
+        assert "data/older/000_00000.parquet" not in hub.files["mill/web"] and len(hub.commits) == 2
+        assert hub.commits[1][1] == ["README.md", "croissant.json", "data/sample/000_00000.parquet", "data/older/000_00000.parquet"]
+
+
+def test_a_hub_that_refuses_is_a_sentence(milled):
+    with Hub() as hub:
+        for ran in (pushed(hub, milled[0], token="wrong"), ):
+            assert ran.returncode == 1 and "Traceback" not in ran.stderr
+            assert "push: the hub did not take mill/web (" in ran.stderr and "log in with `hf auth login`" in ran.stderr
+        hub.refuse = 403
+        ran = pushed(hub, milled[0])
+        assert ran.returncode == 1 and "Traceback" not in ran.stderr and "the hub did not take mill/web (" in ran.stderr
+
+
+def test_the_tables_of_a_folder(milled):
+    assert [table.name for table in tables(Folder(str(milled[0])))] == [
+        "curated", "documents", "signals", "verdicts", "duplicates", "tokens-test-1k"]
