@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
         pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks finetune comparisons reward prefer grpo ppo judge revise restrain risk-coverage head assistant life report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
-        look rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        look status inspect card push rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
 DATA      ?= data
@@ -15,6 +15,7 @@ SET       ?=
 RUNNER    ?=
 WORKERS   ?=
 HOSTS     ?= 2
+DATASET   ?= curated
 STORED    ?=
 PROMPT    ?= The river
 ARGS      ?=
@@ -49,7 +50,7 @@ STAGE     ?=
 SEED      ?= 1
 
 VARIABLES := DATA CONFIG RULES MIXTURE TOKENIZER SET RUNNER WORKERS HOSTS STORED PROMPT ARGS NAME TEXTS GOOD BAD HELD_OUT \
-             TRAIN_ARGS RAW CRAWL FILES BYTES KIND SOURCE INPUT FORMAT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
+             TRAIN_ARGS RAW DATASET CRAWL FILES BYTES KIND SOURCE INPUT FORMAT OUTPUT PYTHON3 URL ID HOST BLOCK SPLIT CARRY_OUT MINUTES \
              PARSER KILLS STAGE SEED SHAPE ACCELERATOR
 
 # A misspelt variable would be a run with defaults.
@@ -200,6 +201,10 @@ takedown: setup          ## lists what DATA/takedown.txt takes; CARRY_OUT=yes ta
 
 look: setup              ## what would be read of a file, before anything is run: RAW=file (or a folder)
 	@$(call need,RAW,RAW=data/raw/mine)$(MILL) look $(call option,config,CONFIG) $(call option,set,SET) $(ARGS) -- $(call quoted,RAW)
+status: setup            ## what is there, what is stale and why, rows, bytes and seconds of every stage
+	@$(MILL) status $(FLAGS)
+inspect: setup           ## rows of a dataset as a person reads them: DATASET=curated ARGS='--most 10'
+	@$(MILL) inspect $(call option,data,DATA) $(ARGS) -- $(call quoted,DATASET)
 card: setup              ## README.md and croissant.json of the data folder: columns, sources, licences, policies
 	@$(MILL) card $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET)
 push: setup              ## curated text in shards with its card: OUTPUT=folder (or s3://…, hf://datasets/OWNER/NAME)

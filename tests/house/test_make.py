@@ -30,7 +30,7 @@ NEEDED = {"what-if": {"RULES": "r"}, "look": {"RAW": "a.csv"}, "background": {"N
           "risk-coverage": {"ARGS": "--before a --after b --questions c"}}
 WHERE = {"PROMPT": "sample", "NAME": "background", "TEXTS": "background", "GOOD": "classifier", "BAD": "classifier",
          "HELD_OUT": "classifier", "CRAWL": "fetch", "FILES": "fetch", "BYTES": "fetch", "KIND": "fetch", "SOURCE": "fetch",
-         "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "INPUT": "dedup-only",
+         "URL": "why", "ID": "why", "HOST": "where", "BLOCK": "trace", "SPLIT": "trace", "STORED": "plan", "DATASET": "inspect", "INPUT": "dedup-only",
          "OUTPUT": "dedup-only", "FORMAT": "blocks-to",
          "SHAPE": "estimate", "ACCELERATOR": "estimate"}
 NO_VALUE = {"CARRY_OUT", "ARGS", "TRAIN_ARGS", "RAW", "HOSTS", "PYTHON3", "MINUTES", "PARSER", "KILLS", "STAGE", "SEED"}

@@ -46,11 +46,12 @@ from textmill.cli.restraint import RESTRAIN, RISK_COVERAGE
 from textmill.cli.sampling import SAMPLE
 from textmill.cli.serving import ORIGINS, SERVE
 from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILES, TRAIN_TOKENIZER
+from textmill.cli.state import INSPECT, STATUS
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
-    "Look": (LOOK, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
+    "Look": (LOOK, STATUS, INSPECT, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "Hand on": (CARD, PUSH),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),

@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-from textmill.cli.options import CONFIG, DATA, FILE, MIXTURE, RULES, RUNNER, SET, TOKENIZER, WORKERS, data_folder, with_options
+from textmill.cli.options import (
+    CONFIG,
+    DATA,
+    FILE,
+    MIXTURE,
+    RULES,
+    RUNNER,
+    SET,
+    TOKENIZER,
+    WORKERS,
+    data_folder,
+    with_options,
+)
 
 
 class Page(click.ParamType):
