@@ -78,5 +78,5 @@ def manifest(data: Path, dataset: str) -> dict[str, Any]:
 
 def table(data: Path, dataset: str, rejected: bool = False) -> pa.Table:
     """All rows of a dataset in order, or all its rejected rows."""
-    listed = manifest(data, dataset)["rejected" if rejected else "parts"]
-    return pa.concat_tables([pq.read_table(data / dataset / part["path"]) for part in listed])
+    listed, folder = manifest(data, dataset)["rejected" if rejected else "parts"], Folder(str(data)) / dataset
+    return pa.concat_tables([pq.read_table(folder.path(part["path"])) for part in listed])

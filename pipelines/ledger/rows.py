@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from textmill.base.blocks_format import SPLITS
 from textmill.base.extras import needing
-from textmill.pipelines.contract.part_files import read_batches, read_stream
+from textmill.pipelines.contract.part_files import aligned, read_batches, read_stream
 from textmill.pipelines.contract.parts import Manifest, Part
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display import numbers
 from textmill.pipelines.display.lines import WIDTH, labelled, number, shown
 
-NUMBER = "number of the row"        # a column beside the dataset's, while rows are chosen
+NUMBER, LANGUAGE = "number of the row", "language measured"     # columns beside the dataset's, while rows are chosen
 FIRST = 8                           # values shown of a long list of numbers
 EMPTY: tuple[Any, ...] = (None, [], {}, "")
 
@@ -42,7 +42,7 @@ def inspect(data: Folder, name: str, where: str | None = None, names: Sequence[s
     if not parts:
         raise StageError(f"{name} has no rejected rows: only documents and curated have" if rejected else f"{name} is empty")
     matching = printed = read = 0
-    for batch in _chosen(dataset, parts, where, names):
+    for batch in _chosen(data, dataset, parts, where, names):
         read += batch[1]
         for row in batch[0].to_pylist():
             matching += 1
@@ -58,20 +58,32 @@ def inspect(data: Folder, name: str, where: str | None = None, names: Sequence[s
     yield f"{name}{' (rejected)' if rejected else ''}: {found}, {printed:,} shown"
 
 
-def _chosen(dataset: Folder, parts: Sequence[Part], where: str | None, names: Sequence[str]) -> Iterator[tuple[pa.Table, int]]:
+def _chosen(data: Folder, dataset: Folder, parts: Sequence[Part], where: str | None,
+            names: Sequence[str]) -> Iterator[tuple[pa.Table, int]]:
     """Of every batch the rows that fulfil `where`, with their NUMBER, and how many were read."""
     choose, first = _filter(where) if where else None, 0
     for part in parts:
-        for batch in _batches(dataset, part):
-            if missing := [name for name in names if name not in batch.schema.names]:
-                raise StageError(f"there is no column {missing[0]}; it has {', '.join(batch.schema.names)}")
+        for batch in _batches(data, dataset, part):
+            there = [name for name in batch.schema.names if name != LANGUAGE]
+            if missing := [name for name in names if name not in there]:
+                raise StageError(f"there is no column {missing[0]}; it has {', '.join(there)}")
             rows = pa.Table.from_batches([batch]).append_column(NUMBER, pa.array(range(first, first + batch.num_rows)))
             first += batch.num_rows
             yield (choose(rows) if choose else rows), batch.num_rows
 
 
-def _batches(dataset: Folder, part: Part) -> Iterator[pa.RecordBatch]:
-    yield from read_stream(dataset, part).to_batches() if part.path.endswith(".arrow") else read_batches(dataset, part)
+def _batches(data: Folder, dataset: Folder, part: Part) -> Iterator[pa.RecordBatch]:
+    """A part's rows; those of documents with LANGUAGE where it was measured, as what is personal depends on it."""
+    if part.path.endswith(".arrow"):
+        yield from read_stream(dataset, part).to_batches()
+        return
+    signals = Manifest.read(data / "signals") if dataset.uri == (data / "documents").uri else None
+    same = [other for other in signals.parts if (other.key, other.rows) == (part.key, part.rows)] if signals else []
+    if not same:
+        yield from read_batches(dataset, part)
+        return
+    for batch, measured in aligned([read_batches(dataset, part), read_batches(data / "signals", same[0], ["language"])]):
+        yield batch.append_column(LANGUAGE, measured["language"])
 
 
 def _filter(where: str) -> Any:
@@ -91,11 +103,11 @@ def _filter(where: str) -> Any:
 
 def _lines(name: str, row: dict[str, Any], names: Sequence[str], characters: int) -> Iterator[str]:
     yield f"{name}, row {row.pop(NUMBER):,}"
-    width = max((len(column) for column in row), default=0)
-    language, host = str(row.get("language") or "und"), row.get("host")
-    for column, value in row.items():
-        if (column not in names) if names else (value in EMPTY):
-            continue
+    language, host = str(row.get(LANGUAGE) or row.get("language") or "und"), row.get("host")
+    shown_here = {column: value for column, value in row.items()
+                  if column != LANGUAGE and ((column in names) if names else (value not in EMPTY))}
+    width = max((len(column) for column in shown_here), default=0)
+    for column, value in shown_here.items():
         if isinstance(value, str):
             rest = f" … ({len(value):,} characters)" if len(value) > characters else ""
             text = shown(value[:characters], language, host) + rest

@@ -72,8 +72,8 @@ def _state(stage: Stage, context: RunContext, stale: set[str]) -> StageState:
         return StageState(stage.name, name, "damaged", [str(error)])
     if manifest is None:
         done = len(dataset.entries(RECEIPTS))
-        return StageState(stage.name, name, "begun" if done else "not yet",
-                          [f"a run was interrupted after {numbers.many(done, 'task')}, which will not be done again"] if done else [])
+        told = [f"a run was interrupted after {numbers.many(done, 'task')}, which will not be done again"] if done else []
+        return StageState(stage.name, name, "begun" if done else "not yet", told)
     reasons = list(_changes(stage, context, manifest))
     above = [upstream.name for upstream in stage.reads if upstream.name in stale]
     if above:
@@ -84,9 +84,9 @@ def _state(stage: Stage, context: RunContext, stale: set[str]) -> StageState:
                 reasons.append("its input is another: files were added, changed or taken away")
         except (StageError, SettingsError) as error:
             reasons.append(str(error))
-    sizes = [(part.rows, part.bytes) for part in manifest.parts]
-    return StageState(stage.name, name, "stale" if reasons else "up to date", reasons, sum(rows for rows, _ in sizes), len(sizes),
-                      sum(size for _, size in sizes), recall(dataset).get("seconds"))
+    parts = manifest.parts
+    return StageState(stage.name, name, "stale" if reasons else "up to date", reasons, sum(part.rows for part in parts),
+                      len(parts), sum(part.bytes for part in parts), recall(dataset).get("seconds"))
 
 
 def _changes(stage: Stage, context: RunContext, manifest: Manifest) -> Iterator[str]:

@@ -123,7 +123,7 @@ def test_a_dataset_in_a_store(milled, tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         from pyarrow import fs
 
-        for name in ("curated", "tokenizers/test-1k", "blocks/mixture/train"):
+        for name in ("curated", "ledger/curated", "tokenizers/test-1k", "blocks/mixture/train"):
             fs.copy_files(str(milled[0] / name), f"s3://mill/data/{name}?endpoint_override={environment['AWS_ENDPOINT_URL']}")
         assert textmill.open_dataset("s3://mill/data/curated").to_table().equals(table(milled[0], "curated"))
         rows = textmill.open_dataset("s3://mill/data/curated").to_duckdb().count("*").fetchall()
