@@ -53,21 +53,17 @@ def near_bounds(documents: StoredDataset, signals: StoredDataset, verdicts: Stor
     """The nearest documents within and beyond the bounds of every rule that measures more than yes or no."""
     rules = [rule for rule in rules_of(verdicts) if rule.high != 0]
     nearest: dict[tuple[str, bool], list[Near]] = {(rule.name, broken): [] for rule in rules for broken in (False, True)}
-    columns = [*(rule.name for rule in rules), "language", *RESERVED]
+    columns = ["id", *(rule.name for rule in rules), "language", *RESERVED]
     for part, group, (document, signal, verdict) in placed_side_by_side(
             (documents, ["id", "turns_from"]), (signals, list(dict.fromkeys(columns))), (verdicts, ["kept", "broken"])):
         shown = _shown(signal, verdict)
         languages, codes = _coded(signal["language"])
         has_turns = pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False)
         for rule in rules:
-            for broken, distances, values, bounds in _sides(rule, signal, languages, codes, has_turns):
-                key = (rule.name, broken)
-                worst = nearest[key][-1].distance if len(nearest[key]) == NEAREST else np.inf
-                for row in _smallest(distances, shown & (distances <= worst), document["id"]):
-                    nearest[key].append(Near(float(distances[row]), document["id"][row].as_py(), float(values[row]),
-                                             float(bounds[row]), verdict["kept"][row].as_py(), languages[codes[row]],
-                                             Place(part, group, row)))
-                nearest[key] = sorted(nearest[key])[:NEAREST]
+            for broken, near in _nearest(rule, signal, languages, codes, has_turns, shown, nearest):
+                nearest[rule.name, broken] = sorted(nearest[rule.name, broken] + [
+                    Near(distance, document["id"][row].as_py(), value, bound, verdict["kept"][row].as_py(),
+                         languages[codes[row]], Place(part, group, row)) for distance, value, bound, row in near])[:NEAREST]
     places = [near.place for chosen in nearest.values() for near in chosen]
     rows = documents.rows_at(places, ["text", "url", "host", "source"])
     return [_near_bound(rule, broken, near, rows[near.place]) for (rule, broken), chosen in nearest.items() for near in chosen]
@@ -95,33 +91,45 @@ def _shown(signal: pa.RecordBatch, verdict: pa.RecordBatch) -> np.ndarray:
     return shown
 
 
-def _sides(rule: Rule, signal: pa.RecordBatch, languages: Sequence[str], codes: np.ndarray,
-           has_turns: np.ndarray) -> Iterator[tuple[bool, np.ndarray, np.ndarray, np.ndarray]]:
-    """(broken, distance to the bound, value, bound) of the documents within and of those beyond; NaN for the others."""
+def _nearest(rule: Rule, signal: pa.RecordBatch, languages: Sequence[str], codes: np.ndarray, has_turns: np.ndarray,
+             shown: np.ndarray, nearest: Mapping[tuple[str, bool], list[Near]]) -> Iterator[
+                 tuple[bool, list[tuple[float, float, float, int]]]]:
+    """For those within and those beyond: (distance, value, bound, row) of documents nearer than the farthest chosen so far."""
     values = _numbers(signal[rule.name])
-    limits = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages],
-                      np.float64).reshape(-1, 2)
-    own = limits[np.where(has_turns, len(languages) + codes, codes)]
-    low, high = own[:, 0], own[:, 1]
-    beyond = (values < low) | (values > high)
+    low, high = _limits(rule, languages, codes, has_turns)
     to_low, to_high = np.abs(values - low), np.abs(values - high)
-    is_low = np.isnan(to_high) | (to_low <= to_high)
-    distance, bound = np.where(is_low, to_low, to_high), np.where(is_low, low, high)
+    distance = np.fmin(to_low, to_high)                     # of two bounds the nearer; NaN where there is none, or no value
+    beyond = (values < low) | (values > high)
     for broken in (False, True):
-        yield broken, np.where(beyond == broken, distance, np.nan), values, bound
+        chosen = nearest[rule.name, broken]
+        farthest = chosen[-1].distance if len(chosen) == NEAREST else np.inf
+        rows = np.flatnonzero((distance <= farthest) & (beyond == broken) & shown)
+        if not len(rows):
+            continue
+        rows = _smallest(rows, distance, signal["id"])
+        is_low = to_low[rows] == distance[rows]
+        bounds = np.where(is_low, np.broadcast_to(low, values.shape)[rows], np.broadcast_to(high, values.shape)[rows])
+        yield broken, list(zip(distance[rows].tolist(), values[rows].tolist(), bounds.tolist(), rows.tolist(), strict=True))
 
 
-def _smallest(distances: np.ndarray, candidates: np.ndarray, ids: pa.Array) -> list[int]:
-    """Rows of the NEAREST smallest distances among the candidates, equal ones by id."""
-    rows = np.flatnonzero(candidates & ~np.isnan(distances))
-    if not len(rows):
-        return []
+def _limits(rule: Rule, languages: Sequence[str], codes: np.ndarray, has_turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The low and the high bound of each document, NaN for none; of length 1 where all have the same."""
+    if not (rule.languages.keys() & set(languages)) and not has_turns.any():
+        limits = np.array([[rule.low, rule.high]], np.float64)
+    else:
+        by_kind = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages], np.float64)
+        limits = by_kind.reshape(-1, 2)[np.where(has_turns, len(languages) + codes, codes)]
+    return limits[:, 0], limits[:, 1]
+
+
+def _smallest(rows: np.ndarray, distance: np.ndarray, ids: pa.Array) -> np.ndarray:
+    """The NEAREST of the rows by distance, equal ones by id."""
     if len(rows) > NEAREST:
-        limit = np.partition(distances[rows], NEAREST - 1)[NEAREST - 1]
-        rows = rows[distances[rows] <= limit]
-    near = pa.table({"distance": distances[rows], "id": ids.take(pa.array(rows)), "row": rows})
-    chosen = pc.select_k_unstable(near, min(NEAREST, len(rows)), [("distance", "ascending"), ("id", "ascending")])
-    return near["row"].take(chosen).to_pylist()
+        rows = rows[distance[rows] <= np.partition(distance[rows], NEAREST - 1)[NEAREST - 1]]
+    if len(rows) <= NEAREST:
+        return rows
+    near = pa.table({"distance": distance[rows], "id": ids.take(pa.array(rows))})
+    return rows[pc.select_k_unstable(near, NEAREST, [("distance", "ascending"), ("id", "ascending")]).to_numpy()]
 
 
 def _near_bound(rule: str, broken: bool, near: Near, row: Mapping[str, Any]) -> NearBound:

@@ -7,10 +7,10 @@ taken down, that broke a rule or whose owner reserves its use. A page whose raw 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.base.errors import TextmillError
@@ -79,12 +79,12 @@ class Redaction:
 
 
 def extractions(data: Folder, datasets: Datasets) -> list[Extraction]:
-    """Pages of HTML that were kept, chosen by the hash of their ids."""
+    """Pages of HTML that were kept, those of smallest id, which is a hash."""
     documents, signals, verdicts, duplicates = datasets.documents, datasets.signals, datasets.verdicts, datasets.duplicates
     if not (documents and signals and verdicts and duplicates):
         return []
     settings = documents.manifest.made_from.get("settings") or {}
-    best: list[tuple[bytes, str, Place, str]] = []
+    best: list[tuple[str, Place, str]] = []
     for part, group, (document, signal, verdict, duplicate) in placed_side_by_side(
             (documents, ["id", "page_chars"]), (signals, ["language", *RESERVED]), (verdicts, ["kept"]),
             (duplicates, ["kind"])):
@@ -92,22 +92,26 @@ def extractions(data: Folder, datasets: Datasets) -> list[Extraction]:
         shown = pc.and_(pc.and_(verdict["kept"], pc.is_null(duplicate["kind"])), is_short)
         for name in RESERVED:
             shown = pc.and_(shown, pc.invert(pc.fill_null(pc.greater(signal[name], 0), False)))
-        rows = np.flatnonzero(shown.to_numpy(zero_copy_only=False)).tolist()
-        ids, languages = (column.filter(shown).to_pylist() for column in (document["id"], signal["language"]))
-        here = [(blake2b(id_.encode(), digest_size=8).digest(), id_, Place(part, group, row), language)
-                for id_, row, language in zip(ids, rows, languages, strict=True)]
-        best = sorted([*best, *sorted(here)[:TRIED]])[:TRIED]
-    rows_by_place = documents.rows_at([place for _, _, place, _ in best], ["text", "url", "host", "file", "offset"])
+        rows = np.flatnonzero(shown.to_numpy(zero_copy_only=False))
+        if not len(rows):
+            continue
+        ids = pa.table({"id": document["id"].take(pa.array(rows)), "row": rows})
+        chosen = ids.take(pc.select_k_unstable(ids, min(TRIED, len(rows)), [("id", "ascending")])).to_pylist()
+        best = sorted([*best, *((row["id"], Place(part, group, row["row"]), signal["language"][row["row"]].as_py())
+                                for row in chosen)])[:TRIED]
+    rows_by_place = documents.rows_at([place for _, place, _ in best], ["text", "url", "host", "file", "offset"])
     most = settings.get("max_page_bytes")
-    pages = (_extraction(data, id_, language, rows_by_place[place], most) for _, id_, place, language in best)
+    pages = (_extraction(data, id_, language, rows_by_place[place], most) for id_, place, language in best)
     return [page for page in pages if page][:PAGES]
 
 
 def page_html(data: Folder, file: str, offset: int, most: int | None = None) -> str | None:
-    """The HTML of a record, decoded as extract does; None where it lies in no WARC or HTML file, or that is not there."""
+    """The HTML of a record, decoded as extract does; None where it lies in no WARC or HTML file, or that is not there.
+
+    A file on the web is not asked for: a report needs no network."""
     settings = ExtractSettings() if most is None else ExtractSettings(max_page_bytes=most)
     format = by_name(file, (WARC, HTML))
-    if format is None:
+    if format is None or file.startswith(("http://", "https://")):
         return None
     try:
         with open_raw(data, file) as opened:
@@ -115,7 +119,7 @@ def page_html(data: Folder, file: str, offset: int, most: int | None = None) -> 
             match item:
                 case WholeFile():
                     body, charset = item.stored, None
-                case Framed() if not item.rule:
+                case Framed() if not item.rule and item.offset == offset:
                     response = http_response(item.block)
                     plain = payload(response.body, codings(response), settings.max_page_bytes)
                     if isinstance(plain, Refusal):

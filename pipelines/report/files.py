@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textmill.pipelines.report.headline import Tile
 from textmill.pipelines.report.provenance import Provenance
@@ -51,12 +52,21 @@ def to_json(tables: Sequence[Table], provenance: Provenance, tiles: Sequence[Til
     content = {
         "textmill": provenance.version, "mixture": provenance.mixture, "citation": provenance.citation,
         "bibtex": provenance.bibtex,
-        "headline": [{"title": tile.title, "figure": tile.figure, "sentence": tile.said} for tile in tiles],
-        "tables": {table.name: {
-            "title": table.title, "row": table.row,
-            "columns": [{"name": column.name, "kind": column.kind, "meaning": column.meaning} for column in table.columns],
-            "rows": table.records()} for table in tables}}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        "headline": [{"title": tile.title, "figure": tile.figure, "sentence": tile.said} for tile in tiles]}
+    head = ",\n".join(f"{_json(name)}: {_json(value)}" for name, value in content.items())
+    return f"{{{head},\n\"tables\": {{\n" + ",\n".join(map(_table_json, tables)) + "}}\n"
+
+
+def _table_json(table: Table) -> str:
+    """A table with a row a line."""
+    columns = [{"name": column.name, "kind": column.kind, "meaning": column.meaning} for column in table.columns]
+    rows = ",\n".join(map(_json, table.records()))
+    return (f'{_json(table.name)}: {{"title": {_json(table.title)}, "row": {_json(table.row)}, "columns": {_json(columns)}, '
+            f'"rows": [\n{rows}]}}')
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def to_markdown(tables: Sequence[Table], provenance: Provenance, tiles: Sequence[Tile]) -> str:

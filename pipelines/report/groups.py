@@ -6,6 +6,7 @@ Memory: one row group, and a count for each source, language and reason.
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from textmill.pipelines.report.dataset import Datasets, StoredDataset, side_by_s
 from textmill.pipelines.report.tables import Column, Table, table
 
 REASONS = 3             # named of each group
+BATCHES = 32            # added up at a time
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ def group_funnels(datasets: Datasets) -> list[GroupFunnel] | None:
     documents, signals, verdicts, duplicates = datasets.documents, datasets.signals, datasets.verdicts, datasets.duplicates
     if not (documents and signals and verdicts and duplicates):
         return None
-    outcomes: Counter[tuple[str, str, str, str]] = Counter()         # source, language, outcome, reason
+    added: list[pa.Table] = []
     for rows in side_by_side((documents, ["source"]), (signals, ["language"]), (verdicts, ["kept", "broken"]),
                              (duplicates, ["kind"])):
-        for row in _outcomes(*rows).group_by(["source", "language", "outcome", "reason"], use_threads=False).aggregate(
-                [([], "count_all")]).to_pylist():
-            outcomes[row["source"], row["language"], row["outcome"], row["reason"]] += row["count_all"]
+        added.append(_outcomes(*rows))
+        if len(added) == BATCHES:
+            added = [_counted(added)]
+    outcomes = {(row["source"], row["language"], row["outcome"], row["reason"]): row["documents"]
+                for row in (_counted(added).to_pylist() if added else [])}
     kept = _kept(datasets.curated) if datasets.curated else None
     by_group: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
     for (source, language, outcome, reason), count in outcomes.items():
@@ -90,7 +94,15 @@ def _outcomes(document: pa.RecordBatch, signal: pa.RecordBatch, verdict: pa.Reco
     rules = pc.replace_with_mask(none, has_rule, pc.struct_field(broken.values, "rule").take(starts))
     outcome = pc.if_else(verdict["kept"], pc.if_else(pc.is_valid(kind), "copy", "passed"), "broke")
     reason = pc.if_else(verdict["kept"], pc.fill_null(kind, ""), pc.fill_null(rules, ""))
-    return pa.table({"source": document["source"], "language": signal["language"], "outcome": outcome, "reason": reason})
+    return pa.table({"source": document["source"], "language": signal["language"], "outcome": outcome, "reason": reason,
+                     "documents": pa.array(np.ones(len(kind), np.int64))})
+
+
+def _counted(tables: list[pa.Table]) -> pa.Table:
+    """The rows of all, equal ones as one with their documents added up."""
+    whole = pa.concat_tables(tables)
+    sums = whole.group_by(["source", "language", "outcome", "reason"], use_threads=False).aggregate([("documents", "sum")])
+    return sums.rename_columns([name.removesuffix("_sum") for name in sums.column_names]).select(whole.column_names)
 
 
 def _kept(curated: StoredDataset) -> Counter[tuple[str, str]]:

@@ -129,8 +129,10 @@ def _banding(settings: dict[str, Any] | None) -> tuple[int, int] | None:
 
 def tables(of: Provenance) -> list[Table]:
     """Facts, stages, libraries, named inputs and the recall of the banding."""
+    banding = f"{of.banding[0]} bands of {of.banding[1]} rows" if of.banding else None
     facts = [("textmill", of.version), ("mixture", of.mixture), ("oldest capture", of.first), ("newest capture", of.last),
-             ("rules, SHA-256", of.rules), ("corpus, SHA-256", of.corpus)]
+             ("documents with a capture date", f"{of.dated:,}"),
+             ("near-duplicates from Jaccard", of.threshold and f"{of.threshold:g}"), ("banding", banding), ("rules, SHA-256", of.rules), ("corpus, SHA-256", of.corpus)]
     return [
         table("provenance", "Provenance", "a fact", [Column("fact", "what"), Column("value", "its value", long=True)], facts),
         table("stages", "Stages and settings", "a stage that has run", [

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 MOST_ROWS = 200         # of a table on the page; its CSV file has all
 MOST_REASONS = 12       # of a stage that are not folded
 MOST_GROUPS = 12        # sources or languages with a funnel of their own
+MOST_WITHIN = 25        # rows of a table within one of these
 LONGEST = 400           # characters of a text, such as an address; the files beside the page have them whole
 
 
@@ -28,7 +29,7 @@ def render(template: str, context: dict[str, Any]) -> str:
     environment.globals |= {"bar": figures.bar, "histogram": figures.histogram, "lines": figures.lines,
                             "bin_titles": figures.bin_titles,
                             "named_points": training.named_points, "most_rows": MOST_ROWS, "most_reasons": MOST_REASONS,
-                            "most_groups": MOST_GROUPS}
+                            "most_groups": MOST_GROUPS, "most_within": MOST_WITHIN}
     inside: dict[str, Markup] = {}
     for name, file in (("style", "style.css"), ("script", "page.js")):
         text = (HERE / file).read_text("utf-8")

@@ -38,10 +38,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Run:
-    """A run under checkpoints/: its name, what its held-out figure is, and what its log says."""
+    """A run under checkpoints/: its name, what its held-out figure is, on which data (its digest), and what its log says."""
 
     name: str
     figure: str
+    data: str
     training: Training
 
 
@@ -51,8 +52,8 @@ def runs(data: Folder, mixture: str) -> list[Run]:
     states = {match[1]: path for path in sorted(paths) if (match := STATE.fullmatch(path))}        # the last checkpoint of each
     names = sorted((path.split("/")[1] for path in paths if re.fullmatch(rf"{RUNS}/[^/]+/{re.escape(LOG)}", path)),
                    key=lambda name: (name != mixture, name))
-    return [Run(name, _figure(data, states.get(name), BITS if name == mixture else "figure"), said) for name in names
-            if (said := training(data / f"{RUNS}/{name}"))]
+    return [Run(name, *_figure(data, states.get(name), BITS if name == mixture else "figure"), log) for name in names
+            if (log := training(data / f"{RUNS}/{name}"))]
 
 
 def named_points(of: Sequence[Run], figure: str, what: str) -> list[tuple[str, Points]]:
@@ -65,12 +66,14 @@ def lives(data: Folder) -> list[str]:
     return [f"../{path}" for path in LIVES if data.exists(path)]
 
 
-def _figure(data: Folder, state: str | None, otherwise: str) -> str:
+def _figure(data: Folder, state: str | None, otherwise: str) -> tuple[str, str]:
+    """(what a run is measured by, on what), by its last checkpoint."""
     try:
-        said = json.loads(data.read(state)) if state else {}
+        facts = json.loads(data.read(state)) if state else {}
     except (OSError, ValueError):
-        said = {}
-    return next((figure for key, figure in FIGURES.items() if isinstance(said, dict) and key in said), otherwise)
+        facts = {}
+    key = next((key for key in FIGURES if isinstance(facts, dict) and key in facts), None)
+    return (FIGURES[key], str(facts[key])) if key else (otherwise, "")
 
 
 def run_table(of: Sequence[Run]) -> Table:
@@ -78,10 +81,12 @@ def run_table(of: Sequence[Run]) -> Table:
     return table("runs", "Runs", "a training run", [
         Column("run", "its folder under checkpoints/"), Column("steps", "taken", "count"), Column("tokens", "seen", "count"),
         Column("figure", "what is measured on held-out text", label="held-out figure"),
+        Column("data", "digest of the blocks or comparisons, or the tasks: figures on equal ones compare", label="on",
+               long=True),
         Column("begin", "the figure before the first step", "number"),
         Column("end", "the last figure", "number"),
         Column("loss", "mean of the last points of training, in nats per token or the method's own", "number")],
-        ((run.name, run.training.steps, run.training.tokens, run.figure,
+        ((run.name, run.training.steps, run.training.tokens, run.figure, run.data[:16] or None,
           run.training.validation[0][1] if run.training.validation else None,
           run.training.validation[-1][1] if run.training.validation else None,
           run.training.loss[-1][1] if run.training.loss else None) for run in of))

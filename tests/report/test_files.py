@@ -9,6 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 from tests.report.test_report import MIXTURE, A, C, world
+from textmill.pipelines.contract.parts import Manifest, read_counts
 from textmill.pipelines.report import bounds, examples, files, groups, provenance
 from textmill.pipelines.report.contents import gather
 from textmill.pipelines.report.dataset import open_datasets
@@ -71,7 +72,7 @@ def test_the_documentation_explains_every_column(data):
 def test_provenance_has_no_clock_and_names_the_corpus(data, tmp_path):
     of = provenance.provenance(open_datasets(data, MIXTURE), MIXTURE)
     assert (of.first, of.last, of.dated, of.banding, of.recall) == (None, None, 0, None, [])
-    assert of.rules == provenance.digest(json.loads(data.read("verdicts/_manifest.json"))["made_from"]["settings"])
+    assert of.rules == provenance.digest(Manifest.read(data / "verdicts").made_from["settings"])
     assert [stage for stage, *_ in of.stages] == ["extract", "measure", "screen", "dedup", "curate", "tokenizer", "tokenize", "pack"]
     assert of.citation == f"tiny: a corpus made with textmill {of.version}; corpus sha256:{of.corpus[:16]}; rules sha256:{of.rules[:16]}."
     assert of.bibtex.startswith("@misc{tiny,\n  title = {{tiny}: a corpus made with textmill},\n  version = ")
@@ -131,10 +132,10 @@ def test_no_text_is_shown_of_what_was_taken_down_or_is_reserved(tmp_path):
     from tests.report.test_report import IDS, RULES, SIGNALS, VERDICTS, in_parts, put
     data = world(tmp_path)
     taken = [{"id": i, "kept": i not in (A, C), "broken": [{"rule": "takedown", "value": 1.0, "bound": 0.0}] if i == A else []} for i in IDS]
-    put(data, "verdicts", "screen", in_parts(VERDICTS, taken), json.loads(data.read("verdicts/_stats.json")), RULES)
+    put(data, "verdicts", "screen", in_parts(VERDICTS, taken), read_counts(data / "verdicts"), RULES)
     put(data, "signals", "measure", in_parts(SIGNALS, [
         {"id": i, "language": "en", "word_count": 60, "tdm_reservation": float(n == 1)} for n, i in enumerate(IDS)]),
-        json.loads(data.read("signals/_stats.json")))
+        read_counts(data / "signals"))
     found = open_datasets(data, MIXTURE)
     shown = {one.text for one in bounds.near_bounds(found.documents, found.signals, found.verdicts)}
     assert shown == {"text 2", "text 3"}
