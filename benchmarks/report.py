@@ -4,7 +4,7 @@
 
 The datasets are written by the contract's own functions: documents of twelve sources and 150 languages, whose measurements lie
 about the bounds of rules.yaml and are judged by screen's own function; a fifth of those within them are copies. They lie on up
-to a hundred thousand hosts. With --keep an earlier FOLDER is used again. The table goes to benchmarks/results/report.md.
+to a hundred thousand hosts. With --keep those of an earlier run are used again. The table goes to benchmarks/results/report.md.
 """
 
 import argparse
@@ -55,18 +55,19 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
+    data = given.data / "report-benchmark"              # of its own: nothing else is deleted
     if not given.keep:
-        shutil.rmtree(given.data, ignore_errors=True)
-        write_datasets(Folder(str(given.data)), given.documents)
+        shutil.rmtree(data, ignore_errors=True)
+        write_datasets(Folder(str(data)), given.documents)
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "textmill", "report", "--data", str(given.data)], check=True, cwd=ROOT,
+    subprocess.run([sys.executable, "-m", "textmill", "report", "--data", str(data)], check=True, cwd=ROOT,
                    stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
     wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    files = {path.relative_to(given.data / "report"): path.stat().st_size for path in (given.data / "report").rglob("*")
-             if path.is_file()}
+    home = data / "report"
+    files = {path.relative_to(home): path.stat().st_size for path in home.rglob("*") if path.is_file()}
     page, tables = files[Path("index.html")], sum(size for path, size in files.items() if path.suffix == ".csv")
-    stored = sum(path.stat().st_size for path in given.data.rglob("*.parquet"))
+    stored = sum(path.stat().st_size for path in data.rglob("*.parquet"))
     lines = ["| documents | stored | processor seconds | wall seconds | peak MB | page | report.json | report.md | CSV files |",
              "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
              f"| {given.documents:,} | {stored / 1e9:.1f} GB | {processor:.0f} | {wall:.0f} | {after.ru_maxrss / 1000:,.0f} | "

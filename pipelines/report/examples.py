@@ -39,7 +39,7 @@ TRIED = 12              # of which the raw file is looked for
 LINES = 24              # of a page shown
 LINE = 200              # characters of a line shown
 MOST_PAGE = 20_000      # characters of a page that is shown: of a longer one, the beginning says little
-CERTAIN = 20            # letters from which a part of a line is recognised in the extracted text
+CERTAIN = 20            # bytes of letters from which a line is recognised within another of the extracted text
 AROUND = 60             # characters around a redaction
 BAR = "█████"
 BLANKS = re.compile(r"\s+")
@@ -146,7 +146,7 @@ def _extraction(data: Folder, id_: str, language: str, row: dict[str, Any], most
     if not seen:
         return None
     letters, whole = _letters(row["text"]), {_letters(line) for line in row["text"].split("\n")}
-    kept = [(own := _letters(line)) in whole or (len(own) >= CERTAIN and own in letters) for line in seen]
+    kept = [(own := _letters(line)) in whole or (len(own.encode()) >= CERTAIN and own in letters) for line in seen]
     extracted = [line for text in row["text"].split("\n") if (line := " ".join(text.split()))]
     masked_seen, masked_extracted = (_masked_lines(lines, language, row["host"]) for lines in (seen, extracted))
     (url,) = _masked_lines([row["url"] or row["file"]], "und", None)

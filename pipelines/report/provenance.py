@@ -132,7 +132,8 @@ def tables(of: Provenance) -> list[Table]:
     banding = f"{of.banding[0]} bands of {of.banding[1]} rows" if of.banding else None
     facts = [("textmill", of.version), ("mixture", of.mixture), ("oldest capture", of.first), ("newest capture", of.last),
              ("documents with a capture date", f"{of.dated:,}"),
-             ("near-duplicates from Jaccard", of.threshold and f"{of.threshold:g}"), ("banding", banding), ("rules, SHA-256", of.rules), ("corpus, SHA-256", of.corpus)]
+             ("near-duplicates from Jaccard", of.threshold and f"{of.threshold:g}"), ("banding", banding),
+             ("rules, SHA-256", of.rules), ("corpus, SHA-256", of.corpus)]
     return [
         table("provenance", "Provenance", "a fact", [Column("fact", "what"), Column("value", "its value", long=True)], facts),
         table("stages", "Stages and settings", "a stage that has run", [
