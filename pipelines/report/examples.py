@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.base.errors import TextmillError
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.extract.files.codings import payload
+from textmill.pipelines.extract.files.codings import payload, payload_digest
 from textmill.pipelines.extract.files.framing import Framed
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.files.records import codings, http_response
@@ -99,14 +98,15 @@ def extractions(data: Folder, datasets: Datasets) -> list[Extraction]:
         chosen = ids.take(pc.select_k_unstable(ids, min(TRIED, len(rows)), [("id", "ascending")])).to_pylist()
         best = sorted([*best, *((row["id"], Place(part, group, row["row"]), signal["language"][row["row"]].as_py())
                                 for row in chosen)])[:TRIED]
-    rows_by_place = documents.rows_at([place for _, place, _ in best], ["text", "url", "host", "file", "offset"])
+    columns = ["text", "url", "host", "file", "offset", "payload_digest"]
+    rows_by_place = documents.rows_at([place for _, place, _ in best], columns)
     most = settings.get("max_page_bytes")
     pages = (_extraction(data, id_, language, rows_by_place[place], most) for id_, place, language in best)
     return [page for page in pages if page][:PAGES]
 
 
-def page_html(data: Folder, file: str, offset: int, most: int | None = None) -> str | None:
-    """The HTML of a record, decoded as extract does; None where it lies in no WARC or HTML file, or that is not there.
+def page_html(data: Folder, file: str, offset: int, digest: str | None, most: int | None = None) -> str | None:
+    """The HTML of a record, decoded as extract does; None where it lies in no WARC or HTML file, or no longer does.
 
     A file on the web is not asked for: a report needs no network."""
     settings = ExtractSettings() if most is None else ExtractSettings(max_page_bytes=most)
@@ -127,9 +127,9 @@ def page_html(data: Folder, file: str, offset: int, most: int | None = None) -> 
                     body, charset = plain, http_charset(response.headers.first("content-type"))
                 case _:
                     return None
-    except (TextmillError, OSError, ValueError):
+    except Exception:           # it was read once: the file has changed since, and nothing of it is shown
         return None
-    return decode(body, charset).text
+    return decode(body, charset).text if digest in (None, payload_digest(body)) else None
 
 
 def visible_lines(html: str) -> list[str]:
@@ -141,7 +141,7 @@ def visible_lines(html: str) -> list[str]:
 
 
 def _extraction(data: Folder, id_: str, language: str, row: dict[str, Any], most: int | None) -> Extraction | None:
-    html = page_html(data, row["file"], row["offset"], most)
+    html = page_html(data, row["file"], row["offset"], row["payload_digest"], most)
     seen = visible_lines(html) if html else []
     if not seen:
         return None

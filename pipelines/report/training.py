@@ -117,12 +117,12 @@ def training(run: Folder) -> Training | None:
     if not rows:
         return None
     validation = [row for row in rows if "validation" in row]
-    names = sorted({name for row in validation for name in row["entries"]})
+    names = sorted({name for row in validation for name in row.get("entries", {})})
     return Training(
         max(row["step"] for row in rows), max((row["tokens"] for row in rows if "tokens" in row), default=None),
         thinned([(row["step"], row["loss"]) for row in rows if "loss" in row]),
         tuple((row["step"], row["validation"]) for row in validation),
-        tuple((name, tuple((row["step"], row["entries"][name]) for row in validation if name in row["entries"]))
+        tuple((name, tuple((row["step"], row["entries"][name]) for row in validation if name in row.get("entries", {})))
               for name in names))
 
 
@@ -139,6 +139,6 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> Points
 
 def _row(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_constant=int)         # NaN and Infinity are a ValueError: no figure can show them
     except ValueError:
         return None

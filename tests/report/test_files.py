@@ -161,19 +161,21 @@ HTML = """<html><head><title>t</title></head><body><nav><a href=/>Home of the mi
 
 def test_a_page_beside_its_text_is_read_from_warc_and_html_files(tmp_path):
     from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.extract.files.codings import payload_digest
     data = Folder(str(tmp_path))
     data.write("raw/web/page.html", HTML.encode())
     response = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{HTML}".encode()
     record = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(response), response)
     data.write("raw/web/two.warc", record * 2)
     for path, offset in (("web/page.html", 0), ("web/two.warc", len(record))):
-        html = examples.page_html(data, path, offset)
+        html = examples.page_html(data, path, offset, None)
         assert examples.visible_lines(html) == ["Home of the mill", "The miller grinds the corn of the village.", "Write to anna@mail.example.de"]
-    row = {"text": "The miller grinds the corn of the village.", "host": None, "url": None, "file": "web/page.html", "offset": 0}
+    row = {"text": "The miller grinds the corn of the village.", "host": None, "url": None, "file": "web/page.html", "offset": 0,
+           "payload_digest": payload_digest(HTML.encode())}
     seen = examples._extraction(data, A, "en", row, None)
     assert [(line.text, line.kept) for line in seen.visible] == [
         ("Home of the mill", False), ("The miller grinds the corn of the village.", True), ("Write to <EMAIL>", False)]
-    assert examples.page_html(data, "web/gone.html", 0) is None and examples.page_html(data, "web/rows.jsonl", 0) is None
+    assert examples.page_html(data, "web/gone.html", 0, None) is None and examples.page_html(data, "web/rows.jsonl", 0, None) is None
 
 
 def test_runs_of_one_figure_are_drawn_over_each_other_and_lives_are_linked(data):
@@ -193,3 +195,25 @@ def test_runs_of_one_figure_are_drawn_over_each_other_and_lives_are_linked(data)
     assert page.count('aria-label="bits per byte by step, one line a run"') == 1 and "Runs over each other" in page
     rows = list(csv.DictReader(io.StringIO(data.read("report/tables/curves.csv").decode())))
     assert {row["run"] for row in rows} == {"tiny", "longer", "dpo"} and len(rows) == 9
+
+
+def test_a_raw_file_that_has_changed_is_passed_over(tmp_path):
+    from textmill.pipelines.contract.storage import Folder
+    from textmill.pipelines.extract.files.codings import payload_digest
+    data = Folder(str(tmp_path))
+    data.write("raw/web/page.html", HTML.encode())
+    row = {"text": "corn", "host": None, "url": None, "file": "web/page.html", "offset": 0, "payload_digest": payload_digest(HTML.encode())}
+    assert examples._extraction(data, A, "en", row, None)
+    data.write("raw/web/page.html", HTML.replace("corn", "gold").encode())
+    assert examples._extraction(data, A, "en", row, None) is None
+    for content in (b"", b"\x1f\x8b\x08damaged", b"WARC/1.0\r\nContent-Length: x\r\n\r\n", b"\xff" * 100):
+        data.write("raw/web/page.warc.gz", content)
+        assert examples.page_html(data, "web/page.warc.gz", 0, None) is None
+
+
+def test_a_log_with_what_is_no_number_is_read_without_it(data):
+    data.write("checkpoints/tiny/log.jsonl", b'{"step": 0, "validation": 8.0}\n{"step": 1, "loss": NaN}\n{"step": 2, "loss": 4.0}\n')
+    (run,) = gather(data, MIXTURE).runs
+    assert run.training.loss == ((2.0, 4.0),) and run.training.validation == ((0, 8.0),) and run.training.entries == ()
+    publish(data, MIXTURE)
+    json.loads(data.read("report/report.json"), parse_constant=pytest.fail)

@@ -15,7 +15,7 @@ from tests.paths import ROOT
 from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest
+from textmill.pipelines.contract.parts import MANIFEST, STATS, Manifest, read_counts
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
@@ -268,7 +268,7 @@ def test_what_curate_changed_is_said_in_plain_words(data):
 
 def test_a_page_that_was_taken_down_is_shown_as_such(data):
     taken = [{"id": i, "kept": i != C, "broken": [{"rule": "takedown", "value": 1.0, "bound": 0.0}] if i == C else []} for i in IDS]
-    counts = json.loads(data.read(f"verdicts/{STATS}"))
+    counts = read_counts(data / "verdicts")
     put(data, "verdicts", "screen", in_parts(VERDICTS, taken), counts | {"kept": 6, "rejected": {"takedown": 1}}, RULES)
     found = open_datasets(data, MIXTURE)
     assert [row.name for row in rules.rule_rows(found.signals, found.verdicts)] == ["word_count", "link_density", "noindex", "stop_words"]
