@@ -266,6 +266,7 @@ lint: setup              ## ruff and mypy
 	cd $(call quoted,HERE) && .venv/bin/ruff check . && .venv/bin/mypy
 bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and books.jsonl.zst runs the real crawl too
 	$(BIN)/python -m benchmarks.dedup_scale --documents 100000
+	$(BIN)/python -m benchmarks.report --data $(call quoted,DATA)/bench
 	$(if $(RAW),$(BIN)/python -m benchmarks.signature_speed --raw $(call quoted,RAW))
 	$(if $(RAW),$(BIN)/python -m benchmarks.dedup_truth --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench-truth)
 	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench)

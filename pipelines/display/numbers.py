@@ -66,3 +66,16 @@ def many(value: int, one: str, more: str = "") -> str:
     ('1 page', '2,000 pages', '0 copies')
     """
     return f"{value:,} {one if value == 1 else more or one + 's'}"
+
+
+def decimal(value: float | None) -> str:
+    """A measured value: integers in full, others with three decimals, small ones with three digits; a dash for none.
+
+    >>> decimal(2.1046216), decimal(0.000412), decimal(12), decimal(None)
+    ('2.105', '0.000412', '12', '–')
+    """
+    if value is None:
+        return "–"
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 0.01 else f"{value:,.3f}"

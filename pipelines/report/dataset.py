@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from textmill.pipelines.contract.part_files import aligned, read_batches
+from textmill.pipelines.contract.part_files import aligned, opened, read_batches, read_group
 from textmill.pipelines.contract.parts import Counts, Manifest, read_counts
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.pack.mixture import Mixture
 
 ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
+
+
+class Place(NamedTuple):
+    """Where a row lies in a dataset: number of the part, of the row group in it, of the row in that."""
+
+    part: int
+    group: int
+    row: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,26 @@ class StoredDataset:
         """Its rejected rows in order, only these columns."""
         for part in self.manifest.rejected:
             yield from read_batches(self.folder, part, columns)
+
+    def placed(self, columns: Sequence[str]) -> Iterator[tuple[int, int, pa.RecordBatch]]:
+        """(part, row group, its rows), only these columns."""
+        for number, part in enumerate(self.manifest.parts):
+            with opened(self.folder, part) as file:
+                for group in range(file.num_row_groups):
+                    for batch in read_group(file, group, columns):
+                        yield number, group, batch
+
+    def rows_at(self, places: Sequence[Place], columns: Sequence[str]) -> dict[Place, dict[str, Any]]:
+        """The rows at these places, only these columns: each row group is read once, and no other."""
+        rows: dict[Place, dict[str, Any]] = {}
+        for number in sorted({place.part for place in places}):
+            with opened(self.folder, self.manifest.parts[number]) as file:
+                for group in sorted({place.group for place in places if place.part == number}):
+                    here = sorted({place for place in places if (place.part, place.group) == (number, group)})
+                    for batch in read_group(file, group, columns):
+                        found = batch.take(pa.array([place.row for place in here], pa.int64())).to_pylist()
+                        rows |= dict(zip(here, found, strict=True))
+        return rows
 
 
 @dataclass(frozen=True)
@@ -82,6 +111,21 @@ def side_by_side(*streams: tuple[StoredDataset, Sequence[str]]) -> Iterator[tupl
     for parts in zip(*(dataset.manifest.parts for dataset, _ in streams), strict=True):
         yield from aligned([read_batches(dataset.folder, part, columns)
                             for (dataset, columns), part in zip(streams, parts, strict=True)])
+
+
+def placed_side_by_side(first: tuple[StoredDataset, Sequence[str]], *others: tuple[StoredDataset, Sequence[str]]) -> Iterator[
+        tuple[int, int, tuple[pa.RecordBatch, ...]]]:
+    """`side_by_side`, each with the part and the row group of the first dataset that its rows lie in."""
+    places: list[tuple[int, int]] = []
+
+    def kept_place() -> Iterator[pa.RecordBatch]:
+        for part, group, batch in first[0].placed(first[1]):
+            places.append((part, group))
+            yield batch
+
+    streams = [dataset.batches(columns) for dataset, columns in others]
+    for batches in aligned([kept_place(), *streams]):
+        yield *places.pop(0), batches
 
 
 def _open(folder: Folder) -> StoredDataset | None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.report.dataset import StoredDataset, side_by_side
+from textmill.pipelines.report.tables import Column, Table, table
 
 PASS = 1_000_000        # documents; measured: 0.44 GB where no two have the same domain
 MERGED = 1 << 18        # rows that wait to be added up
@@ -114,3 +115,21 @@ def _most(table: pa.Table, by: str, most: int) -> list[DomainRow]:
     """The rows with most of one count, equal ones by name."""
     order = pc.sort_indices(table, [(by, "descending"), ("name", "ascending")])
     return [DomainRow(**row) for row in table.take(order[:most]).to_pylist()]
+
+
+def domain_table(name: str, title: str, of: Domains) -> Table:
+    """One row for each domain or public suffix shown; shares are of the documents that have a domain."""
+    is_suffix = name == "suffixes"
+    columns = [
+        Column("suffix" if is_suffix else "domain",
+               "public suffix" if is_suffix else "a public suffix and the label before it", long=True),
+        Column("domains", "registered below it", "count", shown=is_suffix),
+        Column("documents", "with text", "count", bar="plain"),
+        Column("kept", "documents within every bound that are no copy", "count"),
+        Column("keep_rate", "kept of documents", "share", "keep rate", "kept"),
+        Column("of_documents", "of all documents with a domain", "share", "of documents"),
+        Column("words", "of its documents", "count"),
+        Column("of_words", "of the words of all documents with a domain", "share", "of words")]
+    return table(name, title, f"a {'public suffix' if is_suffix else 'registered domain'}, of the largest", columns, (
+        (row.name, row.domains, row.documents, row.kept, row.kept / (row.documents or 1), row.documents / (of.documents or 1),
+         row.words, row.words / (of.words or 1)) for row in (of.suffixes if is_suffix else of.largest)))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import StoredDataset, side_by_side
+from textmill.pipelines.report.tables import Column, Table, table
 
 SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
 LARGEST = 8             # clusters shown
@@ -125,3 +126,45 @@ def _members(found: list[ReportedCluster], duplicates: StoredDataset, documents:
                 if len(cluster.removed) < MEMBERS:
                     cluster.removed.append(Copy(masked(url), row["kind"], row["similarity"], row["kept_id"]))
     return tuple(found)
+
+
+def size_table(of: Clusters) -> Table:
+    """One row for each range of sizes."""
+    return table("cluster_sizes", "Sizes of clusters", "clusters of so many documents", [
+        Column("size", "documents in a cluster", label="documents in a cluster"),
+        Column("smallest", "size", "count", shown=False),
+        Column("largest", "size; none for no end", "count", shown=False), Column("clusters", "of this size", "count"),
+        Column("documents", "in them", "count"), Column("removed", "of these", "count"),
+        Column("of_removed", "of all removed documents", "share", "of all removed", "lost")],
+        ((_span(row), row.low, row.high, row.clusters, row.documents, row.removed, row.removed / (of.removed or 1))
+         for row in of.sizes))
+
+
+def _span(row: SizeRow) -> str:
+    if row.low == row.high:
+        return f"{row.low:,}"
+    return f"{row.low:,} or more" if row.high is None else f"{row.low:,} to {row.high:,}"
+
+
+def copies_table(what: str, groups: dict[str, dict[str, int]]) -> Table:
+    """One row for each source, language or host with copies, those with most first."""
+    rows = sorted(((name, group["documents"], group["copies"]) for name, group in groups.items() if group["copies"]),
+                  key=lambda row: (-row[2], row[0]))
+    return table(f"copies_by_{what}", f"Copies by {what}", f"a {what} with copies", [
+        Column(what, "its name", long=True), Column("documents", "that were compared", "count"),
+        Column("copies", "removed", "count"),
+        Column("of_documents", "copies of documents", "share", "of documents", "lost")],
+        ((name or "unknown", documents, copies, copies / (documents or 1)) for name, documents, copies in rows))
+
+
+def member_table(of: Clusters) -> Table:
+    """One row for each member listed of the largest clusters."""
+    members = ((cluster.id, cluster.size, *member) for cluster in of.largest for member in (
+        *(("kept", None, url, id_, title) for id_, url, title in cluster.kept),
+        *((copy.kind, copy.similarity, copy.url, copy.kept_id, None) for copy in cluster.removed)))
+    return table("clusters", "The largest clusters", "a member, of the first ones of the largest clusters", [
+        Column("cluster", "its id", long=True), Column("size", "documents in it", "count"),
+        Column("kind", "kept, or the kind of copy"),
+        Column("similarity", "exact Jaccard with the kept copy", "number"), Column("url", "personal data masked", long=True),
+        Column("kept_id", "id of the kept copy", long=True),
+        Column("title", "of a kept copy, personal data masked", long=True)], members)

@@ -1,31 +1,63 @@
-"""The report's figures: bars, histograms and lines as inline SVG, drawn here.
+"""The report's figures: bars, histograms and lines as inline SVG, each value in a title that shows on hover.
 
 Pure functions of numbers; every string that comes from outside is escaped. Colours are classes, so that the page's
 style decides them, by day, by night and on paper.
 """
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from markupsafe import Markup, escape
 
+from textmill.pipelines.display import numbers
+
+BANDS = 60              # of a figure of lines, each with its values
 Points = Sequence[tuple[float, float]]
 
 
-def bar(segments: Sequence[tuple[str, float]], whole: float, label: str) -> Markup:
-    """A horizontal bar of `whole`, filled from the left by (class, amount); what is there at all can be seen."""
+class Axis(Protocol):
+    """What a histogram's bins stand for (`rules.Axis`)."""
+
+    @property
+    def flag(self) -> bool: ...
+
+    def edges(self, number: int) -> tuple[float, float | None]: ...
+
+
+def bar(segments: Sequence[tuple[str, float] | tuple[str, float, str]], whole: float, label: str = "") -> Markup:
+    """A horizontal bar of `whole`, filled from the left by (class, amount, what it is); what is there at all can be seen.
+
+    Without a label it only draws a number that stands beside it.
+    """
     at, drawn = 0.0, []
-    for kind, amount in segments:
+    for kind, amount, *said in segments:
         if amount:
             width = max(100 * amount / whole, 0.8)
-            drawn.append(f'<rect class="{escape(kind)}" x="{min(at, 100 - width):.2f}" width="{width:.2f}" height="10"/>')
+            title = f"<title>{amount:,} {escape(said[0])} ({numbers.percent(amount / whole)})</title>" if said else ""
+            drawn.append(f'<rect class="{escape(kind)}" x="{min(at, 100 - width):.2f}" width="{width:.2f}" height="10"'
+                         + (f">{title}</rect>" if title else "/>"))
             at += 100 * amount / whole
-    return Markup(f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{escape(label)}">'
+    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return Markup(f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" {role}>'
                   f'<rect class="track" width="100" height="10"/>{"".join(drawn)}</svg>')
 
 
+def bin_titles(axis: Axis, values: Sequence[int], broken: Sequence[int] | None, lost: str) -> list[str]:
+    """What each bin of a histogram holds, in words; `lost` says what the marked share is."""
+    def span(number: int) -> str:
+        low, high = axis.edges(number)
+        if axis.flag:
+            return "above 0" if number else "at 0"
+        return f"from {numbers.decimal(low)}" if high is None else f"{numbers.decimal(low)} to {numbers.decimal(high)}"
+
+    return [f"{span(n)}: {numbers.many(count, 'document')}" + (f", {broken[n]:,} {lost}" if broken else "")
+            for n, count in enumerate(values)]
+
+
 def histogram(values: Sequence[int], broken: Sequence[int] | None, bounds: Sequence[tuple[float, str]], first: str, last: str,
-              label: str) -> Markup:
+              label: str, titles: Sequence[str] = ()) -> Markup:
     """Columns of documents per bin, height by the logarithm of their number, the broken share of each marked from below.
 
     `bounds` are (position in bins, what it says), `first` and `last` label the ends. The last bin stands apart: it holds
@@ -40,10 +72,14 @@ def histogram(values: Sequence[int], broken: Sequence[int] | None, bounds: Seque
         if count:
             x, width, height = left + n * step, max(step - 0.8, 0.8), math.log1p(count) * scale
             bad = height * (broken[n] / count if broken else 0)
-            drawn.append(f'<rect class="{"kept" if broken else "plain"}" x="{x:.1f}" y="{bottom - height:.1f}" '
-                         f'width="{width:.1f}" height="{height - bad:.1f}"/>')
+            columns = (f'<rect class="{"kept" if broken else "plain"}" x="{x:.1f}" y="{bottom - height:.1f}" '
+                       f'width="{width:.1f}" height="{height - bad:.1f}"/>')
             if bad:
-                drawn.append(f'<rect class="lost" x="{x:.1f}" y="{bottom - bad:.1f}" width="{width:.1f}" height="{bad:.1f}"/>')
+                columns += f'<rect class="lost" x="{x:.1f}" y="{bottom - bad:.1f}" width="{width:.1f}" height="{bad:.1f}"/>'
+            if titles:          # the whole height is its target
+                columns = (f'<g><title>{escape(titles[n])}</title><rect class="hit" x="{left + n * step:.1f}" y="{top}" '
+                           f'width="{step:.1f}" height="{bottom - top}"/>{columns}</g>')
+            drawn.append(columns)
     drawn.append(f'<path class="axis" d="M{left} {bottom}H{right}"/>')
     drawn.append(_text(left, 74, first, "start") + _text(right, 74, last, "end"))
     for position, said in bounds:
@@ -79,7 +115,26 @@ def lines(series: Sequence[tuple[str, Points]], across: str, end: float, label: 
             for x, y in points:
                 cx, cy = place(x, y).split()
                 drawn.append(f'<circle class="{kind}" cx="{cx}" cy="{cy}" r="2.5"/>')
+    for x, text in hover_values(series, across, across_ticks[-1]):
+        at = float(place(x, up_ticks[0]).split()[0])
+        width = (right - left) / BANDS
+        drawn.append(f'<rect class="hit" x="{at - width / 2:.1f}" y="{top}" width="{width:.1f}" height="{bottom - top}">'
+                     f'<title>{escape(text)}</title></rect>')
     return _figure("lines", 420, 220, label, drawn)
+
+
+def hover_values(series: Sequence[tuple[str, Points]], across: str, end: float) -> Iterator[tuple[float, str]]:
+    """(place, text) of bands over 0 … `end` that hold a point: of each series the point nearest to the band's middle."""
+    band = end / BANDS
+    for number in range(BANDS + 1):
+        middle, near = number * band, []
+        for name, points in series:
+            at = bisect_left(points, (middle,))
+            best = min(points[max(0, at - 1):at + 1], key=lambda point: abs(point[0] - middle), default=None)
+            if best and abs(best[0] - middle) <= band / 2:
+                near.append((name, best))
+        if near:
+            yield middle, f"{across} {near[0][1][0]:,.0f}" + "".join(f"\n{name} {value:.3f}" for name, (_, value) in near)
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -7,6 +7,8 @@ from itertools import islice
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.masking import masked
 from textmill.pipelines.report.dataset import Datasets, StoredDataset
+from textmill.pipelines.report.meanings import REASONS
+from textmill.pipelines.report.tables import Column, Table, table
 
 Reasons = tuple[tuple[str, int], ...]      # (rule, documents), the most frequent first
 
@@ -96,3 +98,31 @@ def quarantined(documents: StoredDataset, limit: int = 50) -> list[Quarantined]:
             for row in batch.to_pylist() if row["outcome"] == "quarantined")
     return [Quarantined(row["file"], row["offset"], row["rule"], masked(row["detail"]), masked(row["url"]))
             for row in islice(rows, limit)]
+
+
+def funnel_table(steps: list[FunnelStep]) -> Table:
+    """One row for each stage."""
+    return table("funnel", "Funnel", "a stage", [
+        Column("stage", "its name"), Column("what", "what it reads: records or documents"), Column("read", "of them", "count"),
+        Column("kept", "of them", "count"), Column("rejected", "under a rule", "count"),
+        Column("quarantined", "with an error", "count")],
+        ((step.stage, step.what, step.read, step.kept, step.lost, step.unreadable) for step in steps))
+
+
+def reason_table(steps: list[FunnelStep]) -> Table:
+    """One row for each reason of each stage."""
+    return table("reasons", "Reasons", "a reason of a stage", [
+        Column("stage", "its name"), Column("outcome", "rejected or quarantined"),
+        Column("reason", "rule, error or kind of copy"),
+        Column("meaning", "in words, where it is no measurement"), Column("count", "records or documents", "count")],
+        ((step.stage, outcome, name, REASONS.get(name), count) for step in steps
+         for outcome, rows in (("rejected", step.rejected), ("quarantined", step.quarantined)) for name, count in rows))
+
+
+def quarantine_table(rows: list[Quarantined]) -> Table:
+    """One row for each record listed."""
+    return table("quarantined", "Records that could not be read", "a record, of the first ones", [
+        Column("file", "under raw/", label="file under raw/", long=True), Column("offset", "where it begins", "count"),
+        Column("error", "its name"), Column("detail", "personal data masked", long=True),
+        Column("url", "personal data masked", label="address", long=True)],
+        ((row.file, row.offset, row.error, row.detail or None, row.url or None) for row in rows))

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.report.dataset import StoredDataset, side_by_side
 from textmill.pipelines.report.rules import Axis
+from textmill.pipelines.report.tables import Column, Table, table
 
 CEILING = 1 << 20
 AXIS = Axis(1, 1e6, 36, logarithmic=True)      # six bins to a power of ten
@@ -62,3 +63,24 @@ def _binned(counts: np.ndarray) -> tuple[int, ...]:
     there = np.flatnonzero(counts)
     places = np.clip(np.floor(AXIS.places(there.astype(np.float64))), 0, AXIS.bins).astype(np.int64)
     return tuple(np.bincount(places, counts[there], AXIS.bins + 1).astype(np.int64).tolist())
+
+
+def spread_table(of: Lengths) -> Table:
+    """All documents, and those kept."""
+    return table("lengths", "Lengths", "all documents, or those within every bound that are no copy", [
+        Column("documents", "which"), Column("count", "how many", "count", "how many"),
+        Column("words", "of them together", "count"),
+        Column("tenth", "words that a tenth of them do not exceed", "count", "a tenth up to"),
+        Column("median", "words that half of them do not exceed", "count", "half up to"),
+        Column("ninetieth", "words that nine tenths of them do not exceed", "count", "nine tenths up to")],
+        ((name, one.documents, one.words, one.tenth, one.median, one.ninetieth) for name, one in (("all", of.read), ("kept",
+            of.kept))))
+
+
+def bin_table(of: Lengths) -> Table:
+    """One row for each bin of the histogram."""
+    return table("length_bins", "Lengths by bin", "documents of so many words", [
+        Column("words_from", "least, as the bins are cut", "number"),
+        Column("words_below", "none where the bin has no end", "number"),
+        Column("documents", "of all", "count"), Column("kept", "of them, within every bound and no copy", "count")],
+        ((*AXIS.edges(n), count, count - lost) for n, (count, lost) in enumerate(zip(of.bins, of.lost_bins, strict=True))))

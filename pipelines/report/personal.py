@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from textmill.pipelines.report.dataset import Datasets
+from textmill.pipelines.report.tables import Column, Table, table
 
 CLEANED = "clean:"      # begins the kinds of edits that take out what is no personal data
 
@@ -25,3 +26,12 @@ def kinds(datasets: Datasets) -> list[PersonalKind]:
     rows = [PersonalKind(name, found.get(name, 0),
                          *(None if edits is None else edits.get(key, 0) for key in (name, f"tag:{name}"))) for name in names]
     return sorted(rows, key=lambda row: (-row.found, row.name))
+
+
+def kind_table(rows: list[PersonalKind]) -> Table:
+    """One row for each kind."""
+    return table("personal_data", "Personal data", "a kind of personal data", [
+        Column("kind", "its name"), Column("found", "in all documents", "count", bar="plain"),
+        Column("replaced", "by a placeholder, in texts that were kept", "count"),
+        Column("tagged", "and left, in texts that were kept", "count")],
+        ((row.name, row.found, row.replaced, row.tagged) for row in rows))

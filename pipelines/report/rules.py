@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.display.numbers import number, short
 from textmill.pipelines.report.dataset import StoredDataset
+from textmill.pipelines.report.meanings import measurement
+from textmill.pipelines.report.tables import Column, Table, table
 
 BINS = 40
 LOGARITHMIC = 100       # bounds from here on are sizes, which spread over powers of ten
@@ -45,6 +47,20 @@ class Axis:
     def place(self, value: float) -> float:
         """Position of one value, in bins."""
         return float(self.places(np.array([value], np.float64))[0])
+
+    def edges(self, number: int) -> tuple[float, float | None]:
+        """Where a bin begins and ends; the last one has no end."""
+        return self.value(number), None if number == self.bins else self.value(number + 1)
+
+    def value(self, place: float) -> float:
+        """The value at a position in bins.
+
+        >>> Axis(0.0, 0.4, 40).value(10), Axis(1, 1000, 3, logarithmic=True).value(2)
+        (0.1, 100.0)
+        """
+        if self.logarithmic:
+            return float(f"{self.start * (self.end / self.start) ** (place / self.bins):.12g}")
+        return float(f"{self.start + (self.end - self.start) * place / self.bins:.12g}")
 
     def count(self, values: np.ndarray) -> np.ndarray:
         """How many values lie in each bin, int64[bins + 1]; NaN lies nowhere."""
@@ -146,3 +162,28 @@ def idle(rows: Sequence[RuleRow]) -> list[str]:
 
 def _numbers(column: pa.Array) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False)     # null becomes NaN
+
+
+def rule_table(rows: Sequence[RuleRow]) -> Table:
+    """One row for each rule."""
+    return table("rules", "Rules", "a rule", [
+        Column("rule", "its measurement"), Column("meaning", "of the measurement", long=True),
+        Column("low", "least value kept", "number"),
+        Column("high", "largest value kept", "number"), Column("languages", "with bounds of their own", shown=False),
+        Column("tags", "only tags what breaks it", "flag"), Column("applied", "documents it applied to", "count"),
+        Column("broken", "documents that broke it, whatever else they broke", "count", bar="lost"),
+        Column("unmeasured", "documents without the measurement", "count"),
+        Column("unbounded", "documents whose language has no bound", "count")],
+        ((row.name, measurement(row.name), row.low, row.high, ", ".join(row.languages), row.tags, row.applied, row.breaks,
+          row.unmeasured,
+          row.unbounded) for row in rows))
+
+
+def bin_table(rows: Sequence[RuleRow]) -> Table:
+    """One row for each bin of each rule's histogram that holds a document."""
+    return table("rule_bins", "Measurements by bin", "documents of a range of one measurement", [
+        Column("rule", "its measurement"), Column("value_from", "where the bin begins", "number"),
+        Column("value_below", "where it ends; none for the last one", "number"), Column("documents", "in it", "count"),
+        Column("broken", "of them, that broke the rule; none for a rule that only tags", "count")],
+        ((row.name, *row.axis.edges(n), count, row.broken[n] if row.broken is not None else None)
+         for row in rows for n, count in enumerate(row.values) if count))

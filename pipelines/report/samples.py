@@ -1,6 +1,6 @@
 """Sample texts and rejected pages: ten of each, chosen by the hash of their ids, so anyone gets the same ten.
 
-Texts are shown from `curated` only, where personal data is replaced already; of a rejected page no text is shown.
+Sample texts come from `curated`, where personal data is replaced already; other texts are shown as masked excerpts.
 """
 
 import heapq
@@ -13,10 +13,13 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.display.masking import masked
+from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.report.dataset import StoredDataset, side_by_side
+from textmill.pipelines.report.tables import Column, Table, table
 
 SHOWN = 10
 CHARACTERS = 300
+LOOKED_AT = 4 * CHARACTERS      # of a text, for personal data: what lies across the end of an excerpt is found whole
 
 Chosen = tuple[bytes, str, int]         # hash, id, number of the part
 
@@ -85,6 +88,26 @@ def rejected_pages(documents: StoredDataset, verdicts: StoredDataset, signals: S
     return [found[id_] for _, id_, _ in chosen]
 
 
+def excerpt(text: str | None, language: str = "und", host: str | None = None) -> str:
+    r"""The beginning of a text on one line, personal data masked; it ends before a finding that would be cut in two.
+
+    >>> excerpt("Write\n to anna@mail.example.de"), len(excerpt("word " * 1000))
+    ('Write to <EMAIL>', 300)
+    """
+    line = " ".join((text or "")[:20 * CHARACTERS].split())[:LOOKED_AT]
+    (findings,) = find_personal_data([line], [language], [host])
+    end = len(line) if len(line) < LOOKED_AT else LOOKED_AT - CHARACTERS       # what is cut off there may be half a finding
+    shown, at = [], 0
+    for kind, start, stop in findings:
+        if stop > end:
+            end = min(end, start)
+            break
+        shown += [line[at:start], f"<{kind}>"]
+        at = stop
+    whole = "".join((*shown, line[at:end]))
+    return whole if len(whole) <= CHARACTERS else f"{whole[:CHARACTERS - 1]}…"
+
+
 def smallest(ids: Iterator[tuple[int, list[str]]], count: int = SHOWN) -> list[Chosen]:
     """The `count` ids of smallest hash among (part, ids) lists, each once, in the order of their hashes."""
     best: list[Chosen] = []
@@ -92,3 +115,23 @@ def smallest(ids: Iterator[tuple[int, list[str]]], count: int = SHOWN) -> list[C
         hashed = {id_: (blake2b(id_.encode(), digest_size=8).digest(), id_, part) for id_ in here}
         best = heapq.nsmallest(count, (hashed | {row[1]: row for row in best}).values())
     return best
+
+
+def text_table(texts: list[SampleText]) -> Table:
+    """One row for each sample text."""
+    return table("sample_texts", "Texts that were kept", "a curated text", [
+        Column("id", "of the document"), Column("url", "its address, personal data masked"),
+        Column("source", "folder under raw/"),
+        Column("language", "as measured"), Column("text", f"its first {CHARACTERS} characters, personal data replaced"),
+        Column("cut", "whether it goes on", "flag")],
+        ((one.id, one.url, one.source, one.language, one.text, one.cut) for one in texts))
+
+
+def rejected_table(pages: list[RejectedPage]) -> Table:
+    """One row for each rule that a sample page broke."""
+    return table("sample_rejected", "Pages that broke a rule", "a rule that a page broke", [
+        Column("id", "of the document"), Column("url", "its address, personal data masked"),
+        Column("title", "personal data masked"),
+        Column("language", "as measured"), Column("rule", "that it broke"), Column("value", "measured", "number"),
+        Column("bound", "that it broke", "number")],
+        ((page.id, page.url, page.title, page.language, *entry) for page in pages for entry in page.broken))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from textmill.pipelines.contract.parts import Counts
 from textmill.pipelines.report.dataset import Datasets, StoredDataset
 from textmill.pipelines.report.published import COMMON_CRAWL, SPEAKERS
+from textmill.pipelines.report.tables import Column, Table, table
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Column:
+class GroupCounts:
     """A dataset's counts per group, and the columns of a Group that are taken from it, as column → name there."""
 
     dataset: StoredDataset | None
@@ -66,10 +67,10 @@ class Column:
 def languages(datasets: Datasets) -> list[Group]:
     """Every language that a document was found to be in, the most frequent first."""
     return _groups("language", [
-        Column(datasets.signals, {"documents": "documents", "words": "words"}),
-        Column(datasets.verdicts, {"passed": "kept"}),
-        Column(datasets.curated, {"kept": "documents"}),
-        Column(datasets.tokens, {"tokens": "tokens", "bytes": "bytes"})])
+        GroupCounts(datasets.signals, {"documents": "documents", "words": "words"}),
+        GroupCounts(datasets.verdicts, {"passed": "kept"}),
+        GroupCounts(datasets.curated, {"kept": "documents"}),
+        GroupCounts(datasets.tokens, {"tokens": "tokens", "bytes": "bytes"})])
 
 
 def beside_the_web(groups: Sequence[Group]) -> list[Beside]:
@@ -91,13 +92,13 @@ def beside_the_web(groups: Sequence[Group]) -> list[Beside]:
 def sources(datasets: Datasets) -> list[Group]:
     """Every source, the one with most documents first."""
     return _groups("source", [
-        Column(datasets.documents, {"documents": "documents", "page_bytes": "payload_bytes", "text_bytes": "text_bytes"}),
-        Column(datasets.verdicts, {"words": "words", "passed": "kept"}),
-        Column(datasets.curated, {"kept": "documents"}),
-        Column(datasets.tokens, {"tokens": "tokens", "bytes": "bytes"})])
+        GroupCounts(datasets.documents, {"documents": "documents", "page_bytes": "payload_bytes", "text_bytes": "text_bytes"}),
+        GroupCounts(datasets.verdicts, {"words": "words", "passed": "kept"}),
+        GroupCounts(datasets.curated, {"kept": "documents"}),
+        GroupCounts(datasets.tokens, {"tokens": "tokens", "bytes": "bytes"})])
 
 
-def _groups(of: str, columns: Iterable[Column]) -> list[Group]:
+def _groups(of: str, columns: Iterable[GroupCounts]) -> list[Group]:
     found: dict[str, dict[str, int | None]] = {}
     known: set[str] = set()
     for column in columns:
@@ -110,3 +111,34 @@ def _groups(of: str, columns: Iterable[Column]) -> list[Group]:
                     *(numbers.get(column, 0 if column in known else None) for column in names))
               for name, numbers in found.items()]
     return sorted(groups, key=lambda group: (-group.documents, group.name))
+
+
+def group_table(name: str, title: str, groups: list[Group]) -> Table:
+    """One row for each language or source."""
+    is_source = name == "sources"
+    columns = [
+        Column("source" if is_source else "language",
+               "folder under raw/" if is_source else "as measured; und is text too short or mixed to tell"),
+        Column("documents", "with text", "count", bar="plain"),
+        Column("page_bytes", "size as they came", "size", "pages", shown=is_source),
+        Column("text_bytes", "extracted text", "size", "text", shown=is_source),
+        Column("words", "of all documents; in scripts without spaces a character is a word", "count"),
+        Column("passed", "documents within every bound", "count", "within bounds"),
+        Column("kept", "documents in curated", "count"),
+        Column("keep_rate", "kept of documents", "share", "keep rate", "kept"), Column("tokens", "of the kept texts", "count"),
+        Column("bytes_per_token", "of the kept texts", "number", "bytes per token")]
+    return table(name, title, f"a {columns[0].name}", columns, (
+        (one.name, one.documents, one.page_bytes, one.text_bytes, one.words, one.passed, one.kept, one.keep_rate, one.tokens,
+         one.bytes_per_token) for one in groups))
+
+
+def beside_table(rows: list[Beside]) -> Table:
+    """One row for each language with published figures, and one for all others."""
+    return table("languages_beside_the_web", "Beside the web and its readers", "a language", [
+        Column("language", "ISO code, or all others"), Column("read", "share of the documents", "share", bar="plain"),
+        Column("kept", "share of those in curated", "share", bar="kept"),
+        Column("common_crawl", "share of its pages (Lai et al. 2023)", "share", "Common Crawl", "plain"),
+        Column("times", "share kept, or read where nothing is kept yet, over Common Crawl's", "number", "times as much"),
+        Column("speakers", "of a first or further language, in millions (Lai et al. 2023)", "count", "million speakers",
+               "plain")],
+        ((row.language or "all others", row.read, row.kept, row.crawl, row.times, row.speakers) for row in rows))

@@ -1,56 +1,28 @@
-"""Tokenizer, packed mixture and training run.
+"""Training runs: every run under checkpoints/, the loss of each, and its figure on held-out text.
 
-The run's folder is read as plain JSON lines, a few facts a line, each with its step; nothing of `model` is imported.
+A run's folder is read as plain JSON lines, a few facts a line, each with its step; nothing of `model` is imported.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.pack.where import ALL, ANY, sentence
-from textmill.pipelines.report.dataset import StoredDataset
+from textmill.pipelines.report.tables import Column, Table, table
 
 LOG = "log.jsonl"
+RUNS = "checkpoints"
+STATE = re.compile(rf"{RUNS}/([^/]+)/step-\d+/state\.json")
+BITS = "bits per byte"
+# What a run's held-out figure is, by a key of its state.
+FIGURES = {"blocks": BITS, "comparisons": "share of pairs ranked right", "tasks": "share of held-out tasks right"}
+LIVES = ("life/life.html", "assistant/life/life.html")      # reports on post-training, under the data folder
+MOST_RUNS = 12          # drawn over each other: the latest lines of a figure with more cannot be told apart
 POINTS = 240            # of the loss, at most: more are finer than the figure
 
 Points = tuple[tuple[float, float], ...]        # (step, value)
-
-
-@dataclass(frozen=True)
-class EntryRow:
-    """An entry of the mixture: its requested share and its packed blocks; `held` is validation."""
-
-    name: str
-    where: str
-    share: float
-    packed_share: float
-    tokens: int
-    blocks: int
-    empty: int
-    documents: int
-    cut: int
-    passes: int
-    repeat: int
-    held_blocks: int
-    held_tokens: int
-
-
-@dataclass(frozen=True)
-class Packing:
-    """The blocks of a mixture. `left_out` is (reason, texts)."""
-
-    block: int
-    tokens: int
-    blocks: int
-    empty_share: float
-    held_tokens: int
-    held_blocks: int
-    texts: int
-    packed: int
-    left_out: tuple[tuple[str, int], ...]
-    entries: tuple[EntryRow, ...]
 
 
 @dataclass(frozen=True)
@@ -64,23 +36,75 @@ class Training:
     entries: tuple[tuple[str, Points], ...]
 
 
-def packing(blocks: StoredDataset) -> Packing:
-    """From the counts, and the recipe that the blocks were made by."""
-    counts, recipe = blocks.counts, blocks.manifest.made_from["settings"][0]
-    train, held = counts["train"], counts["validation"]
-    rows = []
-    asked = sum(packed.get("wanted", 0) for packed in train["entries"].values())
-    for name, packed in train["entries"].items():
-        # An entry of the recipe, or one of those that a spread share became, which is named after it and a value.
-        base = name if name in recipe["entries"] else max((e for e in recipe["entries"] if name.startswith(f"{e}-")), key=len)
-        entry, aside = recipe["entries"][base], held["entries"][name]
-        share = packed["wanted"] / asked if "wanted" in packed else entry["share"]
-        rows.append(EntryRow(name, _where(entry["where"]), share, packed["tokens"] / max(1, train["tokens"]),
-                             packed["tokens"], packed["blocks"], packed["empty"], packed["documents"], packed["cut"],
-                             packed["passes"], entry["repeat"], aside["blocks"], aside["tokens"]))
-    return Packing(recipe["block"], train["tokens"], train["blocks"],
-                   train["empty"] / max(1, train["empty"] + train["tokens"]), held["tokens"], held["blocks"], counts["read"],
-                   counts["kept"], tuple((reason, n) for reason, n in counts["rejected"].items() if n), tuple(rows))
+@dataclass(frozen=True)
+class Run:
+    """A run under checkpoints/: its name, what its held-out figure is, on which data (its digest), and what its log says."""
+
+    name: str
+    figure: str
+    data: str
+    training: Training
+
+
+def runs(data: Folder, mixture: str) -> list[Run]:
+    """Every run with a log, that of the mixture first, then by name; one whose figure is not known has it as `figure`."""
+    paths = [entry.path for entry in data.entries(RUNS)]
+    states = {match[1]: path for path in sorted(paths) if (match := STATE.fullmatch(path))}        # the last checkpoint of each
+    names = sorted((path.split("/")[1] for path in paths if re.fullmatch(rf"{RUNS}/[^/]+/{re.escape(LOG)}", path)),
+                   key=lambda name: (name != mixture, name))
+    return [Run(name, *_figure(data, states.get(name), BITS if name == mixture else "figure"), log) for name in names
+            if (log := training(data / f"{RUNS}/{name}"))]
+
+
+def named_points(of: Sequence[Run], figure: str, what: str) -> list[tuple[str, Points]]:
+    """(run, its points of `validation` or `loss`) of the runs with this held-out figure, as far as they have any."""
+    return [(run.name, points) for run in of if run.figure == figure and (points := getattr(run.training, what))]
+
+
+def lives(data: Folder) -> list[str]:
+    """The reports on post-training, as addresses relative to the report's folder."""
+    return [f"../{path}" for path in LIVES if data.exists(path)]
+
+
+def _figure(data: Folder, state: str | None, otherwise: str) -> tuple[str, str]:
+    """(what a run is measured by, on what), by its last checkpoint."""
+    try:
+        facts = json.loads(data.read(state)) if state else {}
+    except (OSError, ValueError):
+        facts = {}
+    key = next((key for key in FIGURES if isinstance(facts, dict) and key in facts), None)
+    return (FIGURES[key], str(facts[key])) if key else (otherwise, "")
+
+
+def run_table(of: Sequence[Run]) -> Table:
+    """One row for each run."""
+    return table("runs", "Runs", "a training run", [
+        Column("run", "its folder under checkpoints/"), Column("steps", "taken", "count"), Column("tokens", "seen", "count"),
+        Column("figure", "what is measured on held-out text", label="held-out figure"),
+        Column("data", "digest of the blocks or comparisons, or the tasks: figures on equal ones compare", label="on",
+               long=True),
+        Column("begin", "the figure before the first step", "number"),
+        Column("end", "the last figure", "number"),
+        Column("loss", "mean of the last points of training, in nats per token or the method's own", "number")],
+        ((run.name, run.training.steps, run.training.tokens, run.figure, run.data[:16] or None,
+          run.training.validation[0][1] if run.training.validation else None,
+          run.training.validation[-1][1] if run.training.validation else None,
+          run.training.loss[-1][1] if run.training.loss else None) for run in of))
+
+
+def point_table(of: Sequence[Run]) -> Table:
+    """One row for each point of each curve."""
+    def rows() -> Iterator[tuple[str, str, str, float, float]]:
+        for run in of:
+            for entry, points in (("", run.training.validation), *run.training.entries):
+                yield from ((run.name, "held out", entry, step, value) for step, value in points)
+            yield from ((run.name, "loss", "", step, value) for step, value in run.training.loss)
+
+    return table("curves", "Training curves", "a point of a curve", [
+        Column("run", "its folder under checkpoints/"), Column("curve", "held out, or loss"),
+        Column("entry", "of the mixture; empty for all together"),
+        Column("step", "of training; of a thinned loss, their mean", "number"),
+        Column("value", "the run's figure, or its loss", "number")], rows())
 
 
 def training(run: Folder) -> Training | None:
@@ -93,12 +117,12 @@ def training(run: Folder) -> Training | None:
     if not rows:
         return None
     validation = [row for row in rows if "validation" in row]
-    names = sorted({name for row in validation for name in row["entries"]})
+    names = sorted({name for row in validation for name in row.get("entries", {})})
     return Training(
         max(row["step"] for row in rows), max((row["tokens"] for row in rows if "tokens" in row), default=None),
         thinned([(row["step"], row["loss"]) for row in rows if "loss" in row]),
         tuple((row["step"], row["validation"]) for row in validation),
-        tuple((name, tuple((row["step"], row["entries"][name]) for row in validation if name in row["entries"]))
+        tuple((name, tuple((row["step"], row["entries"][name]) for row in validation if name in row.get("entries", {})))
               for name in names))
 
 
@@ -115,12 +139,6 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> Points
 
 def _row(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_constant=int)         # NaN and Infinity are a ValueError: no figure can show them
     except ValueError:
         return None
-
-
-def _where(where: dict[str, Any]) -> str:
-    if any(isinstance(value, dict) or key in (ANY, ALL) for key, value in where.items()):
-        return sentence(where)
-    return ", ".join(f"{column} {' or '.join(value) if isinstance(value, list) else value}" for column, value in where.items())

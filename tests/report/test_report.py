@@ -15,7 +15,7 @@ from tests.paths import ROOT
 from textmill.base.sealed import seal
 from textmill.cli import main
 from textmill.pipelines.contract.part_files import PartWriter
-from textmill.pipelines.contract.parts import STATS, Manifest
+from textmill.pipelines.contract.parts import STATS, Manifest, read_counts
 from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
@@ -31,6 +31,7 @@ from textmill.pipelines.report import (
     funnel,
     lengths,
     meanings,
+    packing,
     personal,
     published,
     rules,
@@ -39,7 +40,8 @@ from textmill.pipelines.report import (
     training,
 )
 from textmill.pipelines.report.dataset import open_datasets
-from textmill.pipelines.report.page import build, render
+from textmill.pipelines.report.page import build
+from textmill.pipelines.report.render import render
 from textmill.pipelines.screen.verdicts import VERDICTS
 
 MIXTURE = Mixture("tiny", 2048, 4096, 1, 0.1, "tok", {"web": Entry({"source": "crawl"}, 1.0, 2)})
@@ -266,7 +268,7 @@ def test_what_curate_changed_is_said_in_plain_words(data):
 
 def test_a_page_that_was_taken_down_is_shown_as_such(data):
     taken = [{"id": i, "kept": i != C, "broken": [{"rule": "takedown", "value": 1.0, "bound": 0.0}] if i == C else []} for i in IDS]
-    counts = json.loads(data.read(f"verdicts/{STATS}"))
+    counts = read_counts(data / "verdicts")
     put(data, "verdicts", "screen", in_parts(VERDICTS, taken), counts | {"kept": 6, "rejected": {"takedown": 1}}, RULES)
     found = open_datasets(data, MIXTURE)
     assert [row.name for row in rules.rule_rows(found.signals, found.verdicts)] == ["word_count", "link_density", "noindex", "stop_words"]
@@ -362,8 +364,8 @@ def test_sample_texts_are_beginnings_of_first_pieces_and_rejected_pages_have_eve
 
 
 def test_packing_says_what_each_entry_gave(data):
-    packed = training.packing(open_datasets(data, MIXTURE).blocks)
-    assert packed == training.Packing(2048, 4000, 2, 96 / 4096, 48, 1, 3, 2, (("no_entry", 1),), (training.EntryRow(
+    packed = packing.packing(open_datasets(data, MIXTURE).blocks)
+    assert packed == packing.Packing(2048, 4000, 2, 96 / 4096, 48, 1, 3, 2, (("no_entry", 1),), (packing.EntryRow(
         "web", "source crawl or wiki", 1.0, 1.0, 4000, 2, 96, 2, 1, 2, 2, 1, 48),))
 
 
@@ -389,11 +391,15 @@ def test_the_page_escapes_what_pages_bring_and_cannot_run_anything(data):
     train(data, {"step": 0, "validation": 8.0, "entries": {"<img src=x>": 8.0}})
     page, _ = build(data, MIXTURE)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "&lt;i&gt;bad&lt;/i&gt;" in page
-    assert not re.search(r"<script|<b>bold|<img|<i>bad|javascript:|\son\w+=|\sstyle=|https?://(?!h\.example)", page)
+    own = "<script type=\"module\">" + (ROOT / "pipelines/report/page.js").read_text("utf-8") + "</script>"
+    before, after = page.split(own)                                             # the one script is the report's
+    shown = before.split("</style>")[0] + after
+    assert not re.search(r"<script|<b>bold|<img|<i>bad|javascript:|\son\w+=|\sstyle=|https?://(?!h\.example)", shown)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", page)
-    assert "default-src 'none'; style-src 'sha256-" in page
-    assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', page))
-    assert set(re.findall(r'href="#(\w+)"', page)) == set(re.findall(r'<section id="(\w+)"', page))
+    assert re.search(r"default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-[^']+'; base-uri", page)
+    links = re.findall(r'href="([^"]*)"', shown)
+    assert all(re.fullmatch(r"#\w+|report\.(json|md)|tables/\w+\.csv", link) for link in links)
+    assert {link[1:] for link in links if link.startswith("#")} == set(re.findall(r'<section id="(\w+)"', page))
 
 
 def test_the_same_datasets_give_the_same_bytes(tmp_path):

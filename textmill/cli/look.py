@@ -40,7 +40,9 @@ PAGE = click.argument("page", type=Page())
 @click.command("report", short_help="data/report/index.html: funnel, languages, duplicates")
 @with_options(DATA, MIXTURE)
 def report(data: str, mixture: str) -> str:
-    """Write DATA/report/index.html: what came in, what was kept and why, and what a model learned from it."""
+    """Write DATA/report/index.html: what came in, what was kept and why, and what a model learned from it.
+
+    Beside it the same figures as report.json, report.md and a CSV file for each table."""
     from textmill.pipelines.pack.mixture import read_mixture
     from textmill.pipelines.report.page import publish
 
