@@ -15,6 +15,7 @@ import click
 from textmill.base.terminal import show
 from textmill.cli.assistant import ASSISTANT, LIFE
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
+from textmill.cli.browse import BROWSE
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
 from textmill.cli.compare import COMPARE
@@ -49,7 +50,8 @@ from textmill.cli.single import BLOCKS_TO, DEDUP_ONLY, DIALOGUES, TOKENIZER_FILE
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
-    "Look": (LOOK, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN, MIXTURE_PLAN),
+    "Look": (LOOK, BROWSE, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN,
+             MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),
     "To an assistant": (ASSISTANT, TASKS, FINETUNE, COMPARISONS, REWARD, PREFER, GRPO, PPO, JUDGE, REVISE, RESTRAIN,

@@ -1,0 +1,47 @@
+"""Rendering of the browser's pages: templates of this room, every value escaped and without control characters."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+
+from textmill.pipelines.display import numbers
+from textmill.pipelines.display.lines import shown
+from textmill.pipelines.display.masking import visible
+from textmill.pipelines.report import figures
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+# Files that a page may load, by name. The look is the report's.
+FILES = {"report.css": Path(figures.__file__).parent / "style.css", "browse.css": STATIC / "browse.css",
+         "browse.js": STATIC / "browse.js", "htmx.min.js": STATIC / "htmx.min.js",
+         "icon.svg": STATIC / "icon.svg"}
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def link(path: str, **parameters: object) -> str:
+    """An address of this server, its parts spelled so that no value can be read as anything else.
+
+    >>> link("/document/a b", q="x&y", page=None)
+    '/document/a%20b?q=x%26y'
+    """
+    given = urlencode({name: value for name, value in parameters.items() if value not in (None, "", ())}, doseq=True)
+    return quote(path) + (f"?{given}" if given else "")
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates, with the filters of numbers that the report has."""
+    made = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True, finalize=visible,
+                              undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
+    made.filters["shown"] = shown
+    made.globals |= {"bar": figures.bar, "lines": figures.lines, "link": link}
+    return made
+
+
+def render(template: str, **context: Any) -> str:
+    """A page, or a part of one."""
+    return environment().get_template(template).render(context)
