@@ -1,0 +1,48 @@
+"""What every page of the browser is made from, and how a page becomes an answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from textmill.pipelines.browse.indexes import Indexes
+from textmill.pipelines.browse.render import render
+from textmill.pipelines.browse.snapshot import digest_of
+from textmill.pipelines.contract.stage import RunContext
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What every page is made from: the run it looks at, and the indexes of its data."""
+
+    context: RunContext
+    indexes: Indexes
+    chat: str               # address of `textmill serve`'s page
+
+    def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
+        """A whole page."""
+        changed = digest_of(self.context.data) != self.indexes.snapshot.digest
+        return HTMLResponse(render(template, here=request.url.path, changed=changed, **values), status)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the word index there is; None where it is complete."""
+        return None if self.indexes.words else self.indexes.read / max(1, self.indexes.snapshot.documents)
+
+
+Page = Callable[[Browser, Request], Response]
+
+
+Page = Callable[[Browser, Request], Response]
+
+
+def part(template: str, **values: Any) -> Response:
+    """A part of a page, which htmx puts in its place."""
+    return HTMLResponse(render(template, **values))
+
+
+def asks_for_part(request: Request) -> bool:
+    """Whether htmx asks for the part of a page that changes; not where it restores one."""
+    return bool(request.headers.get("hx-request")) and not request.headers.get("hx-history-restore-request")
