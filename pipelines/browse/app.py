@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.browse import document_pages, search_pages
+from textmill.pipelines.browse import document_pages, rules_pages, search_pages
 from textmill.pipelines.browse.browser import Browser, Page, part
 from textmill.pipelines.browse.guard import Guard
 from textmill.pipelines.browse.render import FILES, TYPES
@@ -66,4 +66,6 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/document/{id}", document_pages.document, "GET"),
     ("/document/{id}/page", document_pages.raw_page, "GET"),
     ("/document/{id}/blocks", document_pages.blocks, "GET"),
+    ("/rules", rules_pages.rules, "GET"),
+    ("/rules/effect", rules_pages.rules_effect, "GET"),
 )

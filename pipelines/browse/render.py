@@ -31,13 +31,22 @@ def link(path: str, **parameters: object) -> str:
     return quote(path) + (f"?{given}" if given else "")
 
 
+def exact(value: float) -> str:
+    """A number as a field of a form has it: all its digits, and no more.
+
+    >>> exact(0.1), exact(1000000.0), exact(12)
+    ('0.1', '1000000', '12')
+    """
+    return f"{value:.0f}" if value == int(value) else repr(float(value))
+
+
 @cache
 def environment() -> jinja2.Environment:
     """The templates, with the filters of numbers that the report has."""
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE / "pages"), autoescape=True, finalize=visible,
                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
-    made.filters["shown"] = shown
+    made.filters |= {"shown": shown, "exact": exact}
     made.globals |= {"bar": figures.bar, "lines": figures.lines, "link": link}
     return made
 

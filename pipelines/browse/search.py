@@ -198,6 +198,11 @@ def _by(indexes: Indexes, where: str, values: list[Any], order: str = "number") 
     return [_found(indexes, shown, row) for row in rows]
 
 
+def by_numbers(indexes: Indexes, numbers: Sequence[int]) -> list[Found]:
+    """The documents of these numbers, in order."""
+    return _by(indexes, "list_contains(?, number)", [list(numbers)]) if numbers else []
+
+
 def at_address(indexes: Indexes, url: str, host: str) -> list[Found]:
     """The documents of a host that have this address as it is given, in order."""
     some = _by(indexes, "host = ?", [host])
