@@ -4,10 +4,11 @@ An error that a user can put right is a sentence on the page, with its cure; wha
 """
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.browse import document_pages, rules_pages, search_pages
-from textmill.pipelines.browse.browser import Browser, Page, part
+from textmill.pipelines.browse import block_pages, document_pages, rules_pages, run_pages, search_pages, sql_pages, twin_pages
+from textmill.pipelines.browse.browser import BODY, Browser, Page, part
 from textmill.pipelines.browse.guard import Guard
 from textmill.pipelines.browse.render import FILES, TYPES
 
@@ -36,13 +37,17 @@ def application(browser: Browser, hosts: frozenset[str]) -> Starlette:
             return part("sentence.html", sentence=said)
         return browser.page("error.html", request, status, sentence=said)
 
-    def served(page: Page) -> Callable[[Request], Response]:
-        def answer(request: Request) -> Response:       # in a thread of its own: what is read may take a while
+    def served(page: Page) -> Callable[[Request], Awaitable[Response]]:
+        def answer(request: Request) -> Response:
             try:
                 return page(browser, request)
             except Exception as error:      # here, inside the guard, which puts its headers on this answer too
                 return failed(request, error)
-        return answer
+
+        async def in_thread(request: Request) -> Response:      # what is read may take a while
+            request.scope[BODY] = await request.body()
+            return await run_in_threadpool(answer, request)
+        return in_thread
 
     routes = [Route(path, served(page), methods=[method]) for path, page, method in PAGES]
     handlers: Mapping[Any, Any] = {HTTPException: failed}
@@ -68,4 +73,14 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/document/{id}/blocks", document_pages.blocks, "GET"),
     ("/rules", rules_pages.rules, "GET"),
     ("/rules/effect", rules_pages.rules_effect, "GET"),
+    ("/clusters", twin_pages.clusters, "GET"),
+    ("/clusters/{id}", twin_pages.cluster, "GET"),
+    ("/twins/{id}", twin_pages.twins, "GET"),
+    ("/blocks", block_pages.blocks, "GET"),
+    ("/blocks/{mixture}/{split}/{number:int}", block_pages.block, "GET"),
+    ("/mixture", run_pages.mixture, "GET"),
+    ("/mixture/plan", run_pages.mixture_effect, "POST"),
+    ("/runs", run_pages.runs, "GET"),
+    ("/sql", sql_pages.sql, "GET"),
+    ("/sql", sql_pages.sql_answer, "POST"),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -11,6 +12,8 @@ from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.render import render
 from textmill.pipelines.browse.snapshot import digest_of
 from textmill.pipelines.contract.stage import RunContext
+
+BODY = "textmill.body"      # of a request's scope: what was sent with it; the guard has bounded its size
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,9 @@ def part(template: str, **values: Any) -> Response:
 def asks_for_part(request: Request) -> bool:
     """Whether htmx asks for the part of a page that changes; not where it restores one."""
     return bool(request.headers.get("hx-request")) and not request.headers.get("hx-history-restore-request")
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent."""
+    body: bytes = request.scope[BODY]
+    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).items()}
