@@ -35,7 +35,7 @@ LANGUAGES = (("en", 0.55), ("de", 0.12), ("fr", 0.1), ("es", 0.1), ("ja", 0.05),
 SOURCES = (("crawl", 0.9), ("books", 0.06), ("forum", 0.04))
 SCHEMAS = {"documents": DOCUMENTS, "signals": SIGNALS, "verdicts": VERDICTS, "duplicates": DUPLICATES}
 STAGES = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
-SYLLABLES = [first + second for first in "b d f g k l m n p r s t v z".split() for second in "a e i o u".split()]
+SYLLABLES = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
 
 
 def vocabulary(rng: np.random.Generator) -> pa.Array:
@@ -50,8 +50,8 @@ def texts(rng: np.random.Generator, words: pa.Array, lengths: np.ndarray) -> pa.
     """A text of so many words for each length."""
     total = int(lengths.sum())
     ranks = np.minimum(np.exp(rng.random(total) * np.log(VOCABULARY)).astype(np.int64), VOCABULARY - 1)    # about 1/rank
-    lists = pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)), words.take(pa.array(ranks)))
-    return pc.binary_join(lists, " ")
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, words.take(pa.array(ranks))), " ")
 
 
 def chosen(rng: np.random.Generator, table: tuple[tuple[str, float], ...], count: int) -> pa.Array:
@@ -68,11 +68,13 @@ def documents_batch(rng: np.random.Generator, words: pa.Array, first: int, count
     columns = {
         "id": ids, "record_id": [f"<urn:uuid:{id_}>" for id_ in ids], "source": chosen(rng, SOURCES, count), "host": host,
         "url": [f"https://{name}/page/{first + n}" for n, name in enumerate(host)],
-        "domain": [name.removeprefix("www.") for name in host], "date": [f"2026-0{1 + n % 9}-11T10:00:00Z" for n in range(count)],
+        "domain": [name.removeprefix("www.") for name in host],
+        "date": [f"2026-0{1 + n % 9}-11T10:00:00Z" for n in range(count)],
         "title": title, "text": text, "charset": ["utf-8"] * count, "charset_from": ["http"] * count,
         "replaced": [0] * count, "robots": [[]] * count, "content_type": ["text/html"] * count,
         "payload_bytes": lengths * 40, "payload_digest": ids, "links": lengths // 20, "anchor_chars": lengths // 4,
-        "page_chars": lengths * 8, "page_anchor_chars": lengths, "file": [f"crawl/part-{first // PART_ROWS:05d}.warc.gz"] * count,
+        "page_chars": lengths * 8, "page_anchor_chars": lengths,
+        "file": [f"crawl/part-{first // PART_ROWS:05d}.warc.gz"] * count,
         "offset": np.arange(first, first + count) * 12_000, "length": [12_000] * count}
     return pa.record_batch([pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(count, field.type)
                             for field in DOCUMENTS], schema=DOCUMENTS)
@@ -91,13 +93,14 @@ def signals_batch(rng: np.random.Generator, documents: pa.RecordBatch, rules: tu
         beyond = most * (1 + rng.random(count)) if high is not None else least * rng.random(count)
         measured[name] = np.where(far & (name in bounds), beyond, values)
     measured["word_count"] = np.array([text.count(" ") + 1 for text in documents["text"].to_pylist()], np.float64)
-    findings = [[{"kind": "EMAIL", SIGNALS.field("findings").type.value_type.field(1).name: 0,
-                  SIGNALS.field("findings").type.value_type.field(2).name: 4}] if n % 20 == 0 else [] for n in range(count)]
-    columns = {"id": documents["id"], "language": chosen(rng, LANGUAGES, count), "language_score": rng.random(count).astype(np.float32),
-               "script": ["Latn"] * count, "content_hash": [bytes.fromhex(id_) for id_ in documents["id"].to_pylist()],
-               "shingles": [200] * count, "findings": findings,
-               "minhash": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count * SIGNALS.field("minhash").type.list_size, np.uint32)),
-                                                            SIGNALS.field("minhash").type.list_size)} | measured
+    names = [field.name for field in SIGNALS.field("findings").type.value_type]
+    findings = [[dict(zip(names, ("EMAIL", 0, 4), strict=True))] if n % 20 == 0 else [] for n in range(count)]
+    size = SIGNALS.field("minhash").type.list_size
+    columns = {"id": documents["id"], "language": chosen(rng, LANGUAGES, count),
+               "language_score": rng.random(count).astype(np.float32), "script": ["Latn"] * count,
+               "content_hash": [bytes.fromhex(id_) for id_ in documents["id"].to_pylist()], "shingles": [200] * count,
+               "findings": findings,
+               "minhash": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count * size, np.uint32)), size)} | measured
     return pa.record_batch([pa.array(columns[field.name], field.type) if not isinstance(columns[field.name], pa.Array)
                             else columns[field.name] for field in SIGNALS], schema=SIGNALS)
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from textmill.base.errors import TextmillError
 from textmill.pipelines.browse import block_pages, document_pages, rules_pages, run_pages, search_pages, sql_pages, twin_pages
-from textmill.pipelines.browse.browser import BODY, Browser, Page, part
+from textmill.pipelines.browse.browser import BODY, Browser, PageFunction, part
 from textmill.pipelines.browse.guard import Guard
 from textmill.pipelines.browse.render import FILES, TYPES
 
@@ -35,9 +35,11 @@ def application(browser: Browser, hosts: frozenset[str]) -> Starlette:
             said = f"this page could not be made ({type(error).__name__}): that is a bug, please report it"
         if request.headers.get("hx-request"):       # a part of a page: htmx shows nothing that is not a success
             return part("sentence.html", sentence=said)
-        return browser.page("error.html", request, status, sentence=said)
+        answer = browser.page("error.html", request, sentence=said)
+        answer.status_code = status
+        return answer
 
-    def served(page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def served(page: PageFunction) -> Callable[[Request], Awaitable[Response]]:
         def answer(request: Request) -> Response:
             try:
                 return page(browser, request)
@@ -63,7 +65,7 @@ def file(request: Request) -> Response:
     return Response(FILES[name].read_bytes(), media_type=TYPES[FILES[name].suffix])
 
 
-PAGES: tuple[tuple[str, Page, str], ...] = (
+PAGES: tuple[tuple[str, PageFunction, str], ...] = (
     ("/", search_pages.start, "GET"),
     ("/stale", search_pages.stale, "GET"),
     ("/words", search_pages.words, "GET"),
@@ -73,6 +75,7 @@ PAGES: tuple[tuple[str, Page, str], ...] = (
     ("/document/{id}/blocks", document_pages.blocks, "GET"),
     ("/rules", rules_pages.rules, "GET"),
     ("/rules/effect", rules_pages.rules_effect, "GET"),
+    ("/examples", rules_pages.examples, "GET"),
     ("/clusters", twin_pages.clusters, "GET"),
     ("/clusters/{id}", twin_pages.cluster, "GET"),
     ("/twins/{id}", twin_pages.twins, "GET"),

@@ -15,7 +15,7 @@ from textmill.pipelines.browse.search import CHOICES, PAGE, Found, Query, Range,
 from textmill.pipelines.browse.words import Terms
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.ledger.lookup import find_pages
-from textmill.pipelines.web.address import ascii_host, given_url, host
+from textmill.pipelines.web.address import ascii_host, canonical_url, given_url
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|<?urn:\S+", re.I)
@@ -31,7 +31,8 @@ def query_of(given: QueryParams, numbers: Sequence[str]) -> Query:
         given.getlist("signal"), map(_number, given.getlist("low")), map(_number, given.getlist("high")), strict=False)
         if signal in numbers and (low, high) != (None, None)]
     page = given.get("page", "0")
-    return Query(given.get("q", "").strip()[:1_000], equal, tuple(ranges), given.get("order", "") if given.get("order") in numbers else "",
+    order = given.get("order", "")
+    return Query(given.get("q", "").strip()[:1_000], equal, tuple(ranges), order if order in numbers else "",
                  given.get("direction") != "up", min(int(page), MOST_PAGES) if page.isdecimal() else 0)
 
 
@@ -61,7 +62,8 @@ def items_of(indexes: Indexes, found: Sequence[Found], terms: Terms) -> list[dic
     """Documents as a list shows them: names and an excerpt, personal data masked."""
     rows = indexes.snapshot.rows("documents", [each.row for each in found], ["url", "title", "record_id", "text"])
     signals = indexes.snapshot.rows("signals", [each.row for each in found], ["findings"])
-    return [_item(each, row, signal.get("findings") or [], terms) for each, row, signal in zip(found, rows, signals, strict=True)]
+    return [_item(each, row, signal.get("findings") or [], terms)
+            for each, row, signal in zip(found, rows, signals, strict=True)]
 
 
 def _item(found: Found, row: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], terms: Terms) -> dict[str, Any]:
@@ -75,9 +77,8 @@ def _item(found: Found, row: Mapping[str, Any], findings: Sequence[Mapping[str, 
 def _by_name(indexes: Indexes, name: str) -> tuple[list[dict[str, Any]], str]:
     """The documents of an id, an address or a record id; or a sentence that says where it was looked for."""
     found = by_id(indexes, name) if _ID.fullmatch(name) else []
-    named = host(name)
-    if not found and named:
-        found = at_address(indexes, given_url(name) or name, named)
+    for url in dict.fromkeys((name, given_url(name), canonical_url(name)) if not found and "://" in name else ()):
+        found = found or (at_address(indexes, url) if url else [])
     if not found:
         try:
             pages = find_pages(indexes.snapshot.data, name)

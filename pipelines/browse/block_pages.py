@@ -11,7 +11,7 @@ from textmill.base.blocks_format import SPLITS
 from textmill.base.names import name_problem
 from textmill.pipelines.browse.browser import Browser
 from textmill.pipelines.browse.passages import masked_segments
-from textmill.pipelines.browse.search import by_id
+from textmill.pipelines.browse.search import by_ids
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder, StageError
 from textmill.pipelines.display.lines import shown
@@ -43,13 +43,16 @@ def block(browser: Browser, request: Request) -> Response:
     tokenizer = _tokenizer(browser.context.data.uri, mixture)
     spans: list[dict[str, Any]] = []
     colours: dict[str, int] = {}
-    for span in spans_of_block(row, mixture, split, number):
-        found = by_id(browser.indexes, span.id)[:1]
-        (stored,) = browser.indexes.snapshot.rows("documents", [found[0].row], ["title", "url"]) if found else ({},)
+    listed = spans_of_block(row, mixture, split, number)
+    documents = by_ids(browser.indexes, [span.id for span in listed])
+    names = dict(zip(documents, browser.indexes.snapshot.rows(
+        "documents", [found.row for found in documents.values()], ["title", "url"]), strict=True))
+    for span in listed:
+        facts, stored = documents[span.id].facts if span.id in documents else {}, names.get(span.id, {})
         text = tokenizer.decode(tokens[span.first:span.last].tolist(), skip_special_tokens=False)
-        facts = found[0].facts if found else {}
         name = stored.get("title") or stored.get("url")
-        spans.append({"span": span, "colour": colours.setdefault(span.id, len(colours) % COLOURS), "known": bool(found),
+        spans.append({"span": span, "known": span.id in documents,
+                      "colour": colours.setdefault(span.id, len(colours) % COLOURS),
                       "name": shown(name, facts.get("language") or "und", facts.get("host")) if name else span.id,
                       "language": facts.get("language"), "source": facts.get("source"),
                       "text": masked_segments(text, facts.get("language") or "und", facts.get("host"))})

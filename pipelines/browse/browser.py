@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.render import render
 from textmill.pipelines.browse.snapshot import digest_of
+from textmill.pipelines.browse.sql_process import Questions
 from textmill.pipelines.contract.stage import RunContext
 
 BODY = "textmill.body"      # of a request's scope: what was sent with it; the guard has bounded its size
@@ -24,10 +26,15 @@ class Browser:
     indexes: Indexes
     chat: str               # address of `textmill serve`'s page
 
-    def page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
+    @cached_property
+    def questions(self) -> Questions:
+        """The process that answers SQL."""
+        return Questions(self.context.data)
+
+    def page(self, template: str, request: Request, /, **values: Any) -> Response:
         """A whole page."""
         changed = digest_of(self.context.data) != self.indexes.snapshot.digest
-        return HTMLResponse(render(template, here=request.url.path, changed=changed, **values), status)
+        return HTMLResponse(render(template, here=request.url.path, changed=changed, **values))
 
     @property
     def share(self) -> float | None:
@@ -35,7 +42,7 @@ class Browser:
         return None if self.indexes.words else self.indexes.read / max(1, self.indexes.snapshot.documents)
 
 
-Page = Callable[[Browser, Request], Response]
+PageFunction = Callable[[Browser, Request], Response]
 
 
 Page = Callable[[Browser, Request], Response]

@@ -11,6 +11,7 @@ from textmill.pipelines.browse.asked import items_of
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.passages import MOST, Segment, interval, masked_segments, segments
 from textmill.pipelines.browse.search import Found, by_id, copies_of
+from textmill.pipelines.browse.snapshot import ALIGNED
 from textmill.pipelines.browse.words import Terms
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext
@@ -41,8 +42,7 @@ def document_of(indexes: Indexes, id_: str, number: int | None = None) -> tuple[
 
 def story(context: RunContext, indexes: Indexes, found: Found) -> dict[str, Any]:
     """What is shown of a document; blocks and the raw page take longer and are shown when they are asked for."""
-    snapshot = indexes.snapshot
-    row, signals, verdict, duplicate = (_row(indexes, name, found) for name in ("documents", "signals", "verdicts", "duplicates"))
+    row, signals, verdict, duplicate = (_row(indexes, name, found) for name in ALIGNED)
     language, host = signals.get("language") or "und", row["host"]
     name = {column: shown(row[column], language, host) if row.get(column) else "" for column in (
         "title", "url", "record_id", "content_type", "file")}
@@ -60,8 +60,7 @@ def story(context: RunContext, indexes: Indexes, found: Found) -> dict[str, Any]
         "kind": BY_NAME[duplicate["kind"]].phrase if duplicate.get("kind") else "",
         "curated": _curated(context, found, row, findings),
         "text": segments(row["text"], findings, 0, MOST), "cut": len(row["text"]) > MOST, "turns": _turns(row, findings),
-        "characters": len(row["text"]), "missing": [stage for dataset, stage in (
-            ("signals", "measure"), ("verdicts", "screen"), ("duplicates", "dedup")) if dataset not in snapshot.manifests]}
+        "characters": len(row["text"])}
 
 
 def _row(indexes: Indexes, dataset: str, found: Found) -> Row:

@@ -18,12 +18,15 @@ VERSION = 1             # of the table, part of the file's name
 ROWS = 100_000          # inserted at once
 MEMORY = "512MB"
 TAKEN = {
-    "documents": ["id", "source", "host", "date", "page_kind", "turns", "file"],
+    "documents": ["id", "source", "host", "url", "date", "page_kind", "turns", "file"],
     "signals": ["language", "script", "findings"],        # and every measurement
     "verdicts": ["kept", "broken", "tags"],
     "duplicates": ["cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in"]}
 TYPES = {"kept": pa.bool_(), "similarity": pa.float64(), "cluster_size": pa.int32(), "broken": pa.list_(pa.string()),
          "tags": pa.list_(pa.string()), "personal": pa.list_(pa.string()), "dialogue": pa.bool_(), "number": pa.int64()}
+# Of an address only a hash: enough to find it, and nothing to read.
+WITHOUT_ADDRESS = "SELECT * REPLACE (hash(url) AS url) FROM rows"
+NAMED = ("language", "source", "kind")      # few values: stored as their numbers
 NUMBERS = (pa.float32(), pa.float64(), pa.int32(), pa.int64())
 
 
@@ -44,6 +47,11 @@ def build_facts(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
                 tell(number)
         if waiting:
             _insert(connection, waiting)
+        for column in NAMED:
+            values = f"SELECT DISTINCT {column} FROM facts WHERE {column} IS NOT NULL ORDER BY 1"
+            if connection.execute(values).fetchone():
+                connection.execute(f"CREATE TYPE {column}_name AS ENUM ({values})")
+                connection.execute(f"ALTER TABLE facts ALTER {column} TYPE {column}_name")
 
 
 def numeric_columns(snapshot: Snapshot) -> list[str]:
@@ -55,8 +63,8 @@ def numeric_columns(snapshot: Snapshot) -> list[str]:
 def _insert(connection: duckdb.DuckDBPyConnection, tables: Sequence[pa.Table]) -> None:
     rows = pa.concat_tables(tables)
     connection.register("rows", rows)
-    connection.execute("CREATE TABLE IF NOT EXISTS facts AS FROM rows LIMIT 0")
-    connection.execute("INSERT INTO facts FROM rows")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS facts AS {WITHOUT_ADDRESS} LIMIT 0")
+    connection.execute(f"INSERT INTO facts {WITHOUT_ADDRESS}")
     connection.unregister("rows")
 
 
@@ -79,8 +87,8 @@ def _derived(columns: dict[str, pa.Array], count: int, numbers: Sequence[str]) -
         "dialogue": None if turns is None else turns.is_valid(),
         "personal": None if findings is None else _names(findings, "kind", distinct=True),
         "broken": None if broken is None else _names(broken, "rule")}
-    names = ["id", "source", "host", "date", "page_kind", "file", "dialogue", "language", "script", "personal", "kept", "broken",
-             "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
+    names = ["id", "source", "host", "url", "date", "page_kind", "file", "dialogue", "language", "script", "personal", "kept",
+             "broken", "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
     types = dict.fromkeys(names, pa.string()) | dict.fromkeys(numbers, pa.float64()) | TYPES
     return pa.table({name: pa.nulls(count, types[name]) if made.get(name) is None else made[name].cast(types[name])
                      for name in names})
@@ -89,10 +97,8 @@ def _derived(columns: dict[str, pa.Array], count: int, numbers: Sequence[str]) -
 def _names(lists: pa.Array, field: str, distinct: bool = False) -> pa.Array:
     """Of lists of structs, lists of the values of one field."""
     names = lists.flatten().field(lists.flatten().type.get_field_index(field))
-    if not distinct:
-        return pa.ListArray.from_arrays(pa.array(_offsets(lists), pa.int32()), names)
-    return pa.array([sorted(set(row)) for row in pa.ListArray.from_arrays(pa.array(_offsets(lists), pa.int32()), names).to_pylist()],
-                    pa.list_(pa.string()))
+    found = pa.ListArray.from_arrays(pa.array(_offsets(lists), pa.int32()), names)
+    return pa.array([sorted(set(row)) for row in found.to_pylist()], pa.list_(pa.string())) if distinct else found
 
 
 def _offsets(lists: pa.Array) -> list[int]:

@@ -7,7 +7,7 @@ any stage: the folder may be deleted at any time, and `textmill takedown` does s
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ from textmill.pipelines.browse.snapshot import Snapshot
 from textmill.pipelines.contract.storage import StageError, full_disk, open_filesystem
 
 FOLDER = "browse"
-MEMORY = "1GB"
+MEMORY = "512MB"
 NUMERIC = ("DOUBLE", "FLOAT", "INTEGER", "BIGINT")      # types of columns that have bounds
 
 
@@ -81,7 +81,7 @@ class Indexes:
         self.read = count
 
     @contextlib.contextmanager
-    def _new(self, final: Path):        # type: ignore[no-untyped-def]
+    def _new(self, final: Path) -> Iterator[Path]:
         """A path to write to, which becomes `final` when the block ends well and leaves nothing when it fails."""
         path = final.with_name(f"{final.name}.{os.getpid()}")
         try:

@@ -14,6 +14,7 @@ from textmill.pipelines.browse import what_if
 from textmill.pipelines.browse.asked import items_of
 from textmill.pipelines.browse.browser import Browser, part
 from textmill.pipelines.browse.document import NO_TERMS
+from textmill.pipelines.browse.search import by_numbers
 from textmill.pipelines.display.numbers import many
 from textmill.pipelines.ledger.what_if.compare import changed_rules
 from textmill.pipelines.report.meanings import measurement
@@ -23,16 +24,23 @@ from textmill.pipelines.screen.rules import Bounds, Rule
 def rules(browser: Browser, request: Request) -> Response:
     """Every rule with its bounds, and the effect of those in the address."""
     old = what_if.table(browser.indexes)
-    scale = what_if.scale(browser.indexes, old)
+    scale = what_if.scale(browser.indexes, tuple(rule.name for rule in old))
     new = _new(old, request.query_params)
-    rows = [{"rule": one, "ends": _ends(one, two, scale.get(one.name)), "meaning": measurement(one.name), "others": _others(one)}
-            for one, two in zip(old, new, strict=True)]
+    rows = [{"rule": one, "ends": _ends(one, two, scale.get(one.name)), "meaning": measurement(one.name),
+             "others": _others(one)} for one, two in zip(old, new, strict=True)]
     return browser.page("rules.html", request, rows=rows, **_effect(browser, old, request.query_params))
 
 
 def rules_effect(browser: Browser, request: Request) -> Response:
     """What moved bounds would change."""
     return part("effect.html", **_effect(browser, what_if.table(browser.indexes), request.query_params))
+
+
+def examples(browser: Browser, request: Request) -> Response:
+    """Documents by their numbers, as a list."""
+    asked = request.query_params.getlist("number")[:what_if.EXAMPLES]
+    found = by_numbers(browser.indexes, [int(number) for number in asked if number.isdecimal() and len(number) < 16])
+    return part("examples.html", items=items_of(browser.indexes, found, NO_TERMS))
 
 
 def _effect(browser: Browser, old: list[Rule], given: QueryParams) -> dict[str, Any]:
@@ -42,12 +50,13 @@ def _effect(browser: Browser, old: list[Rule], given: QueryParams) -> dict[str, 
         return {"problem": str(error), "effect": None}
     found = what_if.effect(browser.indexes, old, new)
     return {"problem": "", "effect": found, "changes": changed_rules(old, new), "rows_listed": what_if.ROWS,
-            "gained": items_of(browser.indexes, found.gained, NO_TERMS), "lost": items_of(browser.indexes, found.lost, NO_TERMS),
             "snippet": snippet(old, new)}
 
 
 def bounds_of(rules: list[Rule], given: QueryParams) -> dict[str, Bounds]:
-    """The bounds in an address, by rule: `NAME.low`, `NAME.high`; an empty one is no bound. SettingsError where it is no number."""
+    """The bounds in an address, by rule: `NAME.low`, `NAME.high`; an empty one is no bound.
+
+    SettingsError where one is no number."""
     found, problems = dict[str, Bounds](), []
     for rule in rules:
         ends: list[float | None] = []
@@ -58,7 +67,7 @@ def bounds_of(rules: list[Rule], given: QueryParams) -> dict[str, Bounds]:
             except ValueError:
                 value = math.nan
             if value is not None and not math.isfinite(value):
-                problems.append(f"{rule.name}: {said[:40] if said else said} is no number; give one, or leave it empty for no bound")
+                problems.append(f"{rule.name}: {(said or '')[:40]} is no number; give one, or leave it empty for no bound")
                 value = None
             ends.append(value)
         found[rule.name] = (ends[0], ends[1])

@@ -37,7 +37,8 @@ def plan_of(context: RunContext, recipe: str) -> dict[str, Any]:
         config = context.config.replaced(asked, TokenizerName(asked.tokenizer))
         return {"lines": list(mixture_plan(dataclasses.replace(context, config=config)).lines()), "problems": [], "nearest": ""}
     except UnmetMixtureError as refused:
-        return {"lines": [], "problems": str(refused).splitlines(), "nearest": as_yaml(refused.nearest) if refused.nearest else ""}
+        return {"lines": [], "problems": str(refused).splitlines(),
+                "nearest": as_yaml(refused.nearest) if refused.nearest else ""}
     except TextmillError as error:
         return {"lines": [], "problems": str(error).splitlines(), "nearest": ""}
 

@@ -14,14 +14,15 @@ import duckdb
 import pyarrow as pa
 
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.words import Terms, documents_with, parse
+from textmill.pipelines.browse.words import Terms, documents_with, page_with, parse
 from textmill.pipelines.contract.row_groups import DocumentRow
 
 PAGE = 20               # results on a page
-PHRASE_SECONDS = 1.5    # that texts are looked through for a phrase
+PHRASE_SECONDS = 0.6    # that texts are looked through for a phrase
 RANGES = 3
 OUTCOMES = {
-    "kept": "kept AND kind IS NULL", "rejected": "NOT kept", "copy": "kind IS NOT NULL", "contained": "contained_in IS NOT NULL"}
+    "kept": "kept AND kind IS NULL", "rejected": "NOT kept", "copy": "kind IS NOT NULL",
+    "contained": "contained_in IS NOT NULL"}
 KINDS = ("record", "url", "exact", "near")
 CHOICES = ("source", "language", "outcome", "rule", "kind", "personal")     # filters that have a list of values
 LISTED = {"rule": "unnest(broken)", "personal": "unnest(personal)", "outcome":
@@ -77,15 +78,20 @@ def search(indexes: Indexes, query: Query) -> Results:
     terms = parse(query.text)
     if asked(terms) and indexes.words is None:
         return Results([], None, False, terms, no_words=True)
+    if indexes.words and asked(terms) and not (terms.phrases or query.equal or query.ranges or query.order):
+        numbers, total = page_with(indexes.words, terms, PAGE * query.page, PAGE)
+        return Results(by_numbers(indexes, numbers), total, total > PAGE * (query.page + 1), terms)
     with _hits(indexes, terms) as (cursor, condition):
         where, values = conditions(query, indexes.numbers)
         where = " AND ".join(filter(None, (condition, where))) or "true"
-        order = f'"{query.order}" {"DESC" if query.descending else "ASC"} NULLS LAST, number' if query.order in indexes.numbers else "number"
+        order = "number"
+        if query.order in indexes.numbers:
+            order = f'"{query.order}" {"DESC" if query.descending else "ASC"} NULLS LAST, number'
         shown = _shown(indexes)
         select = f"SELECT number, {', '.join(shown)} FROM facts WHERE {where} ORDER BY {order}"
         if terms.phrases:
             return _with_phrases(indexes, cursor, select, shown, values, query, terms)
-        total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchone()[0]
+        total: int = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
         rows = cursor.execute(f"{select} LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
     found = [_found(indexes, shown, row) for row in rows]
     return Results(found, total, total > PAGE * (query.page + 1), terms)
@@ -101,7 +107,8 @@ def counts(indexes: Indexes, query: Query) -> dict[str, list[tuple[str, int]]]:
         where = " AND ".join(filter(None, (condition, where))) or "true"
         return {name: cursor.execute(
             f"SELECT value, count(*) FROM (SELECT {LISTED.get(name, name)} AS value FROM facts WHERE {where}) "
-            f"WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}", values).fetchall() for name in CHOICES}
+            f"WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}", values).fetchall()
+            for name in CHOICES}
 
 
 def asked(terms: Terms) -> bool:
@@ -181,6 +188,12 @@ def by_id(indexes: Indexes, id_: str) -> list[Found]:
     return _by(indexes, "id = ?", [id_])
 
 
+def by_ids(indexes: Indexes, ids: Sequence[str]) -> dict[str, Found]:
+    """The first document of each of these ids that there is."""
+    found = _by(indexes, "id IN (SELECT unnest(?))", [list(ids)]) if ids else []
+    return {each.facts["id"]: each for each in reversed(found)}
+
+
 def copies_of(indexes: Indexes, id_: str) -> list[Found]:
     """The documents removed as copies of this one, and those that it contains, in order."""
     return _by(indexes, "(kept_id = ? AND kind IS NOT NULL) OR contained_in = ?", [id_, id_])
@@ -200,12 +213,11 @@ def _by(indexes: Indexes, where: str, values: list[Any], order: str = "number") 
 
 def by_numbers(indexes: Indexes, numbers: Sequence[int]) -> list[Found]:
     """The documents of these numbers, in order."""
-    return _by(indexes, "list_contains(?, number)", [list(numbers)]) if numbers else []
+    return _by(indexes, "number IN (SELECT unnest(?))", [list(numbers)]) if numbers else []
 
 
-def at_address(indexes: Indexes, url: str, host: str) -> list[Found]:
-    """The documents of a host that have this address as it is given, in order."""
-    some = _by(indexes, "host = ?", [host])
+def at_address(indexes: Indexes, url: str) -> list[Found]:
+    """The documents that have this address as it is given, in order."""
+    some = _by(indexes, "url = hash(?)", [url])
     rows = indexes.snapshot.rows("documents", [each.row for each in some], ["url"])
     return [each for each, row in zip(some, rows, strict=True) if row.get("url") == url]
-

@@ -1,8 +1,7 @@
 """Questions in SQL: one SELECT over views of the datasets, which reads their files and nothing else, within bounds.
 
 The views are those of docs/sql.md. Once they are there, DuckDB opens no other file, no network and no extension, and its
-settings are locked; what is asked must be one SELECT, so that nothing is written; it ends after a few seconds, or where it
-wants more memory than it may have.
+settings are locked; what is asked must be one SELECT, so that nothing is written; it is interrupted after a few seconds.
 """
 
 import threading
@@ -40,7 +39,7 @@ class Answer(NamedTuple):
     seconds: float
 
 
-class Questions:
+class Database:
     """A DuckDB that knows the datasets of a data folder as views."""
 
     def __init__(self, data: Folder):
@@ -74,7 +73,7 @@ class Questions:
                 found = relation.limit(ROWS + 1).fetchall()
                 columns = list(relation.columns)
             except duckdb.InterruptException:
-                raise SqlError(f"it was not answered within {seconds:g} seconds, and was stopped; add a WHERE or a LIMIT") from None
+                raise SqlError(too_slow(seconds)) from None
             except duckdb.Error as error:
                 raise SqlError(_sentence(error)) from None
             finally:
@@ -82,6 +81,11 @@ class Questions:
         known: dict[str, str] = {}
         rows = [[_cell(value, known) for value in row] for row in found[:ROWS]]
         return Answer(columns, rows, len(found) > ROWS, time.monotonic() - begin)
+
+
+def too_slow(seconds: float) -> str:
+    """The sentence for a question that was stopped."""
+    return f"it was not answered within {seconds:g} seconds, and was stopped; add a WHERE or a LIMIT"
 
 
 def _views(data: Folder, root: Path, files: list[str]) -> Any:
@@ -98,7 +102,8 @@ def _views(data: Folder, root: Path, files: list[str]) -> Any:
         if manifest.rejected:
             view = "records_rejected" if name == "documents" else "documents_rejected"
             yield view, f"read_parquet({_paths(root / name, manifest.rejected, files)})", "*"
-    tokens = [(name, manifest.parts) for name in datasets_under(data, "tokens") if (manifest := Manifest.read(data / f"tokens/{name}"))]
+    tokens = [(name, manifest.parts) for name in datasets_under(data, "tokens")
+              if (manifest := Manifest.read(data / f"tokens/{name}"))]
     if any(parts for _, parts in tokens):
         each = [f"SELECT {_text(name)} AS tokenizer, * FROM read_parquet({_paths(root / 'tokens' / name, parts, files)})"
                 for name, parts in tokens if parts]
@@ -130,9 +135,11 @@ def _cell(value: Any, known: dict[str, str]) -> str:
     """A value as it is shown."""
     if value is None:
         return ""
-    if isinstance(value, bool | int | float):
-        return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{value:.6g}" if isinstance(value, float) else str(value).lower()
-    text = value.hex() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    text = value[:CELL].hex() if isinstance(value, bytes) else value if isinstance(value, str) else str(value)
     text = f"{text[:CELL]}…" if len(text) > CELL else text
     if text not in known:
         known[text] = text if _is_id(text) else shown(text)

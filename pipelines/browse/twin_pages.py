@@ -9,7 +9,7 @@ from textmill.pipelines.browse.asked import items_of
 from textmill.pipelines.browse.browser import Browser
 from textmill.pipelines.browse.document import NO_TERMS, document_of
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.search import PAGE, Found, by_id, copies_of, in_cluster
+from textmill.pipelines.browse.search import PAGE, Found, by_id, by_ids, copies_of, in_cluster
 from textmill.pipelines.contract.row_groups import DocumentRow
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.dedup.kinds import BY_NAME
@@ -25,17 +25,20 @@ def clusters(browser: Browser, request: Request) -> Response:
     given = request.query_params.get("page", "0")
     page = min(int(given), 10_000) if given.isdecimal() else 0
     with browser.indexes.connection.cursor() as cursor:
+        total = cursor.execute("SELECT count(DISTINCT cluster) FROM facts").fetchall()[0][0]
+        largest = [row[0] for row in cursor.execute(
+            "SELECT DISTINCT cluster, cluster_size FROM facts WHERE cluster IS NOT NULL ORDER BY cluster_size DESC, cluster "
+            f"LIMIT {PAGE + 1} OFFSET {PAGE * page}").fetchall()]
         rows = cursor.execute(
             "SELECT cluster, any_value(cluster_size), count(*) FILTER (kind IS NULL), arg_min(id, (kind IS NOT NULL, number)), "
-            "list_sort(list_distinct(list(kind) FILTER (kind IS NOT NULL))) FROM facts WHERE cluster IS NOT NULL GROUP BY cluster "
-            f"ORDER BY 2 DESC, 1 LIMIT {PAGE + 1} OFFSET {PAGE * page}").fetchall()
-        total = cursor.execute("SELECT count(DISTINCT cluster) FROM facts").fetchall()[0][0]
-    kept = [by_id(browser.indexes, row[3])[0] for row in rows[:PAGE]]
-    items = items_of(browser.indexes, kept, NO_TERMS)
-    return browser.page("clusters.html", request, total=total, page=page, more=len(rows) > PAGE, made="duplicates" in
+            "list_sort(list_distinct(list(kind::VARCHAR) FILTER (kind IS NOT NULL))) FROM facts "
+            "WHERE cluster IN (SELECT unnest(?)) GROUP BY cluster ORDER BY 2 DESC, 1", [largest[:PAGE]]).fetchall() if largest else []
+    kept = by_ids(browser.indexes, [row[3] for row in rows])
+    items = items_of(browser.indexes, [kept[row[3]] for row in rows], NO_TERMS)
+    return browser.page("clusters.html", request, total=total, page=page, more=len(largest) > PAGE, made="duplicates" in
                         browser.indexes.snapshot.manifests, clusters=[
         {"id": row[0], "size": row[1], "kept": row[2], "kinds": [BY_NAME[kind].label for kind in row[4] or ()], "item": item}
-        for row, item in zip(rows, items, strict=False)])
+        for row, item in zip(rows, items, strict=True)])
 
 
 def cluster(browser: Browser, request: Request) -> Response:
@@ -58,21 +61,40 @@ def twins(browser: Browser, request: Request) -> Response:
     pages = pages_of(browser.context.data, [_named(browser.indexes, own), _named(browser.indexes, chosen)])
     if len(pages) < 2:
         raise StageError("the datasets on these two documents do not belong together; run `textmill dedup`")
-    kept, removed = (pages[1], pages[0]) if own.facts["kind"] or _contained(pages[0]) == pages[1].found.id else (pages[0], pages[1])
+    kept, removed = pages
+    if own.facts["kind"] or kept.duplicate.get("contained_in") == removed.found.id:
+        kept, removed = removed, kept
+    goes = bool(removed.duplicate["kind"])
     settings = browser.indexes.snapshot.manifests["duplicates"].made_from["settings"]
     texts = [shown(page.document["text"], page.signals["language"], page.found.host) for page in (kept, removed)]
     return browser.page(
-        "twins.html", request, sides=[_side(kept, "kept"), _side(removed, "removed" if removed.duplicate["kind"] else "kept too")],
-        said=(said := _said(removed, settings))[:1].upper() + said[1:], reason=because(kept, removed, settings) if removed.duplicate["kind"] else "",
-        stretches=stretches(*texts), cut=is_cut(*texts), others=[each.facts["id"] for each in others[:MOST_SHOWN]],
+        "twins.html", request, sides=[_side(kept, "kept"), _side(removed, "removed" if goes else "kept too")],
+        said=_said(removed, settings), reason=because(kept, removed, settings) if goes else "",
+        passages=passages(*texts), cut=is_cut(*texts), others=[each.facts["id"] for each in others[:MOST_SHOWN]],
         chosen=chosen.facts["id"], id=own.facts["id"], number=own.number)
+
+
+def passages(left: str, right: str) -> list[dict[str, Any]]:
+    """Two texts as passages that stand beside each other, each of (words, whether the other lacks them).
+
+    `left_out` is how many words that are the same come behind a passage and are not shown."""
+    found: list[dict[str, Any]] = [{"one": [], "other": [], "left_out": 0}]
+    for stretch in stretches(left, right):
+        for side, words in (("one", stretch.ones), ("other", stretch.others)):
+            if words:
+                found[-1][side].append(("".join(words), not stretch.same))
+        if stretch.left_out:
+            found[-1]["left_out"] = stretch.left_out
+            found.append({"one": [], "other": [], "left_out": 0})
+    return found
 
 
 def _others(indexes: Indexes, own: Found) -> list[Found]:
     """The document kept in the place of this one, or those that it stands for, or that it is contained in."""
     (row,) = indexes.snapshot.rows("duplicates", [own.row], ["kept_id", "kind", "contained_in"])
     ids = [row["kept_id"]] if row.get("kind") else []
-    found = [each for id_ in ids for each in by_id(indexes, id_) if not each.facts["kind"]][:1] or copies_of(indexes, own.facts["id"])
+    found = [each for id_ in ids for each in by_id(indexes, id_) if not each.facts["kind"]][:1]
+    found = found or copies_of(indexes, own.facts["id"])
     if row.get("contained_in") and not row.get("kind"):
         found = by_id(indexes, row["contained_in"])[:1] + found
     return [each for each in found if each.number != own.number]
@@ -81,10 +103,6 @@ def _others(indexes: Indexes, own: Found) -> list[Found]:
 def _named(indexes: Indexes, found: Found) -> DocumentRow:
     (row,) = indexes.snapshot.rows("documents", [found.row], ["url", "record_id"])
     return found.row._replace(url=row["url"], record_id=row["record_id"])
-
-
-def _contained(page: PageRows) -> str | None:
-    return page.duplicate.get("contained_in")
 
 
 def _side(page: PageRows, outcome: str) -> dict[str, Any]:
@@ -97,5 +115,7 @@ def _said(removed: PageRows, settings: dict[str, Any]) -> str:
     """How alike the two are."""
     kind, similarity = removed.duplicate["kind"], removed.duplicate["similarity"]
     if kind is None:
-        return f"contained in a longer page, {removed.duplicate['containment'] or 0:.1%} of its word 5-grams; both are kept"
-    return BY_NAME[kind].phrase + ("" if similarity is None else f": Jaccard {similarity:.3f}, threshold {settings['threshold']}")
+        return f"Contained in a longer page, {removed.duplicate['containment'] or 0:.1%} of its word 5-grams; both are kept"
+    said = BY_NAME[kind].phrase
+    likeness = "" if similarity is None else f": Jaccard {similarity:.3f}, threshold {settings['threshold']}"
+    return said[0].upper() + said[1:] + likeness

@@ -6,6 +6,7 @@ since a document's other verdicts are stored. So a million documents are answere
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,6 @@ import pyarrow as pa
 
 from textmill.base.strict import SettingsError
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.search import Found, by_numbers
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.ledger.what_if.lines import stored_rules
@@ -21,6 +21,7 @@ from textmill.pipelines.screen.rules import Bounds, Rule
 from textmill.pipelines.screen.verdicts import broken_rules
 
 EXAMPLES = 10
+SAMPLE = 20_000         # documents by which sliders are scaled
 ROWS = 12               # sources and languages that are listed
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -42,15 +43,17 @@ class Moved(NamedTuple):
 
 @dataclass(frozen=True)
 class Effect:
-    """What changes where bounds are moved. `by_rule` is (rule, gained, lost), a document under every moved rule it breaks."""
+    """What changes where bounds are moved, and the numbers of some documents that would change sides.
+
+    `by_rule` is (rule, gained, lost), a document under every moved rule it breaks."""
 
     read: int
     all: Moved
     sources: list[Moved]
     languages: list[Moved]
     by_rule: list[tuple[str, int, int]]
-    gained: list[Found]
-    lost: list[Found]
+    gained: list[int]
+    lost: list[int]
 
 
 def table(indexes: Indexes) -> list[Rule]:
@@ -91,7 +94,7 @@ def effect(indexes: Indexes, old: Sequence[Rule], new: Sequence[Rule]) -> Effect
         len(facts), _all(kept_was, gained, lost, words),
         _by(facts["source"], kept_was, gained, lost, words), _by(facts["language"], kept_was, gained, lost, words),
         [(name, int((was[row] & gained).sum()), int((now[row] & lost).sum())) for row, name in enumerate(names)],
-        by_numbers(indexes, _some(facts, gained)), by_numbers(indexes, _some(facts, lost)))
+        _some(facts, gained), _some(facts, lost))
 
 
 def _broken(facts: pa.Table, rules: Sequence[Rule]) -> np.ndarray:
@@ -112,8 +115,9 @@ def _all(kept: np.ndarray, gained: np.ndarray, lost: np.ndarray, words: np.ndarr
 
 def _by(column: pa.ChunkedArray, kept: np.ndarray, gained: np.ndarray, lost: np.ndarray, words: np.ndarray) -> list[Moved]:
     """The same by the values of a column, those with most kept documents first."""
-    coded = column.combine_chunks().fill_null("unknown").dictionary_encode()
-    codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+    coded = column.combine_chunks().dictionary_encode()
+    names = [*coded.dictionary.to_pylist(), "unknown"]
+    codes = coded.indices.fill_null(len(names) - 1).to_numpy()
 
     def counted(chosen: np.ndarray, weights: np.ndarray | None = None) -> list[int]:
         totals = np.bincount(codes[chosen], None if weights is None else weights[chosen], len(names))
@@ -121,7 +125,7 @@ def _by(column: pa.ChunkedArray, kept: np.ndarray, gained: np.ndarray, lost: np.
 
     rows = map(Moved, names, counted(kept), counted(gained), counted(lost), counted(kept, words),
                counted(kept & ~lost | gained, words))
-    return sorted(rows, key=lambda row: (-row.before, -row.gained, row.name))
+    return sorted((row for row in rows if row.before or row.gained), key=lambda row: (-row.before, -row.gained, row.name))
 
 
 def _some(facts: pa.Table, chosen: np.ndarray) -> list[int]:
@@ -131,13 +135,14 @@ def _some(facts: pa.Table, chosen: np.ndarray) -> list[int]:
     return sorted(int(number) for number in numbers[order])
 
 
-def scale(indexes: Indexes, rules: Sequence[Rule]) -> dict[str, tuple[float, float]]:
-    """Of each rule's measurement the range that all but the outermost hundredths of documents are in, by a sample of them."""
-    names = [rule.name for rule in rules if rule.name in indexes.numbers]
-    if not names:
+@lru_cache(4)
+def scale(indexes: Indexes, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """Of each measurement the range that all but the outermost hundredths of documents are in, by a sample of them."""
+    known = [name for name in names if name in indexes.numbers]
+    if not known:
         return {}
-    asked = ", ".join(f'quantile_cont("{name}", [0.01, 0.99])' for name in names)
-    sample = "(FROM facts USING SAMPLE 50000 ROWS (reservoir, 1))"
+    asked = ", ".join(f'quantile_cont("{name}", [0.01, 0.99])' for name in known)
+    every = max(1, indexes.snapshot.documents // SAMPLE)
     with indexes.connection.cursor() as cursor:
-        row: Sequence[Any] = cursor.execute(f"SELECT {asked} FROM {sample}").fetchone() or ()
-    return {name: (ends[0], ends[1]) for name, ends in zip(names, row, strict=True) if ends and None not in ends}
+        row: Sequence[Any] = cursor.execute(f"SELECT {asked} FROM facts WHERE number % {every} = 0").fetchone() or ()
+    return {name: (ends[0], ends[1]) for name, ends in zip(known, row, strict=True) if ends and None not in ends}

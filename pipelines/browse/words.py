@@ -22,7 +22,7 @@ from textmill.pipelines.display.masking import masked
 VERSION = 1             # of the index, part of the file's name
 TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}]+")
-# A character of a script without spaces, and such a script for RE2, which finds in all texts of a batch at once whether it occurs.
+# A character of a script without spaces; and for RE2, which says of all texts of a batch at once whether they have one.
 _SINGLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*")
 _SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _TERM = regex.compile(r'(-?)(?:"([^"]*)"|(\S+))')
@@ -30,7 +30,7 @@ MOST_TERMS = 32
 
 
 class Terms(NamedTuple):
-    """A query in words: all that must occur, those that must not, beginnings of words, and phrases to be looked for in texts."""
+    """A query in words: those that must occur, beginnings of words, those that must not, phrases to be looked for in texts."""
 
     words: tuple[str, ...]
     beginnings: tuple[str, ...]
@@ -75,7 +75,8 @@ def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
     with sqlite3.connect(path, isolation_level=None) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(f'CREATE VIRTUAL TABLE words USING fts5(text, content="", detail=none, columnsize=0, tokenize="{TOKENIZER}")')
+        connection.execute('CREATE VIRTUAL TABLE words USING fts5(text, content="", detail=none, columnsize=0, '
+                           f'tokenize="{TOKENIZER}")')
         connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', 67108864)")
         connection.execute("BEGIN")
         for first, texts in _texts(snapshot):
@@ -89,21 +90,32 @@ def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
 
 
 def documents_with(path: Path, terms: Terms) -> np.ndarray:
-    """The numbers of the documents in which all these words occur, ascending, and none of those without."""
+    """The numbers of the documents in which all words of a query stand, ascending, and none of those without."""
+    rows = _ask(path, "SELECT rowid FROM words WHERE words MATCH ?", terms)
+    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+
+def page_with(path: Path, terms: Terms, first: int, count: int) -> tuple[list[int], int]:
+    """As many of those numbers from the `first` on, and how many there are."""
+    rows = _ask(path, f"SELECT rowid FROM words WHERE words MATCH ? LIMIT {count} OFFSET {first}", terms)
+    ((total,),) = _ask(path, "SELECT count(*) FROM words WHERE words MATCH ?", terms) or [(0,)]
+    return [row[0] for row in rows], total
+
+
+def _ask(path: Path, query: str, terms: Terms) -> list[tuple[int, ...]]:
     said = [*map(_quoted, terms.words), *(f"{_quoted(word)}*" for word in terms.beginnings)]
     if not said:
-        return np.array([], np.int64)
-    query = " AND ".join(said)
+        return []
+    matched = " AND ".join(said)
     if terms.without:
-        query = f"({query}) NOT ({' OR '.join(_quoted(word) for word in terms.without)})"
+        matched = f"({matched}) NOT ({' OR '.join(_quoted(word) for word in terms.without)})"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
-        rows = connection.execute("SELECT rowid FROM words WHERE words MATCH ?", (query,)).fetchall()
+        return connection.execute(query, (matched,)).fetchall()
     except sqlite3.OperationalError:        # a word that SQLite's older Unicode splits in two
-        rows = []
+        return []
     finally:
         connection.close()
-    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
 
 def _quoted(word: str) -> str:

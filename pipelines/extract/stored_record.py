@@ -57,5 +57,5 @@ def read_visible(html: str, limits: ExtractSettings) -> Page | Refusal:
         return Refusal("empty")
     if refused := oversized(tree, limits):
         return refused
-    lines = [block.text.replace(BREAK, " ") for block in read_blocks(tree).blocks]
-    return Page(clean_text("\n".join(" ".join(line.split()) for line in lines)), None, None, (), Legal(), None, None, None, None)
+    lines = (" ".join(block.text.replace(BREAK, " ").split()) for block in read_blocks(tree).blocks)
+    return Page(clean_text("\n".join(lines)), None, None, (), Legal(), None, None, None, None)
