@@ -1,67 +1,27 @@
 """The page in a real browser: what is typed streams, stops and is explained; hostile text is text; no request goes elsewhere."""
 
 import json
-import os
-import shutil
-import subprocess
-import time
 import urllib.request
 
 import pytest
 
+from tests.browser import NEEDS_CHROMIUM, Browser, chromium_at
 from tests.model.served import served, write_run
 from tests.model.test_blocks import write_mixture
 from tests.model.test_origins import block
-from tests.servers import free_port
 from textmill.model.data.blocks import PackedMixture
 from textmill.model.evaluation.origins_index import build_index, index_folder
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-websocket = pytest.importorskip("websockets.sync.client", reason="drives Chromium by websockets")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
-class Browser:
-    """A tab of headless Chromium, driven by the DevTools protocol; what it says and asks for is kept."""
+class Tab(Browser):
+    """A tab with the chat page."""
 
-    def __init__(self, address, width=1100, height=760, dark=False):
-        self.number, self.said, self.asked = 0, [], []
-        with urllib.request.urlopen(urllib.request.Request(f"{address}/json/new?about:blank", method="PUT"), timeout=30) as reply:
-            self.socket = websocket.connect(json.load(reply)["webSocketDebuggerUrl"], max_size=None).__enter__()
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-
-    def call(self, method, **params):
-        self.number += 1
-        self.socket.send(json.dumps({"id": self.number, "method": method, "params": params}))
-        while True:
-            message = json.loads(self.socket.recv(timeout=60))
-            if message.get("id") == self.number:
-                assert "error" not in message, message
-                return message["result"]
-            if message["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
-                self.said.append(message["params"])
-            if message["method"] == "Network.requestWillBeSent":
-                self.asked.append(message["params"]["request"]["url"])
-
-    def run(self, script):
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def until(self, script, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not self.run(script):
-            assert time.monotonic() < deadline, (script, self.said)
-            time.sleep(0.05)
-
-    def open(self, address):
-        self.call("Page.navigate", url=address)
-        self.until("document.readyState == 'complete' && document.querySelector('#model')?.textContent.includes('context')")
+    def open(self, address, ready="document.querySelector('#model')?.textContent.includes('context')"):
+        super().open(address, ready)
 
     def key(self, key, **more):
         for kind in ("keyDown", "keyUp"):
@@ -88,30 +48,15 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    port, home = free_port(), tmp_path_factory.mktemp("chromium")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-               f"--remote-debugging-port={port}", f"--user-data-dir={home}", "--remote-allow-origins=*", "about:blank"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HOME": str(home)})
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/json/version", timeout=5)
-                break
-            except OSError:
-                assert time.monotonic() < deadline and process.poll() is None
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+    with chromium_at(tmp_path_factory.mktemp("chromium")) as address:
+        yield address
 
 
 FINISHED = "document.querySelector('#send').textContent == 'Send' && document.querySelectorAll('.turn').length >= 2 && !document.querySelector('.busy')"
 
 
 def test_several_answers_stream_and_each_token_says_how_likely_it_was(server, chromium):
-    tab = Browser(chromium)
+    tab = Tab(chromium)
     tab.open(server)
     tab.set(n="2", max_tokens="40", seed="3", temperature="1")
     tab.say(HOSTILE)
@@ -145,7 +90,7 @@ def test_several_answers_stream_and_each_token_says_how_likely_it_was(server, ch
 def test_an_answer_can_be_stopped_and_is_kept(chromium, tmp_path):
     """Of a model that cannot chat, and says one token for ever."""
     with served(write_run(tmp_path / "run", chat=False), tmp_path) as address:
-        tab = Browser(chromium)
+        tab = Tab(chromium)
         tab.open(address)
         assert tab.run("document.querySelector('#settings').elements.mode.value") == "text"
         tab.set(max_tokens="3900", temperature="0")
@@ -162,7 +107,7 @@ def test_what_stands_in_the_training_text_is_underlined_with_its_source(chromium
     blocks = write_mixture(tmp_path / "blocks/small", [[block(tmp_path, f"the {said}", "the-document")]], [[block(tmp_path, "the hare")]])
     build_index(mixture := PackedMixture(blocks), index_folder(mixture.folder))
     with served(write_run(tmp_path / "run"), tmp_path, "--blocks", str(blocks)) as address:
-        tab = Browser(chromium)
+        tab = Tab(chromium)
         tab.open(address)
         tab.set(least="4", schema=json.dumps({"const": said}))
         tab.say("where?")
@@ -176,7 +121,7 @@ def test_what_stands_in_the_training_text_is_underlined_with_its_source(chromium
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_it_all_without_scrolling_sideways(server, chromium, dark):
-    tab = Browser(chromium, 390, 780, dark)
+    tab = Tab(chromium, 390, 780, dark)
     tab.open(server)
     tab.run("document.querySelector('#open-settings').click()")
     assert tab.run("document.documentElement.scrollWidth") <= 390 and tab.run("document.querySelector('#settings').scrollWidth") <= 390
