@@ -19,7 +19,7 @@ from textmill.base.errors import TextmillError
 from textmill.pipelines.browse import block_pages, document_pages, rules_pages, run_pages, search_pages, sql_pages, twin_pages
 from textmill.pipelines.browse.browser import BODY, Browser, PageFunction, part
 from textmill.pipelines.browse.guard import Guard
-from textmill.pipelines.browse.render import FILES, TYPES
+from textmill.pipelines.browse.render import static_files
 
 
 def application(browser: Browser, hosts: frozenset[str]) -> Starlette:
@@ -60,9 +60,10 @@ def application(browser: Browser, hosts: frozenset[str]) -> Starlette:
 def file(request: Request) -> Response:
     """A style, script or icon."""
     name = request.path_params["name"]
-    if name not in FILES:
+    if name not in static_files():
         raise HTTPException(404)
-    return Response(FILES[name].read_bytes(), media_type=TYPES[FILES[name].suffix])
+    kind, content = static_files()[name]
+    return Response(content, media_type=kind)
 
 
 PAGES: tuple[tuple[str, PageFunction, str], ...] = (

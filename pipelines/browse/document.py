@@ -9,9 +9,9 @@ from typing import Any
 
 from textmill.pipelines.browse.asked import items_of
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.passages import MOST, Segment, interval, masked_segments, segments
+from textmill.pipelines.browse.passages import MOST, Segment, findings_in, segments
 from textmill.pipelines.browse.search import Found, by_id, copies_of
-from textmill.pipelines.browse.snapshot import ALIGNED
+from textmill.pipelines.browse.snapshot import ALIGNED, interval
 from textmill.pipelines.browse.words import Terms
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext
@@ -109,8 +109,10 @@ def blocks_of(context: RunContext, found: Found) -> dict[str, Any]:
     return {"tokens": made, "spans": spans}
 
 
-def visible_page(context: RunContext, row: Row, text: str) -> tuple[str, list[tuple[bool, list[Segment]]]]:
-    """(why it is not shown, or "") and the visible text of the raw page, block by block, each with whether it was extracted."""
+def visible_page(context: RunContext, row: Row, signals: Row) -> tuple[str, list[tuple[bool, list[Segment]]]]:
+    """(why it is not shown, or "") and the visible text of the raw page, block by block, each with whether it was extracted.
+
+    Masked as a whole, in the document's language: what is a telephone number depends on what stands around it."""
     settings = context.config[ExtractSettings]
     job = job_at(context.data, row["file"], row["offset"], row["source"], settings)
     if isinstance(job, str):
@@ -119,10 +121,15 @@ def visible_page(context: RunContext, row: Row, text: str) -> tuple[str, list[tu
         answer = next(reader.read([job]))
     if isinstance(answer, Refusal):
         return f"the page cannot be read: {answer.rule}" + (f", {answer.detail}" if answer.detail else ""), []
-    page = answer[1]
-    plain = _letters(text)
-    lines = [line for line in page.text[:MOST].split("\n") if line.strip()]
-    return "", [(_letters(line) in plain, masked_segments(line, host=row["host"])) for line in lines]
+    page, extracted = answer[1].text[:MOST], _letters(row["text"])
+    known = [row["text"][slice(*interval(finding))] for finding in signals.get("findings") or ()]
+    findings = findings_in(page, signals.get("language") or "und", row["host"], known)
+    found, at = [], 0
+    for line in page.split("\n"):
+        if line.strip():
+            found.append((_letters(line) in extracted, segments(page, findings, at, at + len(line))))
+        at += len(line) + 1
+    return "", found
 
 
 def _letters(text: str) -> str:

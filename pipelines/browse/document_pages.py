@@ -19,7 +19,8 @@ def raw_page(browser: Browser, request: Request) -> Response:
     """The visible text of the page as it came."""
     found, _ = _asked(browser, request)
     (row,) = browser.indexes.snapshot.rows("documents", [found.row], ["file", "offset", "source", "host", "text"])
-    problem, lines = visible_page(browser.context, row, row["text"])
+    (signals,) = browser.indexes.snapshot.rows("signals", [found.row], ["language", "findings"])
+    problem, lines = visible_page(browser.context, row, signals)
     return part("raw-page.html", problem=problem, lines=lines)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from textmill.pipelines.browse.snapshot import interval
 from textmill.pipelines.browse.words import Terms, split_words
 from textmill.pipelines.measure.personal.find import find_personal_data
 
@@ -20,15 +21,6 @@ class Segment(NamedTuple):
     text: str
     kind: str | None = None
     sought: bool = False
-
-
-def interval(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Start and end of a finding, an edit, a turn or a piece, by either of the names that datasets give them.
-
-    >>> interval({"kind": "EMAIL", "from": 3, "to": 9}), interval({"start": 3, "end": 9})
-    ((3, 9), (3, 9))
-    """
-    return (row["start"], row["end"]) if "end" in row else (row["from"], row["to"])
 
 
 def segments(text: str, findings: Sequence[Mapping[str, Any]], first: int = 0, last: int | None = None) -> list[Segment]:
@@ -51,8 +43,15 @@ def segments(text: str, findings: Sequence[Mapping[str, Any]], first: int = 0, l
 
 def masked_segments(text: str, language: str = "und", host: str | None = None) -> list[Segment]:
     """A text of which it is not stored what personal data it has."""
+    return segments(text, findings_in(text, language, host))
+
+
+def findings_in(text: str, language: str, host: str | None, known: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The personal data in a text, as in `signals`, and wherever a string stands that is `known` to be some."""
     (findings,) = find_personal_data([text], [language], [host])
-    return segments(text, [{"kind": kind, "start": start, "end": end} for kind, start, end in findings])
+    found = [{"kind": kind, "start": start, "end": end} for kind, start, end in findings]
+    return found + [{"kind": "PERSONAL", "start": hit.start(), "end": hit.end()}
+                    for each in set(known) if each for hit in re.finditer(re.escape(each), text)]
 
 
 def excerpt(text: str, findings: Sequence[Mapping[str, Any]], terms: Terms) -> list[Segment]:

@@ -14,11 +14,16 @@ from textmill.pipelines.report import figures
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-# Files that a page may load, by name. The look is the report's.
-FILES = {"report.css": Path(figures.__file__).parent / "style.css", "browse.css": STATIC / "browse.css",
-         "browse.js": STATIC / "browse.js", "htmx.min.js": STATIC / "htmx.min.js",
-         "icon.svg": STATIC / "icon.svg"}
+REPORT_STYLE = Path(figures.__file__).parent / "style.css"
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+@cache
+def static_files() -> dict[str, tuple[str, bytes]]:
+    """The files that a page may load, by name: media type and content. The colours are the report's, by day and by night."""
+    files = {path.name: path.read_bytes() for path in STATIC.iterdir()}
+    files["colours.css"] = REPORT_STYLE.read_text("utf-8").partition("\n* {")[0].encode()
+    return {name: (TYPES[Path(name).suffix], content) for name, content in files.items()}
 
 
 def link(path: str, **parameters: object) -> str:

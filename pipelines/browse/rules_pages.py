@@ -103,7 +103,7 @@ def _ends(stored: Rule, now: Rule, scale: tuple[float, float] | None) -> list[di
     found = []
     for end, bound, value in (("low", stored.low, now.low), ("high", stored.high, now.high)):
         known = [each for each in (*(scale or ()), bound, value) if each is not None]
-        least, most = min(0.0, *known), max(known, default=1.0) * 1.1 or 1.0
+        least, most = min([0.0, *known]), max([0.0, *known]) * 1.1 or 1.0
         step = 10 ** math.floor(math.log10((most - least) / 100))
         found.append({"end": end, "stored": bound, "value": value, "least": least, "most": most, "step": f"{step:g}"})
     return found

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.words import Terms, documents_with, page_with, parse
+from textmill.pipelines.browse.words import Terms, documents_with, page_with, parse, without_findings
 from textmill.pipelines.contract.row_groups import DocumentRow
 
 PAGE = 20               # results on a page
@@ -91,7 +91,7 @@ def search(indexes: Indexes, query: Query) -> Results:
         select = f"SELECT number, {', '.join(shown)} FROM facts WHERE {where} ORDER BY {order}"
         if terms.phrases:
             return _with_phrases(indexes, cursor, select, shown, values, query, terms)
-        total: int = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
+        total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
         rows = cursor.execute(f"{select} LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
     found = [_found(indexes, shown, row) for row in rows]
     return Results(found, total, total > PAGE * (query.page + 1), terms)
@@ -161,9 +161,12 @@ def _with_phrases(indexes: Indexes, cursor: duckdb.DuckDBPyConnection, select: s
     phrases = [phrase.casefold() for phrase in terms.phrases]
     for start in range(0, len(rows), PAGE):
         some = [_found(indexes, shown, row) for row in rows[start:start + PAGE]]
-        texts = indexes.snapshot.rows("documents", [each.row for each in some], ["title", "text"])
-        for each, row in zip(some, texts, strict=True):
-            text = " ".join(f"{row.get('title') or ''}\n{row.get('text') or ''}".split()).casefold()
+        places = [each.row for each in some]
+        texts = indexes.snapshot.rows("documents", places, ["title", "text"])
+        signals = indexes.snapshot.rows("signals", places, ["findings"])
+        for each, row, signal in zip(some, texts, signals, strict=True):
+            said = f"{row.get('title') or ''}\n{without_findings(row.get('text') or '', signal.get('findings') or ())}"
+            text = " ".join(said.split()).casefold()
             if all(phrase in text for phrase in phrases):
                 found.append(each)
         looked = min(start + PAGE, len(rows))

@@ -6,7 +6,7 @@ browser name documents by it. A dataset that was made from other documents than 
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -63,6 +63,15 @@ def digest_of(data: Folder) -> str:
         except FileNotFoundError:
             digest.update(name.encode())
     return digest.hexdigest()[:16]
+
+
+def interval(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Start and end of a finding, an edit, a turn or a piece, by either of the names that datasets give them.
+
+    >>> interval({"kind": "EMAIL", "from": 3, "to": 9}), interval({"start": 3, "end": 9})
+    ((3, 9), (3, 9))
+    """
+    return (row["start"], row["end"]) if "end" in row else (row["from"], row["to"])
 
 
 def _rows(manifest: Manifest) -> list[tuple[str, int]]:

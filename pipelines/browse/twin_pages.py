@@ -32,7 +32,8 @@ def clusters(browser: Browser, request: Request) -> Response:
         rows = cursor.execute(
             "SELECT cluster, any_value(cluster_size), count(*) FILTER (kind IS NULL), arg_min(id, (kind IS NOT NULL, number)), "
             "list_sort(list_distinct(list(kind::VARCHAR) FILTER (kind IS NOT NULL))) FROM facts "
-            "WHERE cluster IN (SELECT unnest(?)) GROUP BY cluster ORDER BY 2 DESC, 1", [largest[:PAGE]]).fetchall() if largest else []
+            "WHERE cluster IN (SELECT unnest(?)) "
+            "GROUP BY cluster ORDER BY 2 DESC, 1", [largest[:PAGE]]).fetchall() if largest else []
     kept = by_ids(browser.indexes, [row[3] for row in rows])
     items = items_of(browser.indexes, [kept[row[3]] for row in rows], NO_TERMS)
     return browser.page("clusters.html", request, total=total, page=page, more=len(largest) > PAGE, made="duplicates" in

@@ -6,7 +6,7 @@ without spaces is a word.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import regex
 
-from textmill.pipelines.browse.snapshot import Snapshot
+from textmill.pipelines.browse.snapshot import Snapshot, interval
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.display.masking import masked
 
@@ -134,7 +134,7 @@ def _texts(snapshot: Snapshot) -> Iterator[tuple[int, list[str]]]:
             texts: list[Any] = documents["text"].to_pylist()
             if len(batches) > 1:
                 for row in pc.indices_nonzero(pc.greater(pc.list_value_length(batches[1]["findings"]), 0)).to_pylist():
-                    texts[row] = _without(texts[row], batches[1]["findings"][row])
+                    texts[row] = without_findings(texts[row], batches[1]["findings"][row].as_py())
             titles = [masked(title) if title and not title.isalpha() else title for title in documents["title"].to_pylist()]
             texts = [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)]
             for row in pc.indices_nonzero(pc.match_substring_regex(pa.array(texts, pa.string()), _SPACELESS)).to_pylist():
@@ -143,9 +143,9 @@ def _texts(snapshot: Snapshot) -> Iterator[tuple[int, list[str]]]:
             first += len(documents)
 
 
-def _without(text: str, findings: pa.ListScalar) -> str:
-    for finding in reversed(findings.as_py()):
-        _, start, end = finding.values()
+def without_findings(text: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """A text without what was found to be personal data."""
+    for start, end in sorted(map(interval, findings), reverse=True):
         text = f"{text[:start]} {text[end:]}"
     return text
 
