@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -27,8 +28,8 @@ def query_of(given: QueryParams, numbers: Sequence[str]) -> Query:
     equal = {name: value for name in (*CHOICES, "cluster") if (value := given.get(name, ""))}
     if name := given.get("host", "").strip().lower():
         equal["host"] = ascii_host(name) or name
-    ranges = [Range(signal, low, high) for signal, low, high in zip(
-        given.getlist("signal"), map(_number, given.getlist("low")), map(_number, given.getlist("high")), strict=False)
+    ranges = [Range(signal, low, high) for signal, low, high in zip_longest(
+        given.getlist("signal"), map(_number, given.getlist("low")), map(_number, given.getlist("high")))
         if signal in numbers and (low, high) != (None, None)]
     page = given.get("page", "0")
     order = given.get("order", "")

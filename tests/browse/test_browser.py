@@ -47,7 +47,7 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
     tab.run("document.querySelector('#q').focus()")
     tab.call("Input.insertText", text="tide table")
     tab.run("document.querySelector('form').requestSubmit()")
-    tab.until("location.pathname == '/search' && document.querySelectorAll('.result').length >= 2")
+    tab.until("document.readyState == 'complete' && location.pathname == '/search' && document.querySelectorAll('.result').length >= 2")
     assert tab.run("document.querySelector('.excerpt mark').textContent").lower() == "tide"
     tab.run("document.querySelector('#q').value = ''; document.querySelector('#q').focus()")
     tab.call("Input.insertText", text="bearing*")
@@ -68,7 +68,7 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
     tab.run("document.querySelector('a[href^=\"/blocks/mixture\"]').click()")
     tab.until("document.querySelectorAll('.span').length && document.querySelector('.span:target')")
     tab.run("document.querySelector('nav a[href=\"/rules\"]').click()")
-    tab.until("location.pathname == '/rules' && document.querySelector('#effect .figure')")
+    tab.until("document.readyState == 'complete' && location.pathname == '/rules' && document.querySelector('#effect .figure')")
     before = tab.run("document.querySelectorAll('#effect .figure')[1].textContent")
     tab.run("const slider = document.querySelector('[data-for=\"word_count.low\"]'); slider.value = slider.min; slider.dispatchEvent(new Event('input', {bubbles: true}))")
     tab.until(f"document.querySelectorAll('#effect .figure')[1].textContent != '{before}'")

@@ -37,3 +37,18 @@ document.addEventListener("reset", event => {
 });
 
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("input[data-stored]").forEach(mark));
+
+// Fields that say nothing are left out of an address.
+document.addEventListener("htmx:configRequest", event => {
+  const fields = event.detail.formData;
+  if (event.detail.verb === "get" && fields) {
+    for (const name of new Set(fields.keys())) {
+      if (fields.getAll(name).every(value => value === "") && !/\.(low|high)$/.test(name)) {
+        fields.delete(name);
+      }
+    }
+    if (!fields.get("order")) {
+      fields.delete("direction");
+    }
+  }
+});
