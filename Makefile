@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup prism demo fetch extract measure screen what-if background classifier dedup curate tokenizer tokenize \
         pack train estimate sample evaluate worst compare ladder sweep canaries memorised origins serve tasks finetune comparisons reward prefer grpo ppo judge revise restrain risk-coverage head assistant life report tokenizer-report all why trace where takedown dedup-only tokenizer-files blocks-to dialogues \
-        look status inspect card push rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
+        look status inspect browse card push rejected duplicates twins plan mixture-plan cluster cluster-stop check pins test test-wheel test-cluster fuzz kill \
         lint bench bench-gpu clean
 
 DATA      ?= data
@@ -210,6 +210,9 @@ card: setup              ## README.md and croissant.json of the data folder: col
 push: setup              ## curated text in shards with its card: OUTPUT=folder (or s3://…, hf://datasets/OWNER/NAME)
 	@$(call need,OUTPUT,OUTPUT=folder)$(MILL) push $(call option,data,DATA) $(call option,config,CONFIG) $(call option,set,SET) \
 	    $(ARGS) -- $(call quoted,OUTPUT)
+browse: setup            ## a local page to search and look at the stored datasets: ARGS='--port 8001'
+	@$(MILL) browse $(call option,data,DATA) $(call option,config,CONFIG) $(call option,rules,RULES) $(call option,mixture,MIXTURE) \
+	    $(call option,set,SET) $(ARGS)
 rejected: setup          ## records that gave no document, with file, line and reason (ARGS='--rule bad_json')
 	@$(MILL) rejected $(call option,data,DATA) $(ARGS)
 duplicates: setup        ## what dedup found: totals, clusters by size, the largest, shares by source, language and host

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -13,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from textmill.base.loopback import host_name
 from textmill.model.serving.errors import ApiError
 from textmill.model.serving.metrics import Metrics
 
 T = TypeVar("T")
-HOST = re.compile(r"(\[[0-9a-f:]+\]|[^:\[\]]+)(?::\d+)?")
 OPEN = ("/", "/health", "/page/")       # what needs no key: the page asks for it
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -60,9 +59,8 @@ class Guard:
         await self.app(scope, receive, with_headers)
 
     def _check(self, request: Request) -> None:
-        named = HOST.fullmatch(request.headers.get("host", "").lower())
         # The name of a page elsewhere may be made to resolve to this machine.
-        if self.hosts is not None and (named is None or named[1].strip("[]") not in self.hosts):
+        if self.hosts is not None and host_name(request.headers.get("host", "")) not in self.hosts:
             raise ApiError(f"this server answers to {', '.join(sorted(self.hosts))} only", 421, code="unknown_host")
         path = request.url.path
         if self.key is None or path in OPEN or path.startswith(OPEN[-1]):

@@ -1,6 +1,5 @@
 """The server process: a socket, uvicorn, and the rule that nothing but this machine is served without a key."""
 
-import ipaddress
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,20 +7,12 @@ from pathlib import Path
 
 import uvicorn
 
+from textmill.base.loopback import LOOPBACK, is_loopback
 from textmill.model import ModelError
 from textmill.model.serving.app import Serving, application
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LEAST_KEY = 16              # characters
 GRACE = 5                   # seconds for replies under way when the server ends
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_key(path: str | Path | None, from_environment: str | None) -> str | None:

@@ -65,7 +65,8 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
     yield from (emptied_blocks_line(one) for one in held)
     for name, reason in (
             ("pretokens", "words of removed texts are counted in them; training a tokenizer counts again"),
-            ("report", "it may show removed texts; run `textmill report`")):
+            ("report", "it may show removed texts; run `textmill report`"),
+            ("browse", "its index knows words of removed texts; `textmill browse` makes it anew")):
         if entries := [*data.entries(name), *data.entries(f"{LEDGER}/{name}")]:
             for entry in entries:
                 data.delete(entry.path)

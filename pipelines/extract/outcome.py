@@ -18,6 +18,7 @@ from textmill.pipelines.extract.files.archive import Ends
 from textmill.pipelines.extract.files.codings import payload_digest
 from textmill.pipelines.extract.files.framing import Framed
 from textmill.pipelines.extract.files.inflated import BrokenFileError
+from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.files.records import (
     HeadError,
     Headers,
@@ -63,6 +64,13 @@ def extract_split(split: Split, open_file: Callable[[str], Any], settings: Extra
     """
     records = _Records(split.source, source.applied_to(settings), blocklists, source)
     return rows_in_order(records.of(split, open_file, [] if ends is None else ends), reader)
+
+
+def waiting_records(kind: str, part: Range, source: str, open_file: Callable[[str], Any],
+                    settings: ExtractSettings) -> Iterator[Waiting]:
+    """The records of a range that have a page or a document to be parsed, each as soon as it is read."""
+    rows = _Records(source, settings, (), NOTHING_SAID).of(Split("", source, kind, (part,)), open_file, [])
+    return (row for row in rows if isinstance(row, Waiting))
 
 
 class _Records:

@@ -71,6 +71,17 @@ def spans_of(data: Folder, ids: Iterable[str]) -> list[Span]:
 
 def spans_in(data: Folder, mixture: str, split: str, block: int) -> tuple[str, list[Span]]:
     """The entry of the recipe that a block belongs to, and its spans in order. StageError where there is no such block."""
+    row = stored_block(data, mixture, split, block)
+    return row["entry"][0].as_py(), spans_of_block(row, mixture, split, block)
+
+
+def spans_of_block(row: pa.Table, mixture: str, split: str, block: int) -> list[Span]:
+    """The spans of a stored block, in order."""
+    return [Span(mixture, split, block, *values) for _, values in _spans(row, None)]
+
+
+def stored_block(data: Folder, mixture: str, split: str, block: int) -> pa.Table:
+    """A block as it is stored, a table of one row. StageError where there is none of this number."""
     dataset, count = data / f"blocks/{mixture}", 0
     manifest = Manifest.read(dataset)
     if manifest is None:
@@ -79,8 +90,7 @@ def spans_in(data: Folder, mixture: str, split: str, block: int) -> tuple[str, l
                          "run `textmill pack`")
     for first, part in _numbered(manifest, split):
         if first <= block < first + part.rows:
-            row = read_stream(dataset, part).slice(block - first, 1)
-            return row["entry"][0].as_py(), [Span(mixture, split, block, *values) for _, values in _spans(row, None)]
+            return read_stream(dataset, part).slice(block - first, 1)
         count += part.rows
     raise StageError(f"blocks/{mixture} has {count:,} blocks of {split}, so there is no block {block:,}; "
                      f"give 0 to {count - 1:,}")

@@ -24,7 +24,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 _MOST_OFFERED = 3
 
 class RejectedRecord(NamedTuple):
-    """A record that gave no document: its row of `documents/_rejected`."""
+    """A record that gave no document: its row of `ledger/documents/rejected`."""
 
     file: str
     offset: int
@@ -99,7 +99,7 @@ def find_documents(data: Folder, manifest: Manifest, kind: str, value: str) -> l
 
 
 def find_lost(data: Folder, manifest: Manifest, kind: str, value: str) -> list[RejectedRecord]:
-    """The records of `documents/_rejected` whose name of this kind is `value`, in order. None has an id."""
+    """The records of `ledger/documents/rejected` whose name of this kind is `value`, in order. None has an id."""
     if kind == "id":
         return []
     column = "record_id" if kind == "record id" else "url"

@@ -59,7 +59,7 @@ def _counts(data: Folder, manifest: Manifest) -> dict[str, dict[str, int]]:
 
 
 def _rows(data: Folder, manifest: Manifest, rule: str | None) -> Iterator[dict[str, Any]]:
-    """The rows of `documents/_rejected`, of one rule or all, by outcome and then in order."""
+    """The rows of `ledger/documents/rejected`, of one rule or all, by outcome and then in order."""
     wanted = ["file", "offset", "url", "outcome", "rule", "value", "bound", "detail"]
     for outcome in _OUTCOMES:
         for part in manifest.rejected:

@@ -44,7 +44,8 @@ def where(data: Folder, name: str) -> list[str]:
     documents, ids = pages.documents, {document.id for document in pages.documents}
     found = [("documents", f"{key}, rows {ranges(sorted(d.row for d in documents if d.part == key))}")
              for key in sorted({document.part for document in documents})]
-    found += [("documents/_rejected", f"{_place(lost.file, lost.offset, lost.length)}: {lost.rule}") for lost in pages.lost]
+    found += [("ledger/documents/rejected", f"{_place(lost.file, lost.offset, lost.length)}: {lost.rule}")
+              for lost in pages.lost]
     for dataset in ("curated", *(f"tokens/{name}" for name in datasets_under(data, "tokens"))):
         found += [(dataset, f"{key}, {count:,} {'row' if count == 1 else 'rows'}")
                   for key, count in _rows_in_parts(data, dataset, documents, ids)]

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.parts import Manifest
@@ -18,6 +17,7 @@ from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.display.lines import columns, labelled, number, shown
 from textmill.pipelines.ledger.blocks import Span, datasets_under, spans_of
+from textmill.pipelines.ledger.history import is_stale, measurements, rejection, rows_with_id
 from textmill.pipelines.ledger.lookup import Pages, RejectedRecord, find_pages
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.measure.stage import MEASURE
@@ -151,27 +151,11 @@ def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str],
                       has_turns: bool = False) -> list[str]:
     """Every measurement of a document with value, bounds, the language they are for (or all) and its outcome, as a table.
 
-    `broken` and `tags` are the stored verdict, which decides. The bounds are those of `rules`, which may have
-    changed since; then the one that it broke is shown beside them.
+    `broken` and `tags` are the stored verdict; `rules` may have changed since.
     """
-    by_name, language = {rule.name: rule for rule in rules}, signals["language"]
     rows = [["measurement", "value", "low", "high", "for", ""]]
-    for name in RULE_MEASUREMENTS:
-        value, rule = signals[name], by_name.get(name)
-        low, high = rule.bounds(language, has_turns) if rule else (None, None)
-        origin = "-" if rule is None else "dialogues" if has_turns and rule.dialogues else (
-            language if language in rule.languages else "all")
-        said = ""
-        if name in broken:
-            bound = broken[name]["bound"]
-            said = "broken" if bound in (low, high) else f"broken at {number(bound)}"      # the rules have changed since
-        elif name in tags:
-            said = "tag"
-        elif value is None:
-            said = "not measured"
-        elif rule and low is None and high is None:
-            said = f"no bound for {origin if origin == 'dialogues' else language}"
-        rows.append([name, number(value), number(low), number(high), origin, said])
+    rows += [[each.name, number(each.value), number(each.low), number(each.high), each.origin, each.outcome]
+             for each in measurements(signals, broken, tags, rules, has_turns)]
     return columns(rows, right=(1, 2, 3), indent=0)
 
 
@@ -213,12 +197,12 @@ def _twins(context: RunContext, ids: Sequence[str], label: str) -> Iterator[str]
 
 def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
     """The sections of curate, tokenize and pack: the document's pieces with their edits, tokens and blocks."""
-    pieces = _rows_with_id(context, "curated", document, ["piece", "pieces", "start", "end", "edits", "evaluation_items"])
+    pieces = rows_with_id(context, "curated", document, ["piece", "pieces", "start", "end", "edits", "evaluation_items"])
     if (missing := _absent(context, CURATE, "curated")) is not None:
         yield from labelled("curate", missing)
         return
     stale = _stale(context, CURATE)
-    if rejected := _rejection(context, document):
+    if rejected := rejection(context, document):
         value = f", value {shown(rejected['value'])}" if rejected["value"] is not None else ""
         bound = f", bound {shown(rejected['bound'])}" if rejected["bound"] is not None else ""
         more = "" if not rejected["detail"] or rejected["rule"].startswith("dup") else (
@@ -231,7 +215,7 @@ def _curated(context: RunContext, document: DocumentRow) -> Iterator[str]:
         items = ", ".join(f"{shown(item)} ({number(overlap)})" for item, overlap in held.items())
         yield from labelled("", f"contains items of evaluation sets, with their overlap: {items}")
     tokens = {name: {row["piece"]: row["token_count"] for row in
-                     _rows_with_id(context, f"tokens/{name}", document, ["piece", "token_count"])}
+                     rows_with_id(context, f"tokens/{name}", document, ["piece", "token_count"])}
               for name in datasets_under(context.data, "tokens")}
     spans = spans_of(context.data, [document.id])
     for piece in pieces:
@@ -261,30 +245,6 @@ def _piece(piece: Row, tokens: dict[str, dict[int, int]], spans: Sequence[Span])
         yield from labelled("", "in no block", indent=2)
 
 
-def _rows_with_id(context: RunContext, dataset: str, document: DocumentRow, wanted: list[str]) -> list[Row]:
-    """Rows of curated or tokens with the document's id, in its part: parts have the same keys as those of documents."""
-    manifest = Manifest.read(context.data / dataset)
-    found: list[Row] = []
-    for part in (part for part in (manifest.parts if manifest else ()) if part.key == document.part):
-        for _, read in row_groups(context.data / dataset, part, {"id": document.id}):
-            rows = pc.indices_nonzero(pc.equal(read(["id"])["id"], document.id))
-            found += read(wanted).take(rows).to_pylist() if len(rows) else []
-    return found
-
-
-def _rejection(context: RunContext, document: DocumentRow) -> Row | None:
-    """The row of `curated/_rejected` of this document: of its own place in a raw file, since an id may be stored twice."""
-    (row,) = rows_of(context.data, "documents", [document], ["file", "offset"])
-    manifest = Manifest.read(context.data / "curated")
-    for part in (part for part in (manifest.rejected if manifest else ()) if part.key == document.part):
-        for _, read in row_groups(context.data / "curated", part, {"id": document.id}):
-            batch = read([])
-            for found in batch.filter(pc.equal(batch["id"], pa.scalar(document.id))).to_pylist():
-                if row and (found["file"], found["offset"]) == (row["file"], row["offset"]):
-                    return dict(found)
-    return None
-
-
 def _section(context: RunContext, stage: Stage, row: Row | None, told: Any) -> Iterator[str]:
     """A stage's section from its aligned row; the first line is folded, a table that follows is not."""
     dataset = stage.dataset(context.config)
@@ -304,13 +264,8 @@ def _absent(context: RunContext, stage: Stage, dataset: str) -> str | None:
 
 
 def _stale(context: RunContext, stage: Stage) -> str:
-    """A note where a dataset is stale. Raw files are not checked."""
-    manifest = Manifest.read(context.data / stage.dataset(context.config))
-    try:
-        current = manifest is not None and manifest.input_digest == stage.input_digest(context)
-    except (StageError, ValueError):        # what it reads is missing, or its parts are not those of documents
-        current = False
-    return "" if current else f" (stale: its input or settings have changed; run `textmill {stage.name}`)"
+    """A note where a dataset is stale."""
+    return f" (stale: its input or settings have changed; run `textmill {stage.name}`)" if is_stale(context, stage) else ""
 
 
 def _place(offset: int, length: int | None) -> str:

@@ -37,7 +37,7 @@ FLOORS = [
     ["pipelines/settings", "pipelines/flow"],
     ["pipelines/report"],
     ["pipelines/ledger", "pipelines/learned", "pipelines/standalone", "pipelines/demo"],
-    ["pipelines/erasure", "pipelines/publish"],
+    ["pipelines/erasure", "pipelines/publish", "pipelines/browse"],
     ["cli", "api"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -15,6 +15,7 @@ import click
 from textmill.base.terminal import show
 from textmill.cli.assistant import ASSISTANT, LIFE
 from textmill.cli.begin import DEMO, FETCH, INIT, PYTHON_DOCS
+from textmill.cli.browse import BROWSE
 from textmill.cli.change import BACKGROUND, CLASSIFIER, TAKEDOWN
 from textmill.cli.cluster import POOL
 from textmill.cli.compare import COMPARE
@@ -51,8 +52,8 @@ from textmill.cli.state import INSPECT, STATUS
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Begin": (INIT, DEMO, PYTHON_DOCS, FETCH),
     "The flow: a word brings everything before it up to date (--alone: only itself)": (*STAGES, TRAIN, ALL),
-    "Look": (LOOK, STATUS, INSPECT, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF, PLAN,
-             MIXTURE_PLAN),
+    "Look": (LOOK, BROWSE, STATUS, INSPECT, REPORT, TOKENIZER_REPORT, WHY, REJECTED, TRACE, WHERE, DUPLICATES, TWINS, WHAT_IF,
+             PLAN, MIXTURE_PLAN),
     "Change": (TAKEDOWN, BACKGROUND, CLASSIFIER),
     "Hand on": (CARD, PUSH),
     "The model": (ESTIMATE, SAMPLE, EVALUATE, WORST, COMPARE, LADDER, SWEEP, CANARIES, MEMORISED, ORIGINS, SERVE, EXPORT),

@@ -19,7 +19,7 @@ from textmill.base.errors import TextmillError, out_of_memory
 MODEL_WORDS = """estimate train sample evaluate worst compare ladder sweep finetune canaries memorised export origins tasks
 reward prefer grpo ppo judge revise restrain risk-coverage head life""".split()       # noqa: SIM905   # easier read as a text
 EXTRAS = (dict.fromkeys(MODEL_WORDS, "model")
-          | {"train-tokenizer": "tokenizer", "serve": "serve"})           # all others: pipelines
+          | {"train-tokenizer": "tokenizer", "serve": "serve", "browse": "browse"})       # all others: pipelines
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PATHS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 STOPPED = "stopped; what is finished is kept, run the same command to go on"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -33,29 +34,52 @@ def words_of(text: str) -> list[str]:
     return [re.sub(r"\s+", " ", found) for found in _WORD.findall(text)]
 
 
-def side_by_side(left: str, right: str, colour: bool) -> list[str]:
-    """Lines of two columns: on the left (the kept page) what `right` lacks is marked, on the right what `left` lacks."""
-    ones, others = words_of(left), words_of(right)
-    cut = len(ones) > MOST_WORDS or len(others) > MOST_WORDS
-    ones, others = ones[:MOST_WORDS], others[:MOST_WORDS]
-    lines: list[str] = []
-    columns: tuple[list[Word], list[Word]] = [], []
+class Stretch(NamedTuple):
+    """A stretch of two texts: the words of each, and whether they are the same; `left_out` words of it are not shown."""
+
+    ones: list[str]
+    others: list[str]
+    same: bool
+    left_out: int = 0
+
+
+def stretches(left: str, right: str) -> list[Stretch]:
+    """Two texts as stretches in which they agree and in which they differ, in order; long ones that agree are shortened.
+
+    >>> [(stretch.ones, stretch.others) for stretch in stretches("the old mill", "the new mill")]
+    [(['the '], ['the ']), (['old '], ['new ']), (['mill'], ['mill'])]
+    """
+    ones, others = words_of(left)[:MOST_WORDS], words_of(right)[:MOST_WORDS]
     matcher = SequenceMatcher(None, [word.strip() for word in ones], [word.strip() for word in others], autojunk=False)
     blocks = matcher.get_opcodes()
+    found = []
     for n, (tag, a, b, c, d) in enumerate(blocks):
-        if tag != "equal":
-            for column, words, marks in zip(columns, (ones[a:b], others[c:d]), MARKS, strict=True):
-                column += _marked(words, None if colour else marks)
-            continue
         before, after = (0 if n == 0 else CONTEXT), (0 if n == len(blocks) - 1 else CONTEXT)
-        short = b - a <= before + after + CONTEXT
-        for column, words in zip(columns, (ones[a:b], others[c:d]), strict=True):
-            column += [(word, False) for word in (words if short else words[:before])]
-        if not short:
-            lines += [*_rows(columns, colour), f"… {b - a - before - after:,} words the same …"]
-            columns = ([(word, False) for word in ones[b - after:b]], [(word, False) for word in others[d - after:d]])
+        if tag != "equal" or b - a <= before + after + CONTEXT:
+            found.append(Stretch(ones[a:b], others[c:d], tag == "equal"))
+        else:
+            found.append(Stretch(ones[a:a + before], others[c:c + before], True, b - a - before - after))
+            found.append(Stretch(ones[b - after:b], others[d - after:d], True))
+    return found
+
+
+def is_cut(left: str, right: str) -> bool:
+    """Whether only the beginnings of two texts are compared."""
+    return max(len(words_of(left)), len(words_of(right))) > MOST_WORDS
+
+
+def side_by_side(left: str, right: str, colour: bool) -> list[str]:
+    """Lines of two columns: on the left (the kept page) what `right` lacks is marked, on the right what `left` lacks."""
+    lines: list[str] = []
+    columns: tuple[list[Word], list[Word]] = [], []
+    for stretch in stretches(left, right):
+        for column, words, marks in zip(columns, (stretch.ones, stretch.others), MARKS, strict=True):
+            column += [(word, False) for word in words] if stretch.same else _marked(words, None if colour else marks)
+        if stretch.left_out:
+            lines += [*_rows(columns, colour), f"… {stretch.left_out:,} words the same …"]
+            columns = [], []
     lines += _rows(columns, colour)
-    return [*lines, f"(the first {MOST_WORDS:,} words of each)"] if cut else lines
+    return [*lines, f"(the first {MOST_WORDS:,} words of each)"] if is_cut(left, right) else lines
 
 
 def _marked(words: Sequence[str], marks: tuple[str, str] | None) -> list[Word]:

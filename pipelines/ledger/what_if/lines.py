@@ -37,7 +37,7 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
     """(the table of `verdicts`, what `new` changes). StageError where a dataset is missing or they do not belong together."""
     documents, signals, verdicts = (_manifest(data, name, stage) for name, stage
                                     in (("documents", "extract"), ("signals", "measure"), ("verdicts", "screen")))
-    old = [_rule(settings) for settings in verdicts.made_from["settings"]]
+    old = stored_rules(verdicts)
     if missing := sorted({rule.name for rule in (*old, *new)} - set(_columns(data, signals))):
         raise StageError(f"data/signals has no measurement {', '.join(missing)}: it was made by an older version; run "
                          "`textmill measure`")
@@ -54,6 +54,11 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
             has_turns = pages["turns"].is_valid().to_numpy(zero_copy_only=False)
             difference.add(batch, pages, old, new, judged["broken"], has_turns)
     return old, difference
+
+
+def stored_rules(verdicts: Manifest) -> list[Rule]:
+    """The rules that verdicts were made by."""
+    return [_rule(settings) for settings in verdicts.made_from["settings"]]
 
 
 def _manifest(data: Folder, name: str, stage: str) -> Manifest:

@@ -1,0 +1,109 @@
+"""Rules whose bounds can be moved, and what would change, as a page and its part."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import yaml
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from textmill.base.strict import SettingsError
+from textmill.pipelines.browse import what_if
+from textmill.pipelines.browse.asked import items_of
+from textmill.pipelines.browse.browser import Browser, part
+from textmill.pipelines.browse.document import NO_TERMS
+from textmill.pipelines.browse.search import by_numbers
+from textmill.pipelines.display.numbers import many
+from textmill.pipelines.ledger.what_if.compare import changed_rules
+from textmill.pipelines.report.meanings import measurement
+from textmill.pipelines.screen.rules import Bounds, Rule
+
+
+def rules(browser: Browser, request: Request) -> Response:
+    """Every rule with its bounds, and the effect of those in the address."""
+    old = what_if.table(browser.indexes)
+    scale = what_if.scale(browser.indexes, tuple(rule.name for rule in old))
+    new = _new(old, request.query_params)
+    rows = [{"rule": one, "ends": _ends(one, two, scale.get(one.name)), "meaning": measurement(one.name),
+             "others": _others(one)} for one, two in zip(old, new, strict=True)]
+    return browser.page("rules.html", request, rows=rows, **_effect(browser, old, request.query_params))
+
+
+def rules_effect(browser: Browser, request: Request) -> Response:
+    """What moved bounds would change."""
+    return part("effect.html", **_effect(browser, what_if.table(browser.indexes), request.query_params))
+
+
+def examples(browser: Browser, request: Request) -> Response:
+    """Documents by their numbers, as a list."""
+    asked = request.query_params.getlist("number")[:what_if.EXAMPLES]
+    found = by_numbers(browser.indexes, [int(number) for number in asked if number.isdecimal() and len(number) < 16])
+    return part("examples.html", items=items_of(browser.indexes, found, NO_TERMS))
+
+
+def _effect(browser: Browser, old: list[Rule], given: QueryParams) -> dict[str, Any]:
+    try:
+        new = what_if.moved(old, bounds_of(old, given))
+    except SettingsError as error:
+        return {"problem": str(error), "effect": None}
+    found = what_if.effect(browser.indexes, old, new)
+    return {"problem": "", "effect": found, "changes": changed_rules(old, new), "rows_listed": what_if.ROWS,
+            "snippet": snippet(old, new)}
+
+
+def bounds_of(rules: list[Rule], given: QueryParams) -> dict[str, Bounds]:
+    """The bounds in an address, by rule: `NAME.low`, `NAME.high`; an empty one is no bound.
+
+    SettingsError where one is no number."""
+    found, problems = dict[str, Bounds](), []
+    for rule in rules:
+        ends: list[float | None] = []
+        for end, stored in (("low", rule.low), ("high", rule.high)):
+            said = given.get(f"{rule.name}.{end}")
+            try:
+                value = stored if said is None else None if not said.strip() else float(said)
+            except ValueError:
+                value = math.nan
+            if value is not None and not math.isfinite(value):
+                problems.append(f"{rule.name}: {(said or '')[:40]} is no number; give one, or leave it empty for no bound")
+                value = None
+            ends.append(value)
+        found[rule.name] = (ends[0], ends[1])
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def _new(old: list[Rule], given: QueryParams) -> list[Rule]:
+    try:
+        bounds = bounds_of(old, given)
+    except SettingsError:
+        return old
+    return [replace(rule, low=bounds[rule.name][0], high=bounds[rule.name][1]) for rule in old]
+
+
+def snippet(old: list[Rule], new: list[Rule]) -> str:
+    """The moved bounds as they stand in rules.yaml."""
+    changed = {two.name: {end: int(value) if value == int(value) else value
+                          for end, value in (("low", two.low), ("high", two.high)) if value is not None}
+               for one, two in zip(old, new, strict=True) if one != two}
+    return yaml.safe_dump({"rules": changed}, sort_keys=False) if changed else ""
+
+
+def _others(rule: Rule) -> str:
+    """Who has bounds of their own, which the page does not move."""
+    return " and ".join([*([many(len(rule.languages), "language")] if rule.languages else []),
+                         *(["dialogues"] if rule.dialogues is not None else [])])
+
+
+def _ends(stored: Rule, now: Rule, scale: tuple[float, float] | None) -> list[dict[str, Any]]:
+    """The two bounds of a rule as fields and sliders: a slider goes over what documents have, and over its own bound."""
+    found = []
+    for end, bound, value in (("low", stored.low, now.low), ("high", stored.high, now.high)):
+        known = [each for each in (*(scale or ()), bound, value) if each is not None]
+        least, most = min([0.0, *known]), max([0.0, *known]) * 1.1 or 1.0
+        step = 10 ** math.floor(math.log10((most - least) / 100))
+        found.append({"end": end, "stored": bound, "value": value, "least": least, "most": most, "step": f"{step:g}"})
+    return found

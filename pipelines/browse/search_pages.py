@@ -1,0 +1,58 @@
+"""The overview and the search, as pages."""
+
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from textmill.pipelines.browse import overview, search
+from textmill.pipelines.browse.asked import query_of, results_page
+from textmill.pipelines.browse.browser import Browser, asks_for_part, part
+from textmill.pipelines.browse.search import Query
+
+
+def start(browser: Browser, request: Request) -> Response:
+    """The overview."""
+    indexes = browser.indexes
+    return browser.page("overview.html", request, documents=indexes.snapshot.documents, place=indexes.snapshot.data.uri,
+                        datasets=overview.datasets(browser.context), counts=search.counts(indexes, Query()),
+                        share=browser.share, fault=indexes.fault)
+
+
+def stale(browser: Browser, request: Request) -> Response:
+    """A part of the overview: which datasets are stale."""
+    return part("stale.html", stages=overview.stale(browser.context))
+
+
+def words(browser: Browser, request: Request) -> Response:
+    """A part of the overview: how far the word index is."""
+    return part("words.html", share=browser.share, fault=browser.indexes.fault)
+
+
+def find(browser: Browser, request: Request) -> Response:
+    """Search, or where htmx asks only its results."""
+    begin = time.perf_counter()
+    query = query_of(request.query_params, browser.indexes.numbers)
+    results = results_page(browser.indexes, query)
+    seconds = time.perf_counter() - begin
+    known = {"share": browser.share, "fault": browser.indexes.fault, "seconds": seconds, **results}
+    if asks_for_part(request):
+        return part("results.html", **known)
+    return browser.page("search.html", request, **known, **_form(browser, query))
+
+
+def _form(browser: Browser, query: Query) -> dict[str, Any]:
+    """What the form of the search shows: the values that there are, and those that are chosen."""
+    there = search.counts(browser.indexes, Query())
+    titles = {"source": "source", "language": "language", "outcome": "outcome", "rule": "rule broken", "kind": "kind of copy",
+              "personal": "personal data"}
+    values = {name: sorted({value for value, _ in there[name]} | ({query.equal[name]} if name in query.equal else set()))
+              for name in titles}
+    if "contained_in" not in values["outcome"]:
+        values["outcome"] = [name for name in search.OUTCOMES if name in (*values["outcome"], "contained")]
+    ranges = [*query.ranges, *[search.Range("", None, None)] * (search.RANGES - len(query.ranges))]
+    return {"text": query.text, "choices": [(name, title, values[name]) for name, title in titles.items()],
+            "equal": {name: query.equal.get(name, "") for name in (*titles, "host")}, "ranges": ranges, "order": query.order,
+            "descending": query.descending, "numbers": browser.indexes.numbers,
+            "filtered": len(query.equal) + len(query.ranges) + bool(query.order)}

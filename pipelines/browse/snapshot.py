@@ -1,0 +1,74 @@
+"""The aligned datasets of a data folder as their manifests list them at one moment, and places of documents in them.
+
+A document's number is its row counted through all parts of `documents`, in the order of the manifest: the indexes of the
+browser name documents by it. A dataset that was made from other documents than lie there now is left out.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+from textmill.pipelines.contract.parts import Manifest
+from textmill.pipelines.contract.row_groups import DocumentRow, rows_of
+from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+
+ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Manifests by dataset, those of ALIGNED that belong to the documents, and the digest of all of them."""
+
+    data: Folder
+    manifests: dict[str, Manifest]
+    digest: str
+
+    @classmethod
+    def of(cls, data: Folder) -> "Snapshot":
+        """What lies there now. StageError where there are no documents yet."""
+        found = {name: manifest for name in ALIGNED if (manifest := Manifest.read(data / name))}
+        if "documents" not in found:
+            raise StageError(f"there is nothing in {data.uri}/documents yet; run `textmill extract`")
+        rows = _rows(found["documents"])
+        return cls(data, {name: manifest for name, manifest in found.items() if _rows(manifest) == rows}, digest_of(data))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate((part.rows for part in self.manifests["documents"].parts), initial=0))
+
+    @property
+    def documents(self) -> int:
+        return self._starts[-1]
+
+    def place(self, number: int) -> tuple[str, int]:
+        """The key of the part that a document lies in, and its row there."""
+        part = bisect_right(self._starts, number) - 1
+        return self.manifests["documents"].parts[part].key, number - self._starts[part]
+
+    def rows(self, dataset: str, documents: Sequence[DocumentRow], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of documents in an aligned dataset, {} for one that it does not have."""
+        return [row or {} for row in rows_of(self.data, dataset, documents, columns)]
+
+
+def digest_of(data: Folder) -> str:
+    """The digest of the manifests that lie there now: another one means that the datasets have changed."""
+    digest = hashlib.sha256()
+    for name in ALIGNED:
+        try:
+            digest.update((data / name).read(MANIFEST))
+        except FileNotFoundError:
+            digest.update(name.encode())
+    return digest.hexdigest()[:16]
+
+
+def interval(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Start and end of a finding, an edit, a turn or a piece."""
+    return row["start"], row["end"]
+
+
+def _rows(manifest: Manifest) -> list[tuple[str, int]]:
+    return [(part.key, part.rows) for part in manifest.parts]

@@ -1,0 +1,151 @@
+"""Word index of stored texts: SQLite's FTS5, which says in which documents words stand.
+
+It holds no text, only which words stand in which document, without order. What `measure` found to be personal data is not in
+it: nobody is found by their telephone number. Words are compared without case and accents; each character of a script
+without spaces is a word.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import regex
+
+from textmill.pipelines.browse.snapshot import Snapshot, interval
+from textmill.pipelines.contract.part_files import aligned, read_batches
+from textmill.pipelines.display.masking import masked
+
+VERSION = 1             # of the index, part of the file's name
+TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}]+")
+# A character of a script without spaces; and for RE2, which says of all texts of a batch at once whether they have one.
+_SINGLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*")
+_SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_TERM = regex.compile(r'(-?)(?:"([^"]*)"|(\S+))')
+MOST_TERMS = 32
+
+
+class Terms(NamedTuple):
+    """A query in words: those that must occur, beginnings of words, those that must not, phrases to be looked for in texts."""
+
+    words: tuple[str, ...]
+    beginnings: tuple[str, ...]
+    without: tuple[str, ...]
+    phrases: tuple[str, ...]
+
+
+def parse(query: str) -> Terms:
+    """The terms of what a person types.
+
+    >>> parse('mill "water wheel" wind* -storm')
+    Terms(words=('mill', 'water', 'wheel'), beginnings=('wind',), without=('storm',), phrases=('water wheel',))
+    """
+    words: list[str] = []
+    beginnings, without, phrases = list[str](), list[str](), list[str]()
+    for minus, quoted, plain in _TERM.findall(query):
+        said = split_words(quoted or plain)
+        if minus:
+            without += said
+        elif quoted:
+            words += said
+            phrases += [" ".join(quoted.split())] if len(said) > 1 else []
+        elif plain.endswith("*") and said:
+            words += said[:-1]
+            beginnings.append(said[-1])
+        else:
+            words += said
+    return Terms(*(tuple(dict.fromkeys(each))[:MOST_TERMS] for each in (words, beginnings, without, phrases)))
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text as the index has them.
+
+    >>> split_words("don't stop: 水車")
+    ['don', 't', 'stop', '水', '車']
+    """
+    return _WORD.findall(_SINGLE.sub(r" \g<0> ", text))
+
+
+def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = int, ended: Callable[[], bool] = bool) -> bool:
+    """Write the index to a file that does not exist yet; False where `ended` said so before it was complete."""
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute('CREATE VIRTUAL TABLE words USING fts5(text, content="", detail=none, columnsize=0, '
+                           f'tokenize="{TOKENIZER}")')
+        connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', 67108864)")
+        connection.execute("BEGIN")
+        for first, texts in _texts(snapshot):
+            if ended():
+                return False
+            connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", enumerate(texts, first))
+            tell(first + len(texts))
+        connection.execute("COMMIT")
+    connection.close()
+    return True
+
+
+def documents_with(path: Path, terms: Terms) -> np.ndarray:
+    """The numbers of the documents in which all words of a query stand, ascending, and none of those without."""
+    rows = _ask(path, "SELECT rowid FROM words WHERE words MATCH ?", terms)
+    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+
+def page_with(path: Path, terms: Terms, first: int, count: int) -> tuple[list[int], int]:
+    """As many of those numbers from the `first` on, and how many there are."""
+    rows = _ask(path, f"SELECT rowid FROM words WHERE words MATCH ? LIMIT {count} OFFSET {first}", terms)
+    ((total,),) = _ask(path, "SELECT count(*) FROM words WHERE words MATCH ?", terms) or [(0,)]
+    return [row[0] for row in rows], total
+
+
+def _ask(path: Path, query: str, terms: Terms) -> list[tuple[int, ...]]:
+    said = [*map(_quoted, terms.words), *(f"{_quoted(word)}*" for word in terms.beginnings)]
+    if not said:
+        return []
+    matched = " AND ".join(said)
+    if terms.without:
+        matched = f"({matched}) NOT ({' OR '.join(_quoted(word) for word in terms.without)})"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        return connection.execute(query, (matched,)).fetchall()
+    except sqlite3.OperationalError:        # a word that SQLite's older Unicode splits in two
+        return []
+    finally:
+        connection.close()
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"'          # a word has letters and digits only
+
+
+def _texts(snapshot: Snapshot) -> Iterator[tuple[int, list[str]]]:
+    """(number of the first document, titles and texts without what was found to be personal data) by row group."""
+    names = [name for name in ("documents", "signals") if name in snapshot.manifests]
+    columns = {"documents": ["title", "text"], "signals": ["findings"]}
+    first = 0
+    for parts in zip(*(snapshot.manifests[name].parts for name in names), strict=True):
+        for batches in aligned([read_batches(snapshot.data / name, part, columns[name])
+                                for name, part in zip(names, parts, strict=True)]):
+            documents = batches[0]
+            texts: list[Any] = documents["text"].to_pylist()
+            if len(batches) > 1:
+                for row in pc.indices_nonzero(pc.greater(pc.list_value_length(batches[1]["findings"]), 0)).to_pylist():
+                    texts[row] = without_findings(texts[row], batches[1]["findings"][row].as_py())
+            titles = [masked(title) if title and not title.isalpha() else title for title in documents["title"].to_pylist()]
+            texts = [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)]
+            for row in pc.indices_nonzero(pc.match_substring_regex(pa.array(texts, pa.string()), _SPACELESS)).to_pylist():
+                texts[row] = _SINGLE.sub(r" \g<0> ", texts[row])
+            yield first, texts
+            first += len(documents)
+
+
+def without_findings(text: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """A text without what was found to be personal data."""
+    for start, end in sorted(map(interval, findings), reverse=True):
+        text = f"{text[:start]} {text[end:]}"
+    return text
+
