@@ -134,7 +134,7 @@ class Folder:
             return
         for entry in self.entries("_tmp", recursive=False):
             host, _, rest = entry.path.removeprefix("_tmp/").rpartition(".")[0].rpartition(".")
-            if host == platform.node() and rest.isdecimal() and not _is_alive(int(rest)):
+            if host == platform.node() and rest.isdecimal() and not is_alive(int(rest)):
                 self.delete(entry.path)
         with contextlib.suppress(OSError):
             os.rmdir(self._path("_tmp"))
@@ -268,7 +268,8 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFi
             yield StoredFile(f"{below}{name}", found.st_size, found.st_mtime_ns)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this host is there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
