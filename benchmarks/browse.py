@@ -21,10 +21,9 @@ from urllib.parse import quote
 import psutil
 
 from benchmarks import synthetic_data
-from textmill.pipelines.browse.facts import build_facts
 from textmill.pipelines.browse.indexes import FOLDER, Indexes
+from textmill.pipelines.browse.search import by_id
 from textmill.pipelines.browse.snapshot import Snapshot
-from textmill.pipelines.browse.words import build_words
 from textmill.pipelines.contract.storage import Folder
 
 RESULT = Path(__file__).parent / "results/browse.md"
@@ -34,23 +33,27 @@ MIB = 1 << 20
 def made(data: Path) -> Iterator[tuple[str, str]]:
     """(what, how long and how large) of each index, made anew."""
     shutil.rmtree(data / FOLDER, ignore_errors=True)
-    (data / FOLDER).mkdir()
     snapshot = Snapshot.of(Folder(str(data)))
-    for name, build in (("table of facts", build_facts), ("index of words", build_words)):
-        path, begin, used = data / FOLDER / "new", time.perf_counter(), time.process_time()
-        build(snapshot, path)
-        yield name, (f"{time.perf_counter() - begin:,.0f} s ({time.process_time() - used:,.0f} s of processor time), "
-                     f"{path.stat().st_size / MIB:,.0f} MiB")
-        path.unlink()
+    begin, used = time.perf_counter(), time.process_time()
+    indexes = Indexes(snapshot)
+    yield "table of facts", cost(data, "facts", begin, used)
+    begin, used = time.perf_counter(), time.process_time()
+    indexes.make_words()
+    yield "index of words", cost(data, "words", begin, used)
     yield "peak memory while they are made", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB"
+
+
+def cost(data: Path, ending: str, begin: float, used: float) -> str:
+    (path,) = (data / FOLDER).glob(f"*.{ending}")
+    return (f"{time.perf_counter() - begin:,.0f} s ({time.process_time() - used:,.0f} s of processor time), "
+            f"{path.stat().st_size / MIB:,.0f} MiB")
 
 
 def questions(data: Path) -> list[tuple[str, str]]:
     """(what, address) of each kind of page."""
     indexes = Indexes(Snapshot.of(Folder(str(data))))
-    indexes.make_words()
     copy, host = indexes.connection.execute("SELECT id, host FROM facts WHERE kind = 'near' LIMIT 1 OFFSET 1000").fetchall()[0]
-    (row,) = indexes.snapshot.rows("documents", [document_row(indexes, copy)], ["text", "url"])
+    (row,) = indexes.snapshot.rows("documents", [by_id(indexes, copy)[0].row], ["text", "url"])
     words = sorted(set(row["text"].split()), key=lambda word: (-len(word), word))
     common, rare, two = row["text"].split()[0], words[0], f"{words[0]} {words[1]}"
     start = " ".join(row["text"].split()[:2])
@@ -67,12 +70,6 @@ def questions(data: Path) -> list[tuple[str, str]]:
         ("what-if: five bounds moved",
          "/rules/effect?word_count.low=20&digit_share.high=0.1&top_2gram.high=0.1&stop_words.low=1&short_lines.high=0.5"),
         ("SQL: count by language", "/sql?sql=" + quote("SELECT language, count(*) FROM signals GROUP BY 1"))]
-
-
-def document_row(indexes: Indexes, id_: str):
-    from textmill.pipelines.browse.search import by_id
-
-    return by_id(indexes, id_)[0].row
 
 
 def asked(data: Path, pages: list[tuple[str, str]]) -> Iterator[tuple[str, float, float]]:

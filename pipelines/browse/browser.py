@@ -1,6 +1,8 @@
 """What every page of the browser is made from, and how a page becomes an answer."""
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +16,9 @@ from textmill.pipelines.browse.render import render
 from textmill.pipelines.browse.snapshot import digest_of
 from textmill.pipelines.browse.sql_process import Questions
 from textmill.pipelines.contract.stage import RunContext
+from textmill.pipelines.extract.pages.reader import Reader
+from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.stored_record import READ_VISIBLE
 
 BODY = "textmill.body"      # of a request's scope: what was sent with it; the guard has bounded its size
 
@@ -30,6 +35,18 @@ class Browser:
     def questions(self) -> Questions:
         """The process that answers SQL."""
         return Questions(self.context.data)
+
+    @cached_property
+    def _reading(self) -> tuple[threading.Lock, Reader]:
+        settings = self.context.config[ExtractSettings]
+        return threading.Lock(), Reader(settings, settings.max_page_seconds, settings.max_page_memory_mb, READ_VISIBLE)
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """The process that reads the visible text of raw pages, for one request at a time."""
+        lock, reader = self._reading
+        with lock:
+            yield reader
 
     def page(self, template: str, request: Request, /, **values: Any) -> Response:
         """A whole page."""

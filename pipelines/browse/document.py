@@ -21,7 +21,7 @@ from textmill.pipelines.display.lines import shown
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.extract.stored_record import READ_VISIBLE, job_at
+from textmill.pipelines.extract.stored_record import job_at
 from textmill.pipelines.ledger.blocks import datasets_under, spans_of
 from textmill.pipelines.ledger.history import Row, measurements, rejection, rows_with_id
 from textmill.pipelines.screen.rules import Rules
@@ -109,16 +109,14 @@ def blocks_of(context: RunContext, found: Found) -> dict[str, Any]:
     return {"tokens": made, "spans": spans}
 
 
-def visible_page(context: RunContext, row: Row, signals: Row) -> tuple[str, list[tuple[bool, list[Segment]]]]:
+def visible_page(context: RunContext, row: Row, signals: Row, reader: Reader) -> tuple[str, list[tuple[bool, list[Segment]]]]:
     """(why it is not shown, or "") and the visible text of the raw page, block by block, each with whether it was extracted.
 
     Masked as a whole, in the document's language: what is a telephone number depends on what stands around it."""
-    settings = context.config[ExtractSettings]
-    job = job_at(context.data, row["file"], row["offset"], row["source"], settings)
+    job = job_at(context.data, row["file"], row["offset"], row["source"], context.config[ExtractSettings])
     if isinstance(job, str):
         return job, []
-    with Reader(settings, settings.max_page_seconds, settings.max_page_memory_mb, READ_VISIBLE) as reader:
-        answer = next(reader.read([job]))
+    (answer,) = reader.read([job])
     if isinstance(answer, Refusal):
         return f"the page cannot be read: {answer.rule}" + (f", {answer.detail}" if answer.detail else ""), []
     page, extracted = answer[1].text[:MOST], _letters(row["text"])

@@ -20,7 +20,8 @@ def raw_page(browser: Browser, request: Request) -> Response:
     found, _ = _asked(browser, request)
     (row,) = browser.indexes.snapshot.rows("documents", [found.row], ["file", "offset", "source", "host", "text"])
     (signals,) = browser.indexes.snapshot.rows("signals", [found.row], ["language", "findings"])
-    problem, lines = visible_page(browser.context, row, signals)
+    with browser.reader() as reader:
+        problem, lines = visible_page(browser.context, row, signals, reader)
     return part("raw-page.html", problem=problem, lines=lines)
 
 

@@ -14,7 +14,7 @@ import duckdb
 
 from textmill.pipelines.browse import facts, words
 from textmill.pipelines.browse.snapshot import Snapshot
-from textmill.pipelines.contract.storage import StageError, full_disk
+from textmill.pipelines.contract.storage import StageError, full_disk, is_alive
 
 FOLDER = "browse"
 MEMORY = "512MB"
@@ -35,7 +35,7 @@ class Indexes:
         self.read = 0               # documents of which the words are known
         self.fault: str | None = None       # why there is no word index
         self._ended = threading.Event()
-        self._facts = self.folder / f"{snapshot.digest}-{facts.VERSION}.facts"
+        self._facts = self.folder / f"{snapshot.digest}-{facts.VERSION}-{duckdb.__version__}.facts"
         self._words = self.folder / f"{snapshot.digest}-{words.VERSION}.words"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,9 @@ class Indexes:
                     facts.build_facts(snapshot, path, tell)
         except OSError as error:
             raise full_disk(error, str(self.folder)) from error
+        except duckdb.IOException as error:
+            raise StageError(f"{self.folder} cannot be written ({' '.join(str(error).split())}); free some space, or change "
+                             "its permissions") from None
         self.connection = duckdb.connect(str(self._facts), read_only=True, config={
             "memory_limit": MEMORY, "enable_external_access": False, "python_enable_replacements": False})
         columns = self.connection.execute("SELECT column_name, column_type FROM (DESCRIBE facts)").fetchall()
@@ -96,6 +99,6 @@ class Indexes:
         """Delete indexes of other states of the data, and what processes left that are no more."""
         for path in self.folder.iterdir():
             owner = path.name.removesuffix(".wal").rpartition(".")[2]
-            at_work = owner.isdecimal() and Path(f"/proc/{owner}").exists()
+            at_work = owner.isdecimal() and is_alive(int(owner))
             if path.is_file() and path not in (self._facts, self._words) and not at_work:
                 path.unlink(missing_ok=True)

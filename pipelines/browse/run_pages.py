@@ -31,16 +31,15 @@ def mixture_effect(browser: Browser, request: Request) -> Response:
 
 
 def plan_of(context: RunContext, recipe: str) -> dict[str, Any]:
-    """The plan of a recipe in YAML as lines, or the sentences that say why there is none, and the nearest that can be met."""
+    """The plan of a recipe in YAML as lines; or the sentences that say why there is none, and what there is as lines."""
     try:
         asked = parse(Mixture, read_yaml("the recipe", recipe), "the recipe")
         config = context.config.replaced(asked, TokenizerName(asked.tokenizer))
-        return {"lines": list(mixture_plan(dataclasses.replace(context, config=config)).lines()), "problems": [], "nearest": ""}
+        return {"lines": list(mixture_plan(dataclasses.replace(context, config=config)).lines()), "problems": []}
     except UnmetMixtureError as refused:
-        return {"lines": [], "problems": str(refused).splitlines(),
-                "nearest": as_yaml(refused.nearest) if refused.nearest else ""}
+        return {"lines": list(refused.lines()), "problems": str(refused).splitlines()}
     except TextmillError as error:
-        return {"lines": [], "problems": str(error).splitlines(), "nearest": ""}
+        return {"lines": [], "problems": str(error).splitlines()}
 
 
 def runs(browser: Browser, request: Request) -> Response:

@@ -182,7 +182,7 @@ class Folder:
             return
         for entry in self.entries(TEMPORARY, recursive=False):
             host, _, rest = entry.path.removeprefix(f"{TEMPORARY}/").rpartition(".")[0].rpartition(".")
-            if host == platform.node() and rest.isdecimal() and not _is_alive(int(rest)):
+            if host == platform.node() and rest.isdecimal() and not is_alive(int(rest)):
                 self.delete(entry.path)
         with contextlib.suppress(OSError):
             os.rmdir(self.path(TEMPORARY))
@@ -349,7 +349,8 @@ def _local_entries(root: str, folder: str, recursive: bool) -> Iterator[StoredFi
             yield StoredFile(f"{below}{name}", found.st_size, found.st_mtime_ns)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this host is there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

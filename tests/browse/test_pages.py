@@ -73,9 +73,11 @@ def test_clusters_runs_mixture_and_its_plan(pages, browsed):
     assert "A cluster of" in text(pages.get(cluster))
     recipe = re.search(r"<textarea[^>]*>(.*?)</textarea>", text(pages.get("/mixture")), re.DOTALL)[1]
     assert "mixture-plan" in text(pages.post("/mixture/plan", data={"recipe": recipe.replace("&#39;", "'")}))
-    for broken, said in (("name: [", "the recipe"), ("name: x", "the recipe: block is missing"), (recipe.replace("share: 1", "share: 9"), "give more than 0"), ("", "mapping")):
+    for broken, said in (("name: [", "not valid YAML"), ("name: x", "&#39;block&#39; is missing"), ("", "must be a mapping"),
+                         (recipe.replace("share: 0.7", "share: 0.9"), "change them so that they add up to 1"),
+                         (recipe.replace("tokens: 40000", "tokens: 40000000"), "tokens short")):
         answer = text(pages.post("/mixture/plan", data={"recipe": broken}))
-        assert "problems" in answer and ("share: 1" not in recipe or said in answer or said == "give more than 0"), (broken[:20], answer)
+        assert 'class="problems"' in answer and said in answer, (broken[:20], answer)
     assert "textmill train" in text(pages.get("/runs"))
 
 

@@ -70,6 +70,8 @@ def copied(milled: Path, target: Path) -> Path:
     (target / "takedown.txt").write_text(LIST.format(url=URL, oven=oven, tides=TIDES))
     (target / "report").mkdir(exist_ok=True)
     (target / "report/index.html").write_text(f"<p>{URL}</p>")
+    (target / "browse").mkdir()
+    (target / "browse/0123456789abcdef-1.words").write_bytes(b"words of every text")
     return target
 
 
@@ -222,6 +224,7 @@ def test_a_search_of_our_own_finds_nothing(carried, milled):
     assert [sentence for sentence in sentences if sentence in whole] == []
     assert "torvel.example" not in whole and URL not in whole
     assert "report: deleted" in done and not (data / "report/index.html").exists()
+    assert "browse: deleted" in done and not list((data / "browse").iterdir())
     assert "pretokens: deleted" in done and not any((data / "pretokens").rglob("*.parquet"))
     assert done.splitlines()[-2].startswith("takedown: searched ") and "ids: nothing" in done.splitlines()[-2]
 
