@@ -6,7 +6,6 @@ rather than stopped by a clock. The main text is what a small model chooses of t
 """
 
 import re
-from itertools import compress
 from typing import Any, NamedTuple
 
 from lxml.html import HtmlElement
@@ -71,22 +70,20 @@ def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[s
     """What the model chooses of a page's blocks; None where that is nothing. The tree is of no use afterwards."""
     # NumPy is loaded only where the model is asked: the process that reads pages starts light.
     from textmill.pipelines.extract.pages.blocks import read_blocks
-    from textmill.pipelines.extract.pages.features import page_words
     from textmill.pipelines.extract.pages.layout import laid_out
     from textmill.pipelines.extract.pages.model import decide
+    from textmill.pipelines.extract.pages.page_words import declared
 
+    says = declared(tree, metas, json_ld)
     page = read_blocks(tree, json_ld)
-    if not page.blocks:
+    if not page.texts:
         return None
-    decision = decide(page, page_words(metas, json_ld))
-    main = decision.scores > 0
-    text = clean_text(laid_out(page, main.nonzero()[0].tolist(), markdown)).strip()
+    decision = decide(page, *says)
+    text = clean_text(laid_out(page, decision.kept, markdown)).strip()
     if not text:
         return None
-    inside = list(compress(page.blocks, main))
-    return Choice(text, sum(block.links for block in inside), sum(block.link_chars for block in inside),
-                  sum(block.link_chars for block in page.blocks),
-                  sum(len(block.text) - block.text.count(" ") for block in page.blocks), decision.kind, decision.kind_score)
+    return Choice(text, sum(page.links[number] for number in decision.kept), sum(page.link_chars[number] for number in decision.kept),
+                  sum(page.link_chars), sum(len(text) - text.count(" ") for text in page.texts), decision.kind, decision.kind_score)
 
 
 def by_library(html: str, tree: HtmlElement | None) -> Choice:
