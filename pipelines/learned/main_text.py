@@ -2,8 +2,8 @@
 
     python -m textmill.pipelines.learned.main_text --gold ../shared/data/wcxb ../shared/data/crawl
 
-learns from all hosts and writes the model's file. With `--folds FOLDER` it also writes there five models, each without the hosts
-of one fold of five, by hash: they say of every page what a model does that never saw its host (benchmarks/extract_kinds.py).
+learns from all hosts and writes the model's file. With `--folds FOLDER` it also writes there five models, each without the
+hosts of one fold of five, by hash: so benchmarks/extract_kinds.py measures every page by a model that never saw its host.
 One thread and fixed seeds, so the same pages and the same PyTorch give the same file. A page that has only snippets is learned
 from as the library reads it, if that has every snippet where it belongs.
 """
@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -32,12 +31,12 @@ from textmill.pipelines.extract.pages.model import FILE, KINDS, WORDS
 from textmill.pipelines.extract.pages.page_words import declared
 from textmill.pipelines.extract.pages.read_page import by_library, meta_elements
 from textmill.pipelines.extract.pages.tree import parse
+from textmill.pipelines.learned.folds import FOLDS, host_number
 from textmill.pipelines.learned.gold_blocks import labels
 from textmill.pipelines.learned.main_text_network import TABLES, Inputs, Network, Pages, context_inputs, stored, together
 
 HOSTS, MOST = 15, 800           # hosts that must have a word, and words of a table: more fit the hosts themselves (measured)
 PASSES, PAGES, RATE, NETWORKS = 6, 8, 3e-3, 2
-FOLDS = 5
 ONE_IN = 16                     # pages of the book
 SKIPPED = ("hostile", "broken", "javadoc-kafka", "manuals-httpd")       # no gold, or made to mislead
 MOST_BLOCKS = 3_000             # of a page that is learned from
@@ -53,19 +52,6 @@ class Example(NamedTuple):
     kind: int | None            # None where it is not known
     host: int
     keep: np.ndarray
-
-
-def fold(url: str) -> int:
-    """The fold of a page's host, 0 to 4, by hash."""
-    return host_number(url) % FOLDS
-
-
-def host_number(url: str) -> int:
-    """A hash of the host, and of the folder of a book or manual, whose pages share a text."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removeprefix("www.")
-    folder = "/".join(["", *parts.path.split("/")[1:3]]) if parts.path.startswith(("/book/", "/docs/")) else ""
-    return int.from_bytes(hashlib.blake2b(f"{host}{folder}".encode(), digest_size=8).digest(), "big")
 
 
 def examples(folder: Path) -> Iterator[Example]:
@@ -103,8 +89,9 @@ def example(html: str, row: dict[str, Any]) -> Iterator[Example]:
         return
     if 0 < len(page.texts) <= MOST_BLOCKS:
         look = features(page, Elements.of(page), says.title, says.description)
-        yield Example(page, look.dense, beginnings(look.text_words), says.words, KINDS.index(row["type"]) if row.get("type") else None,
-                      host_number(row["url"]), labels(page.texts, gold))
+        kind = KINDS.index(row["type"]) if row.get("type") else None
+        yield Example(page, look.dense, beginnings(look.text_words), says.words, kind, host_number(row["url"]),
+                      labels(page.texts, gold))
 
 
 def beginnings(words: list[str]) -> list[list[str]]:
@@ -148,7 +135,7 @@ def inputs(one: Example, tables: dict[str, dict[str, int]]) -> Inputs:
 
 
 def loss(network: Network, pages: Pages) -> torch.Tensor:
-    """Mean over pages of: cross-entropy of blocks by the root of their words, what is lacking of F1 over words; and of kinds."""
+    """Mean of pages: cross-entropy of blocks by the root of their words, what is lacking of F1 over words; and of kinds."""
     scores, kinds = network(pages)
     keep, size = pages.keep, pages.size
     of_blocks, weight = functional.binary_cross_entropy_with_logits(scores, keep, reduction="none"), size.sqrt()
@@ -213,7 +200,8 @@ def fit() -> None:
     wanted = [(given.to, pages)]
     if given.folds:
         given.folds.mkdir(parents=True, exist_ok=True)
-        wanted += [(given.folds / f"{number}.npz", [one for one in pages if one.host % FOLDS != number]) for number in range(FOLDS)]
+        wanted += [(given.folds / f"{number}.npz", [one for one in pages if one.host % FOLDS != number])
+                   for number in range(FOLDS)]
     for path, some in wanted:
         path.write_bytes(learned(some))
         print(f"{len(some)} pages; {path} {hashlib.sha256(path.read_bytes()).hexdigest()}", flush=True)

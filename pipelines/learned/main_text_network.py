@@ -149,5 +149,6 @@ def stored(networks: Sequence[Network], tables: dict[str, dict[str, int]]) -> by
             arrays.setdefault("".join(layer) + ("_bias" if part == "bias" else ""), []).append(transposed)
     file = io.BytesIO()
     words: dict[str, Any] = {f"{name}_words": np.frombuffer("\n".join(of).encode(), np.uint8) for name, of in tables.items()}
-    np.savez_compressed(file, **{name: np.stack(of) for name, of in arrays.items()}, **words)
+    all_: dict[str, Any] = {name: np.stack(of) for name, of in arrays.items()} | words
+    np.savez_compressed(file, **all_)
     return file.getvalue()

@@ -16,13 +16,13 @@ from lxml.html import HtmlElement
 from textmill.pipelines.extract.pages.embedded import add_embedded
 from textmill.pipelines.extract.pages.formulas import write_formulas
 
-HIDDEN = ("script", "style", "template", "head", "iframe", "svg", "select", "textarea", "object", "canvas",
+HIDDEN = ("script", "style", "template", "noframes", "head", "iframe", "svg", "select", "textarea", "object", "canvas",
           "audio", "video", "datalist", "rt", "rp", "rtc", "amp-ad", "amp-embed")
 # Elements inside a line; all others, custom ones included, begin and end a block.
 _INLINE = (
     "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
-    "ins", "kbd", "label", "mark", "meter", "nobr", "output", "picture", "progress", "q", "s", "samp", "small", "source", "span",
-    "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "ruby", "rb", "input", "link", "meta", "slot",
+    "ins", "kbd", "label", "mark", "meter", "nobr", "output", "picture", "progress", "q", "s", "samp", "small", "source",
+    "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "ruby", "rb", "input", "link", "meta", "slot",
     "track", "embed", "param", "area", "map", "base")
 _TAG = re.compile(r"<(/?[^\s/<>]++)([^<>]*+)>([^<]*)")       # of serialised XML: no `<` or `>` stands in an attribute
 _NAMES = re.compile(r"""\s(class|id|role|itemprop|itemtype|data-testid|style|aria-hidden|hidden)="([^"]*)\"""")
@@ -30,12 +30,12 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _HIDES = re.compile(r"display:\s*none|visibility:\s*hidden")
 BREAK = "\ufdd0"        # a line break inside a block; characters for a program's own use, which parsing takes out of a page
 _SEAM = "\ufdd1"        # where two inline elements meet that a style sheet sets apart
-_MEETING = XPath("//span[@class and following-sibling::node()[1][self::span or self::a][@class] and not(ancestor::pre)]")
 _APART = re.compile(rf"(?<=[\w%)]){_SEAM}+(?=\w[\w.,:]|[$\u20ac\u00a3])|(?<=\w\w){_SEAM}+(?=\w)")
-_WIDE = re.compile(rf"(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7ff]){_SEAM}|{_SEAM}(?=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7ff])")
-_GUTTER = XPath("//*[(self::td or self::span or self::a) and (self::td or ancestor::pre) and (contains(@class, 'lineno')"
-                " or contains(@class, 'line-num') or contains(@class, 'linenum') or contains(@class, 'gutter')"
-                " or contains(@class, 'ln-num') or contains(@class, 'blob-num'))]")
+_KANA = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7ff]"      # of scripts without spaces
+_WIDE = re.compile(rf"(?<={_KANA}){_SEAM}|{_SEAM}(?={_KANA})")
+_NUMBERED = XPath("//pre//*[contains(@class, 'line') or contains(@class, 'gutter') or contains(@class, 'num')]"
+                  " | //td[contains(@class, 'line') or contains(@class, 'gutter') or contains(@class, 'num')]")
+_GUTTER = re.compile(r"lineno|line-?num|gutter|ln-num|blob-num", re.I)
 _NUMBERS = re.compile(r"\s*+(?:\d++\s*+)*+")
 _CELLS = frozenset({"td", "th", "/td", "/th"})       # kept where they are empty
 _MOST_WORDS = 24        # of one element's names
@@ -83,14 +83,19 @@ def read_blocks(tree: HtmlElement, json_ld: Sequence[dict[str, Any]] = ()) -> Bl
     for template in tree.iter("template"):
         if template.get("shadowrootmode"):
             template.tag = "div"
-    for element in _GUTTER(tree):
-        if _NUMBERS.fullmatch(element.text_content()):
-            code = element.getnext()
-            if element.tag == "td" and code is not None and code.tag == "td" and code.find(".//pre") is None:
-                code.tag = "pre"        # a line of code: its indentation counts
+    for element in _NUMBERED(tree):
+        if _GUTTER.search(element.get("class") or "") and _NUMBERS.fullmatch(element.text_content()):
+            line = element.getnext()
+            if element.tag == "td" and line is not None and line.tag == "td" and line.find(".//pre") is None:
+                line.tag = "pre"        # of code: its indentation counts
             element.clear(keep_tail=True)
-    for span in _MEETING(tree):
-        span.tail = _SEAM
+    code = {span for element in tree.iter("pre") for span in element.iter("span")}
+    # One look ahead each: the same in XPath, following-sibling::node()[1], takes time with the square of a row of spans.
+    for span in tree.iter("span"):
+        if not span.tail and span.get("class") and span not in code:
+            after = span.getnext()
+            if after is not None and after.tag in ("span", "a") and after.get("class"):
+                span.tail = _SEAM
     strip_elements(tree, *HIDDEN, with_tail=False)
     strip_tags(tree, *_INLINE)
     return _read(tostring(tree, method="xml", encoding="unicode", with_tail=False))

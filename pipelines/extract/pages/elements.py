@@ -8,27 +8,26 @@ import numpy as np
 
 from textmill.pipelines.extract.pages.blocks import Blocks
 
-_DOUBLINGS = 8          # 2^8 elements up: deeper than any page that is read
+_DOUBLINGS = 10         # 2^10 elements up: deeper than any page that is read
 
 
 class Elements(NamedTuple):
-    """`name`: the number in `names` of each element's tag and words; `start` and `end`: the blocks inside it, of which it
-    `held` so many; `node`: the element that each block lies in. The root is its own parent.
-    """
+    """Columns of elements, and at last one of blocks. The root is its own parent."""
 
     parent: np.ndarray
-    name: np.ndarray
+    name: np.ndarray            # number in `names` of its tag and words
     names: list[tuple[str, ...]]
-    start: np.ndarray
-    end: np.ndarray
-    held: np.ndarray
-    node: np.ndarray
+    start: np.ndarray           # the blocks inside it: from
+    end: np.ndarray             # to, exclusive
+    held: np.ndarray            # their number
+    node: np.ndarray            # of each block, the element it lies in
 
     @classmethod
     def of(cls, page: Blocks) -> "Elements":
         numbers: dict[tuple[str, ...], int] = {}
         name = np.array([numbers.setdefault(words, len(numbers)) for words in page.words], dtype=np.int64)
-        parent, start, end, node = (np.array(column, dtype=np.int64) for column in (page.parent, page.start, page.end, page.node))
+        columns = (page.parent, page.start, page.end, page.node)
+        parent, start, end, node = (np.array(column, dtype=np.int64) for column in columns)
         parent[0] = 0
         return cls(parent, name, list(numbers), start, end, end - start, node)
 

@@ -18,7 +18,7 @@ _TEXTS = ("articleBody", "text", "description", "reviewBody")     # of JSON-LD
 _LONG = 60              # characters of one of them that are looked for in the page
 _MOST_NODES = 200
 _SHOWS = 400            # characters: a page that shows so many is not drawn by script
-_STATE_BYTES, _STATE_VALUES, _STATE_TEXTS = 4 << 20, 50_000, 400
+_STATE_BYTES, _STATE_VALUES, _STATE_TEXTS, _STATE_TAGS = 4 << 20, 50_000, 400, 20_000
 _MARKUP = pattern(r"<[^<>]*+>")
 _TAG = pattern(r"</?(?:p|div|ul|ol|li|h[1-6]|br|pre|blockquote|table|a|b|strong|em)\b")
 _NAME = pattern(r"[A-Za-z]\w*")
@@ -26,8 +26,9 @@ _UNSEEN = "script", "style", "noscript", "template", "svg", "select", "textarea"
 
 
 def add_embedded(tree: HtmlElement, json_ld: Sequence[dict[str, Any]]) -> None:
-    """Put into the tree the long texts of its JSON-LD that it does not show, and, of a page that shows next to nothing,
-    those of its state and of its inner documents.
+    """Put into the tree the long texts of its data that it does not show.
+
+    Those of its JSON-LD; of a page that shows next to nothing, those of its state and of its inner documents too.
     """
     body = tree.find("body")
     if body is None:
@@ -39,13 +40,15 @@ def add_embedded(tree: HtmlElement, json_ld: Sequence[dict[str, Any]]) -> None:
         return
     pieces = [f'<page-state itemprop="{name}">{text}</page-state>' for name, text in _state(tree)] if few else []
     if texts:
-        shown = _squeezed("".join(body.itertext()))
+        shown = _squeezed("".join(body.itertext()) + "".join(_MARKUP.sub("", piece) for piece in pieces))
+        starts = set()
         for name, text, kinds in texts:
             if "<" in text or "&" in text:
                 text = unescape(_MARKUP.sub(" ", unescape(text)))
             start = _squeezed(text)[:_LONG]
-            if start in shown or start in _squeezed("".join(pieces)):
+            if start in shown or start in starts:
                 continue
+            starts.add(start)
             lines = "".join(f"<p>{escape(line)}</p>" for line in text.split("\n") if line.strip())
             pieces.append(f'<json-ld itemprop="{name}" class="{escape(" ".join(kinds))}">{lines}</json-ld>')
     for piece in pieces:
@@ -80,17 +83,21 @@ def _shows_little(body: HtmlElement) -> bool:
 def _state(tree: HtmlElement) -> Iterator[tuple[str, str]]:
     """The long texts of a page's state, as HTML, in the order they are stored, each with its name there."""
     for frame in tree.iter("iframe"):
-        if len(inner := frame.get("srcdoc") or "") >= _LONG:
+        if len(inner := frame.get("srcdoc") or "") >= _LONG and inner.count("<") <= _STATE_TAGS:
             yield "srcdoc", inner
     stored = [element.get("data-preloaded") or element.get("data-page") or "" for element in tree.iter("div")]
     stored += [script.text or "" for script in tree.iter("script")
                if "json" in (script.get("type") or "") and "ld+json" not in (script.get("type") or "")]
     seen: set[str] = set()
+    tags = 0
     for source in stored:
         if not 2 < len(source) <= _STATE_BYTES:
             continue
         for name, text in _strings(source):
-            if text not in seen and len(seen) < _STATE_TEXTS:
+            tags += text.count("<")
+            if len(seen) == _STATE_TEXTS or tags > _STATE_TAGS:
+                return
+            if text not in seen:
                 seen.add(text)
                 yield name, text if _TAG.search(text) else "".join(f"<p>{escape(line)}</p>" for line in text.split("\n"))
 

@@ -42,7 +42,7 @@ _KIND, _END = _character_kinds()
 
 
 class Features(NamedTuple):
-    """`dense`: (blocks, features), int64; the words of all blocks' beginnings, with \\x01 before each block but the first."""
+    """`dense`: (blocks, features), int64; the words of all blocks' beginnings, with chr(1) before each block but the first."""
 
     dense: np.ndarray
     text_words: list[str]
@@ -162,8 +162,9 @@ def _levels(columns: Columns, around: Elements, values: list[np.ndarray]) -> Non
 
 
 def _siblings(columns: Columns, around: Elements, size: np.ndarray, link: np.ndarray) -> None:
-    """Of the elements of the same names that repeat under one parent, cards, posts and rows: of the largest such set around a
-    block and of the innermost, how many there are and what they hold.
+    """Of elements of the same names that repeat under one parent: cards, posts, rows.
+
+    Of the largest such set around a block and of the innermost: how many there are and what they hold.
     """
     key = np.where(around.held > 0, around.parent * len(around.names) + around.name, -1 - np.arange(len(around.name)))
     _, group, alike = np.unique(key, return_inverse=True, return_counts=True)
@@ -186,8 +187,9 @@ def _siblings(columns: Columns, around: Elements, size: np.ndarray, link: np.nda
 
 
 def _centre(columns: Columns, around: Elements, weight: np.ndarray) -> None:
-    """Whether a block lies in the smallest element with half of the page's prose, how far from its start, how large it is; and
-    the same of four fifths.
+    """Whether a block lies in the smallest element with half of the page's prose, and in that with four fifths.
+
+    And how far from its start, and how large it is.
     """
     within = around.sum(weight)
     place = np.arange(len(weight))

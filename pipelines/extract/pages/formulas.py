@@ -15,6 +15,7 @@ _DISPLAY = re.compile(r"\A\{\\(?:display|text)style\s*(.*)\}\Z", re.S)
 _DRAWN = XPath("//*[contains(concat(' ', @class, ' '), ' katex-html ') or starts-with(@class, 'MathJax_') or @class = 'MathJax'"
                " or self::mjx-math]")
 _IMAGES = XPath("//img[@alt and (@class = 'tex' or @class = 'latex' or contains(@class, 'mwe-math-fallback'))]")
+_MOST = 10_000          # characters of a formula
 _SIDES = {"msup": "^", "msub": "_", "mover": "^", "munder": "_"}
 _UNSEEN = frozenset({"annotation", "annotation-xml", "mphantom", "none", "mprescripts"})
 
@@ -35,8 +36,8 @@ def write_formulas(tree: HtmlElement) -> None:
         for element in _DRAWN(tree):
             _replace(element, "")
     for image in _IMAGES(tree):
-        around = image.getparent()
-        if around is None or "$" not in around.text_content():
+        before = image.getprevious()
+        if before is None or "$" not in before.text_content():      # else its MathML has been written
             _replace(image, _tex(image.get("alt", ""), False))
 
 
@@ -51,7 +52,9 @@ def _raise(element: _Element) -> None:
     if not _POWER.fullmatch(text) or element.find(".//a") is not None:
         return
     previous, parent = element.getprevious(), element.getparent()
-    before = (previous.tail or previous.text_content()[-1:]) if previous is not None else parent.text if parent is not None else ""
+    before = parent.text if previous is None and parent is not None else ""
+    if previous is not None:
+        before = previous.tail or previous.text_content()[-1:]
     if before and _BASE.search(before):
         _replace(element, f"^{text}")
 
@@ -64,7 +67,7 @@ def _of_math(element: _Element) -> str:
 
 
 def _tex(text: str, display: bool) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text[:_MOST].split())
     while whole := _DISPLAY.match(text):
         text = whole[1].strip()
     return f"$${text}$$" if display else f"${text}$" if text else ""

@@ -28,21 +28,20 @@ WEIGHT, ACTIVATION = 1024, 256
 WORDS = 12              # words of a block that are looked at
 NEAR = 4                # blocks before and after whose mean is seen
 GROUPS = (4, 16)        # blocks that an element holds at least, to be seen as what a block is in
-TEMPERATURE = 1.5       # of the log-odds: what makes them chances on hosts not learned from (measured)
+TEMPERATURE = 2         # of the log-odds: what makes them chances on hosts not learned from (measured: 1.2 to 3)
+_REMEMBERED = 8192      # sets of names
 LAYERS = 2              # after the first
 CHANCE = 4096           # chances are in 1/4096
 
 
 class Decision(NamedTuple):
-    """`scores`: of each block, in log-odds of being main text; those to keep; the F1 of words that these are expected to have,
-    0 to 1; the kind of page and how sure it is, 0 to 1.
-    """
+    """What is main text of a page, and its kind."""
 
-    scores: np.ndarray
-    kept: list[int]
-    expected: float
+    scores: np.ndarray          # of each block, in log-odds
+    kept: list[int]             # the blocks
+    expected: float             # the F1 of words that these are expected to have
     kind: str
-    kind_score: float
+    kind_score: float           # how sure it is, 0 to 1
 
 
 class Model(NamedTuple):
@@ -52,6 +51,16 @@ class Model(NamedTuple):
     text: dict[str, int]
     page: dict[str, int]
     weights: dict[str, np.ndarray]
+    known: dict[tuple[str, ...], list[int]]     # numbers of the names of elements met before
+
+    def of_names(self, words: tuple[str, ...]) -> list[int]:
+        """The numbers of an element's words."""
+        numbers = self.known.get(words)
+        if numbers is None:
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            numbers = self.known[words] = [number for word in words if (number := self.names.get(word))]
+        return numbers
 
 
 @lru_cache(1)
@@ -65,7 +74,7 @@ def model(file: Path = FILE) -> Model:
         for name in ("dense", "near", "path", "text", "page"):
             weights[name] = np.concatenate(list(weights[name]), axis=1)
         weights["names"] = np.concatenate([weights.pop("near"), weights.pop("path")], axis=1)
-        return Model(**words, weights=weights)
+        return Model(**words, weights=weights, known={})
 
 
 def digest(file: Path = FILE) -> str:
@@ -80,8 +89,7 @@ def decide(page: Blocks, words: list[str], title: str = "", description: str = "
     elements = Elements.of(page)
     look = features(page, elements, title, description)
     count, networks, node = len(page.texts), len(w["out"]), elements.node
-    named = summed(w["names"], *flat([[number for word in of if (number := m.names.get(word))] for of in elements.names]),
-                   len(elements.names))[elements.name]
+    named = summed(w["names"], *flat([m.of_names(words) for words in elements.names]), len(elements.names))[elements.name]
     near, path = np.split(named, 2, axis=1)
     z = (look.dense * (ACTIVATION / 64)) @ w["dense"] + w["dense_bias"].reshape(-1) * ACTIVATION
     around = near[node] + near[elements.parent[node]] * (node > 0)[:, None] + elements.along(path)
@@ -199,4 +207,5 @@ class Context(NamedTuple):
         means = [np.floor((sums[stop] - sums[start]) / (stop - start)[:, None]) for start, stop in self.ranges]
         sizes = np.diff(np.append(self.first, len(hidden)))
         alike = np.floor(np.add.reduceat(hidden[self.order], self.first, axis=0) / sizes[:, None])[self.place]
-        return np.stack([hidden, np.concatenate([none, hidden[:-1]]), np.concatenate([hidden[1:], none]), *means, alike], axis=1)
+        before, after = np.concatenate([none, hidden[:-1]]), np.concatenate([hidden[1:], none])
+        return np.stack([hidden, before, after, *means, alike], axis=1)
