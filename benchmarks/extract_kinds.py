@@ -1,10 +1,11 @@
-"""The main text of pages of seven kinds (WCXB's development half), by host split into those the model learned from or not.
+"""The main text of pages of seven kinds (WCXB's development half), each by a model that never saw its host.
 
-    python -m benchmarks.extract_kinds --wcxb ../shared/data/wcxb
+    python -m textmill.pipelines.learned.main_text --gold ../shared/data/wcxb ../shared/data/crawl --folds /tmp/folds
+    python -m benchmarks.extract_kinds --wcxb ../shared/data/wcxb --folds /tmp/folds
 
-writes benchmarks/results/extract-kinds.md: F1 over words, the mean over pages that have gold text. rs-trafilatura is measured
-where it is installed. Milliseconds are CPU time of one process, for ours with metadata and legal signals. `--systems` takes
-some of them, printed and not written.
+writes benchmarks/results/extract-kinds.md: the mean over pages with gold text of F1 over words, by kind, then precision,
+recall, and the shares of snippets that are where they belong. Other libraries are measured where they are installed.
+Milliseconds are CPU time of one process. `--systems` takes some of them, printed and not written.
 """
 
 import argparse
@@ -12,71 +13,127 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
 from benchmarks.extract_quality import RESULTS, SYSTEMS
-from benchmarks.gold import overlap, responses
+from benchmarks.gold import GoldPage, Score, Snippets, overlap, responses, snippets
 from textmill.pipelines.extract.pages.charset import decode
-from textmill.pipelines.extract.pages.model import KINDS
-from textmill.pipelines.extract.pages.read_page import read_page
+from textmill.pipelines.extract.pages.legal import json_ld_nodes
+from textmill.pipelines.extract.pages.model import KINDS, Model, model
+from textmill.pipelines.extract.pages.read_page import by_model, meta_elements, read_page
+from textmill.pipelines.extract.pages.tree import parse
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.learned.main_text import learned_from
+from textmill.pipelines.learned.folds import FOLDS, fold
+
+MODEL = "textmill, model"
+PACKAGES = ("trafilatura", "resiliparse", "rs-trafilatura", "readability-lxml", "newspaper4k", "magic-html")
 
 
-def by(engine: str) -> Callable[[str], str]:
-    limits = ExtractSettings(engine=engine)
+class Result(NamedTuple):
+    """What a system made of a page."""
 
-    def find(html: str) -> str:
-        read = read_page(html, limits)
-        return "" if isinstance(read, Refusal) else read.text
-    return find
+    kind: str
+    words: Score
+    snippets: Snippets
+    seconds: float
 
 
-def systems() -> dict[str, Callable[[str], str | None]]:
-    """Ours by both engines, the libraries, and rs-trafilatura where it is installed."""
-    all_ = {"textmill, model": by("model"), "textmill, trafilatura": by("trafilatura"),
-            **{name: SYSTEMS[name] for name in ("trafilatura, fast", "trafilatura", "resiliparse")}}
+def by_library(html: str) -> str:
+    read = read_page(html, ExtractSettings(engine="trafilatura"))
+    return "" if isinstance(read, Refusal) else read.text
+
+
+def of_model(html: str, weights: Model) -> str:
+    """The text of a page by a model."""
+    tree = parse(html)
+    return "" if tree is None else by_model(html, tree, meta_elements(tree), json_ld_nodes(tree), False, weights).text
+
+
+def others() -> dict[str, Callable[[str], str | None]]:
+    """The libraries that are installed."""
+    all_: dict[str, Callable[[str], str | None]] = {"textmill, trafilatura": by_library}
+    all_ |= {name: SYSTEMS[name] for name in ("trafilatura, fast", "trafilatura", "resiliparse")}
     if find_spec("rs_trafilatura"):
-        import rs_trafilatura
-        all_["rs-trafilatura"] = lambda html: rs_trafilatura.extract(html).main_content
+        rust = import_module("rs_trafilatura")
+        all_["rs-trafilatura"] = lambda html: rust.extract(html).main_content
+    if find_spec("readability"):
+        document = import_module("readability").Document
+        text_of = SYSTEMS["resiliparse, all text"]
+        all_["readability-lxml"] = lambda html: text_of(document(html).summary())
+    if find_spec("newspaper"):
+        newspaper = import_module("newspaper")
+        all_["newspaper4k"] = lambda html: newspaper.article("https://a.example/", input_html=html, fetch_images=False).text
+    if find_spec("magic_html"):
+        magic, all_text = import_module("magic_html").GeneralExtractor(), SYSTEMS["resiliparse, all text"]
+        all_["magic-html"] = lambda html: all_text(magic.extract(html, base_url="https://a.example/")["html"])
     return all_
+
+
+def measure(wcxb: Path, folds: Path, systems: list[str] | None) -> dict[str, list[Result]]:
+    """Every system's results on the pages that have gold text, in the same order."""
+    gold = {row["record_id"]: row for row in pq.read_table(wcxb / "gold.parquet").to_pylist() if row["text"]}
+    models = [model.__wrapped__(folds / f"{number}.npz") for number in range(FOLDS)]
+    asked = {name: find for name, find in others().items() if not systems or name in systems}
+    results: dict[str, list[Result]] = defaultdict(list)
+    for path in sorted(wcxb.glob("*.warc.gz")):
+        for record_id, url, body, charset in responses(path):
+            if row := gold.get(record_id):
+                html = decode(body, charset).text
+                page = GoldPage(url, "", "", html, row["text"], tuple(row["must"] or ()), tuple(row["must_not"] or ()))
+                finds = {MODEL: partial(of_model, weights=models[fold(url)]), **asked}
+                for name, find in finds.items():
+                    start = time.process_time()
+                    try:
+                        text = find(html) or ""
+                    except Exception:       # of a library on some page: it found nothing
+                        text = ""
+                    seconds = time.process_time() - start
+                    results[name].append(Result(row["type"], overlap(text, row["text"]), snippets(text, page), seconds))
+    return results
+
+
+def table(results: dict[str, list[Result]]) -> str:
+    lines = [f"| system | pages | all | {' | '.join(KINDS)} | precision | recall | must | must not | ms |",
+             f"|---|---:|---:|{'---:|' * len(KINDS)}---:|---:|---:|---:|---:|"]
+    for name, of in results.items():
+        by_kind = [fmean(one.words.f1 for one in of if one.kind == kind) for kind in KINDS]
+        counted = Snippets(*map(sum, zip(*(one.snippets for one in of), strict=True)))
+        cells = [fmean(one.words.f1 for one in of), *by_kind, fmean(one.words.precision for one in of),
+                 fmean(one.words.recall for one in of), counted.tp / (counted.tp + counted.fn),
+                 counted.tn / (counted.tn + counted.fp)]
+        lines.append(f"| {name} | {len(of)} | {' | '.join(f'{cell:.3f}' for cell in cells)} | "
+                     f"{1000 * fmean(one.seconds for one in of):.1f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wcxb", type=Path, required=True, help="folder with dev-*.warc.gz and gold.parquet")
-    parser.add_argument("--systems", nargs="+", choices=list(systems()), help="only these, printed and not written")
+    parser.add_argument("--folds", type=Path, required=True, help="folder with the models without the hosts of one fold each")
+    parser.add_argument("--systems", nargs="+", choices=list(others()), help="ours and these, printed and not written")
     given = parser.parse_args()
-    gold = {row["record_id"]: row for row in pq.read_table(given.wcxb / "gold.parquet").to_pylist() if row["text"]}
-    asked = {name: find for name, find in systems().items() if not given.systems or name in given.systems}
-    scores: dict[tuple[str, bool, str], list[float]] = defaultdict(list)
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for path in sorted(given.wcxb.glob("*.warc.gz")):
-        for record_id, url, body, charset in responses(path):
-            if row := gold.get(record_id):
-                html = decode(body, charset).text
-                for name, find in asked.items():
-                    start = time.process_time()
-                    text = find(html) or ""
-                    seconds[name].append(time.process_time() - start)
-                    scores[name, learned_from(url), row["type"]].append(overlap(text, row["text"]).f1)
-    lines = [f"| hosts | system | pages | all | {' | '.join(KINDS)} | ms |", f"|---|---|---:|---:|{'---:|' * len(KINDS)}---:|"]
-    for learned in (False, True):
-        for name in asked:
-            of_kind = [scores[name, learned, kind] for kind in KINDS]
-            every = [value for values in of_kind for value in values]
-            cells = " | ".join(f"{fmean(values):.3f}" if values else "" for values in (every, *of_kind))
-            lines.append(f"| {'' if learned else 'not '}learned from | {name} | {len(every)} | {cells} | "
-                         f"{1000 * fmean(seconds[name]):.1f} |")
-    said = "\n".join(lines) + f"\n\n{date.today()}.\n"
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES if _installed(name))
+    said = (f"{table(measure(given.wcxb, given.folds, given.systems))}\n\nEvery page by a model that did not learn from its "
+            f"host; `must` is the share of snippets found, `must not` of those left out; {versions}; {date.today()}.\n")
     print(said)
     if not given.systems:
         (RESULTS / "extract-kinds.md").write_text(said, "utf-8")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except ModuleNotFoundError:
+        return False
 
 
 if __name__ == "__main__":

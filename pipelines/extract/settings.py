@@ -82,8 +82,8 @@ class ExtractSettings:
     """Columns with HTML, used where there is no text."""
     dialogue_columns: DialogueColumns = field(default_factory=DialogueColumns)
     """Columns that make a row a dialogue, whatever text it has beside them."""
-    engine: Literal["model", "trafilatura"] = "trafilatura"
-    """What finds a page's main text: `trafilatura`, or `model`, a network of ours (docs/extract-model.md)."""
+    engine: Literal["model", "trafilatura"] = "model"
+    """What finds a page's main text: `model`, a small network of ours (docs/extract-model.md), or `trafilatura`."""
     format: Literal["text", "markdown"] = "text"
     """Of the model's text: `text`, or `markdown` with marks for headings, quotes and code."""
     blocklists: tuple[str, ...] = ()

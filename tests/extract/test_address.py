@@ -216,7 +216,7 @@ def test_a_list_is_a_named_input_and_its_pages_are_rejected(tmp_path):
     ran = run("extract", data, settings=settings)
     assert ran.returncode == 0, ran.stderr
     assert json.loads((data / "ledger/documents/stats.json").read_text())["rejected"]["url_blocked"] == hosts.count(hosts[0])
-    assert list(manifest(data, "documents")["made_from"]["named_inputs"]) == ["blocklists/bad.txt"]
+    assert list(manifest(data, "documents")["made_from"]["named_inputs"]) == ["blocklists/bad.txt", "main-text.npz"]
     assert hosts[0] not in pq.read_table(data / "documents", columns=["host"])["host"].to_pylist()
 
     listed.write_text("elsewhere.example\n")

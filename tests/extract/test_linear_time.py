@@ -24,8 +24,10 @@ from textmill.pipelines.extract.files.framing import Limits
 from textmill.pipelines.extract.files.records import HeadError, Headers, Response, http_response, record_head
 from textmill.pipelines.extract.pages.charset import decode, http_charset
 from textmill.pipelines.extract.pages.kind import no_page
+from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.pages.source import markup
 from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.web import address
 
 MEGABYTE = 1 << 20
@@ -33,7 +35,8 @@ SECONDS = 5         # of CPU for a megabyte; what is quadratic takes hours
 # Patterns that are given so many characters at most, however much there is; those of `patterns` read a library's XPaths, not pages.
 BOUNDED = {"charset._META": 4096, "charset._COMMENT": 4096, "kind._XML_NO_PAGE": 1024, "kind._HTML_START": 4096,
            "blocklists._COMMENT": 1 << 16, "blocklists._HOSTS_FILE": 1 << 16, "blocklists._ANCHOR": 1 << 16, "blocklists._HOST": 254,
-           "pdf_layout._JOINS": 60}
+           "pdf_layout._JOINS": 60, "formulas._DISPLAY": 10_000, "metadata._AFTER": 300, "metadata._BY": 300,
+           "metadata._NO_NAME": 300, "metadata._SEPARATOR": 500, "metadata._IN_WORDS": 200}
 NO_PAGES = "textmill.pipelines.extract.pages.patterns"
 
 
@@ -189,6 +192,8 @@ WORST = {
     "a label of a host": lambda: address.host("http://" + "ß" * MEGABYTE + ".example/"),
     "many labels of a host": lambda: address.domain(address.host("http://" + "a." * MEGABYTE + "example/")),
     "a host of idna": lambda: address.canonical_url("http://" + "ä" * MEGABYTE + "/" + "%2e/" * 1000),
+    "a row of spans": lambda: read_page("<p>" + "<span class=a>x1</span>" * 50_000, ExtractSettings()),
+    "a list of lines": lambda: read_page("<ol>" + "<li>the river rose\n" * 50_000, ExtractSettings()),
     "chunks of nothing": lambda: payload(Response(200, Headers((("transfer-encoding", "chunked"),)), b"1" * MEGABYTE), MEGABYTE),
 }
 

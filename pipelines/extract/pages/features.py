@@ -4,25 +4,67 @@ Shares and logarithms are in 1/64.
 """
 
 import re
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import numpy as np
 
 from textmill.pipelines.extract.pages.blocks import Blocks
+from textmill.pipelines.extract.pages.elements import Elements
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+|\x01")
 _LEVELS = 5             # elements around a block whose text is looked at
-_END = frozenset(".!?:;…。！？\"”»")
 _SHORT = 80             # characters of a block whose words are looked at, from its start
+_SAME_AS = 200          # characters: a longer block is not compared with title and description
+_KINDS = ["space", "upper", "lower", "digit", "comma", "stop", "open", "slash", "bar", "copyright", "question", "money",
+          "line", "wide", "colon"]
+_MARKS = {"space": " ", "comma": ",\u3001\uff0c", "stop": ".\u3002!\uff01", "open": "(", "slash": "/", "bar": "|\u2022\u00b7",
+          "copyright": "\u00a9\u00ae", "question": "?\uff1f", "money": "$\u20ac\u00a3\u00a5%", "line": "\n", "colon": ":\uff1a"}
+_ENDS = ".!?:;\u2026\u3002\uff01\uff1f\"\u201d\u00bb"
+
+
+def _character_kinds() -> tuple[np.ndarray, np.ndarray]:
+    """Kind of each character of the basic plane, and whether a sentence may end with it."""
+    kinds = np.zeros(0x10001, np.uint8)
+    for code in range(0x250):
+        character = chr(code)
+        kinds[code] = 2 if character.isupper() else 3 if character.islower() else 4 if character.isdigit() else 0
+    kinds[0x400:0x430], kinds[0x430:0x460], kinds[0x391:0x3aa], kinds[0x3b1:0x3ca] = 2, 3, 2, 3
+    for start, end in ((0x0e00, 0x0e80), (0x2e80, 0xa000), (0xac00, 0xd7b0), (0xff00, 0xff60), (0x10000, 0x10001)):
+        kinds[start:end] = _KINDS.index("wide") + 1
+    for name, marks in _MARKS.items():
+        kinds[[ord(mark) for mark in marks]] = _KINDS.index(name) + 1
+    ends = np.zeros(0x10001, bool)
+    ends[[ord(mark) for mark in _ENDS]] = True
+    return kinds, ends
+
+
+_KIND, _END = _character_kinds()
 
 
 class Features(NamedTuple):
-    """`dense`: (blocks, features), int64; the words of each block's text, of the elements around it, and of the page."""
+    """`dense`: (blocks, features), int64; the words of all blocks' beginnings, with chr(1) before each block but the first."""
 
     dense: np.ndarray
-    text_words: list[list[str]]
-    around: list[int]           # node of each block
+    text_words: list[str]
+
+
+class Columns:
+    """Features as they are gathered: counts to be taken the logarithm of, shares as part and whole, and flags."""
+
+    def __init__(self) -> None:
+        self.counts: list[np.ndarray] = []
+        self.parts: list[np.ndarray] = []
+        self.wholes: list[np.ndarray] = []
+        self.flags: list[np.ndarray] = []
+
+    def share(self, part: np.ndarray, whole: np.ndarray) -> None:
+        self.parts.append(part)
+        self.wholes.append(whole)
+
+    def matrix(self) -> np.ndarray:
+        parts = share64(np.array(self.parts, dtype=np.int64), np.array(self.wholes, dtype=np.int64))
+        flags = 64 * np.array(self.flags, dtype=np.int64)
+        return np.clip(np.concatenate([log64(np.array(self.counts, dtype=np.int64)), parts, flags]).T, -1024, 1024)
 
 
 def log64(counts: np.ndarray) -> np.ndarray:
@@ -36,84 +78,125 @@ def share64(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return (64 * part) // np.maximum(whole, 1)
 
 
-def features(page: Blocks) -> Features:
-    """The features of a page's blocks: of each alone, its place, and the elements around it."""
-    blocks, nodes, spans = page
-    count = len(blocks)
-    counted, text_words = [], []
+def features(page: Blocks, around: Elements, title: str = "", description: str = "") -> Features:
+    """The features of a page's blocks, of which it has one at least: of each alone, its place, and the elements around it."""
+    link = np.array(page.link_chars, dtype=np.int64)
+    size, counts, first, last = characters(page.texts)
+    words = counts[:, 0] + 1
+    columns = Columns()
+    _own(columns, page, size, words, link, counts, first, last, title, description)
+    _place(columns, page, around, size, link)
+    _levels(columns, around, [size, link, words, (words >= 12) * size, _END[last] * size])
+    _siblings(columns, around, size, link)
+    _centre(columns, around, (words >= 10) * np.maximum(size - 2 * link, 0))
+    return Features(columns.matrix(), _WORD.findall("\x01".join([text[:_SHORT] for text in page.texts]).lower()))
+
+
+def characters(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Length, counts by kind of character, and the first and the last one, of each text; none is empty."""
+    size = np.fromiter(map(len, texts), np.int64, len(texts))
+    codes = np.minimum(np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32), 0x10000)
+    ends = np.cumsum(size)
+    kinds = _KIND[codes] + np.repeat(np.arange(len(texts), dtype=np.int32) * (len(_KINDS) + 1), size)
+    flat = np.bincount(kinds, minlength=len(texts) * (len(_KINDS) + 1)).reshape(len(texts), -1)[:, 1:]
+    return size, flat.astype(np.int64), codes[ends - size], codes[ends - 1]
+
+
+def _own(columns: Columns, page: Blocks, size: np.ndarray, words: np.ndarray, link: np.ndarray, counts: np.ndarray,
+         first: np.ndarray, last: np.ndarray, title: str, description: str) -> None:
+    """Of each block alone."""
+    of = dict(zip(_KINDS, counts.T, strict=True))
+    letters = size - of["space"]
     seen: dict[str, int] = {}
-    for text, _, link_chars, links, item in blocks:
-        length = len(text)
+    for text in page.texts:
         seen[text] = seen.get(text, 0) + 1
-        counted.append((length, text.count(" ") + 1, link_chars, links, text.count(","), text.count(".") + text.count("。"),
-                        text.count("\n"), text[-1] in _END, text[0].isupper(), text[0].isdigit(), item >= 0, item > 0,
-                        text.isupper(), "|" in text, "©" in text, text.count("(") , text.count("/"),
-                        "?" in text, ":" in text[-2:], length > 30 and not text.isascii()))
-        text_words.append(_WORD.findall(text[:_SHORT].lower()))
-    raw = np.array(counted, dtype=np.int64).reshape(count, 20)
-    size, words, link = raw[:, 0], raw[:, 1], raw[:, 2]
-    repeats = np.array([seen[block.text] for block in blocks], dtype=np.int64)
-    place = np.arange(count)
-    total, total_link = int(size.sum()), int(link.sum())
-    before = np.cumsum(size) - size
-    node = np.array([block.node for block in blocks], dtype=np.int64)
-    parent = np.array([one.parent for one in nodes], dtype=np.int64)
-    parent[0] = 0
-    starts, ends = np.array(spans, dtype=np.int64).reshape(-1, 2).T
-    summed: dict[str, np.ndarray] = {"size": size, "link": link, "words": words, "long": (words >= 12) * size,
-                                     "ends": raw[:, 7] * size}
-    sums = {name: np.concatenate([[0], np.cumsum(values)]) for name, values in summed.items()}
-    within = {name: sum_[ends] - sum_[starts] for name, sum_ in sums.items()}
-    inside = ends - starts
-    headings = np.array([one.tag in ("h1", "h2", "h3") for one in nodes])[node]
-    first = np.array([one.tag == "h1" for one in nodes])[node]
-    since = np.cumsum(headings)
+    repeats = np.array([seen[text] for text in page.texts], dtype=np.int64)
+    item = np.array([-1 if number is None else number for number in page.item], dtype=np.int64)
+    kind = _KIND[first]
+    columns.flags += [_END[last], kind == 2, kind == 4, item >= 0, item > 0, of["lower"] + of["wide"] == 0, of["bar"] > 0,
+                      of["copyright"] > 0, of["question"] > 0, _KIND[last] == len(_KINDS), of["money"] > 0, of["wide"] > 0,
+                      *_declared(page.texts, title, description)]
+    columns.counts += [size, words, np.array(page.links, dtype=np.int64), of["comma"], of["stop"], of["line"], of["open"],
+                       of["slash"], repeats - 1]
+    for part, whole in ((link, letters), (letters, 4 * words), (of["digit"], letters), (of["upper"], letters)):
+        columns.share(part, whole)
+
+
+def _declared(texts: list[str], title: str, description: str) -> list[np.ndarray]:
+    """Whether a block is in the page's title, and in its description or begins as that does."""
+    title, description = title.lower(), description.lower()
+    start = description[:40]
+    lower = [text[:_SAME_AS].lower() for text in texts]
+    described = [len(text) > 20 and (text in description or text.startswith(start)) for text in lower] if start else []
+    return [np.array([len(text) > 3 and text in title for text in lower]), np.array(described or [False] * len(texts))]
+
+
+def _place(columns: Columns, page: Blocks, around: Elements, size: np.ndarray, link: np.ndarray) -> None:
+    """Where a block stands in the page, and after which heading."""
+    count, place = len(size), np.arange(len(size))
+    one = np.ones(count, dtype=np.int64)
+    total = one * int(size.sum())
+    level = {"h1": 1, "h2": 2, "h3": 2}
+    tags = np.array([level.get(tag, 0) for tag in page.tag])[around.node]
+    headings, first = tags > 0, tags == 1
     h1_seen = np.cumsum(first) > 0
-    h1_before = np.where(h1_seen, 0, int(first.sum() > 0))
     last_heading = np.maximum.accumulate(np.where(headings, place, -1))
-    columns = [log64(size), log64(words), share64(link, size), log64(raw[:, 3]), log64(raw[:, 4]), log64(raw[:, 5]),
-               share64(size, words) // 4, log64(raw[:, 6]), *(64 * raw[:, n] for n in range(7, 15)),
-               log64(raw[:, 15]), log64(raw[:, 16]), *(64 * raw[:, n] for n in range(17, 20)),
-               log64(repeats - 1), share64(place, np.full(count, count)), share64(before, np.full(count, total)),
-               log64(place), log64(count - 1 - place), np.full(count, log64(np.array([total]))[0]),
-               np.full(count, log64(np.array([count]))[0]), np.full(count, 64 * total_link // max(total, 1)),
-               64 * h1_seen, 64 * h1_before, log64(since), log64(place - last_heading),
-               64 * (place > (np.flatnonzero(first)[0] if first.any() else -1))]
-    around = node
+    columns.counts += [place, count - 1 - place, total, one * count, np.cumsum(headings), place - last_heading]
+    for part, whole in ((place, one * count), (np.cumsum(size) - size, total), (one * int(link.sum()), total)):
+        columns.share(part, whole)
+    columns.flags += [h1_seen, ~h1_seen & first.any()]
+
+
+def _levels(columns: Columns, around: Elements, values: list[np.ndarray]) -> None:
+    """Of the elements around a block, each next one holding more than the one before."""
+    size, link, words, long, ends = (around.sum(value) for value in values)
+    up = around.parent[around.nearest(around.held[around.parent] > around.held)]
+    total = np.full(len(around.node), size[0])
+    at = around.node
     for _ in range(_LEVELS):
-        inner = within["size"][around]
-        columns += [log64(inner), share64(within["link"][around], inner), share64(within["long"][around], inner),
-                    log64(inside[around]), share64(inner, np.full(count, total)),
-                    share64(within["words"][around], inside[around]) // 4, share64(within["ends"][around], inner)]
-        up = parent[around]
-        for _ in range(6):          # on to the first that holds more than this one
-            same = (starts[up] == starts[around]) & (ends[up] == ends[around]) & (up > 0)
-            if not same.any():
-                break
-            up = np.where(same, parent[up], up)
-        around = up
-    dense = np.stack(columns, axis=1).astype(np.int64) if count else np.zeros((0, 34 + 7 * _LEVELS), np.int64)
-    return Features(np.clip(dense, -1024, 1024), text_words, [block.node for block in blocks])
+        inner, held = size[at], around.held[at]
+        columns.counts += [inner, held]
+        for part, whole in ((link[at], inner), (long[at], inner), (inner, total), (words[at], 4 * held), (ends[at], inner)):
+            columns.share(part, whole)
+        at = up[at]
 
 
-def page_words(metas: list[tuple[str, str]], json_ld: list[dict[str, Any]]) -> list[str]:
-    """Words of what a page says of itself: its type, its generator, the types of its JSON-LD, its own address."""
-    words = set()
-    for name, content in metas:
-        if name == "og:type":
-            words.add(f"og:{content.strip().lower()}")
-        elif name == "generator":
-            words.add(f"by:{content.strip().lower().partition(' ')[0]}")
-        elif name == "og:url":
-            try:
-                address = urlsplit(content.strip())
-            except ValueError:
-                continue
-            parts = [part for part in address.path.split("/") if part]
-            words |= {f"url:{word}" for word in _WORD.findall(address.path.lower()) if not word.isdigit()}
-            words |= {f"host:{word}" for word in _WORD.findall((address.netloc or "").lower())}
-            words.add(f"deep:{min(len(parts), 4)}")
-    for data in json_ld[:200]:
-        kinds = data.get("@type")
-        words |= {f"ld:{kind.lower()}" for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
-    return sorted(words)
+def _siblings(columns: Columns, around: Elements, size: np.ndarray, link: np.ndarray) -> None:
+    """Of elements of the same names that repeat under one parent: cards, posts, rows.
+
+    Of the largest such set around a block and of the innermost: how many there are and what they hold.
+    """
+    key = np.where(around.held > 0, around.parent * len(around.names) + around.name, -1 - np.arange(len(around.name)))
+    _, group, alike = np.unique(key, return_inverse=True, return_counts=True)
+    text, linked, blocks = (np.bincount(group, value).astype(np.int64)[group]
+                            for value in (around.sum(size), around.sum(link), around.held))
+    alike = alike[group]
+    several = around.nearest(alike >= 3)        # the root where there are none
+    inner = best = several[around.node]
+    at = around.parent[inner]
+    for _ in range(3):
+        at = several[at]
+        best = np.where((at > 0) & (text[at] >= text[best]), at, best)
+        at = around.parent[at]
+    total = np.full(len(inner), int(size.sum()))
+    for at in (best, inner):
+        any_ = (at > 0).astype(np.int64)
+        columns.counts += [alike[at] * any_, text[at] // alike[at] * any_, blocks[at] // alike[at] * any_]
+        columns.share(linked[at] * any_, text[at])
+        columns.share(text[at] * any_, total)
+
+
+def _centre(columns: Columns, around: Elements, weight: np.ndarray) -> None:
+    """Whether a block lies in the smallest element with half of the page's prose, and in that with four fifths.
+
+    And how far from its start, and how large it is.
+    """
+    within = around.sum(weight)
+    place = np.arange(len(weight))
+    for share in (32, 51):
+        enough = np.flatnonzero(64 * within >= share * max(int(within[0]), 1))
+        at = enough[np.argmin(around.held[enough] * 4096 - enough.clip(max=4095))] if len(enough) else 0
+        start, end = around.start[at], around.end[at]
+        columns.flags.append((place >= start) & (place < end))
+        columns.counts.append(np.abs(place - start))
+        columns.share(np.full(len(place), end - start), np.full(len(place), len(place)))

@@ -6,19 +6,22 @@ rather than stopped by a clock. The main text is what a small model chooses of t
 """
 
 import re
-from itertools import compress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml.html import HtmlElement
 
 from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
 from textmill.pipelines.extract.pages.library import main_text
-from textmill.pipelines.extract.pages.page import Page, days
+from textmill.pipelines.extract.pages.metadata import metadata
+from textmill.pipelines.extract.pages.page import Page
 from textmill.pipelines.extract.pages.source import markup
 from textmill.pipelines.extract.pages.text import clean_text
 from textmill.pipelines.extract.pages.tree import links_inside, oversized, parse, visible
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
+
+if TYPE_CHECKING:
+    from textmill.pipelines.extract.pages.model import Model
 
 _START_TAG = re.compile(r"<[a-zA-Z]")
 _LINK = re.compile(r"<a[\s>]", re.I)
@@ -26,9 +29,7 @@ _LINK = re.compile(r"<a[\s>]", re.I)
 _TAG = re.compile(r"""<[a-zA-Z](?>[^>"']+|"[^"]*"|'[^']*')*+""")
 _ATTRIBUTE = re.compile(r"""[^\s=>"'/<]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*+))?+""")
 _ATTRIBUTES_FROM = 1 << 17      # characters of a page that can hold enough of them to matter: 32k, which take 1.1 s
-_DATE_METAS = ("article:published_time", "og:published_time", "datepublished", "date", "dc.date", "dc.date.issued",
-               "dcterms.date", "dcterms.created", "dcterms.issued", "pubdate", "publishdate", "publish_date", "sailthru.date",
-               "parsely-pub-date", "citation_publication_date", "article.published")
+_UNSURE = 0.5           # of the F1 the model expects: below, the library is better or as good, on 1 page in 30 (measured)
 _REDIRECT = re.compile(r"\s*+0*+(\.0*+)?+\s*+[;,]\s*+url\s*+=", re.I)
 
 
@@ -46,13 +47,15 @@ def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
         return Refusal("redirect", detail="meta refresh to another page at once")
     json_ld = json_ld_nodes(tree)
     legal = legal_signals(tree, metas, json_ld)
-    dates = tuple(days([content for name in _DATE_METAS for key, content in metas if key == name]
-                         + [str(node["datePublished"]) for node in json_ld if "datePublished" in node]))
-    title, language = _title(tree, metas), _language(tree, metas)
-    choice = None if limits.engine == "trafilatura" else chosen(tree, metas, json_ld, limits.format == "markdown")
-    if choice is None:
-        choice = by_library(html, tree if limits.engine == "trafilatura" else parse(html))
-    return Page(choice.text, title, language, dates, legal, *choice[1:]) if choice.text else Refusal("empty")
+    says, language = metadata(tree, metas, json_ld), _language(tree, metas)
+    if limits.engine == "trafilatura":
+        choice = by_library(html, tree)
+    else:
+        choice = by_model(html, tree, metas, json_ld, limits.format == "markdown")
+    if not choice.text:
+        return Refusal("empty")
+    columns = {name: value for name in ("author", "site", "description") if (value := getattr(says, name))}
+    return Page(choice.text, says.title, language, says.dates, legal, *choice[1:7], columns or None)
 
 
 class Choice(NamedTuple):
@@ -65,28 +68,44 @@ class Choice(NamedTuple):
     page_chars: int
     kind: str | None = None
     kind_score: float | None = None
+    expected: float = 1.0           # the F1 that the model expects
 
 
-def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[str, Any]], markdown: bool) -> Choice | None:
-    """What the model chooses of a page's blocks; None where that is nothing. The tree is of no use afterwards."""
+def by_model(html: str, tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[str, Any]], markdown: bool,
+             weights: "Model | None" = None) -> Choice:
+    """What the model chooses, and what the library finds where the model finds nothing or is unsure."""
+    choice = chosen(tree, metas, json_ld, markdown, weights)
+    if choice is None:
+        return by_library(html, parse(html))
+    if choice.expected < _UNSURE and not markdown and (other := by_library(html, parse(html))).text:
+        return other._replace(kind=choice.kind, kind_score=choice.kind_score)
+    return choice
+
+
+def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[str, Any]], markdown: bool,
+           weights: "Model | None" = None) -> Choice | None:
+    """What the model, or another one, chooses of a page's blocks; None where that is nothing.
+
+    The tree is of no use afterwards.
+    """
     # NumPy is loaded only where the model is asked: the process that reads pages starts light.
     from textmill.pipelines.extract.pages.blocks import read_blocks
-    from textmill.pipelines.extract.pages.features import page_words
     from textmill.pipelines.extract.pages.layout import laid_out
     from textmill.pipelines.extract.pages.model import decide
+    from textmill.pipelines.extract.pages.page_words import declared
 
+    says = declared(tree, metas, json_ld)
     page = read_blocks(tree, json_ld)
-    if not page.blocks:
+    if not page.texts:
         return None
-    decision = decide(page, page_words(metas, json_ld))
-    main = decision.scores > 0
-    text = clean_text(laid_out(page, main.nonzero()[0].tolist(), markdown)).strip()
+    decision = decide(page, *says, weights=weights)
+    text = clean_text(laid_out(page, decision.kept, markdown)).strip()
     if not text:
         return None
-    inside = list(compress(page.blocks, main))
-    return Choice(text, sum(block.links for block in inside), sum(block.link_chars for block in inside),
-                  sum(block.link_chars for block in page.blocks),
-                  sum(len(block.text) - block.text.count(" ") for block in page.blocks), decision.kind, decision.kind_score)
+    links, characters = (sum(column[number] for number in decision.kept) for column in (page.links, page.link_chars))
+    shown = sum(len(block) - block.count(" ") for block in page.texts)
+    return Choice(text, links, characters, sum(page.link_chars), shown, decision.kind, decision.kind_score,
+                  decision.expected)
 
 
 def by_library(html: str, tree: HtmlElement | None) -> Choice:
@@ -130,14 +149,6 @@ def meta_elements(tree: HtmlElement) -> list[tuple[str, str]]:
     return [((meta.get("name") or meta.get("property") or meta.get("itemprop") or meta.get("http-equiv") or "").strip().lower(),
              meta.get("content") or "")
             for meta in tree.iter("meta") if next(meta.iterancestors("noscript"), None) is None]
-
-
-def _title(tree: HtmlElement, metas: list[tuple[str, str]]) -> str | None:
-    """The page's title: og:title, the title element, the first heading; whichever is first not empty."""
-    candidates = [content for name, content in metas if name == "og:title"]
-    candidates += ["".join(element.itertext()) for tag in ("title", "h1") for element in [next(tree.iter(tag), None)]
-                   if element is not None]
-    return next((title for candidate in candidates if (title := " ".join(clean_text(candidate).split()))), None)
 
 
 def _language(tree: HtmlElement, metas: list[tuple[str, str]]) -> str | None:

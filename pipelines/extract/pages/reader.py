@@ -92,7 +92,9 @@ class Reader:
         child = self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "textmill.pipelines.extract.pages.reader_process"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)})
+            # Workers share the cores already, and the products of a page are too small to be divided.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+                              "OPENBLAS_NUM_THREADS": "1"})
         try:
             _send(child, (self._read, self._limits, self._deadline, self._memory_mb))
             _receive(child)

@@ -143,6 +143,8 @@ def serve() -> None:
     named, limits, deadline, memory_mb = pickle.load(requests)
     module, _, name = named.partition(":")
     read = getattr(import_module(module), name)
+    if limits.engine == "model":        # before memory is bounded: what it takes is no page's
+        import_module("textmill.pipelines.extract.pages.model").model()
     _keep_default_actions()
     peak_bound = _bound_process(memory_mb)
     _send(answers, pickle.dumps("ready"))
