@@ -57,5 +57,5 @@ def read_visible(html: str, limits: ExtractSettings) -> Page | Refusal:
         return Refusal("empty")
     if refused := oversized(tree, limits):
         return refused
-    lines = (" ".join(block.text.replace(BREAK, " ").split()) for block in read_blocks(tree).blocks)
+    lines = (" ".join(block.replace(BREAK, " ").split()) for block in read_blocks(tree).texts)
     return Page(clean_text("\n".join(lines)), None, None, (), Legal(), None, None, None, None)

@@ -137,7 +137,7 @@ def visible_lines(html: str) -> list[str]:
     tree = parse(html)
     if tree is None:
         return []
-    return [line for block in read_blocks(tree).blocks for text in BREAKS.split(block.text) if (line := " ".join(text.split()))]
+    return [line for block in read_blocks(tree).texts for text in BREAKS.split(block) if (line := " ".join(text.split()))]
 
 
 def _extraction(data: Folder, id_: str, language: str, row: dict[str, Any], most: int | None) -> Extraction | None:
