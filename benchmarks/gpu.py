@@ -56,7 +56,7 @@ def write_blocks(folder: Path, blocks: int, length: int) -> Blocks:
                       for first, last in itertools.pairwise(cuts)])
     span = pa.struct([(name, pa.string() if name == "id" else pa.int32()) for name in SPAN_FIELDS])
     schema = pa.schema([("tokens", pa.list_(pa.uint16(), length)), ("entry", pa.string()), ("spans", pa.list_(span))],
-                       {"schema": "1", "mixture": "drawn", "block": str(length), "vocab_size": str(VOCABULARY),
+                       {"schema": "3", "mixture": "drawn", "block": str(length), "vocab_size": str(VOCABULARY),
                         "end_of_text": str(VOCABULARY - 1), "tokenizer_sha256": "0" * 64})
     folder.mkdir(parents=True)
     path = folder / "blocks.arrow"

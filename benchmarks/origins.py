@@ -35,7 +35,7 @@ def synthetic(folder: Path, like: Path, tokens: int) -> Path:
     draw = np.random.default_rng(3)
     weights = 1 / np.arange(1, facts.end_of_text + 1)
     edges = np.cumsum(weights / weights.sum())
-    meta = {"schema": "1", "mixture": folder.name, "block": str(LENGTH), "vocab_size": str(facts.vocab_size),
+    meta = {"schema": "3", "mixture": folder.name, "block": str(LENGTH), "vocab_size": str(facts.vocab_size),
             "end_of_text": str(facts.end_of_text), "tokenizer_sha256": facts.tokenizer_sha256}
     schema = pa.schema([("tokens", pa.list_(pa.uint16(), LENGTH)), ("entry", pa.string()), ("spans", pa.list_(SPAN))], meta)
     for split, count in (("train", tokens // LENGTH), ("validation", 8)):

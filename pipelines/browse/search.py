@@ -19,6 +19,7 @@ from textmill.pipelines.contract.row_groups import DocumentRow
 
 PAGE = 20               # results on a page
 PHRASE_SECONDS = 0.6    # that texts are looked through for a phrase
+PHRASE_DOCUMENTS = 2_000     # whose texts are looked through at most
 RANGES = 3
 OUTCOMES = {
     "kept": "kept AND kind IS NULL", "rejected": "NOT kept", "copy": "kind IS NOT NULL",
@@ -78,7 +79,9 @@ def search(indexes: Indexes, query: Query) -> Results:
     terms = parse(query.text)
     if asked(terms) and indexes.words is None:
         return Results([], None, False, terms, no_words=True)
-    if indexes.words and asked(terms) and not (terms.phrases or query.equal or query.ranges or query.order):
+    if indexes.words and asked(terms) and not (query.equal or query.ranges or query.order):
+        if terms.phrases:
+            return _with_phrases(indexes, *page_with(indexes.words, terms, 0, PHRASE_DOCUMENTS), query, terms)
         numbers, total = page_with(indexes.words, terms, PAGE * query.page, PAGE)
         return Results(by_numbers(indexes, numbers), total, total > PAGE * (query.page + 1), terms)
     with _hits(indexes, terms) as (cursor, condition):
@@ -87,10 +90,13 @@ def search(indexes: Indexes, query: Query) -> Results:
         order = "number"
         if query.order in indexes.numbers:
             order = f'"{query.order}" {"DESC" if query.descending else "ASC"} NULLS LAST, number'
+        if terms.phrases:
+            cursor.execute(f"SELECT number FROM facts WHERE {where} ORDER BY {order} LIMIT {PHRASE_DOCUMENTS}", values)
+            listed = [row[0] for row in cursor.fetchall()]
+            total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
+            return _with_phrases(indexes, listed, total, query, terms)
         shown = _shown(indexes)
         select = f"SELECT number, {', '.join(shown)} FROM facts WHERE {where} ORDER BY {order}"
-        if terms.phrases:
-            return _with_phrases(indexes, cursor, select, shown, values, query, terms)
         total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
         rows = cursor.execute(f"{select} LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
     found = [_found(indexes, shown, row) for row in rows]
@@ -151,16 +157,14 @@ def _hits(indexes: Indexes, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyConne
         yield cursor, "number IN (SELECT number FROM hits)"
 
 
-def _with_phrases(indexes: Indexes, cursor: duckdb.DuckDBPyConnection, select: str, shown: Sequence[str], values: list[Any],
-                  query: Query, terms: Terms) -> Results:
+def _with_phrases(indexes: Indexes, numbers: Sequence[int], total: int, query: Query, terms: Terms) -> Results:
     """As `search`: the texts of documents that have the words of a phrase are looked through until a page is full."""
-    cursor.execute(select, values)
-    rows = cursor.fetchall()
     deadline = time.monotonic() + PHRASE_SECONDS
     first, found, looked = PAGE * query.page, list[Found](), 0
     phrases = [phrase.casefold() for phrase in terms.phrases]
-    for start in range(0, len(rows), PAGE):
-        some = [_found(indexes, shown, row) for row in rows[start:start + PAGE]]
+    for start in range(0, len(numbers), PAGE):
+        known = {each.number: each for each in by_numbers(indexes, numbers[start:start + PAGE])}
+        some = [known[number] for number in numbers[start:start + PAGE]]
         places = [each.row for each in some]
         texts = indexes.snapshot.rows("documents", places, ["title", "text"])
         signals = indexes.snapshot.rows("signals", places, ["findings"])
@@ -169,10 +173,10 @@ def _with_phrases(indexes: Indexes, cursor: duckdb.DuckDBPyConnection, select: s
             text = " ".join(said.split()).casefold()
             if all(phrase in text for phrase in phrases):
                 found.append(each)
-        looked = min(start + PAGE, len(rows))
+        looked = start + len(some)
         if len(found) > first + PAGE or time.monotonic() > deadline:
             break
-    return Results(found[first:first + PAGE], None, len(found) > first + PAGE, terms, (looked, len(rows)))
+    return Results(found[first:first + PAGE], None, len(found) > first + PAGE, terms, (looked, total))
 
 
 def _shown(indexes: Indexes) -> list[str]:

@@ -61,6 +61,14 @@ def test_a_phrase_stands_in_the_texts(browsed, rows):
     assert expected and [each.facts["id"] for each in results.found] == expected and results.looked[0] == results.looked[1]
 
 
+def test_a_phrase_with_filters_in_another_order(browsed, rows):
+    phrase = "the page"
+    expected = sorted(((row["word_count"], row["id"]) for row in rows if row["language"] == "en" and row["word_count"] is not None
+                       and phrase in " ".join(f"{row['title'] or ''} {row['text']}".split()).casefold()), key=lambda pair: -pair[0])
+    found = search(browsed.indexes, Query(f'"{phrase}"', {"language": "en"}, order="word_count"))
+    assert expected and [each.facts["word_count"] for each in found.found] == [count for count, _ in expected][:PAGE]
+
+
 def test_order_by_a_measurement(browsed, rows):
     most = sorted((row["word_count"] or 0 for row in rows), reverse=True)[:PAGE]
     assert [each.facts["word_count"] for each in search(browsed.indexes, Query(order="word_count")).found] == most

@@ -106,7 +106,7 @@ def test_workers_that_do_not_see_the_data_folder_are_refused(tmp_path, jobs, mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     said = refused(tmp_path, jobs, "data", cwd=tmp_path / "elsewhere")          # `data` there is another folder
-    assert re.match(r"a worker on \S+ does not see data/numbers as it is here \(.*No such file.*\); use a folder or a bucket that "
+    assert re.match(r"a worker on \S+ does not see data/ledger/numbers as it is here \(.*No such file.*\); use a folder or a bucket that "
                     "all hosts share", said)
 
 

@@ -138,7 +138,7 @@ def test_the_counts_balance_and_name_what_was_left_out(milled_chats):
     assert counts["dialogues"]["chats"]["turns_lost"] > 20 and counts["dialogues"]["pairs"] == {"dialogues": 21, "turns_lost": 0, "too_long": 0}
     with open(data / "blocks/chat" / manifest(data, "blocks/chat")["parts"][0]["path"], "rb") as file:
         import pyarrow as pa
-        assert pa.ipc.open_stream(file).schema.metadata[b"schema"] == b"2"
+        assert pa.ipc.open_stream(file).schema.metadata[b"schema"] == b"4"
 
 
 def test_a_tokenizer_without_chat_tokens_is_refused_before_work(milled_chats):

@@ -279,10 +279,10 @@ def test_a_strangers_stream_is_refused_in_words(tmp_path, columns, facts, senten
 
 def test_another_block_format_and_bad_spans_are_refused(tmp_path):
     folder = small_mixture(tmp_path / "b", blocks=4)
-    facts = {"schema": "3", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
+    facts = {"schema": "5", "mixture": "m", "block": "32", "vocab_size": "300", "end_of_text": "299", "tokenizer_sha256": "x"}
     good = ([1] * LENGTH, "web", [(0, LENGTH)])
     write_split(folder / "train", [[good]], facts)
-    with pytest.raises(ModelError, match="has block format 3, this version reads 1 and 2"):
+    with pytest.raises(ModelError, match="has block format 5, this version reads 1 and 2 and 3 and 4"):
         PackedMixture(folder)
     del facts["end_of_text"]
     write_split(folder / "train", [[good]], facts | {"schema": "1"})

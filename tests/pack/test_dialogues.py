@@ -49,7 +49,7 @@ def filled(rows, plan, split="train"):
 
 def opened(batch, folder, mixture):
     """The blocks through a file, as the model reads them."""
-    facts = {"schema": "2", "mixture": "m", "block": str(mixture.block), "vocab_size": str(ENCODER.vocab_size), "end_of_text": str(END),
+    facts = {"schema": "4", "mixture": "m", "block": str(mixture.block), "vocab_size": str(ENCODER.vocab_size), "end_of_text": str(END),
              "tokenizer_sha256": hashlib.sha256(TRAINED.encode()).hexdigest()}
     with pa.ipc.new_stream(str(folder / "0.arrow"), blocks_schema(mixture.block, ENCODER.dtype, True).with_metadata(facts)) as stream:
         stream.write_batch(batch.replace_schema_metadata(facts))
