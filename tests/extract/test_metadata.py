@@ -39,7 +39,7 @@ def test_author(html, author):
 
 @pytest.mark.parametrize(("html", "dates"), [
     ("<meta name=date content=2024-05-03><span class=date>June 1, 2020</span>", ("2024-05-03",)),
-    ("<span class="post-date">3rd May 2024</span>", ("2024-05-03",)),
+    ('<span class="post-date">3rd May 2024</span>', ("2024-05-03",)),
     ("<time class=published datetime=2024-05-03T10:00:00Z>today</time>", ("2024-05-03",)),
     ("<time datetime=2024-05-03>The fair</time>", ())])
 def test_dates(html, dates):

@@ -31,7 +31,8 @@ _TIMES = XPath("//*[@pubdate or contains(@itemprop, 'datePublished') or @itempro
                "[not(ancestor::aside or ancestor::nav or ancestor::footer)]")
 # A search of the source is cheaper than one of the tree, and most pages have neither.
 _SAYS_WHO = ("author", "byline")
-_SAYS_WHEN = ("pubdate", "datePublished", "publish", "posted", "date-", "-date", "_date", "Date\"", "date\"", "date ", "=date", "<time")
+_SAYS_WHEN = ("pubdate", "datePublished", "publish", "posted", "date-", "-date", "_date", 'Date"', 'date"',
+              "date ", "=date", "<time")
 _BY = re.compile(r"^(?:(?:article|written|posted|published|story|words|medically reviewed|reviewed|contributed)\s+)?"
                  r"(?:(?:by|von|par|por|di)\b[:\s]+|by(?=[A-Z]))|^(?:author|autor)\b[:\s]+", re.I)
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d"
