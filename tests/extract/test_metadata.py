@@ -10,7 +10,7 @@ from textmill.pipelines.extract.pages.tree import parse
 
 def of(html: str):
     tree = parse(html)
-    return metadata(tree, meta_elements(tree), json_ld_nodes(tree))
+    return metadata(html, tree, meta_elements(tree), json_ld_nodes(tree))
 
 
 @pytest.mark.parametrize(("html", "title"), [
@@ -39,7 +39,7 @@ def test_author(html, author):
 
 @pytest.mark.parametrize(("html", "dates"), [
     ("<meta name=date content=2024-05-03><span class=date>June 1, 2020</span>", ("2024-05-03",)),
-    ("<span class=post-date>3rd May 2024</span>", ("2024-05-03",)),
+    ('<span class="post-date">3rd May 2024</span>', ("2024-05-03",)),
     ("<time class=published datetime=2024-05-03T10:00:00Z>today</time>", ("2024-05-03",)),
     ("<time datetime=2024-05-03>The fair</time>", ())])
 def test_dates(html, dates):

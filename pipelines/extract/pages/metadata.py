@@ -29,6 +29,10 @@ _BYLINES = XPath("//*[@rel = 'author' or contains(@itemprop, 'author') or contai
 _TIMES = XPath("//*[@pubdate or contains(@itemprop, 'datePublished') or @itemprop = 'dateCreated' or contains(@class, 'date')"
                " or contains(@class, 'publish') or contains(@class, 'posted') or (self::time and @class)]"
                "[not(ancestor::aside or ancestor::nav or ancestor::footer)]")
+# A search of the source is cheaper than one of the tree, and most pages have neither.
+_SAYS_WHO = ("author", "byline")
+_SAYS_WHEN = ("pubdate", "datePublished", "publish", "posted", "date-", "-date", "_date", 'Date"', 'date"',
+              "date ", "=date", "<time")
 _BY = re.compile(r"^(?:(?:article|written|posted|published|story|words|medically reviewed|reviewed|contributed)\s+)?"
                  r"(?:(?:by|von|par|por|di)\b[:\s]+|by(?=[A-Z]))|^(?:author|autor)\b[:\s]+", re.I)
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d"
@@ -56,7 +60,7 @@ class Metadata(NamedTuple):
     description: str | None
 
 
-def metadata(tree: HtmlElement, metas: Sequence[tuple[str, str]], json_ld: Sequence[dict[str, Any]]) -> Metadata:
+def metadata(html: str, tree: HtmlElement, metas: Sequence[tuple[str, str]], json_ld: Sequence[dict[str, Any]]) -> Metadata:
     """The metadata of a page; `metas` are its meta elements as (name in lower case, content) in order."""
     named: dict[str, list[str]] = {}
     for name, content in metas:
@@ -67,9 +71,13 @@ def metadata(tree: HtmlElement, metas: Sequence[tuple[str, str]], json_ld: Seque
     description = _first((content for name in _DESCRIPTION_METAS for content in named.get(name, ())), _MOST_DESCRIPTION)
     dates = [content for name in _DATE_METAS for content in named.get(name, ())]
     dates += [str(node[key]) for key in ("datePublished", "dateCreated", "uploadDate") for node in json_ld if key in node]
-    published = tuple(days(dates)) or tuple(days([date for element in _TIMES(tree)[:_MOST_ELEMENTS]
-                                                  for date in _of_element(element)]))
-    return Metadata(_title(tree, named, works, site), _author(tree, named, works), published, site, description)
+    published = tuple(days(dates))
+    if not published and any(mark in html for mark in _SAYS_WHEN):
+        published = tuple(days([date for element in _TIMES(tree)[:_MOST_ELEMENTS] for date in _of_element(element)]))
+    author = _author(named, works)
+    if author is None and any(mark in html for mark in _SAYS_WHO):
+        author = next((name for element in _BYLINES(tree)[:_MOST_ELEMENTS] if (name := _byline(element))), None)
+    return Metadata(_title(tree, named, works, site), author, published, site, description)
 
 
 def _of_element(element: _Element) -> Iterator[str]:
@@ -123,17 +131,15 @@ def _alike(heading: str, title: str) -> bool:
     return 2 * len(words & set(title.lower().split())) >= len(words)
 
 
-def _author(tree: HtmlElement, named: dict[str, list[str]], works: list[dict[str, Any]]) -> str | None:
-    """Who wrote the page: by JSON-LD, by a meta element, by its byline."""
+def _author(named: dict[str, list[str]], works: list[dict[str, Any]]) -> str | None:
+    """Who wrote the page by its JSON-LD or a meta element."""
     for node in works:
         value = node.get("author") or node.get("creator")
         names = [name for one in (value if isinstance(value, list) else [value]) if (name := _person(_name(one)))]
         if names:
             return ", ".join(dict.fromkeys(names))[:_MOST_TITLE]
     names = [name for key in _AUTHOR_METAS for content in named.get(key, ()) if (name := _person(content))]
-    if names:
-        return names[0]
-    return next((name for element in _BYLINES(tree)[:_MOST_ELEMENTS] if (name := _byline(element))), None)
+    return names[0] if names else None
 
 
 def _name(value: Any) -> str | None:

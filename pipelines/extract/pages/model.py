@@ -1,6 +1,6 @@
 """Main-text model: for each block of a page how likely it is main text, and the kind of the page.
 
-A few networks, whose log-odds are averaged. Each has some layers over the blocks in their order, in which a block sees its
+A network, or some whose log-odds are averaged, each of some layers over the blocks in their order, in which a block sees its
 neighbours, the blocks of the elements around it, those at the same place of other elements of the same names (all titles of
 cards, all posts), and a summary of the page. All numbers are whole: weights in 1/1024, activations in 1/256, held as float64,
 in which every product and sum here is exact. So the order in which a BLAS adds them is no matter, and a page has the same

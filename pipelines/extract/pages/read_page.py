@@ -47,7 +47,7 @@ def read_page(html: str, limits: ExtractSettings) -> Page | Refusal:
         return Refusal("redirect", detail="meta refresh to another page at once")
     json_ld = json_ld_nodes(tree)
     legal = legal_signals(tree, metas, json_ld)
-    says, language = metadata(tree, metas, json_ld), _language(tree, metas)
+    says, language = metadata(html, tree, metas, json_ld), _language(tree, metas)
     if limits.engine == "trafilatura":
         choice = by_library(html, tree)
     else:
