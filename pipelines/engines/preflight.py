@@ -80,7 +80,7 @@ def answer(number: int, folder: Folder, name: str, wanted: dict[str, str]) -> tu
     except OSError as error:
         if not busy(error):
             raise StageError(f"a worker on {platform.node()} does not see {folder.uri.rsplit('/', 2)[0]} as it is "
-                             f"here ({' '.join(str(error).split())[:200]}); use a folder or a bucket that all hosts share, and "
+                             f"here ({' '.join(str(error).split())[:300]}); use a folder or a bucket that all hosts share, and "
                              "start worker pools with the credentials and the endpoint for it in their environment") from None
         found = folder.read("asked")            # a store that throttles is waited for, as in the work that follows
     assert found.decode() == name
