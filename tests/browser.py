@@ -52,7 +52,7 @@ class Browser:
 
     def until(self, script, seconds=60):
         deadline = time.monotonic() + seconds
-        while not self.run(f"!!({script})"):      # an element would be {} here
+        while not self.run(script):
             assert time.monotonic() < deadline, (script, self.said)
             time.sleep(0.05)
 

@@ -7,7 +7,6 @@ settings are locked; what is asked must be one SELECT, so that nothing is writte
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -43,13 +42,12 @@ class Database:
     """A DuckDB that knows the datasets of a data folder as views."""
 
     def __init__(self, data: Folder):
-        root = Path(open_filesystem(data.uri)[1])
         self._connection = duckdb.connect(":memory:", config={
             "memory_limit": MEMORY, "max_temp_directory_size": "0B", "python_enable_replacements": False,
             "autoinstall_known_extensions": False, "autoload_known_extensions": False, "allow_community_extensions": False})
         self.views: dict[str, list[str]] = {}
         files: list[str] = []
-        for name, source, columns in _views(data, root, files):
+        for name, source, columns in _views(data, files):
             self._connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}")
             self.views[name] = [row[0] for row in self._connection.execute(f"DESCRIBE {name}").fetchall()]
         self._connection.execute(f"SET allowed_paths = {_list(files)}")
@@ -88,7 +86,7 @@ def too_slow(seconds: float) -> str:
     return f"it was not answered within {seconds:g} seconds, and was stopped; add a WHERE or a LIMIT"
 
 
-def _views(data: Folder, root: Path, files: list[str]) -> Any:
+def _views(data: Folder, files: list[str]) -> Any:
     """(name, source, columns) of each view; what it reads is added to `files`."""
     for name in (*ALIGNED, "curated"):
         manifest = Manifest.read(data / name)
@@ -98,20 +96,20 @@ def _views(data: Folder, root: Path, files: list[str]) -> Any:
             aligned = name in ALIGNED
             columns = f"{PART} AS part, file_row_number AS row, * EXCLUDE (filename, file_row_number)" if aligned else "*"
             more = ", filename = true, file_row_number = true" if aligned else ""
-            yield name, f"read_parquet({_paths(root / name, manifest.parts, files)}{more})", columns
+            yield name, f"read_parquet({_paths(data / name, manifest.parts, files)}{more})", columns
         if manifest.rejected:
             view = "records_rejected" if name == "documents" else "documents_rejected"
-            yield view, f"read_parquet({_paths(root / name, manifest.rejected, files)})", "*"
+            yield view, f"read_parquet({_paths(data / name, manifest.rejected, files)})", "*"
     tokens = [(name, manifest.parts) for name in datasets_under(data, "tokens")
               if (manifest := Manifest.read(data / f"tokens/{name}"))]
     if any(parts for _, parts in tokens):
-        each = [f"SELECT {_text(name)} AS tokenizer, * FROM read_parquet({_paths(root / 'tokens' / name, parts, files)})"
+        each = [f"SELECT {_text(name)} AS tokenizer, * FROM read_parquet({_paths(data / 'tokens' / name, parts, files)})"
                 for name, parts in tokens if parts]
         yield "tokens", f"({' UNION ALL BY NAME '.join(each)})", "*"
 
 
-def _paths(folder: Path, parts: Sequence[Part], files: list[str]) -> str:
-    paths = [str(folder / part.path) for part in parts]
+def _paths(dataset: Folder, parts: Sequence[Part], files: list[str]) -> str:
+    paths = [f"{open_filesystem(dataset.uri)[1]}/{part.path}" for part in parts]
     files += paths
     return _list(paths)
 

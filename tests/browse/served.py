@@ -39,6 +39,13 @@ def client(pages):
     return TestClient(application(pages, frozenset({"testserver"})))
 
 
+def without(data, *datasets):
+    """The data folder as if these datasets had not been made."""
+    for name in datasets:
+        (Folder(str(data)) / name).delete("_manifest.json")
+    return data
+
+
 def hostile_data(folder):
     """Synthetic documents of which every title, address, host, source, text and file is hostile."""
     data = Folder(str(folder))

@@ -16,6 +16,13 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 FOUND = "axe.run(document, {resultTypes: ['violations']}).then(all => JSON.stringify(all.violations.map(one => [one.id, one.nodes.map(node => node.html).slice(0, 3)])))"
 
 
+class Tab(Browser):
+    """A tab in which an element counts as true."""
+
+    def until(self, script, seconds=60):
+        super().until(f"!!({script})", seconds)
+
+
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     with chromium_at(tmp_path_factory.mktemp("chromium")) as address:
@@ -42,7 +49,7 @@ def settle(tab):
 
 
 def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
-    tab = Browser(chromium, *DESKTOP)
+    tab = Tab(chromium, *DESKTOP)
     tab.open(address, "document.querySelector('h1')")
     tab.run("document.querySelector('#q').focus()")
     tab.call("Input.insertText", text="tide table")
@@ -80,7 +87,7 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
 
 
 def test_a_recipe_is_planned_as_one_types_and_sql_is_answered(address, chromium):
-    tab = Browser(chromium, *DESKTOP)
+    tab = Tab(chromium, *DESKTOP)
     tab.open(f"{address}/mixture", "document.querySelector('#plan').textContent.includes('mixture-plan')")
     tab.run("document.querySelector('#recipe').focus(); document.querySelector('#recipe').select()")
     tab.call("Input.insertText", text="name: x\nblok: 2")
@@ -102,7 +109,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(address, chromium, brows
     one = {where: browsed.indexes.connection.execute(f"SELECT id FROM facts WHERE {where} ORDER BY number LIMIT 1").fetchall()[0][0]
            for where in ("kind = 'near'", "NOT kept")}
     near, rejected = one.values()
-    tab = Browser(chromium, *size, dark)
+    tab = Tab(chromium, *size, dark)
     for page in ("/", "/search?q=tide&source=sample", f"/document/{near}", f"/document/{rejected}", f"/twins/{near}", "/clusters", "/rules?word_count.low=20", "/blocks",
                  "/blocks/mixture/train/0", "/mixture", "/runs", "/sql?sql=SELECT * FROM documents LIMIT 9", "/nothing"):
         tab.open(address + page.replace(" ", "%20"), "document.querySelector('main')")
@@ -120,7 +127,7 @@ def test_hostile_documents_stay_text(chromium, tmp_path):
     data = hostile_data(tmp_path / "data")
     running, at = opened(data, tmp_path)
     with running:
-        tab = Browser(chromium, *PHONE)
+        tab = Tab(chromium, *PHONE)
         for page in ("/", "/search", "/search?page=1", f"/search?q={HOSTILE[0]}", "/clusters", "/rules?word_count.low=1", "/sql?sql=SELECT%20*%20FROM%20documents"):
             tab.open(at + page.replace("<", "%3C").replace(">", "%3E").replace("'", "%27"), "document.querySelector('main')")
             tab.until("!document.querySelector('.htmx-request')")

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.browse.served import HOSTILE, browser, client, hostile_data
+from tests.browse.served import HOSTILE, browser, client, hostile_data, without
 from textmill.pipelines.contract.part_files import aligned, read_batches
 
 ID = "[0-9a-f]{32}"
@@ -159,14 +159,14 @@ def test_a_change_of_the_data_is_said(browsed, tmp_path):
     served = browser(tmp_path / "data")
     pages = client(served)
     assert "have changed" not in text(pages.get("/search"))
-    (tmp_path / "data/duplicates/_manifest.json").unlink()
+    without(tmp_path / "data", "duplicates")
     assert "The datasets have changed since this page was started" in text(pages.get("/search"))
 
 
 def test_what_is_missing_is_said_with_its_cure(browsed, tmp_path):
     """Only documents are there."""
-    shutil.copytree(f"{browsed.context.data.uri}/documents", tmp_path / "documents")
-    served = browser(tmp_path)
+    shutil.copytree(browsed.context.data.uri, tmp_path / "data", ignore=shutil.ignore_patterns("raw"))
+    served = browser(without(tmp_path / "data", "signals", "verdicts", "duplicates", "curated", "tokens/test-1k", "blocks/mixture", "tokenizers/test-1k"))
     pages = client(served)
     own = of(served, "number = 0")
     assert "textmill screen" in text(pages.get(f"/document/{own}")) and "textmill dedup" in text(pages.get("/clusters"))

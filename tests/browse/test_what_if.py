@@ -63,8 +63,8 @@ def test_bounds_that_cannot_be_are_sentences():
 def test_without_verdicts_it_says_what_to_run(browsed, tmp_path):
     import shutil
 
-    from tests.browse.served import browser
+    from tests.browse.served import browser, without
     from textmill.pipelines.contract.storage import StageError
-    shutil.copytree(f"{browsed.context.data.uri}/documents", tmp_path / "documents")
+    shutil.copytree(browsed.context.data.uri, tmp_path / "data", ignore=shutil.ignore_patterns("raw"))
     with pytest.raises(StageError, match="run `textmill screen`"):
-        what_if.table(browser(tmp_path).indexes)
+        what_if.table(browser(without(tmp_path / "data", "verdicts")).indexes)
