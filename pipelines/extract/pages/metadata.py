@@ -76,7 +76,7 @@ def metadata(html: str, tree: HtmlElement, metas: Sequence[tuple[str, str]], jso
         published = tuple(days([date for element in _TIMES(tree)[:_MOST_ELEMENTS] for date in _of_element(element)]))
     author: str | None = _author(named, works)
     if author is None and any(mark in html for mark in _SAYS_WHO):
-        author = next((who for element in _BYLINES(tree)[:_MOST_ELEMENTS] if (who := _byline(element))), None)
+        author = next((person for element in _BYLINES(tree)[:_MOST_ELEMENTS] if (person := _byline(element))), None)
     return Metadata(_title(tree, named, works, site), author, published, site, description)
 
 
