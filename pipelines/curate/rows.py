@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.curate.edits import Edit, apply_edits, edits_for, moved, too_many
 from textmill.pipelines.curate.evaluation import Evaluation, overlaps
+from textmill.pipelines.curate.extra import clean_extra
 from textmill.pipelines.curate.leftovers import leftovers
 from textmill.pipelines.curate.pieces import cut
 from textmill.pipelines.curate.settings import CurateSettings
@@ -118,6 +119,7 @@ def _curated(documents: pa.RecordBatch, signals: pa.RecordBatch, duplicates: pa.
     rows = pa.array(of_row, pa.int64())
     carried = {name: documents.column(name).take(rows) for name in (
         "id", "url", "date", "source", "extra", "pair", "preferred")}
+    carried["extra"] = clean_extra(carried["extra"], signals.column("language").take(rows), policy)
     file = documents.column("file").take(rows)
     crawl = pc.struct_field(pc.extract_regex(file, _CRAWL), "dump")
     taken = pa.array(source, pa.int64())

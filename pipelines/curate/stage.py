@@ -40,6 +40,7 @@ class Curate(Stage[CurateInputs, Evaluation | None, None]):
 
     name, version = "curate", 5
     reads = (EXTRACT, MEASURE, SCREEN, DEDUP)
+    libraries = ("phonenumbers", "python-stdnum", "regex")      # of what is found in `extra`
     columns: ClassVar = {
         "documents": ["id", "record_id", "source", "url", "date", "text", "file", "offset", "length", "extra",
                       "turns", "pair", "preferred"],
