@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from textmill.base.sealed import unseal
+from textmill.pipelines.contract.storage import Folder
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/packing-crawl.md"
@@ -36,7 +37,7 @@ def documents(data: Path, tokenizer: str) -> tuple[dict[str, list[np.ndarray]], 
     folder = data / "tokens" / tokenizer
     pieces: defaultdict[str, dict[int, np.ndarray]] = defaultdict(dict)
     sources: dict[str, str] = {}
-    for part in unseal((folder / "_manifest.json").read_bytes())["parts"]:
+    for part in unseal((Folder(str(data)) / f"tokens/{tokenizer}").read("_manifest.json"))["parts"]:
         table = pq.read_table(folder / part["path"], columns=["id", "piece", "source", "tokens"])
         for batch in table.to_batches():
             offsets, values = batch["tokens"].offsets.to_numpy(), batch["tokens"].values.to_numpy()

@@ -31,6 +31,7 @@ from textmill.base.sealed import unseal
 from textmill.model.evaluation.statistics import wilson
 from textmill.model.posttraining.comparisons import Comparison, Comparisons, is_held_out, read_comparisons
 from textmill.model.posttraining.start import start_from
+from textmill.pipelines.contract.storage import Folder
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("extract", "measure", "screen", "dedup", "curate", "tokenize", "pack")
@@ -128,7 +129,7 @@ def changes(settings: Iterator[str] | tuple[str, ...] | list[str]) -> list[str]:
 
 def table(data: Path, dataset: str, columns: list[str]) -> list[dict[str, Any]]:
     """The rows of the parts that a dataset's manifest lists."""
-    parts = unseal((data / dataset / "_manifest.json").read_bytes())["parts"]
+    parts = unseal((Folder(str(data)) / dataset).read("_manifest.json"))["parts"]
     return pa.concat_tables([pq.read_table(data / dataset / part["path"], columns=columns) for part in parts]).to_pylist()
 
 
@@ -166,7 +167,7 @@ def stages(said: dict[str, str], seconds: dict[str, float]) -> Iterator[str]:
 
 
 def dropped(data: Path, by_pages: dict[str, Any]) -> Iterator[str]:
-    rejected = {name: unseal((data / name / "_stats.json").read_bytes()) for name in ("documents", "blocks/real")}
+    rejected = {name: unseal((Folder(str(data)) / name).read("_stats.json")) for name in ("documents", "blocks/real")}
     edits = {name: Counter[str]() for name in SOURCES}
     for row in table(data, "curated", ["source", "edits"]):
         if row["source"] in edits:

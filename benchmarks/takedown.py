@@ -127,8 +127,9 @@ def expect(holds: bool, what: str) -> None:
 
 def hashes(data: Path) -> dict[str, str]:
     """sha256 of every file of every dataset, by path."""
-    return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for name in SETS
-            for path in sorted((data / name).rglob("*")) if path.is_file() and path.name not in ("run.json", "_run.json")}
+    paths = [path for name in SETS for place in (data / name, data / "ledger" / name) for path in sorted(place.rglob("*"))]
+    return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths
+            if path.is_file() and path.name not in ("run.json", "_run.json")}
 
 
 def rows_of_blocks(data: Path) -> dict[tuple[str, int], tuple[str, list[dict[str, Any]]]]:
@@ -153,7 +154,7 @@ def ledger(context: RunContext, name: str) -> None:
         "why URL": lambda: why(context, page), "why ID": lambda: why(context, pages[0].id),
         "where URL": lambda: where(context.data, page), "where HOST": lambda: where(context.data, name),
         "trace BLOCK": lambda: trace(context.data, context.config[Mixture].name, "train", 0)}
-    stored = sum(entry.size for dataset in SETS for entry in context.data.entries(dataset))
+    stored = sum(entry.size for dataset in SETS for entry in (context.data / dataset).entries())
     lines = ["| question | seconds | MB read | lines of answer |", "|---|---:|---:|---:|"]
     for question, ask in asked.items():
         read, start = psutil.Process().io_counters().read_chars, time.monotonic()

@@ -20,6 +20,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textmill.pipelines.contract.storage import Folder
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 WIDTH = 78          # a terminal of 80 columns shows it without breaking lines itself
@@ -90,12 +92,12 @@ class Tour:
 
     def rows(self, dataset: str, rejected: bool = False) -> list[dict[str, Any]]:
         """All rows of a dataset in order, or all its rejected ones."""
-        home = self.folder / "data" / dataset
-        listed = json.loads((home / "_manifest.json").read_text())["rejected" if rejected else "parts"]
-        return pa.concat_tables([pq.read_table(home / part["path"]) for part in listed]).to_pylist()
+        home = Folder(str(self.folder / "data")) / dataset
+        listed = json.loads(home.read("_manifest.json"))["rejected" if rejected else "parts"]
+        return pa.concat_tables([pq.read_table(home.path(part["path"])) for part in listed]).to_pylist()
 
     def stats(self, dataset: str) -> dict[str, Any]:
-        return json.loads((self.folder / "data" / dataset / "_stats.json").read_text())
+        return json.loads((Folder(str(self.folder / "data")) / dataset).read("_stats.json"))
 
 
 def brief(value: Any) -> str:
@@ -249,7 +251,7 @@ def own(tour: Tour) -> None:
     tour.run("cp my/posts.jsonl own/raw/blog/ && cp -R my/site/. own/raw/site/")
     tour.run("textmill extract --data own")
     home = tour.folder / "own/documents"
-    for part in json.loads((home / "_manifest.json").read_text())["parts"]:
+    for part in json.loads((tour.folder / "own/ledger/documents/manifest.json").read_text())["parts"]:
         row = pq.read_table(home / part["path"]).to_pylist()[0]
         tour.show("a row of own/documents:",
                   only(row, "source", "url", "title", "file", "offset", "extra") | {"text": row["text"][:120] + " …"})
