@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 from textmill.base.blocks_format import FORMAT, MANIFEST, MANIFEST_SCHEMA
 from textmill.base.sealed import seal
 from textmill.base.strict import number
+from textmill.pipelines.contract.filesystems import sha256
 from textmill.pipelines.contract.part_files import StreamWriter, read_batches
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.contract.storage import Folder, sha256
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.pack.fill import blocks_schema, fill
 from textmill.pipelines.pack.layout_files import local_folder, write_layout
 from textmill.pipelines.pack.mixture import Entry, Mixture

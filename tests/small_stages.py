@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint
 
 

@@ -12,8 +12,9 @@ from textmill.base.names import name_problem
 from textmill.pipelines.browse.browser import Browser
 from textmill.pipelines.browse.passages import masked_segments
 from textmill.pipelines.browse.search import by_ids
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.ledger.blocks import datasets_under, spans_of_block, stored_block
 

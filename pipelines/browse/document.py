@@ -13,9 +13,9 @@ from textmill.pipelines.browse.passages import MOST, Segment, findings_in, segme
 from textmill.pipelines.browse.search import Found, by_id, copies_of
 from textmill.pipelines.browse.snapshot import ALIGNED, interval
 from textmill.pipelines.browse.words import Terms
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.extract.pages.reader import Reader

@@ -14,7 +14,7 @@ import duckdb
 
 from textmill.pipelines.browse import facts, words
 from textmill.pipelines.browse.snapshot import Snapshot
-from textmill.pipelines.contract.storage import StageError, full_disk, is_alive
+from textmill.pipelines.contract.filesystems import StageError, full_disk, is_alive
 
 FOLDER = "browse"
 MEMORY = "512MB"

@@ -10,8 +10,8 @@ from textmill.base.progress import watched
 from textmill.pipelines.browse.app import Browser, application
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.snapshot import Snapshot
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import StageError
 
 GRACE = 3               # seconds for answers under way when the server ends
 

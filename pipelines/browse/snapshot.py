@@ -12,9 +12,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import DocumentRow, rows_of
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 
 ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}
 

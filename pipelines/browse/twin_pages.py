@@ -10,8 +10,8 @@ from textmill.pipelines.browse.browser import Browser
 from textmill.pipelines.browse.document import NO_TERMS, document_of
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.search import PAGE, Found, by_id, by_ids, copies_of, in_cluster
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.row_groups import DocumentRow
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.ledger.twins.diff import is_cut, stretches

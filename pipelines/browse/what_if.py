@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from textmill.base.strict import SettingsError
 from textmill.pipelines.browse.indexes import Indexes
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.ledger.what_if.lines import stored_rules
 from textmill.pipelines.screen.rules import Bounds, Rule
 from textmill.pipelines.screen.verdicts import broken_rules

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from textmill.pipelines.contract.storage import Folder, full_disk
+from textmill.pipelines.contract.filesystems import full_disk
+from textmill.pipelines.contract.storage import Folder
 
 NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 

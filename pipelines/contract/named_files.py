@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from textmill.pipelines.contract.storage import Folder, StageError, sha256
+from textmill.pipelines.contract.filesystems import StageError, sha256
+from textmill.pipelines.contract.storage import Folder
 
 Read = TypeVar("Read")
 

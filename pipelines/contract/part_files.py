@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.base.older_names import current, current_table, stored_names
+from textmill.pipelines.contract.filesystems import StageError, sha256, unreachable
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.contract.storage import Folder, StageError, sha256, unreachable
+from textmill.pipelines.contract.storage import Folder
 
 ROW_GROUP_BYTES = 8 << 20   # a reader holds one row group; measuring needs about twenty times its text
 ROW_GROUP_ROWS = 20_000

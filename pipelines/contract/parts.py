@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textmill.base.sealed import seal, unseal
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 
 SCHEMA = 2                  # of receipts, manifests and the datasets they describe; a newer one is refused
 UNSEALED = 1                # the last schema whose files carry no checksum

@@ -9,6 +9,7 @@ from textmill.base.progress import watched
 from textmill.base.sealed import seal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.attempt import attempt
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lock import is_free, locked
 from textmill.pipelines.contract.parts import (
     RUN,
@@ -25,7 +26,7 @@ from textmill.pipelines.contract.pulse import FOLDER as PULSES
 from textmill.pipelines.contract.pulse import rows_so_far
 from textmill.pipelines.contract.run_notes import remember
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version, manifest_of
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.contract.task import RECEIPTS, Task
 
 

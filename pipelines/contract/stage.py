@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import pyarrow as pa
 
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Format, Output
 from textmill.pipelines.contract.parts import Counts, Manifest, Receipt
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 
 ALWAYS = ("pyarrow", "numpy")       # every part's bytes depend on these

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.base.columns import at, paths
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lines import json_value, read_lines
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 
 # By name; whether a file is packed, its first bytes say.
 ENDINGS = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textmill.base.errors import out_of_memory
+from textmill.pipelines.contract.filesystems import StageError, unreachable
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import StageError, unreachable
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.engines.job_service import answers, service_problem
 from textmill.pipelines.engines.loopback import bind_loopback

@@ -19,8 +19,9 @@ from typing import Any
 
 import apache_beam as beam
 
+from textmill.pipelines.contract.filesystems import StageError, busy, open_filesystem
 from textmill.pipelines.contract.stage import RunContext, Stage, library_version
-from textmill.pipelines.contract.storage import Folder, StageError, busy, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 
 WITHIN = 90             # seconds; a cold Flink takes ten
 SILENT = 3              # seconds before a message says what is being waited for

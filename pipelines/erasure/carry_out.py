@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lock import locked
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import row_groups
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.erasure.blocks import Held, clean_blocks, empty_blocks, held_in_blocks

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from textmill.pipelines.contract.storage import LEDGER, Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import LEDGER, Folder
 from textmill.pipelines.erasure.passages import WINDOW, Passages
 from textmill.pipelines.takedown.entries import LIST, TakedownEntry
 from textmill.pipelines.takedown.memory import MEMORY, Memory

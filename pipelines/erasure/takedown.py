@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.stage import RunContext, manifest_of
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.erasure.carry_out import carry_out
 from textmill.pipelines.erasure.listing import listing
 from textmill.pipelines.extract.stage import EXTRACT

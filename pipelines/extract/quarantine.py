@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lines import line_number
 from textmill.pipelines.contract.parts import DamagedError, Manifest, read_counts
 from textmill.pipelines.contract.row_groups import row_groups
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.files.remote_files import open_raw
 
 # Files in which an offset is the number of a row, and those in which it is that of a line's first byte.

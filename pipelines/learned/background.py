@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from textmill.base.names import name_problem
 from textmill.base.sealed import seal
 from textmill.base.strict import SettingsError
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import Texts, parse_texts
 from textmill.pipelines.measure.background import (
     BITS,

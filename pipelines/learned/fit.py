@@ -10,7 +10,8 @@ import fasttext
 import numpy as np
 
 from textmill.base.sealed import seal
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import Texts
 from textmill.pipelines.learned.scores import calibration, calibration_error, precision_at_recall, roc_auc
 from textmill.pipelines.learned.split import Labelled, label

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.base.blocks_format import SPLITS
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import read_stream
 from textmill.pipelines.contract.parts import Manifest, Part
-from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder
 
 
 class Span(NamedTuple):

@@ -12,7 +12,8 @@ import yaml
 
 from textmill.base.strict import parse
 from textmill.pipelines.contract.configuration import Configuration
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.bands import BAND
 from textmill.pipelines.dedup.exact import KEYED, KEYS
 from textmill.pipelines.dedup.forest import TREE

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import DocumentRow, row_groups, rows_of
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.display.lines import number
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.screen.rules import Rule

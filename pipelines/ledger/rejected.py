@@ -6,9 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import row_groups
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.tally import count
 from textmill.pipelines.display.lines import columns, labelled, shown
 from textmill.pipelines.extract.quarantine import CURES, place

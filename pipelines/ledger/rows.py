@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from textmill.base.blocks_format import SPLITS
 from textmill.base.extras import needing
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import aligned, read_batches, read_stream
 from textmill.pipelines.contract.parts import Manifest, Part
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display import numbers
 from textmill.pipelines.display.lines import WIDTH, labelled, number, shown
 

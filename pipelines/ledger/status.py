@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import DamagedError, Manifest
 from textmill.pipelines.contract.run_notes import recall
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.contract.task import RECEIPTS
 from textmill.pipelines.display import numbers
 from textmill.pipelines.display.lines import columns, labelled

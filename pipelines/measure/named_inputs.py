@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from textmill.base.sealed import unseal
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.measure.background import background_facts
 from textmill.pipelines.measure.classifier import facts_bytes

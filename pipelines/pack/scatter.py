@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Files, Output
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Counts, Part
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.pack.spill import Buckets
 from textmill.pipelines.tokens.encode import TOKENIZE

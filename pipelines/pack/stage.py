@@ -16,12 +16,13 @@ import pyarrow as pa
 from textmill.base.blocks_format import FORMAT, LEARN_FORMAT, MANIFEST_SCHEMA, SHARES, SPLITS
 from textmill.base.sealed import seal, unseal
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import ArrowStream, Output
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Counts, Manifest, Part, Receipt, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.contract.task import Task, fingerprint, to_plain
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.extract.rows import TURNS

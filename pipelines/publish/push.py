@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textmill.base.extras import needing
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.publish.card import card
 from textmill.pipelines.publish.croissant import croissant
 from textmill.pipelines.publish.settings import CardSettings

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import aligned, opened, read_batches, read_group
 from textmill.pipelines.contract.parts import Counts, Manifest, read_counts
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.pack.mixture import Mixture
 
 ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "duplicates": "dedup"}

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 
 COLUMNS = ["id", "text", "turns", "pair", "preferred", "source", "language"]
 FILE = "comparisons.jsonl"

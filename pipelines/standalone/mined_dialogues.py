@@ -20,9 +20,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import labelled, shown
 
 PARAGRAPHS = 6              # of a dialogue at least

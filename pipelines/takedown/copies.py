@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import find_ids, row_groups, rows_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.takedown.entries import LIST, TakedownEntry
 from textmill.pipelines.takedown.memory import ListedText, Memory
 from textmill.pipelines.text.shingles import shingle_hashes

@@ -12,7 +12,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.web.address import ascii_host, below, canonical_url, host
 
 LIST = "takedown.txt"

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, Manifest, add_counts, read_counts
 from textmill.pipelines.contract.stage import RunContext, Stage
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.contract.tally import tally
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.curate.stage import CURATE

@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Files, Output
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Counts, Part, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date, put_by_hand
 from textmill.pipelines.contract.stage import RunContext, Stage, manifest_of
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.tokens.count import COUNT

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})       # worth another try; any other status is an answer
 CURES = {401: "it wants a login; get the file otherwise", 404: "correct the address", 410: "correct the address",

@@ -20,8 +20,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from textmill.base.progress import watched
+from textmill.pipelines.contract.filesystems import StageError, full_disk
 from textmill.pipelines.contract.lock import holder, try_lock
-from textmill.pipelines.contract.storage import StageError, full_disk
 from textmill.pipelines.web.client import Patience, Web, WebError
 from textmill.pipelines.web.download import Download, ask_for, begun, download, fault_of, read_sums
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import requests
 
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.web.client import DroppedError, Remote, Tries, Web, begins, body, described, same
 
 SUMS = "sha256sums.txt"

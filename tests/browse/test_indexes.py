@@ -15,7 +15,8 @@ from textmill.pipelines.browse import words
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.search import Query, search
 from textmill.pipelines.browse.snapshot import Snapshot
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from tests.contract.test_stage import LINES, files
 from tests.damage import KINDS, campaign, flipped
 from tests.small_stages import NUMBERS, SQUARES, run_context
 from textmill.base.sealed import seal, unseal
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import PartWriter, read_batches
 from textmill.pipelines.contract.parts import Manifest, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,10 +12,11 @@ import pytest
 
 from tests.paths import ROOT
 from tests.small_stages import NUMBERS, SQUARES, run_context
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import PartWriter, aligned, read_batches
 from textmill.pipelines.contract.parts import Part, read_counts
 from textmill.pipelines.contract.run import bring_up_to_date
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task
 from textmill.pipelines.engines.engine import BeamEngine
 

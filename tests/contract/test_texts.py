@@ -7,7 +7,8 @@ import pytest
 import zstandard
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.tokenizer.texts import read_texts
 

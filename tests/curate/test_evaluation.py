@@ -11,9 +11,10 @@ import yaml
 from tests.command_line import MIXTURE, ROOT, SETTINGS, run, table
 from tests.curate.test_curate import world
 from textmill.base.strict import SettingsError, parse
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.named_files import ContentError
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.curate.evaluation import SETS, index, open_sets, overlaps, read_set
 from textmill.pipelines.curate.rows import curate_batch
 from textmill.pipelines.curate.settings import CurateSettings

@@ -14,9 +14,10 @@ from tests import servers
 from tests.contract.test_stage import LINES, files
 from tests.small_stages import NUMBERS, SQUARES, Small, run_context
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import BeamEngine
 
 pytestmark = pytest.mark.slow

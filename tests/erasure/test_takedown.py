@@ -15,10 +15,11 @@ import pytest
 
 from tests.command_line import MIXTURE, ROOT, SETTINGS, hashes, manifest, refused, table
 from textmill.cli import main
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.row_groups import rows_of
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.erasure.blocks import emptied_blocks, identity_of
 from textmill.pipelines.erasure.carry_out import searched_line

@@ -14,8 +14,9 @@ import zstandard
 from tests.command_line import SETTINGS, manifest, put_sample, run
 from tests.extract.test_extract import PARAGRAPHS, html, ok, warc
 from tests.pages import InProcess
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.named_files import ContentError
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.blocklists import BLOCKLISTS, Blocklist, blocked, open_blocklists, read_blocklist
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.outcome import extract_split

@@ -15,8 +15,9 @@ import zstandard
 from tests.command_line import run
 from tests.fuzz.extract import OneAnswer
 from tests.paths import ROOT
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lines import read_lines
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.files.archive import read_records
 from textmill.pipelines.extract.files.framing import Limits
 from textmill.pipelines.extract.files.raw import look

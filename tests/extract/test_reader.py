@@ -16,7 +16,7 @@ import pytest
 from lxml import html as lxml_html
 
 from tests.command_line import ROOT
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.extract.files.raw_file import Range
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.job import Job
@@ -333,7 +333,7 @@ def test_a_record_whose_codings_take_too_long_is_named_and_the_one_after_it_is_r
 
 def test_a_limit_of_memory_from_outside_is_refused_for_pages_would_be_read_wrong_under_it():
     code = ("import resource\nfrom textmill.pipelines.extract.pages.reader import Reader\n"
-            "from textmill.pipelines.extract.settings import ExtractSettings\nfrom textmill.pipelines.contract.storage import StageError\n"
+            "from textmill.pipelines.extract.settings import ExtractSettings\nfrom textmill.pipelines.contract.filesystems import StageError\n"
             "from tests.extract.test_reader import do\n"
             "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
             "try: print(list(Reader(ExtractSettings(), 5, 4000).read(do('page'))))\nexcept StageError as error: print(error)\n")

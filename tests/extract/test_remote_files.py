@@ -18,7 +18,8 @@ from tests import servers
 from tests.command_line import ROOT, manifest, run, table
 from tests.file_server import serving
 from textmill.cli import main
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.files.raw import RAW, look
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.files.remote_files import RemoteBlocks, open_raw

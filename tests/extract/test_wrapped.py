@@ -14,7 +14,7 @@ import zstandard
 
 from tests.extract.test_hostile_rows import LINUX, written
 from tests.extract.test_tables import said
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 
 CSV = b"text,n\nThe miller weighs.,1\n"
 COMPRESS = {"gz": lambda data: gzip.compress(data, mtime=0), "bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress}

@@ -12,7 +12,8 @@ from tests.command_line import ROOT, refused
 from tests.measure.test_measurements import documents
 from textmill.base.strict import SettingsError
 from textmill.cli import main
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.learned.background import build, write
 from textmill.pipelines.measure.background import (

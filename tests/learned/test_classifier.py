@@ -14,7 +14,8 @@ from textmill.base.strict import SettingsError
 from textmill.cli import main
 from textmill.cli.begin import demo_steps
 from textmill.cli.options import RUN_NAMES
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.texts import parse_texts
 from textmill.pipelines.learned.scores import calibration, calibration_error, precision_at_recall, roc_auc
 from textmill.pipelines.learned.split import groups, label

@@ -13,8 +13,9 @@ import pytest
 from tests.command_line import MIXTURE, ROOT, SETTINGS, copy_dataset, refused, table
 from textmill.base.sealed import seal
 from textmill.cli import main
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.lines import WIDTH, shown
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.trace import trace, where

@@ -5,10 +5,11 @@ import pytest
 
 from tests.command_line import table
 from textmill.pipelines.contract import row_groups as reading
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Manifest, Part
 from textmill.pipelines.contract.row_groups import DocumentRow, row_groups, rows_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.ledger.lookup import find_pages, kinds_of
 
 URL = "https://en.quillop.example/en/notes/testing-the-till"

@@ -9,8 +9,9 @@ import pytest
 from rich.cells import cell_len
 
 from tests.command_line import ROOT, table
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.twins.diff import GREEN, PLAIN, RED, side_by_side, words_of

@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.pack.scatter import NEED, SLICE, bucket_of, fetch_scattered, needs_path, scattered, write_needs
 from textmill.pipelines.pack.spill import Buckets
 

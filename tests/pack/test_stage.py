@@ -96,8 +96,9 @@ def test_only_what_is_asked_for_is_opened(data):
 
 
 def test_a_dataset_that_lacks_a_part_or_a_document_is_named(data, monkeypatch):
+    from textmill.pipelines.contract.filesystems import StageError
     from textmill.pipelines.contract.parts import Part
-    from textmill.pipelines.contract.storage import Folder, StageError
+    from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.pack.stored import Source, token_rows
     tokens = [Part(**part) for part in manifest(data, "tokens/test-1k")["parts"]]
     signals = [Part(**part) for part in manifest(data, "signals")["parts"]]

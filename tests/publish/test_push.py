@@ -14,9 +14,10 @@ from tests.command_line import manifest, table
 from tests.hub import Hub
 from tests.paths import ROOT
 from textmill.cli import main
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.publish.push import push
 from textmill.pipelines.publish.settings import CardSettings

@@ -14,9 +14,10 @@ from tests.command_line import refused
 from tests.paths import ROOT
 from textmill.base.sealed import seal
 from textmill.cli import main
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import STATS, Manifest, read_counts
-from textmill.pipelines.contract.storage import MANIFEST, Folder, StageError
+from textmill.pipelines.contract.storage import MANIFEST, Folder
 from textmill.pipelines.curate.rows import CURATED
 from textmill.pipelines.dedup.keep import DUPLICATES
 from textmill.pipelines.display import numbers

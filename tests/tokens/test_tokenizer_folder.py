@@ -4,8 +4,9 @@ import pytest
 
 from textmill.base.blocks_format import CHAT_FILES, TOKENIZER_FILES
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.stage import RunContext
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.tokens.encode import TOKENIZE, tokenizer_json
 from textmill.pipelines.tokens.settings import TokenizerName
 from textmill.tokenizer import bpe, files

@@ -16,7 +16,7 @@ import pytest
 
 from tests.command_line import ROOT
 from tests.file_server import FileServer, serving
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.web.client import Patience, Web, WebError, redirect_fault
 from textmill.pipelines.web.common_crawl import Wanted, fetch, parse_bytes, wanted
 

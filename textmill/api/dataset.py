@@ -17,9 +17,10 @@ import pyarrow as pa
 from textmill.base.errors import TextmillError
 from textmill.base.extras import needing
 from textmill.base.older_names import current_schema, current_table
+from textmill.pipelines.contract.filesystems import open_filesystem, unreachable
 from textmill.pipelines.contract.part_files import opened, read_batches
 from textmill.pipelines.contract.parts import Part, checked
-from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, dataset_at, open_filesystem, unreachable
+from textmill.pipelines.contract.storage import LEDGER, MANIFEST, Folder, dataset_at
 
 if TYPE_CHECKING:
     import duckdb

@@ -18,7 +18,7 @@ def card(data: str, config: str, set: tuple[str, ...]) -> str:
 
     The section `card` of the settings says what only people know, such as the licence. Every word of the flow does this when
     it is done."""
-    from textmill.pipelines.contract.storage import StageError
+    from textmill.pipelines.contract.filesystems import StageError
     from textmill.pipelines.publish.folder import describe
     from textmill.pipelines.publish.tables import tables
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from textmill.pipelines.contract.deflate import GZIP
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.lines import inflated, plain_error
-from textmill.pipelines.contract.storage import StageError
 from textmill.pipelines.contract.zstd import FRAME
 from textmill.pipelines.extract.files.framing import BOMB_FROM
 from textmill.pipelines.extract.rows import Rejected

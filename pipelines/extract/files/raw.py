@@ -18,9 +18,10 @@ from pyarrow import fs
 
 from textmill.base.progress import watched
 from textmill.pipelines.contract.deflate import GZIP
+from textmill.pipelines.contract.filesystems import StageError, open_filesystem, sha256
 from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.run_notes import recall, remember
-from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem, sha256
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.files.ignored import HIDDEN, ignored_by, ignored_line, is_source_settings
 from textmill.pipelines.extract.files.raw_file import RawFile, is_elsewhere
 from textmill.pipelines.extract.files.remote_files import RAW, open_raw, reason, web_file

@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.filesystems import StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.extract.files.raw_file import is_elsewhere
 from textmill.pipelines.web.client import Remote, Web, described
 

@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from textmill.pipelines.contract.storage import StageError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.extract.pages.job import Answer, Job
 from textmill.pipelines.extract.pages.reader_process import OUT_OF_MEMORY, cpu_seconds, still_seconds
 from textmill.pipelines.extract.refusal import Refusal

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import DocumentRow, find_ids, row_groups, rows_of
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.lines import labelled, shown
 from textmill.pipelines.ledger.lookup import find_pages

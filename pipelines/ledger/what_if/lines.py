@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.contract.parts import Manifest
-from textmill.pipelines.contract.storage import Folder, StageError
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.display.masking import UNSEEN, masked
 from textmill.pipelines.display.numbers import many, number
 from textmill.pipelines.ledger.what_if.compare import Difference, ExamplePage, Moved, changed_rules

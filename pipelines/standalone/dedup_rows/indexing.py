@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from textmill.pipelines.contract.filesystems import open_filesystem
 from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.contract.storage import Folder, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.standalone.dedup_rows.columns import Columns
 from textmill.pipelines.standalone.dedup_rows.files import Table, read_rows

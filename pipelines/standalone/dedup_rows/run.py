@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from textmill.pipelines.contract.filesystems import StageError, open_filesystem
 from textmill.pipelines.contract.lock import locked
 from textmill.pipelines.contract.part_files import read_batches
-from textmill.pipelines.contract.storage import Folder, StageError, open_filesystem
+from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.dedup.kinds import KINDS
 from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.engines.engine import BeamEngine
