@@ -24,3 +24,9 @@ def test_a_short_page_and_a_page_of_a_notice_keep_theirs():
     assert texts(TEXTS[-1]) == [TEXTS[-1]]
     quoted = read_blocks(parse(f"<p>{LONG}{LONG}</p><p>All rights reserved, said the sign, and {LONG}</p>"))
     assert without_strays(quoted, [0, 1]) == [0, 1]
+
+
+def test_a_menu_before_the_text_goes_and_links_within_it_stay():
+    menu = "".join(f"<a href=/{n}>Section {n}</a><br>" for n in range(5))
+    page = read_blocks(parse(f"<td>{menu}</td><p>{LONG}</p><ul><li><a href=a>One</a> <a href=b>two</a> <a href=c>three</a></ul>"))
+    assert [page.texts[number][:9] for number in without_strays(page, range(len(page.texts)))] == [LONG[:9], "One two t"]

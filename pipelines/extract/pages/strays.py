@@ -1,4 +1,4 @@
-"""Strays among the blocks of an article that are kept: a notice of rights at its end, and few words alone among what is not.
+"""Strays among the blocks of an article that are kept: menus before it, a notice of rights after it, and a few lone words.
 
 Of other kinds of page the few words may be a reply or an item: there this took .002 of the F1 of forums.
 """
@@ -11,6 +11,8 @@ from textmill.pipelines.extract.pages.blocks import Blocks
 _NEAR = 4           # blocks before and after, none of which is kept
 _SHORT = 80         # characters
 _NOTICE = 200       # characters of a notice of rights at most
+_LINKS, _MOSTLY = 3, 0.6     # links of a menu, and their share of its characters
+_PARAGRAPH = 100    # characters: where the text has begun
 _LONG_TEXT = 1_000  # characters that are kept: of a page with less, every word may count
 _RIGHTS = re.compile(
     r"©|\(c\) ?\d{4}|\bcopyright\b|all rights reserved|tous droits r[ée]serv[ée]s|alle rechte vorbehalten|derechos reservados"
@@ -23,9 +25,21 @@ def without_strays(page: Blocks, kept: Sequence[int]) -> list[int]:
     blocks = list(kept)
     while len(blocks) > 1 and len(page.texts[blocks[-1]]) <= _NOTICE and _RIGHTS.search(page.texts[blocks[-1]]):
         blocks.pop()
+    while len(blocks) > 1 and (menu := _menu_before_the_text(page, blocks)) is not None:
+        blocks.remove(menu)
     if sum(len(page.texts[number]) for number in blocks) < _LONG_TEXT:
         return blocks
     before = [-_NEAR - 1, *blocks[:-1]]
     after = [*blocks[1:], len(page.texts) + _NEAR]
     return [number for earlier, number, later in zip(before, blocks, after, strict=True)
             if len(page.texts[number]) > _SHORT or number - earlier <= _NEAR or later - number <= _NEAR]
+
+
+def _menu_before_the_text(page: Blocks, blocks: Sequence[int]) -> int | None:
+    """The first block of several links, that are most of it, before the first paragraph."""
+    for number in blocks:
+        if len(page.texts[number]) >= _PARAGRAPH and page.links[number] < _LINKS:
+            return None
+        if page.links[number] >= _LINKS and page.link_chars[number] >= _MOSTLY * len(page.texts[number]):
+            return number
+    return None
