@@ -48,7 +48,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
-    card_settings(given["config"], given["set"])
+    card = card_settings(given["config"], given["set"]) if word == "train" else None
     context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
     if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
         raise SettingsError(problems)
@@ -60,8 +60,8 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
             show([line])
         else:
             run_steps([[name, "--alone", "--checked", *(["--if-missing"] if is_tokenizer else []), *flags(given)]])
-    if word == "train":
-        describe_folder(given)
+    if card:
+        describe_folder(context, card)
     return context, set(stages)
 
 
@@ -71,6 +71,8 @@ def stage_word(name: str) -> click.Command:
                    help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
     @with_options(*RUN, ALONE, CHECKED, *([IF_MISSING] if name == "tokenizer" else []))
     def run(alone: bool, checked: bool, if_missing: bool = False, **given: Any) -> str:
+        # The word that started this one describes the folder when all is done.
+        card = None if checked else card_settings(given["config"], given["set"])
         if alone:
             context, current = run_context(given), set(LINES) if checked else set()
         else:
@@ -79,8 +81,8 @@ def stage_word(name: str) -> click.Command:
         from textmill.pipelines.flow import STAGES
 
         line = bring_up_to_date(STAGES[name], context, if_missing, current)
-        if not checked:         # the word that started this one describes the folder when all is done
-            describe_folder(given)
+        if card:
+            describe_folder(context, card)
         return line
 
     return run

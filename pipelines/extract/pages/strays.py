@@ -25,8 +25,8 @@ def without_strays(page: Blocks, kept: Sequence[int]) -> list[int]:
     blocks = list(kept)
     while len(blocks) > 1 and len(page.texts[blocks[-1]]) <= _NOTICE and _RIGHTS.search(page.texts[blocks[-1]]):
         blocks.pop()
-    while len(blocks) > 1 and (menu := _menu_before_the_text(page, blocks)) is not None:
-        blocks.remove(menu)
+    start = next((n for n, number in enumerate(blocks) if _begins(page, number)), len(blocks))
+    blocks = [*(number for number in blocks[:start] if not _is_menu(page, number)), *blocks[start:]] or blocks[-1:]
     if sum(len(page.texts[number]) for number in blocks) < _LONG_TEXT:
         return blocks
     before = [-_NEAR - 1, *blocks[:-1]]
@@ -35,11 +35,11 @@ def without_strays(page: Blocks, kept: Sequence[int]) -> list[int]:
             if len(page.texts[number]) > _SHORT or number - earlier <= _NEAR or later - number <= _NEAR]
 
 
-def _menu_before_the_text(page: Blocks, blocks: Sequence[int]) -> int | None:
-    """The first block of several links, that are most of it, before the first paragraph."""
-    for number in blocks:
-        if len(page.texts[number]) >= _PARAGRAPH and page.links[number] < _LINKS:
-            return None
-        if page.links[number] >= _LINKS and page.link_chars[number] >= _MOSTLY * len(page.texts[number]):
-            return number
-    return None
+def _begins(page: Blocks, number: int) -> bool:
+    """Whether a block is a paragraph, with which the text has begun."""
+    return len(page.texts[number]) >= _PARAGRAPH and page.links[number] < _LINKS
+
+
+def _is_menu(page: Blocks, number: int) -> bool:
+    """Whether a block is of several links, that are most of it."""
+    return page.links[number] >= _LINKS and page.link_chars[number] >= _MOSTLY * len(page.texts[number])
