@@ -48,8 +48,8 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
-    card = card_settings(given["config"], given["set"]) if word == "train" else None
     context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
+    card = card_settings(given["config"], given["set"]) if word == "train" else None
     if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
         raise SettingsError(problems)
     for name in stages:
@@ -71,11 +71,10 @@ def stage_word(name: str) -> click.Command:
                    help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
     @with_options(*RUN, ALONE, CHECKED, *([IF_MISSING] if name == "tokenizer" else []))
     def run(alone: bool, checked: bool, if_missing: bool = False, **given: Any) -> str:
+        context, current = run_context(given), set(LINES) if checked else set()
         # The word that started this one describes the folder when all is done.
         card = None if checked else card_settings(given["config"], given["set"])
-        if alone:
-            context, current = run_context(given), set(LINES) if checked else set()
-        else:
+        if not alone:
             context, current = bring_upstream(name, given)
         from textmill.pipelines.contract.run import bring_up_to_date
         from textmill.pipelines.flow import STAGES
