@@ -18,7 +18,10 @@ def text_of(html: str, markdown: bool = False) -> str:
     ("<blockquote><p>So it is.</p></blockquote>", "So it is.", "> So it is."),
     ("<blockquote><p>Over the hill<br>and home</p></blockquote>", "Over the hill\nand home", "> Over the hill  \n> and home"),
     ("<dl><dt>Weir</dt><dd>A low dam.</dd></dl>", "Weir\nA low dam.", None),
-    ("<p>Over the hill<br>under the tree<br><br>There we rest</p>", "Over the hill\nunder the tree\nThere we rest", None),
+    ("<p>Over the hill<br>under the tree<br><br>There we rest</p><p>Good.</p>",
+     "Over the hill\nunder the tree\n\nThere we rest\nGood.", None),
+    ("<h1>Rest</h1><p>Over the hill<br>under the tree</p><p>There we<br>rest</p><p>By Anna</p>",
+     "Rest\nOver the hill\nunder the tree\n\nThere we\nrest\nBy Anna", None),
     ("<div>First.<br><br>Second.</div>", "First.\nSecond.", None),
     ("<figure><img src=a><figcaption>The weir in May</figcaption></figure>", "The weir in May", None),
     ("<p>שלום <b>עולם</b></p>", "שלום עולם", None),
@@ -51,6 +54,7 @@ def test_lists(html, text):
      "if a:\n    b()"),
     ("<table><tr><td class=linenos><pre>1\n2</pre></td><td class=code><pre>if a:\n    b()</pre></td></tr></table>",
      "if a:\n    b()"),
+    ("<pre>if a:\n    b()</pre><pre>c()\nd()</pre>", "if a:\n    b()\n\nc()\nd()"),
     ("<p>Call <code>b()</code> twice.</p>", "Call b() twice.")])
 def test_code(html, text):
     assert text_of(html) == text

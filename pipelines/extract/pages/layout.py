@@ -12,12 +12,17 @@ _CELL_BLOCKS = 6
 
 
 def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False) -> str:
-    """The text of the kept blocks in the page's order, a line or a paragraph each; a row of a table of data is one line."""
+    """The text of the kept blocks in the page's order, a line or a paragraph each; a row of a table of data is one line.
+
+    A blank line parts blocks of several lines, such as stanzas and code, and in Markdown all blocks.
+    """
     lines: list[str] = []
     seen: dict[str, int] = {}       # the element that has a text
     rows = _rows(page) if not _CELLS.isdisjoint(page.tag) else {}
     wanted = set(kept)
+    of_lines = {page.node[number] for number in kept if "\n" in page.texts[number]}       # elements; each stanza of theirs
     last_row = last_table = -1
+    after_lines = False
     for number in kept:
         row, table = rows.get(page.node[number], (-1, -1))
         if row < 0:
@@ -25,6 +30,8 @@ def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False) -> str:
             above = page.parent[page.node[number]]
             if (text.count(" ") + 1 >= _ONCE or "\n" in text) and seen.setdefault(text, above) != above:
                 continue
+            if after_lines and page.node[number] in of_lines and not markdown:
+                lines[-1] += "\n"
             lines.append(_line(page, number, markdown))
         elif row != last_row:
             cells = _cells(page, row, wanted)
@@ -34,6 +41,7 @@ def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False) -> str:
                 lines.append(f"| {' | '.join(cells)} |\n|{' --- |' * len(cells)}")
             else:
                 lines[-1] += f"\n| {' | '.join(cells)} |"
+        after_lines = row < 0 and page.node[number] in of_lines
         last_row, last_table = row, table
     return ("\n\n" if markdown else "\n").join(lines)
 
