@@ -35,7 +35,8 @@ from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.learned.folds import FOLDS, fold
 
 MODEL = "textmill, model"
-PACKAGES = ("trafilatura", "resiliparse", "rs-trafilatura", "readability-lxml", "newspaper4k", "magic-html")
+PACKAGES = ("trafilatura", "resiliparse", "rs-trafilatura", "readability-lxml", "newspaper4k", "boilerpy3", "jusText",
+            "magic-html")
 
 
 class Result(NamedTuple):
@@ -72,10 +73,21 @@ def others() -> dict[str, Callable[[str], str | None]]:
     if find_spec("newspaper"):
         newspaper = import_module("newspaper")
         all_["newspaper4k"] = lambda html: newspaper.article("https://a.example/", input_html=html, fetch_images=False).text
+    if find_spec("boilerpy3"):
+        all_["boilerpy3"] = import_module("boilerpy3.extractors").ArticleExtractor().get_content
+    if find_spec("justext"):
+        all_["jusText"] = _justext
     if find_spec("magic_html"):
         magic, all_text = import_module("magic_html").GeneralExtractor(), SYSTEMS["resiliparse, all text"]
         all_["magic-html"] = lambda html: all_text(magic.extract(html, base_url="https://a.example/")["html"])
     return all_
+
+
+def _justext(html: str) -> str:
+    """The paragraphs that jusText calls good, by the stop words of English, the language of nearly all these pages."""
+    justext = import_module("justext")
+    paragraphs = justext.justext(html, justext.get_stoplist("English"))
+    return "\n".join(each.text for each in paragraphs if not each.is_boilerplate)
 
 
 def measure(wcxb: Path, folds: Path, systems: list[str] | None) -> dict[str, list[Result]]:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.extract_speed --crawl ../shared/data/crawl --data /tmp/speed --datatrove-python /tmp/dt/bin/python
 
-writes benchmarks/results/extract-speed.md. Seconds are wall clock around a whole process, start and imports included. The
-Python with datatrove is one of a virtual environment of its own, because datatrove pins older libraries:
+writes benchmarks/results/extract-speed.md. Seconds are wall clock around a whole process, start and imports included, and
+beside them what it and its children took of the processors, which other work on the machine changes less. The Python with
+datatrove is one of a virtual environment of its own, because datatrove pins older libraries:
 
     python3 -m venv /tmp/dt
     /tmp/dt/bin/pip install 'datatrove[io,processing]==0.10.1' faust-cchardet python-magic lxml_html_clean spacy xxhash
@@ -20,6 +21,7 @@ import time
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from typing import NamedTuple
 
@@ -37,39 +39,47 @@ class Round(NamedTuple):
     """One run of one system."""
 
     seconds: float
+    processor: float
     texts: int
 
 
-def timed(command: list[str], to: Path) -> float:
-    """Seconds of a command, run with `to` as a new empty folder; exits with what it said where it fails."""
+def timed(command: list[str], to: Path) -> tuple[float, float]:
+    """Seconds by the clock and of processors of a command, run with `to` as a new empty folder; exits with what it said
+    where it fails."""
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
-    start = time.monotonic()
+    start, before = time.monotonic(), of_children()
     ran = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     seconds = time.monotonic() - start
     if ran.returncode:
         sys.exit(f"{' '.join(command)}\n{ran.stdout}")
-    return seconds
+    return seconds, of_children() - before
+
+
+def of_children() -> float:
+    """Seconds of processors that all ended children of this process, and theirs, have taken."""
+    usage = getrusage(RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run_ours(data: Path, workers: int) -> Round:
-    seconds = timed([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers", str(workers)],
+    took = timed([sys.executable, "-m", "textmill", "extract", "--data", str(data), "--workers", str(workers)],
                     data / "documents")
-    return Round(seconds, json.loads((data / "ledger/documents/stats.json").read_text())["kept"])
+    return Round(*took, json.loads((data / "ledger/documents/stats.json").read_text())["kept"])
 
 
 def run_bare(data: Path) -> Round:
     to = data / "bare"
-    seconds = timed([sys.executable, "-m", "benchmarks.bare_loop", "--to", str(to / "documents.parquet"),
+    took = timed([sys.executable, "-m", "benchmarks.bare_loop", "--to", str(to / "documents.parquet"),
                      *map(str, sorted((data / "raw/crawl").iterdir()))], to)
-    return Round(seconds, texts(to))
+    return Round(*took, texts(to))
 
 
 def run_datatrove(data: Path, workers: int, python: str) -> Round:
     to = data / "datatrove"
     script = Path(__file__).with_name("datatrove_loop.py")
-    seconds = timed([python, str(script), str(data / "raw/crawl"), str(to), str(workers)], to)
-    return Round(seconds, texts(to / "documents"))
+    took = timed([python, str(script), str(data / "raw/crawl"), str(to), str(workers)], to)
+    return Round(*took, texts(to / "documents"))
 
 
 def texts(folder: Path) -> int:
@@ -88,18 +98,21 @@ def link(crawl: Path, data: Path) -> list[Path]:
 
 
 def table(rounds: dict[str, list[Round]], pages: int, megabytes: float, processes: dict[str, int]) -> str:
-    lines = ["| system | processes | texts | seconds, least | seconds, median | pages/s | MB/s | textmill is |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    lines = ["| system | processes | texts | seconds, least | seconds, median | processor s, median | pages/s | MB/s | "
+             "textmill is | by processors |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
     ours = median(one.seconds for one in rounds[OURS])
+    our_processor = median(one.processor for one in rounds[OURS])
     for system, runs in rounds.items():
         if not runs:
-            lines.append(f"| {system} | not run: no --datatrove-python was given |" + " |" * 6)
+            lines.append(f"| {system} | not run: no --datatrove-python was given |" + " |" * 8)
             continue
         seconds = [one.seconds for one in runs]
         middle = median(seconds)
-        times = "" if system == OURS else f"{middle / ours:.2f} × as fast"
+        processor = median(one.processor for one in runs)
+        times = " | " if system == OURS else f"{middle / ours:.2f} × as fast | {processor / our_processor:.2f} × as fast"
         lines.append(f"| {system} | {processes[system]} | {runs[-1].texts:,} | {min(seconds):.1f} | {middle:.1f} | "
-                     f"{pages / middle:.0f} | {megabytes / middle:.1f} | {times} |")
+                     f"{processor:.1f} | {pages / middle:.0f} | {megabytes / middle:.1f} | {times} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,11 +2,13 @@
 
 import codecs
 import os
+import struct
 
 import pytest
 
 from tests.paths import SHARED
-from textmill.pipelines.extract.pages.charset import CODECS, Decoded, decode, http_charset, meta_charset
+from textmill.pipelines.extract.pages.charset import CODECS, Decoded, decode, http_charset, meta_charset, wide_charset
+from textmill.pipelines.extract.pages.kind import no_page
 
 RUSSIAN = "Осенью на реке стоит туман, и лодки выходят позже обычного. Рыбаки пьют чай и ждут, пока взойдёт солнце. " * 3
 UKRAINIAN = "Восени на річці стоїть туман, і човни виходять пізніше, ніж звичайно. Рибалки п'ють чай і чекають на схід сонця. " * 3
@@ -52,6 +54,26 @@ def test_undeclared_charsets_are_detected(text, codec):
 ])
 def test_order_of_decision(payload, http, expected):
     assert decided(payload, http) == expected
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", [RUSSIAN, JAPANESE, CHINESE, FRENCH])
+def test_wide_characters_without_a_mark(codec, text):
+    payload = page(text, codec)
+    assert no_page(payload) is None
+    found = decode(payload, None)
+    assert (text in found.text, found.charset, found.charset_from, found.replaced) == (True, codec, "detected", 0)
+
+
+def test_marked_utf32_is_not_utf16_with_zeros():
+    payload = codecs.BOM_UTF32_LE + page(RUSSIAN, "utf-32-le")
+    assert no_page(payload) is None and decided(payload) == ("utf-32-le", "bom", 0)
+
+
+def test_numbers_of_two_and_four_bytes_are_no_text():
+    for width in "<h", "<i":
+        samples = b"".join(struct.pack(width, step * step % 230) for step in range(3000))
+        assert wide_charset(samples) is None and no_page(samples) == "binary"
 
 
 def test_damaged_utf8_stays_utf8_and_is_counted():

@@ -1,6 +1,7 @@
 """Character encoding of a page: detected as browsers do, except that valid UTF-8 overrides a wrong declaration.
 
-Order: byte order mark, HTTP header, meta, then detection. A declared charset that does not fit the bytes is dropped for one
+Order: byte order mark, HTTP header, meta, then detection. UTF-32, which browsers do not know, and UTF-16 without a mark are
+seen by their zero bytes. A declared charset that does not fit the bytes is dropped for one
 that does. The result says which of them decided and how many characters could not be decoded.
 """
 
@@ -70,6 +71,12 @@ _UKRAINIAN = re.compile("[ЄІЇҐєіїґ]")      # 7 % of the letters of Ukrai
 _HTTP = re.compile(r"""charset\s*+=\s*+["']?\s*+([\w.:-]+)""", re.I)
 _PRESCAN = 4096     # the standard reads 1,024 bytes; pages put it later, and a wrong hit costs nothing as bytes must fit it
 _DETECT = 131_072   # bytes of text that detection reads
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+          (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))      # one of UTF-32 begins with one of UTF-16
+# Codecs of more bytes to a character, their number, where a character of ASCII has its byte, and where it has a zero.
+_WIDE = (("utf-32-le", 4, 0, 3), ("utf-32-be", 4, 3, 0), ("utf-16-le", 2, 0, 1), ("utf-16-be", 2, 1, 0))
+_WITH_U_FFFD = frozenset({"utf-8", "gb18030", *(codec for codec, *_ in _WIDE)})
+_CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class Decoded(NamedTuple):
@@ -98,11 +105,13 @@ def meta_charset(payload: bytes) -> str | None:
 
 def decode(payload: bytes, http: str | None) -> Decoded:
     """The text of a page; `http` is the codec of its HTTP header (from `http_charset`)."""
-    for mark, codec in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+    for mark, codec in _MARKS:
         if payload.startswith(mark):
             return _replacing(payload[len(mark):], codec, "bom")
     if http and http.startswith("utf-16") and b"\0" in payload[:_PRESCAN]:
         return _replacing(payload, http, "http")
+    if wide := wide_charset(payload):
+        return _replacing(payload, wide, "detected")
     declared = [(codec, where) for codec, where in ((http, "http"), (meta_charset(payload), "meta")) if codec]
     if payload.isascii():
         codec, where = declared[0] if declared else ("utf-8", "detected")
@@ -120,6 +129,28 @@ def decode(payload: bytes, http: str | None) -> Decoded:
             return tried[-1]
     tried.append(_replacing(payload, detected_charset(payload), "detected"))
     return min([*tried, utf8], key=lambda decoded: decoded.replaced)    # the first of equals, so a declared one
+
+
+def wide_charset(payload: bytes) -> str | None:
+    """UTF-16 or UTF-32, marked or not, by where the zero bytes of ASCII characters stand, markup among them; None for others.
+
+    Binary data with zero bytes in such places, as numbers have them, gives control characters.
+    """
+    sample = payload[:_PRESCAN]
+    if b"\0" not in sample:
+        return None
+    for mark, codec in _MARKS[1:]:
+        if payload.startswith(mark):
+            return codec
+    for codec, width, byte, zero in _WIDE:
+        characters = len(sample) // width
+        zeros = sample[zero::width].count(0)
+        # Of UTF-32 every character has it. In Chinese the commonest, U+4E00, has one in the byte's place.
+        if zeros >= (0.9 if width == 4 else 0.05) * characters and 3 * sample[byte::width].count(0) < zeros:
+            text = sample[:characters * width].decode(codec, "replace")
+            if len(_CONTROLS.findall(text)) + text.count("\ufffd") <= 0.01 * characters:
+                return codec
+    return None
 
 
 def detected_charset(payload: bytes) -> str:
@@ -147,7 +178,7 @@ def utf8(payload: bytes, where: str) -> Decoded:
 def _replacing(payload: bytes, codec: str, where: str) -> Decoded:
     text = payload.decode(codec, "replace")
     lost = text.count("\ufffd")
-    if lost and codec in ("utf-8", "gb18030", "utf-16-le", "utf-16-be"):    # U+FFFD may be in the bytes themselves
+    if lost and codec in _WITH_U_FFFD:      # which may be in the bytes themselves
         lost -= payload.count("\ufffd".encode(codec))
     return Decoded(text, codec, where, max(lost, 0))
 

@@ -3,6 +3,8 @@
 import json
 import re
 
+from textmill.pipelines.extract.pages.charset import wide_charset
+
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})
 _BINARY = re.compile(rb"%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|BZh|7z\xbc\xaf|Rar!|RIFF|OggS|ID3|\x7fELF|wOF[F2]|"
                      rb"\x00\x00\x01\x00|\xd0\xcf\x11\xe0|FWS|CWS|MZ\x90")
@@ -23,7 +25,7 @@ def no_page(body: bytes) -> str | None:
     start = body.lstrip()[:1024]
     if _BINARY.match(body):
         return "binary"
-    if b"\0" in start[:64] and not body.startswith((b"\xff\xfe", b"\xfe\xff")) and b"<\0" not in start and b"\0<" not in start:
+    if b"\0" in start[:64] and not wide_charset(body):
         return "binary"
     if _XML_NO_PAGE.match(start):
         return "xml"
