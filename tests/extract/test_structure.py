@@ -26,6 +26,7 @@ def text_of(html: str, markdown: bool = False) -> str:
     ("<figure><img src=a><figcaption>The weir in May</figcaption></figure>", "The weir in May", None),
     ("<p>שלום <b>עולם</b></p>", "שלום עולם", None),
     ("<p>1 &lt; 2 &amp;amp; 3 &gt; 2</p>", "1 < 2 &amp; 3 > 2", None),
+    ("<h2>The weir<a class=headerlink href=#weir>¶</a></h2>", "The weir", "## The weir"),
     ("<button>How deep is it?</button><div>Two metres.</div>", "How deep is it?\nTwo metres.", None)])
 def test_paragraphs_and_headings(html, text, markdown):
     assert text_of(html) == text

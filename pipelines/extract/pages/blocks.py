@@ -37,6 +37,7 @@ _NUMBERED = XPath("//pre//*[contains(@class, 'line') or contains(@class, 'gutter
                   " | //td[contains(@class, 'line') or contains(@class, 'gutter') or contains(@class, 'num')]")
 _GUTTER = re.compile(r"lineno|line-?num|gutter|ln-num|blob-num", re.I)
 _NUMBERS = re.compile(r"\s*+(?:\d++\s*+)*+")
+_PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\uf0c1"})      # what a documentation's headings link to themselves by
 _CELLS = frozenset({"td", "th", "/td", "/th"})       # kept where they are empty
 _MOST_WORDS = 24        # of one element's names
 _START = re.compile(r'\b(?:start|value)="(-?\d{1,6})"')
@@ -89,6 +90,9 @@ def read_blocks(tree: HtmlElement, json_ld: Sequence[dict[str, Any]] = ()) -> Bl
             if element.tag == "td" and line is not None and line.tag == "td" and line.find(".//pre") is None:
                 line.tag = "pre"        # of code: its indentation counts
             element.clear(keep_tail=True)
+    for link in tree.iter("a"):
+        if link.text in _PERMALINKS and not len(link) and (link.get("href") or "").startswith("#"):
+            link.clear(keep_tail=True)
     code = {span for element in tree.iter("pre") for span in element.iter("span")}
     # One look ahead each: the same in XPath, following-sibling::node()[1], takes time with the square of a row of spans.
     for span in tree.iter("span"):

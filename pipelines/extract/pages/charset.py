@@ -73,8 +73,8 @@ _PRESCAN = 4096     # the standard reads 1,024 bytes; pages put it later, and a 
 _DETECT = 131_072   # bytes of text that detection reads
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
           (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))      # one of UTF-32 begins with one of UTF-16
-# Codecs of more bytes to a character, their number, where a character of ASCII has its byte, and where it has a zero.
-_WIDE = (("utf-32-le", 4, 0, 3), ("utf-32-be", 4, 3, 0), ("utf-16-le", 2, 0, 1), ("utf-16-be", 2, 1, 0))
+# Codecs of more bytes to a character, their number, where a character of ASCII has its byte, and where it has zeros.
+_WIDE = (("utf-32-le", 4, 0, (2, 3)), ("utf-32-be", 4, 3, (0, 1)), ("utf-16-le", 2, 0, (1,)), ("utf-16-be", 2, 1, (0,)))
 _WITH_U_FFFD = frozenset({"utf-8", "gb18030", *(codec for codec, *_ in _WIDE)})
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f]")
 
@@ -142,10 +142,10 @@ def wide_charset(payload: bytes) -> str | None:
     for mark, codec in _MARKS[1:]:
         if payload.startswith(mark):
             return codec
-    for codec, width, byte, zero in _WIDE:
+    for codec, width, byte, places in _WIDE:
         characters = len(sample) // width
-        zeros = sample[zero::width].count(0)
-        # Of UTF-32 every character has it. In Chinese the commonest, U+4E00, has one in the byte's place.
+        zeros = min(sample[place::width].count(0) for place in places)
+        # Of UTF-32 nearly every character has them. In Chinese the commonest, U+4E00, has one in the byte's place.
         if zeros >= (0.9 if width == 4 else 0.05) * characters and 3 * sample[byte::width].count(0) < zeros:
             text = sample[:characters * width].decode(codec, "replace")
             if len(_CONTROLS.findall(text)) + text.count("\ufffd") <= 0.01 * characters:

@@ -7,18 +7,19 @@ from textmill.pipelines.extract.pages.blocks import BREAK, Blocks
 _ONCE = 8               # words: a text so long is written once, save where one element has it again, as a song its refrain
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CELLS = frozenset({"td", "th"})
-_LONG_CELL = 400        # characters: a table with a longer cell is one of layout
+LONG_CELL = 400         # characters: a table with a longer cell is one of layout
 _CELL_BLOCKS = 6
 
 
-def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False) -> str:
+def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False, long_cell: int = LONG_CELL) -> str:
     """The text of the kept blocks in the page's order, a line or a paragraph each; a row of a table of data is one line.
 
-    A blank line parts blocks of several lines, such as stanzas and code, and in Markdown all blocks.
+    A table with a cell of more than `long_cell` characters is one of layout. A blank line parts blocks of several lines, such
+    as stanzas and code, and in Markdown all blocks.
     """
     lines: list[str] = []
     seen: dict[str, int] = {}       # the element that has a text
-    rows = _rows(page) if not _CELLS.isdisjoint(page.tag) else {}
+    rows = _rows(page, long_cell) if not _CELLS.isdisjoint(page.tag) else {}
     wanted = set(kept)
     of_lines = {page.node[number] for number in kept if "\n" in page.texts[number]}       # elements; each stanza of theirs
     last_row = last_table = -1
@@ -46,7 +47,7 @@ def laid_out(page: Blocks, kept: Sequence[int], markdown: bool = False) -> str:
     return ("\n\n" if markdown else "\n").join(lines)
 
 
-def _rows(page: Blocks) -> dict[int, tuple[int, int]]:
+def _rows(page: Blocks, long_cell: int) -> dict[int, tuple[int, int]]:
     """Row and table of every element inside a cell of a table that holds data, not a page's layout."""
     cell_of, table_of = [-1], [-1]      # the innermost of each element
     layout = set()
@@ -59,7 +60,7 @@ def _rows(page: Blocks) -> dict[int, tuple[int, int]]:
         elif tag in _CELLS:
             cell = node
             start, end = page.start[node], page.end[node]
-            if end - start > _CELL_BLOCKS or sum(map(len, page.texts[start:end])) > _LONG_CELL:
+            if end - start > _CELL_BLOCKS or sum(map(len, page.texts[start:end])) > long_cell:
                 layout.add(table)
         elif tag in _HEADINGS or tag == "pre":
             layout.add(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml.html import HtmlElement
 
+from textmill.pipelines.extract.pages import items
 from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
 from textmill.pipelines.extract.pages.library import main_text
 from textmill.pipelines.extract.pages.metadata import metadata
@@ -93,7 +94,7 @@ def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[s
     """
     # NumPy is loaded only where the model is asked: the process that reads pages starts light.
     from textmill.pipelines.extract.pages.blocks import read_blocks
-    from textmill.pipelines.extract.pages.layout import laid_out
+    from textmill.pipelines.extract.pages.layout import LONG_CELL, laid_out
     from textmill.pipelines.extract.pages.model import decide
     from textmill.pipelines.extract.pages.page_words import declared
     from textmill.pipelines.extract.pages.strays import without_strays
@@ -103,8 +104,13 @@ def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[s
     if not page.texts:
         return None
     decision = decide(page, *says, weights=weights)
-    kept = without_strays(page, decision.kept) if decision.kind == "article" else decision.kept
-    text = clean_text(laid_out(page, kept, markdown)).strip()
+    kept = decision.kept
+    if decision.kind == "article":
+        kept = without_strays(page, kept)
+    elif decision.kind in items.KINDS and kept:
+        kept = items.items_of(page, kept, decision.places)
+    long_cell = items.LONG_CELL if decision.kind == "forum" else LONG_CELL
+    text = clean_text(laid_out(page, kept, markdown, long_cell)).strip()
     if not text:
         return None
     links, characters = (sum(column[number] for number in kept) for column in (page.links, page.link_chars))
