@@ -22,17 +22,17 @@ _DESCRIPTION_METAS = ("og:description", "description", "twitter:description", "d
 _WORKS = frozenset({"article", "newsarticle", "blogposting", "techarticle", "report", "webpage", "scholarlyarticle", "product",
                     "discussionforumposting", "qapage", "question", "recipe", "videoobject", "reportagenewsarticle",
                     "socialmediaposting"})
-_BYLINES = XPath("//*[@rel = 'author' or contains(@itemprop, 'author') or contains(@class, 'byline')"
-                 " or contains(@class, 'author') or contains(@data-testid, 'author')]"
-                 "[not(ancestor::aside or ancestor::nav or ancestor::footer)]")
+_APART = "[not(ancestor::aside or ancestor::nav or ancestor::footer)]"
+# A condition within an attribute's brackets is asked only where an element has the attribute: half of the time (measured).
+_BYLINES = XPath("descendant-or-self::*[@rel = 'author' or @itemprop[contains(., 'author')]"
+                 " or @data-testid[contains(., 'author')]"
+                 f" or @class[contains(., 'byline') or contains(., 'author')]]{_APART}")
 # A bare `time` may be any: an event's, a comment's.
-_TIMES = XPath("//*[@pubdate or contains(@itemprop, 'datePublished') or @itemprop = 'dateCreated' or contains(@class, 'date')"
-               " or contains(@class, 'publish') or contains(@class, 'posted') or (self::time and @class)]"
-               "[not(ancestor::aside or ancestor::nav or ancestor::footer)]")
+_TIMES = XPath("descendant-or-self::*[@pubdate or @itemprop[contains(., 'datePublished') or . = 'dateCreated'] or @class["
+               f"contains(., 'date') or contains(., 'publish') or contains(., 'posted') or parent::time]]{_APART}")
 # A search of the source is cheaper than one of the tree, and most pages have neither.
-_SAYS_WHO = ("author", "byline")
-_SAYS_WHEN = ("pubdate", "datePublished", "publish", "posted", "date-", "-date", "_date", 'Date"', 'date"',
-              "date ", "=date", "<time")
+_SAYS_WHO = re.compile("author|byline")
+_SAYS_WHEN = re.compile("pubdate|datePublished|publish|posted|date[- \"]|[-_=]date|Date\"|<time")
 _BY = re.compile(r"^(?:(?:article|written|posted|published|story|words|medically reviewed|reviewed|contributed)\s+)?"
                  r"(?:(?:by|von|par|por|di)\b[:\s]+|by(?=[A-Z]))|^(?:author|autor)\b[:\s]+", re.I)
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d"
@@ -72,10 +72,10 @@ def metadata(html: str, tree: HtmlElement, metas: Sequence[tuple[str, str]], jso
     dates = [content for name in _DATE_METAS for content in named.get(name, ())]
     dates += [str(node[key]) for key in ("datePublished", "dateCreated", "uploadDate") for node in json_ld if key in node]
     published = tuple(days(dates))
-    if not published and any(mark in html for mark in _SAYS_WHEN):
+    if not published and _SAYS_WHEN.search(html):
         published = tuple(days([date for element in _TIMES(tree)[:_MOST_ELEMENTS] for date in _of_element(element)]))
     author: str | None = _author(named, works)
-    if author is None and any(mark in html for mark in _SAYS_WHO):
+    if author is None and _SAYS_WHO.search(html):
         author = next((person for element in _BYLINES(tree)[:_MOST_ELEMENTS] if (person := _byline(element))), None)
     return Metadata(_title(tree, named, works, site), author, published, site, description)
 
