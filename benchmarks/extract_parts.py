@@ -25,6 +25,7 @@ from textmill.pipelines.extract.pages.blocks import read_blocks
 from textmill.pipelines.extract.pages.charset import decode
 from textmill.pipelines.extract.pages.elements import Elements
 from textmill.pipelines.extract.pages.features import features
+from textmill.pipelines.extract.pages.items import KINDS, items_of
 from textmill.pipelines.extract.pages.layout import laid_out
 from textmill.pipelines.extract.pages.legal import json_ld_nodes, legal_signals
 from textmill.pipelines.extract.pages.metadata import metadata
@@ -88,7 +89,8 @@ def parts(clock: Clock, body: bytes, charset: str | None) -> None:
     clock.spent["features"] += of_features
     clock.spent["model"] -= of_features         # it has its own
     with clock.of("layout"):
-        clean_text(laid_out(page, decision.kept))
+        kept = items_of(page, decision.kept, decision.places) if decision.kind in KINDS else decision.kept
+        clean_text(laid_out(page, kept))
 
 
 def libraries() -> dict[str, Callable[[str], str | None]]:
