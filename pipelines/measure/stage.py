@@ -24,7 +24,7 @@ class Measure(Stage[MeasureSettings, MeasureTools, None]):
 
     name, version = "measure", 7
     reads = (EXTRACT,)
-    libraries = ("fasttext-community", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
+    libraries = ("fasttext-community", "pycld2", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
 
     def dataset(self, config: Configuration) -> str:
         return "signals"
