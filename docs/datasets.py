@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from textmill.pipelines.publish.columns import SCHEMAS, WRITTEN_BY, about, columns, stated, type_name
+from textmill.pipelines.publish.columns import SCHEMAS, WRITTEN_BY, about, column_lines, stated
 from textmill.pipelines.report.meanings import REASONS
 
 PAGE = Path(__file__).parent / "datasets.md"
@@ -35,9 +35,7 @@ JSON, or a model with a head), `report/index.html`, and beside your `takedown.tx
 def table(dataset: str) -> Iterator[str]:
     """The lines of a dataset's section."""
     yield f"\n## `{dataset}`\n\n{about(dataset)} Written by `{WRITTEN_BY[dataset]}`.\n"
-    yield "| column | type | unit | meaning |\n|---|---|---|---|"
-    yield from (f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |"
-                for column in columns(dataset))
+    yield from column_lines(dataset)
 
 
 def page() -> str:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from textmill.base.loopback import host_name
+from textmill.base.loopback import headed, host_name
 from textmill.model.serving.errors import ApiError
 from textmill.model.serving.metrics import Metrics
 
@@ -44,11 +44,9 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *own]}
                 path = scope["path"] if message["status"] != 404 else "other"
                 self.metrics.add("requests", labels=f'path="{_quoted(path)}",status="{message["status"]}"')
-            await send(message)
+            await send(headed(message, HEADERS))
 
         request = Request(scope)
         try:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from textmill.base.loopback import host_name
+from textmill.base.loopback import headed, host_name
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -30,10 +30,7 @@ class Guard:
             return
 
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *own]}
-            await send(message)
+            await send(headed(message, HEADERS))
 
         if refused := self._refusal(Request(scope)):
             await PlainTextResponse(refused[1], refused[0])(scope, receive, with_headers)

@@ -34,4 +34,3 @@ def _answer(questions: Questions, asked: str) -> dict[str, Any]:
     except SqlError as error:
         return {"answer": None, "problem": str(error)}
     return {"answer": answer, "problem": ""}
-

@@ -148,4 +148,3 @@ def without_findings(text: str, findings: Sequence[Mapping[str, Any]]) -> str:
     for start, end in sorted(map(interval, findings), reverse=True):
         text = f"{text[:start]} {text[end:]}"
     return text
-

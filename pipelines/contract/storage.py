@@ -65,6 +65,9 @@ class Folder:
         new, old = filesystem.get_file_info([f"{ledger}/{MANIFEST[1:]}", f"{root}/{MANIFEST}"])
         return new.type != fs.FileType.File and old.type == fs.FileType.File
 
+    def _in_ledger(self, name: str) -> bool:
+        return _is_recorded(name) and self._ledger is not None
+
     def __getstate__(self) -> dict[str, str | None]:
         return {"uri": self.uri, "ledger": self.ledger}
 
@@ -72,7 +75,7 @@ class Folder:
         uri = f"{self.uri.rstrip('/')}/{name}"
         if self.ledger is None:
             return Folder(uri, "" if name.partition("/")[0] in WHOLE else f"{self.uri.rstrip('/')}/{LEDGER}/{name}")
-        if self.ledger and self._ledger and _is_recorded(name):
+        if self._in_ledger(name):
             return Folder(f"{self.ledger}/{name[1:]}", "")
         return Folder(uri, self.ledger and f"{self.ledger}/{name}")
 
@@ -82,16 +85,14 @@ class Folder:
 
     def path(self, name: str) -> str:
         """Where a file lies on the filesystem: an absolute path where it is local, else bucket and key."""
-        root = self._place[1]
-        if self.ledger and _is_recorded(name) and self._ledger:
+        if self._in_ledger(name):
             return f"{self._ledger}/{name[1:]}"
+        root = self._place[1]
         return f"{root}/{name}" if name else root
 
     def shown(self, name: str) -> str:
         """The path or URI of a file, as people are told it."""
-        if self.ledger and _is_recorded(name) and self._ledger:
-            return f"{self.ledger}/{name[1:]}"
-        return f"{self.uri}/{name}"
+        return f"{self.ledger}/{name[1:]}" if self._in_ledger(name) else f"{self.uri}/{name}"
 
     def check(self) -> None:
         """StageError where the store does not answer, found out soon, or has no such bucket. A local folder may come later."""
@@ -114,7 +115,7 @@ class Folder:
 
         Of a dataset, what is recorded of it is listed too.
         """
-        if self.ledger and (_is_recorded(under) or not under) and self._ledger:
+        if (not under or _is_recorded(under)) and self._ledger:
             recorded = self._below(self._ledger, under[1:], recursive)
             listed = [StoredFile(f"_{entry.path}", entry.size, entry.modified) for entry in recorded]
             return sorted([*listed, *(() if under else self._below(self._place[1], under, recursive))])
@@ -157,7 +158,7 @@ class Folder:
 
     def delete_empty_folders(self) -> None:
         """Remove local folders below this one that hold nothing (an object store has none)."""
-        for root in {self._place[1], *([self._ledger] if self.ledger and self._ledger else [])} if self.is_local else ():
+        for root in {self._place[1], *([self._ledger] if self._ledger else [])} if self.is_local else ():
             for folder, _, _ in os.walk(root, topdown=False):
                 if folder != root:
                     with contextlib.suppress(OSError):

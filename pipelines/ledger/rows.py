@@ -45,10 +45,9 @@ def inspect(data: Folder, name: str, where: str | None = None, names: Sequence[s
     matching = printed = read = 0
     for batch in _chosen(data, dataset, parts, where, names):
         read += batch[1]
-        for row in batch[0].to_pylist():
-            matching += 1
-            if matching <= skip or printed == most:
-                continue
+        first = min(max(0, skip - matching), len(batch[0]))
+        matching += len(batch[0])
+        for row in batch[0].slice(first, most - printed).to_pylist():
             printed += 1
             yield from _lines(name, row, names, characters)
             yield ""
@@ -63,8 +62,10 @@ def _chosen(data: Folder, dataset: Folder, parts: Sequence[Part], where: str | N
             names: Sequence[str]) -> Iterator[tuple[pa.Table, int]]:
     """Of every batch the rows that fulfil `where`, with their NUMBER, and how many were read."""
     choose, first = _filter(where) if where else None, 0
+    signals = Manifest.read(data / "signals") if dataset.uri == (data / "documents").uri else None
+    measured = {(part.key, part.rows): part for part in signals.parts} if signals else {}
     for part in parts:
-        for batch in _batches(data, dataset, part):
+        for batch in _batches(data, dataset, part, measured.get((part.key, part.rows))):
             there = [name for name in batch.schema.names if name != LANGUAGE]
             if missing := [name for name in names if name not in there]:
                 raise StageError(f"there is no column {missing[0]}; it has {', '.join(there)}")
@@ -73,18 +74,15 @@ def _chosen(data: Folder, dataset: Folder, parts: Sequence[Part], where: str | N
             yield (choose(rows) if choose else rows), batch.num_rows
 
 
-def _batches(data: Folder, dataset: Folder, part: Part) -> Iterator[pa.RecordBatch]:
-    """A part's rows; those of documents with LANGUAGE where it was measured, as what is personal depends on it."""
+def _batches(data: Folder, dataset: Folder, part: Part, signals: Part | None) -> Iterator[pa.RecordBatch]:
+    """A part's rows; with `signals`, which are of the same documents, and LANGUAGE, as what is personal depends on it."""
     if part.path.endswith(".arrow"):
         yield from read_stream(dataset, part).to_batches()
-        return
-    signals = Manifest.read(data / "signals") if dataset.uri == (data / "documents").uri else None
-    same = [other for other in signals.parts if (other.key, other.rows) == (part.key, part.rows)] if signals else []
-    if not same:
+    elif signals is None:
         yield from read_batches(dataset, part)
-        return
-    for batch, measured in aligned([read_batches(dataset, part), read_batches(data / "signals", same[0], ["language"])]):
-        yield batch.append_column(LANGUAGE, measured["language"])
+    else:
+        for batch, measured in aligned([read_batches(dataset, part), read_batches(data / "signals", signals, ["language"])]):
+            yield batch.append_column(LANGUAGE, measured["language"])
 
 
 def _filter(where: str) -> Any:

@@ -4,8 +4,6 @@ Guarantees: the same data folder and settings give the same card; every figure i
 whose stage has not run is left out.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +11,11 @@ import yaml
 
 from textmill.pipelines.display import numbers
 from textmill.pipelines.display.masking import visible
-from textmill.pipelines.publish.columns import about, columns, type_name
+from textmill.pipelines.publish.columns import about, column_lines
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.tables import Table
+from textmill.pipelines.report.funnel import by_frequency
+from textmill.pipelines.report.provenance import DIGITS, digest
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
          (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"), (10_000_000_000, "1B<n<10B"))      # the hub's
@@ -82,9 +82,7 @@ def _opening(tables: Sequence[Table], files: Mapping[str, Mapping[str, str]]) ->
 
 def _columns(table: Table) -> Iterator[str]:
     yield f"## Columns of `{table.name}`"
-    yield "\n".join(["| column | type | unit | meaning |", "|---|---|---|---|",
-                     *(f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |"
-                       for column in columns(table.described))])
+    yield "\n".join(column_lines(table.described))
 
 
 def _sources(known: Mapping[str, Table], settings: CardSettings) -> Iterator[str]:
@@ -128,7 +126,7 @@ def _rights(known: Mapping[str, Table], settings: CardSettings) -> Iterator[str]
            "Its makers have not stated a licence of the collection. The texts keep the rights of their authors.")
     if documents := known.get("documents"):
         counts = documents.counts
-        licences = ", ".join(f"`{visible(name)}` {number:,}" for name, number in _largest(counts.get("license", {})))
+        licences = ", ".join(f"`{visible(name)}` {number:,}" for name, number in by_frequency(counts.get("license", {})))
         yield (f"Licences that pages declare: {licences or 'none'}. Pages with a notice of copyright: "
                f"{counts.get('copyright', 0):,}.")
         lists = documents.made_from.get("settings", {}).get("blocklists", [])
@@ -166,7 +164,7 @@ def _rejected(known: Mapping[str, Table], settings: CardSettings) -> Iterator[st
     for name in ("documents", "curated"):
         if table := known.get(name):
             rows += [(f"`{name}`", f"`{rule}`", number) for rule, number in
-                     _largest({**table.counts.get("rejected", {}), **table.counts.get("quarantined", {})})]
+                     by_frequency({**table.counts.get("rejected", {}), **table.counts.get("quarantined", {})})]
     if rows:
         yield "## What was left out"
         yield "By the first rule that took a record or a document. The rows, with value and bound, are in the run's ledger."
@@ -179,7 +177,8 @@ def _history(known: Mapping[str, Table], settings: CardSettings) -> Iterator[str
            "libraries give the same bytes.")
     yield _table(["table", "stage", "version", "settings", "files, sha256 of all"],
                  [(f"`{table.name}`", table.manifest.stage, str(table.manifest.version),
-                   f"`{digest(table.made_from.get('settings'))}`", f"`{digest([part.sha256 for part in table.parts])}`")
+                   f"`{short_digest(table.made_from.get('settings'))}`",
+                   f"`{short_digest([part.sha256 for part in table.parts])}`")
                   for table in known.values()])
     libraries: dict[str, str] = {}
     for table in known.values():
@@ -190,13 +189,9 @@ def _history(known: Mapping[str, Table], settings: CardSettings) -> Iterator[str
         yield "\n".join(f"- {what}: {visible(who)}" for what, who in people.items() if who)
 
 
-def digest(value: Any) -> str:
-    """16 hex digits of SHA-256 over canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(((name, number) for name, number in counts.items() if number), key=lambda item: (-item[1], item[0]))
+def short_digest(value: Any) -> str:
+    """The hash of settings or files as the report cites it: the first digits of `provenance.digest`."""
+    return digest(value)[:DIGITS]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

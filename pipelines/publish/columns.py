@@ -62,6 +62,13 @@ def columns(dataset: str) -> Iterator[Column]:
             yield Column(name, kind, unit, meaning)
 
 
+def column_lines(dataset: str) -> Iterator[str]:
+    """The same as a table in Markdown."""
+    yield from ("| column | type | unit | meaning |", "|---|---|---|---|")
+    yield from (f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |"
+                for column in columns(dataset))
+
+
 def fields(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
     """Every column, and after a nested one its fields as `column.field`, with the type."""
     for field in schema:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from textmill.pipelines.contract.parts import Part
-from textmill.pipelines.publish.card import digest
+from textmill.pipelines.publish.card import short_digest
 from textmill.pipelines.publish.columns import about, columns
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.tables import Table
@@ -38,7 +38,7 @@ def croissant(tables: Sequence[Table], settings: CardSettings, paths: Callable[[
               patterns: Mapping[str, str]) -> str:
     """croissant.json of these tables, as JSON; `paths` says where a part lies from its folder, `patterns` all of a table."""
     files = [_file(table, part, paths(table, part)) for table in tables for part in table.parts]
-    whole = digest([file["sha256"] for file in files])
+    whole = short_digest([file["sha256"] for file in files])
     described = settings.description or "Text for training language models, curated by textmill; the card is README.md."
     return json.dumps({
         "@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": CONFORMS_TO, "name": settings.name,
@@ -64,7 +64,7 @@ def _set(table: Table, pattern: str) -> dict[str, Any]:
 
 def _records(table: Table) -> dict[str, Any]:
     return {"@type": "cr:RecordSet", "@id": table.name, "name": table.name, "description": about(table.described),
-            **({"key": {"@id": f"{table.name}/id"}} if table.name not in ("curated",) and not table.name.startswith("tokens")
+            **({"key": {"@id": f"{table.name}/id"}} if table.name != "curated" and not table.name.startswith("tokens")
                else {}),
             "field": list(_fields(table))}
 

@@ -96,4 +96,4 @@ class Table:
 def table(name: str, title: str, row: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Table:
     """A Table whose texts are without control characters."""
     clean: Any = tuple(tuple(visible(value) for value in values) for values in rows)
-    return Table(name, title, row, tuple(columns), clean)                         
+    return Table(name, title, row, tuple(columns), clean)

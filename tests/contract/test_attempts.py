@@ -12,7 +12,7 @@ import pytest
 from tests import servers
 from tests.contract.test_stage import files
 from tests.small_stages import NUMBERS, SQUARES, run_context
-from textmill.pipelines.contract import storage
+from textmill.pipelines.contract import filesystems
 from textmill.pipelines.contract.attempt import attempt
 from textmill.pipelines.contract.run import bring_up_to_date
 from textmill.pipelines.engines import preflight as probe
@@ -115,7 +115,7 @@ def throttle_the(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
         throttle.left = 3                                       # the probe does not take it for a place it cannot see
         assert probe.answer(1, here.data / "_probe", "name", {}) == (1, 1)
         throttle.left = 10_000
-        monkeypatch.setattr(storage, "S3_ATTEMPTS", 2)          # the pauses double: eight take half a minute
+        monkeypatch.setattr(filesystems, "S3_ATTEMPTS", 2)          # the pauses double: eight take half a minute
         with pytest.raises(OSError, match="AWS Error") as raised:
             bring_up_to_date(SQUARES, run_context("s3://mill/data", lines=LINES, factor=3))
         said = str(here.engine.sentence(raised.value))

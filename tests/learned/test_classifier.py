@@ -126,7 +126,8 @@ def test_the_demo_trains_on_half_of_the_labelled_pages_and_reports_on_the_other(
     milled, _ = milled
     (given,) = [step for step in demo_steps("", dict.fromkeys(RUN_NAMES) | {"data": str(tmp_path), "config": str(ROOT / "settings.yaml")})
                 if step[0] == "classifier"]
-    (tmp_path / "documents").symlink_to(milled / "documents")
+    for name in ("documents", "ledger"):
+        (tmp_path / name).symlink_to(milled / name)
     assert main(given) == 0
     said = capsys.readouterr().out
     facts = json.loads((tmp_path / "classifiers/sample/classifier.json").read_text())

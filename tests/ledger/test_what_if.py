@@ -90,19 +90,19 @@ def test_the_sample_against_another_table(milled, tmp_path, capsys):
     rules = (ROOT / "rules.yaml").read_text("utf-8")
     assert "  word_count:" in rules and "spam_phrases: {high: 0.04}" in rules
     new = tmp_path / "new.yaml"
-    new.write_text(re.sub(r"(word_count:.*?\n    low: )50", r"\g<1>30", rules, count=1, flags=re.DOTALL)
+    new.write_text(re.sub(r"(word_count:.*?\n    low: )50", r"\g<1>20", rules, count=1, flags=re.DOTALL)
                    .replace("compression_ratio: {low: 0.15, high: 1.0}", "compression_ratio: {low: 0.5, high: 1.0}"))
     assert main(["what-if", "--rules", str(new), "--data", str(data)]) == 0
     said = capsys.readouterr().out
     signals, verdicts = table(data, "signals").to_pylist(), table(data, "verdicts").to_pylist()
     lost = [s for s, v in zip(signals, verdicts, strict=True) if v["kept"] and s["compression_ratio"] < 0.5]
     gained = [s for s, v in zip(signals, verdicts, strict=True) if [b["rule"] for b in v["broken"]] == ["word_count"]
-              and s["word_count"] >= 30 and s["language"] != "ko" and s["compression_ratio"] >= 0.5]
+              and s["word_count"] >= 20 and s["language"] != "ko" and s["compression_ratio"] >= 0.5]
     assert lost and gained
     kept = sum(v["kept"] for v in verdicts)
     (total,) = [line.split() for line in said.splitlines() if line.startswith("all ")]
     assert total[1:5] == [f"{kept:,}", f"{len(gained):,}", f"{len(lost):,}", f"{kept + len(gained) - len(lost):,}"]
-    assert "word_count: low 50 → 30" in said and "compression_ratio: low 0.15 → 0.5" in said
+    assert "word_count: low 50 → 20" in said and "compression_ratio: low 0.15 → 0.5" in said
     assert main(["what-if", "--rules", str(ROOT / "rules.yaml"), "--data", str(data)]) == 0
     assert "it says the same" in capsys.readouterr().out
 

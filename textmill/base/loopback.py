@@ -6,6 +6,8 @@ stranger's name, so a local server answers to names of LOOPBACK only.
 
 import ipaddress
 import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[^:\[\]]+)(?::\d+)?")
@@ -17,6 +19,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def headed(message: MutableMapping[str, Any], headers: Mapping[str, str]) -> MutableMapping[str, Any]:
+    """An ASGI message, with these headers where an answer begins with it."""
+    if message["type"] != "http.response.start":
+        return message
+    return {**message, "headers": [*message["headers"], *((name.encode(), value.encode()) for name, value in headers.items())]}
 
 
 def host_name(header: str) -> str | None:

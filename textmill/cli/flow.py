@@ -48,8 +48,8 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
-    card_settings(given["config"], given["set"])
     context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
+    card = card_settings(given["config"], given["set"]) if word == "train" else None
     if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
         raise SettingsError(problems)
     for name in stages:
@@ -60,8 +60,8 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
             show([line])
         else:
             run_steps([[name, "--alone", "--checked", *(["--if-missing"] if is_tokenizer else []), *flags(given)]])
-    if word == "train":
-        describe_folder(given)
+    if card:
+        describe_folder(context, card)
     return context, set(stages)
 
 
@@ -71,16 +71,17 @@ def stage_word(name: str) -> click.Command:
                    help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
     @with_options(*RUN, ALONE, CHECKED, *([IF_MISSING] if name == "tokenizer" else []))
     def run(alone: bool, checked: bool, if_missing: bool = False, **given: Any) -> str:
-        if alone:
-            context, current = run_context(given), set(LINES) if checked else set()
-        else:
+        context, current = run_context(given), set(LINES) if checked else set()
+        # The word that started this one describes the folder when all is done.
+        card = None if checked else card_settings(given["config"], given["set"])
+        if not alone:
             context, current = bring_upstream(name, given)
         from textmill.pipelines.contract.run import bring_up_to_date
         from textmill.pipelines.flow import STAGES
 
         line = bring_up_to_date(STAGES[name], context, if_missing, current)
-        if not checked:         # the word that started this one describes the folder when all is done
-            describe_folder(given)
+        if card:
+            describe_folder(context, card)
         return line
 
     return run

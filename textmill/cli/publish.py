@@ -1,13 +1,14 @@
 """The words that hand datasets on: a card with Croissant metadata, and a copy in a folder, a bucket or on a hub."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from textmill.cli.options import CONFIG, DATA, SET, data_folder, with_options
 
 if TYPE_CHECKING:
+    from textmill.pipelines.contract.stage import RunContext
     from textmill.pipelines.publish.settings import CardSettings
 
 
@@ -54,11 +55,11 @@ def card_settings(config: str, changes: Sequence[str]) -> "CardSettings":
     return parse(CardSettings, read_settings(config, parse_changes(changes)).card, f"{config}: card")
 
 
-def describe_folder(given: Mapping[str, Any]) -> None:
+def describe_folder(context: "RunContext", settings: "CardSettings") -> None:
     """After a word of the flow: the card of its data folder, where it changed."""
     from textmill.pipelines.publish.folder import describe
 
-    describe(data_folder(given["data"]), card_settings(given["config"], given["set"]))
+    describe(context.data, settings)
 
 
 def _bytes(size: str) -> int:

@@ -84,4 +84,3 @@ def _all(root: Any, name: str) -> list[Any]:
 
 def _first(root: Any, name: str, attribute: str) -> str:
     return next((found for one in _all(root, name) if (found := one.get(attribute))), "")
-

@@ -96,16 +96,18 @@ def chosen(tree: HtmlElement, metas: list[tuple[str, str]], json_ld: list[dict[s
     from textmill.pipelines.extract.pages.layout import laid_out
     from textmill.pipelines.extract.pages.model import decide
     from textmill.pipelines.extract.pages.page_words import declared
+    from textmill.pipelines.extract.pages.strays import without_strays
 
     says = declared(tree, metas, json_ld)
     page = read_blocks(tree, json_ld)
     if not page.texts:
         return None
     decision = decide(page, *says, weights=weights)
-    text = clean_text(laid_out(page, decision.kept, markdown)).strip()
+    kept = without_strays(page, decision.kept) if decision.kind == "article" else decision.kept
+    text = clean_text(laid_out(page, kept, markdown)).strip()
     if not text:
         return None
-    links, characters = (sum(column[number] for number in decision.kept) for column in (page.links, page.link_chars))
+    links, characters = (sum(column[number] for number in kept) for column in (page.links, page.link_chars))
     shown = sum(len(block) - block.count(" ") for block in page.texts)
     return Choice(text, links, characters, sum(page.link_chars), shown, decision.kind, decision.kind_score,
                   decision.expected)
