@@ -23,20 +23,14 @@ from textmill.pipelines.measure.background import (
     term_surplus,
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
-from textmill.pipelines.measure.language import (
-    Identified,
-    LanguageIdentifier,
-    alike,
-    declared_language_differs,
-    find_model,
-    identified,
-    script,
-)
+from textmill.pipelines.measure.declared_language import alike, declared_language_differs
+from textmill.pipelines.measure.language import Identified, identified
+from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 from textmill.pipelines.measure.own_model import OwnModel, library_versions
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.measure.personal.presidio import NameFinder, model_versions
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
-from textmill.pipelines.measure.second_voice import UNSURE
+from textmill.pipelines.measure.scripts import script
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.text import shingles as sketch
 from textmill.pipelines.text.slices import slices
@@ -169,13 +163,13 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
 
 def _voices(voices: Identified) -> Iterator[pa.Array]:
     """The columns of both voices: the model's guess and score, CLD2's opinion and share, and whether they agree."""
-    sure = [None if opinion == UNSURE else opinion for opinion in voices.opinions]
-    yield pa.array(voices.guesses)
-    yield pa.array(voices.guess_scores)
+    sure = [opinion if opinion.reliable else None for opinion in voices.opinions]
+    yield pa.array([guess.language for guess in voices.guesses])
+    yield pa.array([guess.score for guess in voices.guesses], pa.float32())
     yield pa.array([opinion and opinion.language for opinion in sure], pa.string())
     yield pa.array([opinion and opinion.share for opinion in sure], pa.float32())
-    yield pa.array([opinion and alike(guess, opinion.language) for guess, opinion in zip(voices.guesses, sure, strict=True)],
-                   pa.bool_())
+    yield pa.array([opinion and alike(guess.language, opinion.language)
+                    for guess, opinion in zip(voices.guesses, sure, strict=True)], pa.bool_())
 
 
 def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str],
