@@ -27,13 +27,13 @@ SURE = 0.9
 # CLD2 is clear from so much on its own; over a language that the model does not know, from less; in Han, of which a single
 # character speaks for Chinese or Japanese, from more: random Han comes to 1,400, prose in it begins at 1,700.
 CLEAR, CLEAR_UNKNOWN, CLEAR_HAN = 600, 400, 1500
-# For CLD2 code is English, however clearly: its keywords are. The model has to give English this score.
+# For CLD2 code is English, however clearly: its keywords are. The model has to give English this score; in a long text AGREED.
 LIKELY_ENGLISH = 0.4
 AGREED = 0.3        # the model's score from which it decides where CLD2 leans to the same language, without calling it reliable
 CLOSE = 0.3         # the model's score from which it may choose a language that CLD2 has only a close relative of
 
-# Where CLD2 knows the model's language and does not even lean to it in so many letters, the model has to be this sure: to it
-# Nuer is Finnish, Friulian Italian.
+# Where CLD2 has no language for so many letters, but knows the model's, the model has to be this sure: to it Nuer is Finnish,
+# Friulian Italian.
 LONG, SILENCE = 250, 0.8
 
 # The model sees the line with most letters of each sixth of a text, and of that line at most so many characters: prose
@@ -100,11 +100,13 @@ def identified(words: Words, model: LanguageIdentifier, lowest_score: float, few
 def _decided(guess: Guess, opinion: Opinion, written: frozenset[str], known: frozenset[str],
              lowest_score: float, long: bool) -> tuple[str, float]:
     """The language by both voices, and its score."""
-    if guess.language == opinion.language and guess.score >= (LIKELY_ENGLISH if guess.language == "en" else AGREED):
+    agreed = LIKELY_ENGLISH if guess.language == "en" and not long else AGREED
+    if guess.language == opinion.language and guess.score >= agreed:
         return guess.language, max(guess.score, opinion.share) if opinion.reliable else guess.score
     if not _believed(guess, opinion, written, known):
-        silence = SILENCE if long and guess.language in second_voice.LANGUAGES else 0.0
-        return (guess.language if guess.score >= max(lowest_score, silence) else UNDETERMINED), guess.score
+        silent = long and opinion.language == UNDETERMINED and guess.language in second_voice.LANGUAGES
+        lowest = max(lowest_score, SILENCE) if silent else lowest_score
+        return (guess.language if guess.score >= lowest else UNDETERMINED), guess.score
     # Of languages that are written alike the model has some that CLD2 files under a relative: ckb under ku, yue under zh.
     if guess.score >= CLOSE and alike(guess.language, opinion.language) and guess.language not in second_voice.LANGUAGES:
         return guess.language, guess.score
