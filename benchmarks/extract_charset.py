@@ -23,7 +23,7 @@ from trafilatura.utils import decode_file
 
 from benchmarks.gold import responses
 from textmill.pipelines.extract.pages.charset import CODECS, decode
-from textmill.pipelines.measure.language import LanguageIdentifier, find_model
+from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 OURS = "textmill"

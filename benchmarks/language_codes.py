@@ -1,4 +1,4 @@
-"""What the labels of SIB-200 and of the UDHR files are called by lid.176, which mixes ISO 639-1 with ISO 639-3.
+"""What the labels of SIB-200 and of the UDHR files are called by lid.176, which mixes ISO 639-1 with ISO 639-3, and by CLD2.
 
 A label that is not here, and whose first part lid.176 does not know as it stands, is a language the model cannot say.
 """
@@ -17,6 +17,12 @@ tgk=tg tha=th tuk=tk tgl=tl tur=tr tat=tt uig=ug ukr=uk urd=ur uzn=uz vie=vi wln
 yue=yue
 """
 CODES = dict(pair.split("=") for pair in _PAIRS.split())
+# Languages that lid.176 does not have, by their labels in SIB-200 and CLD2's codes.
+_CLD2_ONLY = """
+hau=ha kin=rw zul=zu lug=lg lin=ln gaz=om xho=xh sna=sn nya=ny ibo=ig sot=st nso=nso tsn=tn tso=ts ssw=ss smo=sm mri=mi
+tir=ti run=rn fij=fj twi=ak aka=ak wol=wo sag=sg dzo=dz ayr=ay fao=fo
+"""
+CLD2_CODES = dict(pair.split("=") for pair in _CLD2_ONLY.split())
 # Where the three letters mean one language to SIB-200 and another to lid.176 (als: Tosk Albanian there, Alemannic here).
 _BY_ORIGIN = {("sib200", "als"): "sq", ("udhr2", "als"): "sq", ("udhr2", "nds"): "nds"}
 

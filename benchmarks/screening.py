@@ -28,7 +28,7 @@ from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.measure.language import LanguageIdentifier, find_model
+from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools

@@ -29,7 +29,7 @@ from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.measure.language import find_model
+from textmill.pipelines.measure.language_model import find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, measure_batch, open_tools
 from textmill.pipelines.report.samples import smallest

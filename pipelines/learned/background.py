@@ -32,7 +32,8 @@ from textmill.pipelines.measure.background import (
     gram_keys,
     place_of,
 )
-from textmill.pipelines.measure.language import UNDETERMINED, identified
+from textmill.pipelines.measure.language import identified
+from textmill.pipelines.measure.second_voice import UNDETERMINED
 from textmill.pipelines.measure.signals import MeasureTools, open_tools
 from textmill.pipelines.settings import Settings
 from textmill.pipelines.text.shingles import content_hashes

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from textmill.base.sealed import unseal
 from textmill.base.strict import SettingsError
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.measure.language import UNDETERMINED, written_in
+from textmill.pipelines.measure.scripts import written_in
+from textmill.pipelines.measure.second_voice import UNDETERMINED
 from textmill.pipelines.text.characters import LETTER
 from textmill.pipelines.text.words import Words
 

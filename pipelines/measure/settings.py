@@ -14,9 +14,9 @@ class MeasureSettings:
 
     language_model: str | None = None
     """Path of a fastText model; null is lid.176.ftz, as shipped."""
-    min_language_score: float = 0.3
-    """FineWeb-2's lowest (Penedo et al. 2025): a lower score gives `und`."""
-    min_language_letters: int = 20
+    min_language_score: float = 0.5
+    """A lower score of the model gives `und` where CLD2 does not agree; FineWeb-2's lowest is 0.3 (Penedo et al. 2025)."""
+    min_language_letters: int = 6
     """Texts with fewer letters are `und`."""
     min_language_letter_share: float = 0.5
     """Share of letters among the non-space characters: below it lie code and tables."""

@@ -4,7 +4,7 @@ The output depends on each document alone: not on its neighbours, the size of th
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,14 @@ from textmill.pipelines.measure.background import (
     term_surplus,
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
-from textmill.pipelines.measure.language import LanguageIdentifier, declared_language_differs, find_model, identified, script
+from textmill.pipelines.measure.declared_language import alike, declared_language_differs
+from textmill.pipelines.measure.language import Identified, identified
+from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 from textmill.pipelines.measure.own_model import OwnModel, library_versions
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.measure.personal.presidio import NameFinder, model_versions
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
+from textmill.pipelines.measure.scripts import script
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.text import shingles as sketch
 from textmill.pipelines.text.slices import slices
@@ -62,6 +65,9 @@ SIGNALS = pa.schema([
     pa.field("id", pa.string(), nullable=False),
     pa.field("language", pa.string(), nullable=False),
     pa.field("language_score", pa.float32(), nullable=False),
+    pa.field("language_guess", pa.string(), nullable=False), pa.field("language_guess_score", pa.float32(), nullable=False),
+    pa.field("language_cld2", pa.string()),
+    pa.field("language_cld2_share", pa.float32()), pa.field("language_agreed", pa.bool_()),
     pa.field("script", pa.string(), nullable=False),
     *(pa.field(name, pa.float64()) for name in MEASUREMENTS),
     pa.field("content_hash", pa.binary(16), nullable=False),
@@ -125,8 +131,9 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
     texts = documents["text"].to_pylist()
     words = read_words(texts)
     settings = tools.settings
-    found, scores, shares = identified(words, tools.model, settings.min_language_score, settings.min_language_letters,
-                                       settings.min_language_letter_share)
+    voices = identified(words, tools.model, settings.min_language_score, settings.min_language_letters,
+                        settings.min_language_letter_share)
+    found = voices.languages
     scripts, stop = script(words), stop_terms(words, found)
     measured: dict[str, np.ndarray] = {
         **{function.__name__: function(words) for function in _OF_WORDS},
@@ -137,14 +144,14 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
         "url_spam_phrases": address.url_spam_phrases(documents, tools.phrases),
         "link_density": spam.link_density(documents, words),
         "link_word_ratio": spam.link_word_ratio(documents, words),
-        "language_share": shares,
+        "language_share": voices.shares,
         **_by_named_inputs(words, found, scripts, tools),
         "declared_language_differs": declared_language_differs(documents["declared_language"].to_pylist(), found),
     }
     offsets, hashes = sketch.shingle_hashes(words)
     signatures = pa.array(sketch.minhash(offsets, hashes).reshape(-1))
     columns = [
-        documents["id"], pa.array(found), pa.array(scores), pa.array(scripts),
+        documents["id"], pa.array(found), pa.array(voices.scores), *_voices(voices), pa.array(scripts),
         *(pa.array(measured[name], pa.float64(), from_pandas=True) for name in MEASUREMENTS),     # NaN becomes null
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),
@@ -152,6 +159,17 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
         _findings(find_personal_data(texts, found, documents["host"].to_pylist(), tools.names)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
+
+
+def _voices(voices: Identified) -> Iterator[pa.Array]:
+    """The columns of both voices: the model's guess and score, CLD2's opinion and share, and whether they agree."""
+    sure = [opinion if opinion.reliable else None for opinion in voices.opinions]
+    yield pa.array([guess.language for guess in voices.guesses])
+    yield pa.array([guess.score for guess in voices.guesses], pa.float32())
+    yield pa.array([opinion and opinion.language for opinion in sure], pa.string())
+    yield pa.array([opinion and opinion.share for opinion in sure], pa.float32())
+    yield pa.array([opinion and alike(guess.language, opinion.language)
+                    for guess, opinion in zip(voices.guesses, sure, strict=True)], pa.bool_())
 
 
 def _by_named_inputs(words: Words, found: Sequence[str], scripts: Sequence[str],

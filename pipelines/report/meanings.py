@@ -2,7 +2,7 @@
 
 import re
 
-from textmill.pipelines.measure import background, classifier, language, quality, repetition, rights, spam
+from textmill.pipelines.measure import background, classifier, declared_language, quality, repetition, rights, spam
 from textmill.pipelines.measure import url as address
 
 # Of extract, takedown and curate, whose rules are no measurements.
@@ -61,6 +61,6 @@ def measurement(name: str) -> str:
 
 def described(name: str) -> str:
     """The whole docstring of a measurement's function, on one line; "" where it shares one with others."""
-    modules = (quality, repetition, rights, spam, language, address, background, classifier)
+    modules = (quality, repetition, rights, spam, declared_language, address, background, classifier)
     said = next((function.__doc__ for module in modules if (function := getattr(module, name, None))), None) or ""
     return " ".join(said.split())
