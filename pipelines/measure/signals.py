@@ -23,6 +23,7 @@ from textmill.pipelines.measure.background import (
     term_surplus,
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
+from textmill.pipelines.measure.form import form
 from textmill.pipelines.measure.language import LanguageIdentifier, declared_language_differs, find_model, identified, script
 from textmill.pipelines.measure.own_model import OwnModel, library_versions
 from textmill.pipelines.measure.personal.find import find_personal_data
@@ -63,6 +64,7 @@ SIGNALS = pa.schema([
     pa.field("language", pa.string(), nullable=False),
     pa.field("language_score", pa.float32(), nullable=False),
     pa.field("script", pa.string(), nullable=False),
+    pa.field("form", pa.string()),
     *(pa.field(name, pa.float64()) for name in MEASUREMENTS),
     pa.field("content_hash", pa.binary(16), nullable=False),
     pa.field("shingles", pa.int32(), nullable=False),
@@ -144,7 +146,7 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
     offsets, hashes = sketch.shingle_hashes(words)
     signatures = pa.array(sketch.minhash(offsets, hashes).reshape(-1))
     columns = [
-        documents["id"], pa.array(found), pa.array(scores), pa.array(scripts),
+        documents["id"], pa.array(found), pa.array(scores), pa.array(scripts), form(words, stop),
         *(pa.array(measured[name], pa.float64(), from_pandas=True) for name in MEASUREMENTS),     # NaN becomes null
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),

@@ -28,9 +28,9 @@ from textmill.pipelines.takedown.matching import taken_ids
 class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
     """The stage that writes `verdicts`: for every document whether it is kept, and every bound it breaks."""
 
-    name, version = "screen", 1
+    name, version = "screen", 2
     reads = (MEASURE, EXTRACT)
-    columns: ClassVar = {"documents": ["source", "turns"]}
+    columns: ClassVar = {"documents": ["source", "turns", "page_kind"]}
 
     def dataset(self, config: Configuration) -> str:
         return "verdicts"
@@ -56,7 +56,8 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
         for signals, documents in batches:
             has_turns = documents["turns"].is_valid()
-            verdicts, by_rule = verdicts_batch(signals, settings, has_turns.to_numpy(zero_copy_only=False))
+            verdicts, by_rule = verdicts_batch(signals, settings, has_turns.to_numpy(zero_copy_only=False),
+                                                documents["page_kind"])
             if task.payload:
                 verdicts = with_takedown(verdicts, signals, task.payload)
             output.write(verdicts)
