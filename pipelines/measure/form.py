@@ -13,7 +13,7 @@ import pyarrow as pa
 from textmill.pipelines.measure.phrases import StopTerms
 from textmill.pipelines.measure.quality import BULLETS, stop_word_share
 from textmill.pipelines.text.characters import LETTER, NEWLINE, NOSPACE, NUMBER, SPACE, TERMINAL, UPPER
-from textmill.pipelines.text.words import Words, group, sums
+from textmill.pipelines.text.words import Words, group, maxima, sums
 
 FORMS = ("code", "mathematics", "dialogue", "list", "verse", "prose")
 FEW_WORDS, FEW_LINES = 20, 5                    # fewer words have no form, fewer lines are mathematics or prose
@@ -33,7 +33,7 @@ def form(words: Words, stop: StopTerms) -> pa.Array:
     enough = words.line_count >= FEW_LINES
     functional = stop_word_share(words, stop)               # NaN without a list of them
     forms = np.select([enough & _code(words, lines), _mathematics(words, lines), enough & _dialogue(words, lines),
-                       enough & _list(words, lines), enough & ~(functional < 0.05) & _verse(words, lines),
+                       enough & _list(words, lines), enough & (~(functional < 0.05) | _varied(words)) & _verse(words, lines),
                        enough & (functional >= 0.2) & _notes(words)], (*FORMS[:-1], "list"), FORMS[-1])
     return pa.array(forms, pa.string(), mask=words.word_count < FEW_WORDS)
 
@@ -82,7 +82,9 @@ class _Lines:
 
 
 def _mathematics(words: Words, lines: _Lines) -> np.ndarray:
-    """Letters that stand alone and signs of relation, among words: 0.3 of them to a word, and one word in 25 of four letters."""
+    """Letters that stand alone and signs of relation, among words: 0.3 of them to a word, and one word in 25 of four letters.
+
+    Semicolons are seldom in it; minified code, whose names are single letters, has many."""
     count = np.maximum(words.word_count, 1)
     flags = words.flags[words.word_starts]
     spaced = (flags & NOSPACE) == 0
@@ -90,7 +92,8 @@ def _mathematics(words: Words, lines: _Lines) -> np.ndarray:
     alone = sums(lettered & spaced & (words.word_characters == 1), words.word_offsets) / count
     relations = words.count((lines.marks & RELATION) != 0) / count
     wordy = sums(lettered & ((words.word_characters >= 4) | ~spaced), words.word_offsets) / count
-    return (alone >= 0.1) & (relations >= 0.08) & (alone + relations >= 0.3) & (wordy >= 0.04)
+    script = words.count(words.code_points == ord(";")) > 0.01 * words.characters
+    return (alone >= 0.1) & (relations >= 0.08) & (alone + relations >= 0.3) & (wordy >= 0.04) & ~script
 
 
 def _code(words: Words, lines: _Lines) -> np.ndarray:
@@ -129,7 +132,8 @@ def _list(words: Words, lines: _Lines) -> np.ndarray:
     """Half of the lines begin with a bullet, a number, a bracket, a pipe or `Term:`, and they say something."""
     marked = (np.isin(lines.first, _points(f"{BULLETS}–(§|")) | ((words.flags[words.line_starts] & NUMBER) != 0)
               | (lines.label >= 0))
-    return (lines.share(marked) >= 0.5) & (words.word_count >= 3 * words.line_count) & (_plain_words(words) >= 0.3)
+    marks = words.count((lines.marks & OF_CODE) != 0) <= 0.15 * words.count((words.flags & SPACE) == 0)     # no dump of data
+    return (lines.share(marked) >= 0.5) & marks & (words.word_count >= 3 * words.line_count) & (_plain_words(words) >= 0.3)
 
 
 def _notes(words: Words) -> np.ndarray:
@@ -157,6 +161,12 @@ def _verse(words: Words, lines: _Lines) -> np.ndarray:
     return ((lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4) & (digits <= 0.1)
             & (marks <= 0.1) & (by_line >= 2.5) & (by_line <= np.where(unspaced, 20, 12))
             & (capitals <= 0.35 * words.word_count) & (words.line_count >= 8))
+
+
+def _varied(words: Words) -> np.ndarray:
+    """[D] whether no word is in a quarter of the lines: keywords are in most."""
+    most = maxima(words.terms.counts, words.word_texts[words.terms.first], len(words))
+    return 4 * most <= words.line_count
 
 
 def _unspaced(words: Words) -> np.ndarray:
