@@ -27,7 +27,8 @@ SHARED = {r"(top|duplicate)_\d+gram": "Gopher", r"duplicate_.*": "Gopher", "java
 def table() -> str:
     """In the order of `signals`."""
     rules = {rule.name: rule for rule in read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS).rules}
-    lines = ["| measurement | what it is | proposed by | shipped bound | languages, forms and kinds with their own |", "|---|---|---|---|---|"]
+    lines = ["| measurement | what it is | proposed by | shipped bound | languages, forms and kinds with their own |",
+             "|---|---|---|---|---|"]
     for name in RULE_MEASUREMENTS:
         rule = rules.get(name)
         lines.append(f"| `{name}` | {measurement(name)} | {sources(name)} | {bound(rule)} | {languages(rule)} |")

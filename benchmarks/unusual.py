@@ -3,11 +3,11 @@
     git show 88c6a42:rules.yaml > /tmp/before.yaml
     python -m benchmarks.unusual --shared ../shared/data --before /tmp/before.yaml --datatrove /tmp/datatrove/bin/python
 
-writes benchmarks/results/unusual.md (what is kept, before and after, with datatrove's filters beside), unusual-sides.md (texts
-that changed side) and unusual-bounds.md (what each bound by form or kind keeps, and what junk it lets in). The texts are those of
-benchmarks/unusual/, whose half is by the hash of their name; gold texts of WCXB, by kind of page; sources of
-the Python library and the packages' own descriptions; and as junk the rest of WCXB's pages, their visible lines of at most 80 characters
-that are no part of the main text.
+writes benchmarks/results/unusual.md (what is kept before and after, with datatrove's filters beside), unusual-sides.md (texts
+that changed side) and unusual-bounds.md (what each bound by form or kind keeps, and what junk it lets in). The texts are those
+of benchmarks/unusual/, whose half is by the hash of their name; gold texts of WCXB by kind of page; sources of Python's library
+and the packages' own descriptions; and as junk the rest of WCXB's pages, their visible lines of at most 80 characters that
+are no part of the main text.
 """
 
 import argparse
@@ -73,7 +73,8 @@ def own_texts() -> Iterator[Text]:
             name, form, _ = head.partition(" | ")[0].split()
             is_good = path.stem != "bad" and not name.startswith("BAD-")
             set_, group = ("own, later", form) if path.stem == "later" else ("own", path.stem if is_good else form)
-            yield Text(set_, group, name, is_good, "test" if path.stem == "later" else half(name), None, text.strip("\n"))
+            where = "test" if path.stem == "later" else half(name)
+            yield Text(set_, group, name, is_good, where, None, text.strip("\n"))
 
 
 def half(name: str) -> str:
@@ -84,7 +85,8 @@ def gold_texts(wcxb: Path) -> Iterator[Text]:
     """The main texts of pages of seven kinds; the half is by host."""
     for row in pq.read_table(wcxb / "gold.parquet", columns=["url", "type", "text"]).to_pylist():
         if row["text"]:
-            yield Text("pages", row["type"], row["url"], True, half(urlsplit(row["url"]).hostname or ""), row["type"], row["text"])
+            where = half(urlsplit(row["url"]).hostname or "")
+            yield Text("pages", row["type"], row["url"], True, where, row["type"], row["text"])
 
 
 def surroundings(wcxb: Path) -> Iterator[Text]:
@@ -160,7 +162,8 @@ def kept_table(measured: Measured, before: Sequence[Rule], after: Sequence[Rule]
         groups[not one.good, one.set, one.group].append(row)
     forms = measured.signals["form"].to_pylist() if "form" in measured.signals.schema.names else [None] * len(was)
     beside = " datatrove |" if datatrove is not None else ""
-    lines = [f"| texts | of | number | kept before | development | test | kept now | development | test |{beside} seen as | rules broken most now |",
+    lines = ["| texts | of | number | kept before | development | test | kept now | development | test |"
+             f"{beside} seen as | rules broken most now |",
              "|---|---|" + "---:|" * (8 if beside else 7) + "---|---|"]
     for (junk, set_, group), rows in sorted(groups.items()):
         cells = []
@@ -191,16 +194,17 @@ def sides(measured: Measured, before: Sequence[Rule], after: Sequence[Rule], mos
     forms = measured.signals["form"].to_pylist()
     for (good, set_, group), rows in sorted(groups.items(), reverse=True):
         chosen = sorted(rows, key=lambda row: hashlib.blake2b(measured.texts[row].name.encode()).digest())[:most]
-        for row in chosen:
-            lines.append(f"| {'' if good else 'junk: '}{set_} | {group} | {len(rows)} | {measured.texts[row].name} | "
-                         f"{'rejected' if now[row] else 'kept'} | {forms[row] or '–'} | {', '.join(was[row] or now[row])} |")
+        lines += [f"| {'' if good else 'junk: '}{set_} | {group} | {len(rows)} | {measured.texts[row].name} | "
+                  f"{'rejected' if now[row] else 'kept'} | {forms[row] or '–'} | {', '.join(was[row] or now[row])} |"
+                  for row in chosen]
     return "\n".join(lines) + "\n"
 
 
 def bounds_table(measured: Measured, after: Sequence[Rule]) -> str:
     """Each bound by form or kind: texts that fall without it, good ones and junk."""
     now = measured.broken(after)
-    lines = ["| rule | for | bound | good texts kept by it | development | test | of pages | junk let in by it | own | around pages |",
+    lines = ["| rule | for | bound | good texts kept by it | development | test | of pages | junk let in by it | own | "
+             "around pages |",
              "|---|---|---|---:|---:|---:|---:|---:|---:|---:|"]
     for place, rule in enumerate(after):
         for of, exceptions in (("forms", rule.forms), ("kinds", rule.kinds)):
@@ -212,7 +216,7 @@ def bounds_table(measured: Measured, after: Sequence[Rule]) -> str:
                 ends = ", ".join(f"{end} {'none' if value is None else f'{value:g}'}" for end, value in bound.items())
                 counts = [len(good), *(sum(one.half == where for one in good) for where in HALVES),
                           sum(one.set == "pages" for one in good), len(junk),
-                          *(sum(one.set == set_ for one in junk) for set_ in ("own", "around pages"))]
+                          *(sum(one.set.startswith(set_) for one in junk) for set_ in ("own", "around pages"))]
                 lines.append(f"| `{rule.name}` | {name} | {ends} | {' | '.join(f'{count:,}' for count in counts)} |")
     return "\n".join(lines) + "\n"
 

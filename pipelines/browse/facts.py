@@ -87,8 +87,8 @@ def _derived(columns: dict[str, pa.Array], count: int, numbers: Sequence[str]) -
         "dialogue": None if turns is None else turns.is_valid(),
         "personal": None if findings is None else _names(findings, "kind", distinct=True),
         "broken": None if broken is None else _names(broken, "rule")}
-    names = ["id", "source", "host", "url", "date", "page_kind", "file", "dialogue", "language", "script", "form", "personal", "kept",
-             "broken", "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
+    names = ["id", "source", "host", "url", "date", "page_kind", "file", "dialogue", "language", "script", "form", "personal",
+             "kept", "broken", "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
     types = dict.fromkeys(names, pa.string()) | dict.fromkeys(numbers, pa.float64()) | TYPES
     return pa.table({name: pa.nulls(count, types[name]) if made.get(name) is None else made[name].cast(types[name])
                      for name in names})

@@ -81,8 +81,8 @@ def effect(indexes: Indexes, old: Sequence[Rule], new: Sequence[Rule]) -> Effect
     """What `new` would change. Dedup comes later: a document that is gained may still be a copy."""
     pairs = [(one, two) for one, two in zip(old, new, strict=True) if one != two and one.action == "exclude"]
     names = [one.name for one, _ in pairs if one.name in indexes.numbers]
-    columns = ["number", "language", "source", "coalesce(word_count, 0) AS words", "len(broken) AS broken", "dialogue", "form", "page_kind",
-               *(f'"{name}"' for name in names)]
+    columns = ["number", "language", "source", "coalesce(word_count, 0) AS words", "len(broken) AS broken", "dialogue",
+               "form", "page_kind", *(f'"{name}"' for name in names)]
     with indexes.connection.cursor() as cursor:
         facts = cursor.sql(f"SELECT {', '.join(columns)} FROM facts ORDER BY number").to_arrow_table().combine_chunks()
     was, now = (_broken(facts, [pair[side] for pair in pairs if pair[0].name in names]) for side in (0, 1))

@@ -152,7 +152,7 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule], has_turns:
 
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule],
                       has_turns: bool = False, kind: str | None = None) -> list[str]:
-    """Every measurement of a document with value, bounds, who they are for (language, kind, form, or all) and outcome, as a table.
+    """Every measurement of a document with value, bounds, who these are for (`Rule.origin`) and outcome, as a table.
 
     `broken` and `tags` are the stored verdict; `rules` may have changed since.
     """

@@ -31,7 +31,7 @@ def form(words: Words, stop: StopTerms) -> pa.Array:
     """[D] the first of FORMS that fits."""
     lines = _Lines(words)
     enough = words.line_count >= FEW_LINES
-    functional = stop_word_share(words, stop)               # NaN without a list of them
+    functional = stop_word_share(words, stop)               # NaN in a language without a list of function words
     forms = np.select([enough & _code(words, lines), _mathematics(words, lines), enough & _dialogue(words, lines),
                        enough & _list(words, lines), enough & (~(functional < 0.05) | _varied(words)) & _verse(words, lines),
                        enough & (functional >= 0.2) & _notes(words)], (*FORMS[:-1], "list"), FORMS[-1])
@@ -51,6 +51,8 @@ class _Lines:
         table = _marks()
         self.marks = table[np.minimum(words.code_points, len(table) - 1)]
         self.code_marks = self.count((self.marks & OF_CODE) != 0)
+        solid = words.count((words.flags & SPACE) == 0)
+        self.code_share = words.count((self.marks & OF_CODE) != 0) / np.maximum(solid, 1)       # [D]
         self.texts = np.repeat(np.arange(len(words)), words.line_count)
         self.label = self._labels()
 
@@ -62,6 +64,13 @@ class _Lines:
     def share(self, lines: np.ndarray) -> np.ndarray:
         """[D] share of the lines that `lines` marks."""
         return sums(lines, self.words.line_offsets) / np.maximum(self.words.line_count, 1)
+
+    def come_again(self, chosen: np.ndarray, word: np.ndarray) -> np.ndarray:
+        """[D] whether the words of the chosen lines are two or more, and at most half as many as these lines."""
+        rows = np.flatnonzero(chosen)
+        names = group(self.words.word_hashes[word[rows]], self.texts[rows])
+        distinct = np.bincount(self.texts[rows[names.first]], minlength=len(self.words))
+        return (distinct >= 2) & (2 * distinct <= np.bincount(self.texts[rows], minlength=len(self.words)))
 
     def _labels(self) -> np.ndarray:
         """[L] the word before the first colon of lines that begin with `Name:`, -1 for other lines.
@@ -97,70 +106,63 @@ def _mathematics(words: Words, lines: _Lines) -> np.ndarray:
 
 
 def _code(words: Words, lines: _Lines) -> np.ndarray:
-    """Marks of code in a quarter of the lines, line ends or indentation of code, and words without digits.
+    """Marks of code in a quarter of the lines, ends of lines or indentation as in code, and words without digits.
 
     Minified code is one line, and dumps are mostly numbers: neither is code here."""
-    marks = words.count((lines.marks & OF_CODE) != 0) / np.maximum(words.count((words.flags & SPACE) == 0), 1)
-    ends = lines.share(np.isin(lines.last, _points(CODE_ENDS)) | ((lines.last == ord(":")) & lines.is_indented)
-                       | ((lines.last == ord(")")) & (lines.code_marks >= 3)))
-    short = words.characters <= 100 * words.line_count
-    return ((marks >= 0.06) & (lines.share(lines.code_marks >= 2) >= 0.25) & short & (_plain_words(words) >= 0.55)
-            & ((ends >= 0.15) | (lines.share(lines.is_indented) >= 0.3)))
+    ends = (np.isin(lines.last, _points(CODE_ENDS)) | ((lines.last == ord(":")) & lines.is_indented)
+            | ((lines.last == ord(")")) & (lines.code_marks >= 3)))
+    return ((lines.code_share >= 0.06) & (lines.share(lines.code_marks >= 2) >= 0.25)
+            & ((lines.share(ends) >= 0.15) | (lines.share(lines.is_indented) >= 0.3))
+            & (words.characters <= 100 * words.line_count) & (_plain_words(words) >= 0.55))
 
 
 def _dialogue(words: Words, lines: _Lines) -> np.ndarray:
     """Half of the lines begin with a speaker's name or a dash, or a quarter are nothing but one; names come again.
 
     What follows a name has five words on average with it: fields of a product have fewer."""
-    capitals = lines.count((words.flags & UPPER) != 0)
-    names_alone = ((capitals >= 2) & (capitals == lines.count((words.flags & LETTER) != 0)) & (lines.word_count <= 4))
     labelled = lines.label >= 0
-    speakers = np.where(labelled, lines.label, np.searchsorted(words.word_starts, words.line_starts))
-    def again(mask: np.ndarray) -> np.ndarray:
-        """[D] whether the speakers of these lines are at most half as many as the lines."""
-        rows = np.flatnonzero(mask)
-        names = group(words.word_hashes[np.minimum(speakers[rows], len(words.word_hashes) - 1)], lines.texts[rows])
-        distinct = np.bincount(lines.texts[rows[names.first]], minlength=len(words))
-        return (distinct >= 2) & (2 * distinct <= np.bincount(lines.texts[rows], minlength=len(words)))
-
     talk = sums(lines.word_count * labelled, words.line_offsets) >= 5 * sums(labelled, words.line_offsets)
-    return (((lines.share(labelled) >= 0.5) & talk & again(labelled)) | ((lines.share(names_alone) >= 0.25) & again(names_alone))
+    capitals, letters = (lines.count((words.flags & flag) != 0) for flag in (UPPER, LETTER))
+    names_alone = (capitals >= 2) & (capitals == letters) & (lines.word_count <= 4)
+    first_words = np.searchsorted(words.word_starts, words.line_starts)
+    return (((lines.share(labelled) >= 0.5) & talk & lines.come_again(labelled, lines.label))
+            | ((lines.share(names_alone) >= 0.25) & lines.come_again(names_alone, first_words))
             | (lines.share(np.isin(lines.first, _points(SPEECH_DASHES))) >= 0.5))
 
 
 def _list(words: Words, lines: _Lines) -> np.ndarray:
-    """Half of the lines begin with a bullet, a number, a bracket, a pipe or `Term:`, and they say something."""
+    """Half of the lines begin with a bullet, number, bracket, pipe or `Term:`; three words to a line, and no dump of data."""
     marked = (np.isin(lines.first, _points(f"{BULLETS}–(§|")) | ((words.flags[words.line_starts] & NUMBER) != 0)
               | (lines.label >= 0))
-    marks = words.count((lines.marks & OF_CODE) != 0) <= 0.15 * words.count((words.flags & SPACE) == 0)     # no dump of data
-    return (lines.share(marked) >= 0.5) & marks & (words.word_count >= 3 * words.line_count) & (_plain_words(words) >= 0.3)
+    return ((lines.share(marked) >= 0.5) & (lines.code_share <= 0.15) & (words.word_count >= 3 * words.line_count)
+            & (_plain_words(words) >= 0.3))
 
 
 def _notes(words: Words) -> np.ndarray:
     """A list without bullets, as of ingredients, steps and notes: lines of 4 to 15 words, of which few end in a sentence mark.
 
-    Menus and product grids have two or three words to a line and few function words: of 700 around real pages none is in."""
+    Menus and product grids have two or three words to a line and few function words."""
     unspaced = _unspaced(words)
     by_line = words.word_count / np.maximum(words.line_count, 1)
-    few = sums((words.flags[words.line_ends - 1] & TERMINAL) != 0, words.line_offsets) <= 0.25 * words.line_count
-    return (by_line >= np.where(unspaced, 6, 4)) & (by_line <= np.where(unspaced, 25, 15)) & few
+    ends = sums((words.flags[words.line_ends - 1] & TERMINAL) != 0, words.line_offsets)
+    return ((by_line >= np.where(unspaced, 6, 4)) & (by_line <= np.where(unspaced, 25, 15)) & (ends <= 0.25 * words.line_count))
 
 
 def _verse(words: Words, lines: _Lines) -> np.ndarray:
-    """Short lines of much the same length, of 2.5 to 12 words, without digits and marks; not in Capitals As Headlines Are."""
+    """Eight short lines or more, of much the same length and 2.5 to 12 words; no digits, marks or Capitals As In Headlines."""
     length = words.line_ends - words.line_starts
     count = np.maximum(words.line_count, 1)
     mean = sums(length, words.line_offsets) / count
     spread = np.sqrt(np.maximum(sums(length * length, words.line_offsets) / count - mean * mean, 0)) / np.maximum(mean, 1)
-    digits = lines.share(lines.count((words.flags & NUMBER) != 0) > 0)
-    marks = lines.share(lines.count((lines.marks & NOT_OF_VERSE) != 0) > 0)
-    inside = words.word_starts != words.line_starts[np.maximum(np.searchsorted(words.line_starts, words.word_starts, "right") - 1, 0)]
-    capitals = sums(inside & ((words.flags[words.word_starts] & UPPER) != 0), words.word_offsets)
-    by_line = words.word_count / count
-    unspaced = _unspaced(words)
-    return ((lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4) & (digits <= 0.1)
-            & (marks <= 0.1) & (by_line >= 2.5) & (by_line <= np.where(unspaced, 20, 12))
-            & (capitals <= 0.35 * words.word_count) & (words.line_count >= 8))
+    with_digits = lines.share(lines.count((words.flags & NUMBER) != 0) > 0)
+    with_marks = lines.share(lines.count((lines.marks & NOT_OF_VERSE) != 0) > 0)
+    is_first = np.zeros(len(words.code_points), bool)
+    is_first[words.line_starts] = True
+    capitals = sums(~is_first[words.word_starts] & ((words.flags[words.word_starts] & UPPER) != 0), words.word_offsets)
+    unspaced, by_line = _unspaced(words), words.word_count / count
+    return ((words.line_count >= 8) & (lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4)
+            & (by_line >= 2.5) & (by_line <= np.where(unspaced, 20, 12)) & (with_digits <= 0.1) & (with_marks <= 0.1)
+            & (capitals <= 0.35 * words.word_count))
 
 
 def _varied(words: Words) -> np.ndarray:
@@ -171,15 +173,16 @@ def _varied(words: Words) -> np.ndarray:
 
 def _unspaced(words: Words) -> np.ndarray:
     """[D] whether most words are characters of a script without spaces."""
-    return sums((words.flags[words.word_starts] & NOSPACE) != 0, words.word_offsets) > words.word_count / 2
+    return 2 * sums((words.flags[words.word_starts] & NOSPACE) != 0, words.word_offsets) > words.word_count
 
 
 def _plain_words(words: Words) -> np.ndarray:
-    """[D] share of the words that have two characters or more, a letter first and no digit; one of a script without spaces is."""
+    """[D] share of the words with a letter first, no digit and two characters; one is enough in a script without spaces."""
     flags = words.flags[words.word_starts]
     digits = np.concatenate([[0], np.cumsum((words.flags & NUMBER) != 0)])
-    plain = ((flags & LETTER) != 0) & (digits[words.word_ends] == digits[words.word_starts])
-    return sums(plain & ((words.word_characters >= 2) | ((flags & NOSPACE) != 0)), words.word_offsets) / np.maximum(words.word_count, 1)
+    long = (words.word_characters >= 2) | ((flags & NOSPACE) != 0)
+    plain = long & ((flags & LETTER) != 0) & (digits[words.word_ends] == digits[words.word_starts])
+    return sums(plain, words.word_offsets) / np.maximum(words.word_count, 1)
 
 
 @functools.cache

@@ -56,7 +56,8 @@ def near_bounds(documents: StoredDataset, signals: StoredDataset, verdicts: Stor
     nearest: dict[tuple[str, bool], list[Near]] = {(rule.name, broken): [] for rule in rules for broken in (False, True)}
     columns = ["id", *(rule.name for rule in rules), "language", "form", *RESERVED]
     for part, group, (document, signal, verdict) in placed_side_by_side(
-            (documents, ["id", "turns_from", "page_kind"]), (signals, list(dict.fromkeys(columns))), (verdicts, ["kept", "broken"])):
+            (documents, ["id", "turns_from", "page_kind"]), (signals, list(dict.fromkeys(columns))),
+            (verdicts, ["kept", "broken"])):
         shown = _shown(signal, verdict)
         of = sorts(signal, pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False), document["page_kind"])
         for rule in rules:

@@ -151,8 +151,9 @@ def rule_rows(signals: StoredDataset, verdicts: StoredDataset) -> list[RuleRow]:
     for rule in rules:
         name, counts = rule["name"], verdicts.counts["rules"][rule["name"]]
         tags = rule["action"] == "tag"
-        rows.append(RuleRow(name, tags, rule["low"], rule["high"], tuple(sorted(rule["languages"])), tuple(sorted(rule.get("forms", ()))),
-                            tuple(sorted(rule.get("kinds", ()))), counts["applied"], counts["broken"], counts["unmeasured"], counts["unbounded"], axes[name],
+        languages, forms, kinds = (tuple(sorted(rule.get(of, ()))) for of in ("languages", "forms", "kinds"))
+        rows.append(RuleRow(name, tags, rule["low"], rule["high"], languages, forms, kinds, counts["applied"], counts["broken"],
+                            counts["unmeasured"], counts["unbounded"], axes[name],
                             tuple(values[name].tolist()), None if tags else tuple(broken[name].tolist())))
     return sorted(rows, key=lambda row: (-row.breaks, row.name))
 
@@ -177,9 +178,8 @@ def rule_table(rows: Sequence[RuleRow]) -> Table:
         Column("broken", "documents that broke it, whatever else they broke", "count", bar="lost"),
         Column("unmeasured", "documents without the measurement", "count"),
         Column("unbounded", "documents whose language, form or kind has no bound", "count")],
-        ((row.name, measurement(row.name), row.low, row.high, ", ".join(row.languages), ", ".join(row.forms), ", ".join(row.kinds), row.tags, row.applied, row.breaks,
-          row.unmeasured,
-          row.unbounded) for row in rows))
+        ((row.name, measurement(row.name), row.low, row.high, *map(", ".join, (row.languages, row.forms, row.kinds)), row.tags,
+          row.applied, row.breaks, row.unmeasured, row.unbounded) for row in rows))
 
 
 def bin_table(rows: Sequence[RuleRow]) -> Table:

@@ -1,4 +1,4 @@
-"""The rule table: bounds over stored measurements, per language where needed, and the policies for personal data.
+"""The rule table: bounds over stored measurements, by language, form of text and kind of page where needed.
 
 A document is kept while every measurement lies within the bounds of every excluding rule; a verdict lists all rules
 it breaks, with value and bound. A rule does not apply where the measurement is null or the document's language has no
@@ -18,6 +18,7 @@ from typing import Any, Literal
 from textmill.base.strict import SettingsError, parse, read_yaml
 from textmill.pipelines.extract.pages.model import KINDS as PAGE_KINDS
 from textmill.pipelines.measure.form import FORMS
+from textmill.pipelines.screen.policies import EvaluationPolicy, KindPolicy, PersonalDataPolicy
 
 Bounds = tuple[float | None, float | None]
 Ends = Mapping[str, float | None]       # of `low` and `high` those that differ
@@ -27,9 +28,9 @@ Ends = Mapping[str, float | None]       # of `low` and `high` those that differ
 class Rule:
     """Bounds of a measurement: `low` and `high`, both allowed values; None is no bound.
 
-    `languages` replaces both for a language; then `kinds` of page and then `forms` of text each replace the ends that they name.
-    `dialogues` replaces both for documents with turns, whatever else they are; None is no difference. Breaking it excludes the
-    document, or only tags it."""
+    `languages` replaces both for a language; then `kinds` of page, and then `forms` of text, replace the ends they name.
+    `dialogues` replaces both for documents with turns, whatever else they are; None is no difference. Breaking a rule excludes
+    the document, or only tags it."""
 
     name: str
     low: float | None = None
@@ -73,63 +74,12 @@ def stored_rule(settings: Mapping[str, Any]) -> Rule:
 
 
 @dataclass(frozen=True)
-class KindPolicy:
-    """The policy for personal data of one kind.
-
-    `replace` puts a placeholder, `tag` records the place and leaves the text, `keep` does neither. With `drop_above`,
-    a document with more findings of the kind is rejected whole; zero drops every document with one.
-    """
-
-    action: Literal["replace", "tag", "keep"] = "replace"
-    """Of what is found."""
-    drop_above: int | None = None
-    """Findings of the kind that a document may have; one with more is rejected."""
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
-        if self.drop_above is not None and self.drop_above < 0:
-            yield f"drop_above is {self.drop_above}; a document cannot have fewer than 0 findings: give 0 or more"
-
-
-@dataclass(frozen=True)
-class PersonalDataPolicy:
-    """The policy of each kind; a kind not named here is replaced."""
-
-    kinds: dict[str, KindPolicy] = field(default_factory=dict)
-
-    def of(self, kind: str) -> KindPolicy:
-        """The policy for findings of `kind`."""
-        return self.kinds.get(kind, _REPLACE)
-
-
-_REPLACE = KindPolicy()
-
-
-@dataclass(frozen=True)
-class EvaluationPolicy:
-    """The policy for a document that contains `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
-
-    `drop` rejects it, `tag` keeps it and names the items.
-    """
-
-    action: Literal["drop", "tag"] = "drop"
-    """Of a document that contains an item."""
-    overlap: float = 0.5
-    """Share of an item's runs of 13 words from which it counts as contained."""
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
-        if not 0 < self.overlap <= 1:
-            yield f"overlap is {self.overlap}; it is the share of an item's runs of 13 words: give more than 0, and 1 at most"
-
-
-@dataclass(frozen=True)
 class Rules:
     """rules.yaml: the rules in the file's order, the personal-data policy, and that for evaluation sets."""
 
     rules: tuple[Rule, ...]
     personal_data: PersonalDataPolicy
-    evaluation: EvaluationPolicy = EvaluationPolicy()
+    evaluation: EvaluationPolicy = field(default_factory=EvaluationPolicy)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ VERDICTS = pa.schema([
 class RuleCount:
     """Counts of a rule: documents it applied to, documents that broke it, documents it did not apply to.
 
-    It does not apply where the measurement is null, or where there is no bound for the language, the form, the kind or dialogues."""
+    It does not apply where the measurement is null, or where language, form, kind of page or dialogues have no bound."""
 
     applied: int = 0
     broken: int = 0
@@ -45,7 +45,7 @@ class Sorts(NamedTuple):
 
 
 def sorts(signals: pa.RecordBatch, has_turns: np.ndarray | None = None, page_kinds: pa.Array | None = None) -> Sorts:
-    """The sorts of the documents. `has_turns`: [D] which are dialogues, None for none; `page_kinds`: None where it is no page."""
+    """The sorts of the documents. `has_turns`: [D] which are dialogues; `page_kinds`: [D], null for no page; None is none."""
     size = len(signals)
     columns = [signals["language"], pa.array(np.zeros(size, bool) if has_turns is None else has_turns), signals["form"],
                pa.nulls(size, pa.string()) if page_kinds is None else page_kinds]
@@ -75,8 +75,8 @@ def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.n
     return _broken(_judge(signals, rules, sorts(signals, has_turns, page_kinds)), rules)
 
 
-def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule],
-                   has_turns: np.ndarray | None = None, page_kinds: pa.Array | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
+def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None,
+                   page_kinds: pa.Array | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
     """The VERDICTS row of each row of `signals`, and the count of each rule, in the table's order.
 
     `broken` has the excluding rules a document breaks, and it is kept where there is none; `tags` names the tagging

@@ -27,7 +27,8 @@ from textmill.pipelines.pack import columns as where_columns
 from textmill.pipelines.pack.mixture import Entry, Mixture
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.report.meanings import measurement
-from textmill.pipelines.screen.rules import DialogueBounds, EvaluationPolicy, KindPolicy, RuleSettings, RulesFile
+from textmill.pipelines.screen.policies import EvaluationPolicy, KindPolicy
+from textmill.pipelines.screen.rules import DialogueBounds, RuleSettings, RulesFile
 from textmill.pipelines.settings import Settings
 
 TEXTS, NUMBER = of_type(str | list[str]), reference("number")

@@ -69,7 +69,7 @@ class Difference:
 
     def add(self, signals: pa.RecordBatch, documents: pa.RecordBatch, old: Sequence[Rule], new: Sequence[Rule],
             broken: pa.Array | None = None, has_turns: np.ndarray | None = None) -> None:
-        """Count a batch of signals and the documents beside them (url, title, host, source, page_kind); of their verdicts, `broken`.
+        """Count a batch of signals; `documents` beside them have url, title, host, source, page_kind, their verdicts `broken`.
 
         `has_turns`: [D] which are dialogues; None for none."""
         if broken is not None:
