@@ -162,13 +162,19 @@ def _verse(words: Words, lines: _Lines) -> np.ndarray:
     unspaced, by_line = _unspaced(words), words.word_count / count
     return ((words.line_count >= 8) & (lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4)
             & (by_line >= 2.5) & (by_line <= np.where(unspaced, 20, 12)) & (with_digits <= 0.1) & (with_marks <= 0.1)
-            & (capitals <= 0.35 * words.word_count))
+            & (capitals <= 0.35 * words.word_count) & ~_stuffed(words))
 
 
 def _varied(words: Words) -> np.ndarray:
     """[D] whether no word is in a quarter of the lines: keywords are in most."""
     most = maxima(words.terms.counts, words.word_texts[words.terms.first], len(words))
     return 4 * most <= words.line_count
+
+
+def _stuffed(words: Words) -> np.ndarray:
+    """[D] whether four words or more are in most lines, three in four of them: so it is of keywords in any language."""
+    texts = words.word_texts[words.terms.first]
+    return np.bincount(texts[4 * words.terms.counts >= 3 * words.line_count[texts]], minlength=len(words)) >= 4
 
 
 def _unspaced(words: Words) -> np.ndarray:
