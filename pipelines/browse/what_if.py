@@ -101,7 +101,8 @@ def _broken(facts: pa.Table, rules: Sequence[Rule]) -> np.ndarray:
     """[R, D] which rule a document breaks."""
     found = np.zeros((len(rules), len(facts)), bool)
     if rules and len(facts):
-        signals = facts.select(["language", "form", *(rule.name for rule in rules)]).to_batches()[0]
+        plain = facts.set_column(facts.schema.get_field_index("language"), "language", facts["language"].cast(pa.string()))
+        signals = plain.select(["language", "form", *(rule.name for rule in rules)]).to_batches()[0]
         turns, kinds = facts["dialogue"].fill_null(False).to_numpy(), facts["page_kind"].combine_chunks()
         for row, rule in enumerate(rules):
             found[row] = np.diff(broken_rules(signals, [rule], turns, kinds).offsets.to_numpy()) > 0

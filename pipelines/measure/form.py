@@ -34,7 +34,7 @@ def form(words: Words, stop: StopTerms) -> pa.Array:
     functional = stop_word_share(words, stop)               # NaN in a language without a list of function words
     forms = np.select([enough & _code(words, lines), _mathematics(words, lines), enough & _dialogue(words, lines),
                        enough & _list(words, lines), enough & (~(functional < 0.05) | _varied(words)) & _verse(words, lines),
-                       enough & (functional >= 0.2) & _notes(words)], (*FORMS[:-1], "list"), FORMS[-1])
+                       enough & _notes(words, lines, functional)], (*FORMS[:-1], "list"), FORMS[-1])
     return pa.array(forms, pa.string(), mask=words.word_count < FEW_WORDS)
 
 
@@ -138,14 +138,18 @@ def _list(words: Words, lines: _Lines) -> np.ndarray:
             & (_plain_words(words) >= 0.3))
 
 
-def _notes(words: Words) -> np.ndarray:
+def _notes(words: Words, lines: _Lines, functional: np.ndarray) -> np.ndarray:
     """A list without bullets, as of ingredients, steps and notes: lines of 4 to 15 words, of which few end in a sentence mark.
 
-    Menus and product grids have two or three words to a line and few function words."""
+    A fifth of the words are function words, or fewer where half of the lines have quantities. Menus and product grids have two
+    or three words to a line and few function words."""
+    quantities = lines.share(lines.count((words.flags & NUMBER) != 0) > 0) >= 0.5
+    enough = (functional >= 0.2) | ((functional >= 0.05) & quantities & (_plain_words(words) >= 0.35))
     unspaced = _unspaced(words)
     by_line = words.word_count / np.maximum(words.line_count, 1)
     ends = sums((words.flags[words.line_ends - 1] & TERMINAL) != 0, words.line_offsets)
-    return ((by_line >= np.where(unspaced, 6, 4)) & (by_line <= np.where(unspaced, 25, 15)) & (ends <= 0.25 * words.line_count))
+    return ((by_line >= np.where(unspaced, 6, 4)) & (by_line <= np.where(unspaced, 25, 15)) & (ends <= 0.25 * words.line_count)
+            & enough)
 
 
 def _verse(words: Words, lines: _Lines) -> np.ndarray:
