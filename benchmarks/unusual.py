@@ -249,16 +249,20 @@ def cost(texts: Sequence[Text]) -> str:
     return f"{1000 * seconds / len(texts):.2f} ms of CPU for the form of a text of {characters / len(texts):,.0f} characters"
 
 
+def excluding(path: Path) -> list[Rule]:
+    return [rule for rule in read_rules(path, RULE_MEASUREMENTS, KINDS).rules if rule.action == "exclude"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True, help="the development data")
-    parser.add_argument("--before", type=Path, required=True, help="the rule table to compare with")
-    parser.add_argument("--rules", default=str(ROOT / "rules.yaml"))
+    parser.add_argument("--before", type=Path, help="table to compare with (default: as shipped, without forms and kinds)")
+    parser.add_argument("--rules", type=Path, default=ROOT / "rules.yaml")
     parser.add_argument("--datatrove", type=Path, help="a Python that has datatrove")
     parser.add_argument("--only-own", action="store_true", help="own texts alone, printed and not written")
     given = parser.parse_args()
-    before, after = ([rule for rule in read_rules(path, RULE_MEASUREMENTS, KINDS).rules if rule.action == "exclude"]
-                     for path in (given.before, given.rules))
+    after = excluding(given.rules)
+    before = excluding(given.before) if given.before else [replace(rule, forms={}, kinds={}) for rule in after]
     settings = parse(Settings, read_yaml(ROOT / "settings.yaml"), "settings.yaml").measure
     texts = list(own_texts())
     if not given.only_own:
