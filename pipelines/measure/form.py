@@ -17,11 +17,12 @@ from textmill.pipelines.text.words import Words, group, maxima, sums
 
 FORMS = ("code", "mathematics", "dialogue", "list", "verse", "prose")
 FEW_WORDS, FEW_LINES = 20, 5                    # fewer words have no form, fewer lines are mathematics or prose
-# Marks, a bit each: of code, of which verse has none, of relations and operations in mathematics.
-OF_CODE, NOT_OF_VERSE, RELATION = 1, 2, 4
+# Marks, a bit each: of code, of which verse has none, of relations and operations in mathematics, of prices.
+OF_CODE, NOT_OF_VERSE, RELATION, CURRENCY = 1, 2, 4, 8
 CODE_MARKS = "{}[]()<>=;_/\\*&|$#@~`+\""
 NO_VERSE_MARKS = "{}[]()<>=_/\\*|$#@~`+"
 RELATIONS = "=<>≤≥≠∈∉⊂⊆→⇒↦⇔≈≡∧∨¬√∑Σ∏∫∂∞^·−×²³ⁿ₀₁₂₃ᵢₙ∠△°\\"
+CURRENCIES = "$€£¥₹₽₩₺₴₫฿"
 CODE_ENDS = "{};"
 SPEECH_DASHES = "—―"
 LONGEST_LABEL = 40                              # characters before the colon of `Speaker:` or `Term:`
@@ -32,9 +33,13 @@ def form(words: Words, stop: StopTerms) -> pa.Array:
     lines = _Lines(words)
     enough = words.line_count >= FEW_LINES
     functional = stop_word_share(words, stop)               # NaN in a language without a list of function words
-    forms = np.select([enough & _code(words, lines), _mathematics(words, lines), enough & _dialogue(words, lines),
-                       enough & _list(words, lines), enough & (~(functional < 0.05) | _varied(words)) & _verse(words, lines),
-                       enough & _notes(words, lines, functional)], (*FORMS[:-1], "list"), FORMS[-1])
+    worded = ~(functional < 0.05) | _varied(words)
+    priced = lines.share(lines.count((lines.marks & CURRENCY) != 0) > 0) > 0.15         # a grid of goods
+    evidence = [("code", enough & _code(words, lines)), ("mathematics", _mathematics(words, lines)),
+                ("dialogue", enough & _dialogue(words, lines)), ("list", enough & ~priced & _list(words, lines)),
+                ("verse", enough & worded & _verse(words, lines)),
+                ("list", enough & ~priced & _notes(words, lines, functional))]
+    forms = np.select([fits for _, fits in evidence], [name for name, _ in evidence], "prose")
     return pa.array(forms, pa.string(), mask=words.word_count < FEW_WORDS)
 
 
@@ -110,7 +115,7 @@ def _code(words: Words, lines: _Lines) -> np.ndarray:
 
     Minified code is one line, and dumps are mostly numbers: neither is code here."""
     ends = (np.isin(lines.last, _points(CODE_ENDS)) | ((lines.last == ord(":")) & lines.is_indented)
-            | ((lines.last == ord(")")) & (lines.code_marks >= 3)))
+            | ((lines.last == ord(")")) & (lines.code_marks >= 5)))
     return ((lines.code_share >= 0.06) & (lines.share(lines.code_marks >= 2) >= 0.25)
             & ((lines.share(ends) >= 0.15) | (lines.share(lines.is_indented) >= 0.3))
             & (words.characters <= 100 * words.line_count) & (_plain_words(words) >= 0.55))
@@ -199,7 +204,8 @@ def _plain_words(words: Words) -> np.ndarray:
 def _marks() -> np.ndarray:
     """Marks by code point; the last row is for all beyond."""
     table = np.zeros(0x2600, np.uint8)
-    for bit, characters in ((OF_CODE, CODE_MARKS), (NOT_OF_VERSE, NO_VERSE_MARKS), (RELATION, RELATIONS)):
+    for bit, characters in ((OF_CODE, CODE_MARKS), (NOT_OF_VERSE, NO_VERSE_MARKS), (RELATION, RELATIONS),
+                            (CURRENCY, CURRENCIES)):
         table[_points(characters)] |= bit
     return table
 

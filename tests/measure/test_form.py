@@ -75,6 +75,8 @@ MENU = "\n".join(("Home", "About us", "The mill", "Our flour", "Shop", "Baskets"
                   "Terms of use", "Privacy policy", "Log in", "Register", "Newsletter", "Press", "Careers", "Partners", "Sitemap"))
 CARDS = "\n".join(f"Rye Flour {kind}\n1 kg bag\n$ {price}.99\nAdd to cart" for kind, price in
                   (("Fine", 3), ("Coarse", 4), ("Dark", 4), ("Light", 5), ("Organic", 6)))
+GRID = "\n".join(f"{n}. A bag of {kind} rye flour for the oven and the pan, now $ {n}.99" for n, kind in
+                 enumerate(("fine", "coarse", "dark", "light", "organic"), 3))
 MINIFIED = "!function(e,t){var n=t[e],r=n||{};for(var i=0;i<r.length;i++){e=r[i];t(e,n);n=e&&e.o?e:{o:e}}return r}(a,b);" * 3
 DUMP = "\n".join(f"{n:08x} {n * 7919 % 65521:04x} {n * 104729 % 65521:04x} {n * 31 % 97}" for n in range(12))
 RECORDS = "\n".join(f'{{"id": {n}, "sku": "{n * 7919 % 65521:04x}", "qty": {n % 7}}},' for n in range(12))
@@ -95,7 +97,7 @@ def test_a_form_is_seen_in_lines_and_marks(text, language, expected):
     assert forms(text, language=language) == [expected] and expected in FORMS
 
 
-@pytest.mark.parametrize("text", [KEYWORDS, MENU, CARDS, MINIFIED, DUMP, RECORDS], ids=["keywords", "menu", "cards", "minified", "dump", "records"])
+@pytest.mark.parametrize("text", [KEYWORDS, MENU, CARDS, GRID, MINIFIED, DUMP, RECORDS], ids=["keywords", "menu", "cards", "grid", "minified", "dump", "records"])
 def test_what_looks_like_a_form_has_none(text):
     assert forms(text) == forms(text, language="und") == ["prose"]
 

@@ -8,7 +8,7 @@ from textmill.pipelines.measure.settings import MeasureSettings
 
 # Lost: language of names and lists asked to be surer, notation without words, refrains as dense as keywords, code without marks.
 LOST = {"dies-irae", "chess-game-annotated", "drunken-sailor", "litany-of-tools", "jindallae", "thirukkural", "sql-library-loans",
-        "carol-of-the-well", "counting-rhyme", "assembly-memcpy", "western-blot"}
+        "carol-of-the-well", "counting-rhyme", "assembly-memcpy"}
 LET_IN = {"markov-lines"}           # words drawn at random in lines: they have function words and no repetition
 
 
