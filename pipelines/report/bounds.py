@@ -16,7 +16,7 @@ from textmill.pipelines.report.dataset import Place, StoredDataset, placed_side_
 from textmill.pipelines.report.samples import excerpt
 from textmill.pipelines.report.tables import Column, Table, table
 from textmill.pipelines.screen.rules import Rule, stored_rule
-from textmill.pipelines.screen.verdicts import Sorts, sorts
+from textmill.pipelines.screen.verdicts import Sorts, optional, sorts
 
 NEAREST = 2             # documents on each side
 RESERVED = ("noai", "tdm_reservation", "paywalled")     # measurements above 0: the text is not shown
@@ -59,7 +59,8 @@ def near_bounds(documents: StoredDataset, signals: StoredDataset, verdicts: Stor
             (documents, ["id", "turns_from", "page_kind"]), (signals, list(dict.fromkeys(columns))),
             (verdicts, ["kept", "broken"])):
         shown = _shown(signal, verdict)
-        of = sorts(signal, pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False), document["page_kind"])
+        of = sorts(signal, pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False),
+                   optional(document, "page_kind"))
         for rule in rules:
             for broken, near in _nearest(rule, signal, of, shown, nearest):
                 nearest[rule.name, broken] = sorted(nearest[rule.name, broken] + [

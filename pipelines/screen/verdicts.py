@@ -47,8 +47,9 @@ class Sorts(NamedTuple):
 def sorts(signals: pa.RecordBatch, has_turns: np.ndarray | None = None, page_kinds: pa.Array | None = None) -> Sorts:
     """The sorts of the documents. `has_turns`: [D] which are dialogues; `page_kinds`: [D], null for no page; None is none."""
     size = len(signals)
-    columns = [signals["language"], pa.array(np.zeros(size, bool) if has_turns is None else has_turns), signals["form"],
-               pa.nulls(size, pa.string()) if page_kinds is None else page_kinds]
+    forms, none = optional(signals, "form"), pa.nulls(size, pa.string())
+    columns = [signals["language"], pa.array(np.zeros(size, bool) if has_turns is None else has_turns),
+               none if forms is None else forms, none if page_kinds is None else page_kinds]
     codes, values = np.zeros(size, np.int64), []
     for column in columns:
         coded = column.dictionary_encode(null_encoding="encode")
@@ -63,6 +64,11 @@ def sorts(signals: pa.RecordBatch, has_turns: np.ndarray | None = None, page_kin
             parts.append(several[place])
         keys.append(tuple(reversed(parts)))
     return Sorts(keys, places)
+
+
+def optional(batch: pa.RecordBatch, column: str) -> pa.Array | None:
+    """A column that datasets of older versions lack: their report is still made, with the bounds that they were judged by."""
+    return batch[column] if column in batch.schema.names else None
 
 
 def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None,

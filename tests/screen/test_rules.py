@@ -10,10 +10,12 @@ import yaml
 
 from tests.paths import ROOT
 from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS, measure_batch, open_tools
 from textmill.pipelines.screen.rules import Rule, parse_rules, read_rules, stored_rule
+from textmill.pipelines.screen.stage import SCREEN
 from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, broken_rules, verdicts_batch
 
 SHIPPED = read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS)
@@ -187,6 +189,15 @@ def test_a_form_stands_before_a_kind_and_a_kind_before_a_language():
     assert stored_rule(json.loads(json.dumps(asdict(words)))) == words
     without = {key: value for key, value in asdict(digits).items() if key not in ("forms", "kinds", "dialogues")}
     assert stored_rule(without) == Rule("digit_share", high=0.2), "as older manifests have it"
+
+
+def test_signals_of_an_older_version_have_no_form():
+    batch = signals({"word_count": 40, "form": "verse"}).drop_columns(["form"])
+    rules = [Rule("word_count", low=50, forms={"verse": {"low": 30}})]
+    assert told(broken_rules(batch, rules)) == [[("word_count", 40, 50)]]
+    documents = pa.record_batch({"source": ["web"], "turns": pa.nulls(1)})
+    with pytest.raises(StageError, match="it was made by an older version; run `textmill measure`"):
+        SCREEN.work(None, tuple(rules), None, iter([(batch, documents)]), None)
 
 
 def test_forms_and_kinds_are_known():

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.screen.rules import Rule
-from textmill.pipelines.screen.verdicts import broken_rules
+from textmill.pipelines.screen.verdicts import broken_rules, optional
 from textmill.pipelines.takedown.emptying import RULE
 
 SAMPLES = 10
@@ -78,7 +78,7 @@ class Difference:
             signals, documents = (batch.filter(pa.array(~taken)) for batch in (signals, documents))
             has_turns = None if has_turns is None else has_turns[~taken]
         rejecting = [[rule for rule in table if rule.action == "exclude"] for table in (old, new)]
-        was, now = (broken_rules(signals, rules, has_turns, documents["page_kind"]) for rules in rejecting)
+        was, now = (broken_rules(signals, rules, has_turns, optional(documents, "page_kind")) for rules in rejecting)
         kept_was, kept_now = (np.diff(broken.offsets.to_numpy()) == 0 for broken in (was, now))
         words = signals["word_count"].fill_null(0).to_numpy().astype(np.int64)
         languages, sources = signals["language"].to_pylist(), documents["source"].to_pylist()
