@@ -275,6 +275,8 @@ bench: setup             ## benchmarks; RAW=folder with crawl/*.warc.gz and book
 	$(if $(RAW),$(BIN)/python benchmarks/real_crawl.py --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench)
 	$(if $(RAW),$(BIN)/python -m benchmarks.language --shared $(call quoted,RAW) --documents $(call quoted,DATA)/bench)
 	$(if $(RAW),$(BIN)/python -m benchmarks.screening --shared $(call quoted,RAW) --data $(call quoted,DATA)/bench-screening)
+	$(if $(RAW),$(BIN)/python -m benchmarks.unusual --shared $(call quoted,RAW))
+	$(if $(RAW),$(BIN)/python -m benchmarks.word_bounds --shared $(call quoted,RAW))
 	$(if $(RAW),$(BIN)/python -m benchmarks.classifier --shared $(call quoted,RAW))
 	$(if $(RAW),$(BIN)/python -m benchmarks.screening_speed --documents $(call quoted,DATA)/bench --work $(call quoted,DATA)/bench-screening-speed)
 	$(if $(RAW),$(BIN)/python -m benchmarks.takedown --raw $(call quoted,RAW) --data $(call quoted,DATA)/bench-takedown --host httpd.apache.org)

@@ -27,7 +27,8 @@ SHARED = {r"(top|duplicate)_\d+gram": "Gopher", r"duplicate_.*": "Gopher", "java
 def table() -> str:
     """In the order of `signals`."""
     rules = {rule.name: rule for rule in read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS).rules}
-    lines = ["| measurement | what it is | proposed by | shipped bound | languages with their own |", "|---|---|---|---|---|"]
+    lines = ["| measurement | what it is | proposed by | shipped bound | languages, forms and kinds with their own |",
+             "|---|---|---|---|---|"]
     for name in RULE_MEASUREMENTS:
         rule = rules.get(name)
         lines.append(f"| `{name}` | {measurement(name)} | {sources(name)} | {bound(rule)} | {languages(rule)} |")
@@ -49,8 +50,11 @@ def bound(rule: Rule | None) -> str:
 
 
 def languages(rule: Rule | None) -> str:
-    given = sorted(rule.languages) if rule else []
-    return ", ".join(given[:8]) + (f" and {len(given) - 8} more" if len(given) > 8 else "")
+    if rule is None:
+        return ""
+    given = sorted(rule.languages)
+    of_languages = ", ".join(given[:8]) + (f" and {len(given) - 8} more" if len(given) > 8 else "")
+    return "; ".join(filter(None, [of_languages, ", ".join(sorted(rule.forms)), ", ".join(sorted(rule.kinds))]))
 
 
 if __name__ == "__main__":

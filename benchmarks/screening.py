@@ -41,8 +41,8 @@ RESULTS = ROOT / "benchmarks/results"
 BATCH = 256
 FEWEST_WORDS = 50               # Gopher's bound: a shorter text is no page
 TRIED = {"    low: 50\n    high: 1_000_000\n": "    low: 30\n    high: 1_000_000\n",
-         "curly_braces: {high: 0.05}": "curly_braces: {high: 0}",
-         "duplicate_5gram: {high: 0.45}": "duplicate_5gram: {high: 0.15}"}
+         "    high: 0.05\n    forms: {code: {high: 0.15}, mathematics: {high: 0.15}}\n": "    high: 0\n",
+         "duplicate_5gram: {high: 0.45, forms: {verse: {high: 0.8}}}": "duplicate_5gram: {high: 0.15}"}
 NAMED = 3                       # of the lost texts of one kind
 SENTENCES = 25                  # of SIB-200 or paragraphs of the Declaration in one document
 

@@ -97,7 +97,7 @@ def signals_batch(rng: np.random.Generator, documents: pa.RecordBatch, rules: tu
     findings = [[dict(zip(names, ("EMAIL", 0, 4), strict=True))] if n % 20 == 0 else [] for n in range(count)]
     size = SIGNALS.field("minhash").type.list_size
     columns = {"id": documents["id"], "language": chosen(rng, LANGUAGES, count),
-               "language_score": rng.random(count).astype(np.float32), "script": ["Latn"] * count,
+               "language_score": rng.random(count).astype(np.float32), "script": ["Latn"] * count, "form": ["prose"] * count,
                "content_hash": [bytes.fromhex(id_) for id_ in documents["id"].to_pylist()], "shingles": [200] * count,
                "findings": findings,
                "minhash": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(count * size, np.uint32)), size)} | measured

@@ -48,7 +48,8 @@ def story(context: RunContext, indexes: Indexes, found: Found) -> dict[str, Any]
         "title", "url", "record_id", "content_type", "file")}
     findings = signals.get("findings") or []
     table = measurements(signals, {each["rule"]: each for each in verdict["broken"]}, verdict["tags"],
-                         context.config[Rules].rules, bool(row.get("turns"))) if signals and verdict else []
+                         context.config[Rules].rules, bool(row.get("turns")),
+                         row.get("page_kind")) if signals and verdict else []
     return {
         "id": row["id"], "name": name, "row": row, "emptied": not row["payload_digest"], "language": language,
         "legal": [(column, shown(", ".join(value) if isinstance(value, list) else str(value))) for column in LEGAL

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from textmill.pipelines.browse.snapshot import Snapshot
 from textmill.pipelines.contract.part_files import aligned, opened, read_batches
 
-VERSION = 1             # of the table, part of the file's name
+VERSION = 2             # of the table, part of the file's name
 ROWS = 100_000          # inserted at once
 MEMORY = "512MB"
 TAKEN = {
     "documents": ["id", "source", "host", "url", "date", "page_kind", "turns", "file"],
-    "signals": ["language", "script", "findings"],        # and every measurement
+    "signals": ["language", "script", "form", "findings"],        # and every measurement
     "verdicts": ["kept", "broken", "tags"],
     "duplicates": ["cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in"]}
 TYPES = {"kept": pa.bool_(), "similarity": pa.float64(), "cluster_size": pa.int32(), "broken": pa.list_(pa.string()),
@@ -87,8 +87,8 @@ def _derived(columns: dict[str, pa.Array], count: int, numbers: Sequence[str]) -
         "dialogue": None if turns is None else turns.is_valid(),
         "personal": None if findings is None else _names(findings, "kind", distinct=True),
         "broken": None if broken is None else _names(broken, "rule")}
-    names = ["id", "source", "host", "url", "date", "page_kind", "file", "dialogue", "language", "script", "personal", "kept",
-             "broken", "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
+    names = ["id", "source", "host", "url", "date", "page_kind", "file", "dialogue", "language", "script", "form", "personal",
+             "kept", "broken", "tags", "cluster", "kept_id", "kind", "similarity", "cluster_size", "contained_in", *numbers]
     types = dict.fromkeys(names, pa.string()) | dict.fromkeys(numbers, pa.float64()) | TYPES
     return pa.table({name: pa.nulls(count, types[name]) if made.get(name) is None else made[name].cast(types[name])
                      for name in names})

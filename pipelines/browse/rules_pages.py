@@ -94,7 +94,8 @@ def snippet(old: list[Rule], new: list[Rule]) -> str:
 
 def _others(rule: Rule) -> str:
     """Who has bounds of their own, which the page does not move."""
-    return " and ".join([*([many(len(rule.languages), "language")] if rule.languages else []),
+    several = (("language", rule.languages), ("form", rule.forms), ("kind", rule.kinds))
+    return " and ".join([*(many(len(of), name) for name, of in several if of),
                          *(["dialogues"] if rule.dialogues is not None else [])])
 
 

@@ -82,7 +82,7 @@ def effect(indexes: Indexes, old: Sequence[Rule], new: Sequence[Rule]) -> Effect
     pairs = [(one, two) for one, two in zip(old, new, strict=True) if one != two and one.action == "exclude"]
     names = [one.name for one, _ in pairs if one.name in indexes.numbers]
     columns = ["number", "language", "source", "coalesce(word_count, 0) AS words", "len(broken) AS broken", "dialogue",
-               *(f'"{name}"' for name in names)]
+               "form", "page_kind", *(f'"{name}"' for name in names)]
     with indexes.connection.cursor() as cursor:
         facts = cursor.sql(f"SELECT {', '.join(columns)} FROM facts ORDER BY number").to_arrow_table().combine_chunks()
     was, now = (_broken(facts, [pair[side] for pair in pairs if pair[0].name in names]) for side in (0, 1))
@@ -101,10 +101,11 @@ def _broken(facts: pa.Table, rules: Sequence[Rule]) -> np.ndarray:
     """[R, D] which rule a document breaks."""
     found = np.zeros((len(rules), len(facts)), bool)
     if rules and len(facts):
-        signals = facts.select(["language", *(rule.name for rule in rules)]).to_batches()[0]
-        turns = facts["dialogue"].fill_null(False).to_numpy()
+        plain = facts.set_column(facts.schema.get_field_index("language"), "language", facts["language"].cast(pa.string()))
+        signals = plain.select(["language", "form", *(rule.name for rule in rules)]).to_batches()[0]
+        turns, kinds = facts["dialogue"].fill_null(False).to_numpy(), facts["page_kind"].combine_chunks()
         for row, rule in enumerate(rules):
-            found[row] = np.diff(broken_rules(signals, [rule], turns).offsets.to_numpy()) > 0
+            found[row] = np.diff(broken_rules(signals, [rule], turns, kinds).offsets.to_numpy()) > 0
     return found
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from textmill.pipelines.screen.rules import PersonalDataPolicy
+from textmill.pipelines.screen.policies import PersonalDataPolicy
 
 Edit = tuple[str, int, int]
 

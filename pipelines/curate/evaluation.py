@@ -18,7 +18,7 @@ import numpy as np
 from textmill.pipelines.contract.lines import read_lines
 from textmill.pipelines.contract.named_files import ContentError, Named
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.screen.rules import EvaluationPolicy
+from textmill.pipelines.screen.policies import EvaluationPolicy
 from textmill.pipelines.text.words import Words, chained, read_words
 
 SETS = Named("evaluation set", "evaluation_sets", "curate.evaluation_sets")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from textmill.pipelines.curate.edits import apply_edits, edits_for
 from textmill.pipelines.measure.personal.find import find_personal_data
-from textmill.pipelines.screen.rules import PersonalDataPolicy
+from textmill.pipelines.screen.policies import PersonalDataPolicy
 
 OF_PAGES = ("author", "site", "description")        # keys that extract adds, of a page's head and byline
 _HAS_ONE = rf'"(?:{"|".join(OF_PAGES)})":'

@@ -12,7 +12,7 @@ from textmill.pipelines.curate.leftovers import leftovers
 from textmill.pipelines.curate.pieces import cut
 from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.extract.rows import TURNS
-from textmill.pipelines.screen.rules import PersonalDataPolicy
+from textmill.pipelines.screen.policies import PersonalDataPolicy
 from textmill.pipelines.text.slices import slices
 
 EDITS = pa.list_(pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())]))

@@ -21,7 +21,8 @@ from textmill.pipelines.dedup.settings import DedupSettings
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
-from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy, Rules
+from textmill.pipelines.screen.policies import EvaluationPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.screen.stage import SCREEN
 
 

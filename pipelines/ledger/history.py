@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """A measurement of a document, its bounds, the language they are for (or `all`, `dialogues`, `-`), and its outcome."""
+    """A measurement of a document, its bounds, who they are for (`Rule.origin`, or `-`), and its outcome."""
 
     name: str
     value: float | None
@@ -36,19 +36,18 @@ class Measured(NamedTuple):
 
 
 def measurements(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule],
-                 has_turns: bool = False) -> list[Measured]:
+                 has_turns: bool = False, kind: str | None = None) -> list[Measured]:
     """Every measurement of a document.
 
     `broken` and `tags` are the stored verdict, which decides. The bounds are those of `rules`, which may have
     changed since; then the one that it broke is named beside them. One that the stored signals lack is not measured.
     """
-    by_name, language = {rule.name: rule for rule in rules}, signals["language"]
+    by_name, of = {rule.name: rule for rule in rules}, (signals["language"], has_turns, signals.get("form"), kind)
     found = []
     for name in RULE_MEASUREMENTS:
         value, rule = signals.get(name), by_name.get(name)
-        low, high = rule.bounds(language, has_turns) if rule else (None, None)
-        origin = "-" if rule is None else "dialogues" if has_turns and rule.dialogues else (
-            language if language in rule.languages else "all")
+        low, high = rule.bounds(*of) if rule else (None, None)
+        origin = rule.origin(*of) if rule else "-"
         outcome = ""
         if name in broken:
             bound = broken[name]["bound"]
@@ -58,7 +57,7 @@ def measurements(signals: Row, broken: dict[str, Row], tags: Sequence[str], rule
         elif value is None:
             outcome = "not measured"
         elif rule and low is None and high is None:
-            outcome = f"no bound for {origin if origin == 'dialogues' else language}"
+            outcome = f"no bound for {signals['language'] if origin == 'all' else origin}"
         found.append(Measured(name, value, low, high, origin, outcome))
     return found
 

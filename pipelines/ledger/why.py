@@ -90,7 +90,7 @@ def _document(context: RunContext, document: DocumentRow) -> Iterator[str]:
     yield from _extracted(row, language)
     yield from _section(context, MEASURE, signals, lambda found: _measured(found))
     yield from _section(context, SCREEN, verdict, lambda found: _judged(
-        found, signals, context.config[Rules].rules, bool(row.get("turns"))))
+        found, signals, context.config[Rules].rules, bool(row.get("turns")), row.get("page_kind")))
     yield from _section(context, DEDUP, duplicate, lambda found: _compared(context, document, found, verdict))
     yield from _curated(context, document)
 
@@ -133,11 +133,13 @@ def _legal(value: Any) -> str:
 def _measured(signals: Row) -> Iterator[str]:
     kinds = Counter(finding["kind"] for finding in signals["findings"])
     found = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none"
-    yield f"language {signals['language']} ({number(signals['language_score'])}), script {signals['script']}; " \
+    form = f"form {signals['form']}; " if signals.get("form") else ""
+    yield f"language {signals['language']} ({number(signals['language_score'])}), script {signals['script']}; {form}" \
           f"{signals['shingles']:,} shingles; personal data found: {found}"
 
 
-def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule], has_turns: bool) -> Iterator[str]:
+def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule], has_turns: bool,
+            kind: str | None) -> Iterator[str]:
     broken = [entry["rule"] for entry in verdict["broken"]]
     tags = f"; tags: {', '.join(verdict['tags'])}" if verdict["tags"] else ""
     yield ("kept" if verdict["kept"] else f"rejected by {', '.join(broken)}") + tags
@@ -145,18 +147,18 @@ def _judged(verdict: Row, signals: Row | None, rules: Sequence[Rule], has_turns:
     if RULE in stored:
         yield "its text is still stored; `textmill takedown --carry-out` takes it out"
     elif signals:
-        yield from measurement_table(signals, stored, verdict["tags"], rules, has_turns)
+        yield from measurement_table(signals, stored, verdict["tags"], rules, has_turns, kind)
 
 
 def measurement_table(signals: Row, broken: dict[str, Row], tags: Sequence[str], rules: Sequence[Rule],
-                      has_turns: bool = False) -> list[str]:
-    """Every measurement of a document with value, bounds, the language they are for (or all) and its outcome, as a table.
+                      has_turns: bool = False, kind: str | None = None) -> list[str]:
+    """Every measurement of a document with value, bounds, who these are for (`Rule.origin`) and outcome, as a table.
 
     `broken` and `tags` are the stored verdict; `rules` may have changed since.
     """
     rows = [["measurement", "value", "low", "high", "for", ""]]
     rows += [[each.name, number(each.value), number(each.low), number(each.high), each.origin, each.outcome]
-             for each in measurements(signals, broken, tags, rules, has_turns)]
+             for each in measurements(signals, broken, tags, rules, has_turns, kind)]
     return columns(rows, right=(1, 2, 3), indent=0)
 
 

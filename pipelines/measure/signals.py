@@ -24,6 +24,7 @@ from textmill.pipelines.measure.background import (
 )
 from textmill.pipelines.measure.classifier import Classifier, classifier_score, facts_bytes, read_classifier
 from textmill.pipelines.measure.declared_language import alike, declared_language_differs
+from textmill.pipelines.measure.form import form
 from textmill.pipelines.measure.language import Identified, identified
 from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 from textmill.pipelines.measure.own_model import OwnModel, library_versions
@@ -69,6 +70,7 @@ SIGNALS = pa.schema([
     pa.field("language_cld2", pa.string()),
     pa.field("language_cld2_share", pa.float32()), pa.field("language_agreed", pa.bool_()),
     pa.field("script", pa.string(), nullable=False),
+    pa.field("form", pa.string()),
     *(pa.field(name, pa.float64()) for name in MEASUREMENTS),
     pa.field("content_hash", pa.binary(16), nullable=False),
     pa.field("shingles", pa.int32(), nullable=False),
@@ -152,6 +154,7 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
     signatures = pa.array(sketch.minhash(offsets, hashes).reshape(-1))
     columns = [
         documents["id"], pa.array(found), pa.array(voices.scores), *_voices(voices), pa.array(scripts),
+        form(words, stop),
         *(pa.array(measured[name], pa.float64(), from_pandas=True) for name in MEASUREMENTS),     # NaN becomes null
         pa.array(sketch.content_hashes(texts), pa.binary(16)),
         pa.array(np.diff(offsets).astype(np.int32)),

@@ -28,7 +28,7 @@ _STORED: dict[tuple[str, Kind], tuple[str, ...]] = {
     (DOCUMENTS, "number"): ("page_kind_score",),
     (DOCUMENTS, "date"): ("date", "published"),
     (DOCUMENTS, "flag"): ("paywalled",),
-    (SIGNALS, "text"): ("script",),
+    (SIGNALS, "text"): ("script", "form"),
     (SIGNALS, "number"): tuple(name for name in RULE_MEASUREMENTS if name != "paywalled"),      # documents has it
     (VERDICTS, "texts"): ("tags",),
     (DUPLICATES, "number"): ("containment",),

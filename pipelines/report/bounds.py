@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from textmill.pipelines.report.dataset import Place, StoredDataset, placed_side_by_side
 from textmill.pipelines.report.samples import excerpt
 from textmill.pipelines.report.tables import Column, Table, table
-from textmill.pipelines.screen.rules import Rule
+from textmill.pipelines.screen.rules import Rule, stored_rule
+from textmill.pipelines.screen.verdicts import Sorts, optional, sorts
 
 NEAREST = 2             # documents on each side
 RESERVED = ("noai", "tdm_reservation", "paywalled")     # measurements above 0: the text is not shown
@@ -53,17 +54,18 @@ def near_bounds(documents: StoredDataset, signals: StoredDataset, verdicts: Stor
     """The nearest documents within and beyond the bounds of every rule that measures more than yes or no."""
     rules = [rule for rule in rules_of(verdicts) if rule.high != 0]
     nearest: dict[tuple[str, bool], list[Near]] = {(rule.name, broken): [] for rule in rules for broken in (False, True)}
-    columns = ["id", *(rule.name for rule in rules), "language", *RESERVED]
+    columns = ["id", *(rule.name for rule in rules), "language", "form", *RESERVED]
     for part, group, (document, signal, verdict) in placed_side_by_side(
-            (documents, ["id", "turns_from"]), (signals, list(dict.fromkeys(columns))), (verdicts, ["kept", "broken"])):
+            (documents, ["id", "turns_from", "page_kind"]), (signals, list(dict.fromkeys(columns))),
+            (verdicts, ["kept", "broken"])):
         shown = _shown(signal, verdict)
-        languages, codes = _coded(signal["language"])
-        has_turns = pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False)
+        of = sorts(signal, pc.is_valid(document["turns_from"]).to_numpy(zero_copy_only=False),
+                   optional(document, "page_kind"))
         for rule in rules:
-            for broken, near in _nearest(rule, signal, languages, codes, has_turns, shown, nearest):
+            for broken, near in _nearest(rule, signal, of, shown, nearest):
                 nearest[rule.name, broken] = sorted(nearest[rule.name, broken] + [
                     Near(distance, document["id"][row].as_py(), value, bound, verdict["kept"][row].as_py(),
-                         languages[codes[row]], Place(part, group, row)) for distance, value, bound, row in near])[:NEAREST]
+                         of.keys[of.codes[row]][0], Place(part, group, row)) for distance, value, bound, row in near])[:NEAREST]
     places = [near.place for chosen in nearest.values() for near in chosen]
     rows = documents.rows_at(places, ["text", "url", "host", "source"])
     return [_near_bound(rule, broken, near, rows[near.place]) for (rule, broken), chosen in nearest.items() for near in chosen]
@@ -71,13 +73,7 @@ def near_bounds(documents: StoredDataset, signals: StoredDataset, verdicts: Stor
 
 def rules_of(verdicts: StoredDataset) -> list[Rule]:
     """The rules that verdicts were made by."""
-    def rule(plain: Mapping[str, Any]) -> Rule:
-        languages = {language: (low, high) for language, (low, high) in plain["languages"].items()}
-        low, high = plain.get("dialogues") or (None, None)
-        return Rule(plain["name"], plain["low"], plain["high"], languages, plain["action"],
-                    (low, high) if plain.get("dialogues") else None)
-
-    return [rule(plain) for plain in verdicts.manifest.made_from["settings"]]
+    return [stored_rule(settings) for settings in verdicts.manifest.made_from["settings"]]
 
 
 def _shown(signal: pa.RecordBatch, verdict: pa.RecordBatch) -> np.ndarray:
@@ -91,12 +87,11 @@ def _shown(signal: pa.RecordBatch, verdict: pa.RecordBatch) -> np.ndarray:
     return shown
 
 
-def _nearest(rule: Rule, signal: pa.RecordBatch, languages: Sequence[str], codes: np.ndarray, has_turns: np.ndarray,
-             shown: np.ndarray, nearest: Mapping[tuple[str, bool], list[Near]]) -> Iterator[
-                 tuple[bool, list[tuple[float, float, float, int]]]]:
+def _nearest(rule: Rule, signal: pa.RecordBatch, of: Sorts, shown: np.ndarray,
+             nearest: Mapping[tuple[str, bool], list[Near]]) -> Iterator[tuple[bool, list[tuple[float, float, float, int]]]]:
     """For those within and those beyond: (distance, value, bound, row) of documents nearer than the farthest chosen so far."""
     values = _numbers(signal[rule.name])
-    low, high = _limits(rule, languages, codes, has_turns)
+    low, high = of.limits(rule).T
     to_low, to_high = np.abs(values - low), np.abs(values - high)
     distance = np.fmin(to_low, to_high)                     # of two bounds the nearer; NaN where there is none, or no value
     beyond = (values < low) | (values > high)
@@ -108,18 +103,8 @@ def _nearest(rule: Rule, signal: pa.RecordBatch, languages: Sequence[str], codes
             continue
         rows = _smallest(rows, distance, signal["id"])
         is_low = to_low[rows] == distance[rows]
-        bounds = np.where(is_low, np.broadcast_to(low, values.shape)[rows], np.broadcast_to(high, values.shape)[rows])
+        bounds = np.where(is_low, low[rows], high[rows])
         yield broken, list(zip(distance[rows].tolist(), values[rows].tolist(), bounds.tolist(), rows.tolist(), strict=True))
-
-
-def _limits(rule: Rule, languages: Sequence[str], codes: np.ndarray, has_turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The low and the high bound of each document, NaN for none; of length 1 where all have the same."""
-    if not (rule.languages.keys() & set(languages)) and not has_turns.any():
-        limits = np.array([[rule.low, rule.high]], np.float64)
-    else:
-        by_kind = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages], np.float64)
-        limits = by_kind.reshape(-1, 2)[np.where(has_turns, len(languages) + codes, codes)]
-    return limits[:, 0], limits[:, 1]
 
 
 def _smallest(rows: np.ndarray, distance: np.ndarray, ids: pa.Array) -> np.ndarray:
@@ -137,11 +122,6 @@ def _near_bound(rule: str, broken: bool, near: Near, row: Mapping[str, Any]) -> 
                      excerpt(row["url"]), excerpt(row["text"], near.language, row["host"]), near.id)
 
 
-def _coded(languages: pa.Array) -> tuple[list[str], np.ndarray]:
-    coded = languages.dictionary_encode()
-    return coded.dictionary.to_pylist(), coded.indices.to_numpy()
-
-
 def _numbers(column: pa.Array) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False)     # null becomes NaN
 
@@ -149,7 +129,7 @@ def _numbers(column: pa.Array) -> np.ndarray:
 def bounds_table(near: Sequence[NearBound]) -> Table:
     """One row for each document near a bound."""
     columns = [Column("rule", "whose bound it is near"), Column("broken", "whether it lies beyond", "flag"),
-               Column("value", "measured", "number"), Column("bound", "for its language", "number"),
+               Column("value", "measured", "number"), Column("bound", "for its language, form and kind", "number"),
                Column("kept", "whether no rule rejects it", "flag"), Column("language", "as measured"),
                Column("source", "folder under raw/"),
                Column("url", "its address, personal data masked", long=True), Column("id", "of the document", long=True),

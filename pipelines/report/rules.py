@@ -74,14 +74,16 @@ class Axis:
 class RuleRow:
     """A rule with its counts and histogram.
 
-    `values` and `broken` are documents per bin of `axis`; `broken` is None for a rule that only tags. `languages` have bounds
-    of their own."""
+    `values` and `broken` are documents per bin of `axis`; `broken` is None for a rule that only tags. `languages`, `forms`
+    of text and `kinds` of page have bounds of their own."""
 
     name: str
     tags: bool
     low: float | None
     high: float | None
     languages: tuple[str, ...]
+    forms: tuple[str, ...]
+    kinds: tuple[str, ...]
     applied: int
     breaks: int
     unmeasured: int
@@ -92,7 +94,7 @@ class RuleRow:
 
     @property
     def bound(self) -> str:
-        """The bound of languages without one of their own, in words."""
+        """The bound of documents without one of their own, in words."""
         if self.low is None and self.high is None:
             return "bounds by language only"
         if self.low is None:
@@ -149,8 +151,9 @@ def rule_rows(signals: StoredDataset, verdicts: StoredDataset) -> list[RuleRow]:
     for rule in rules:
         name, counts = rule["name"], verdicts.counts["rules"][rule["name"]]
         tags = rule["action"] == "tag"
-        rows.append(RuleRow(name, tags, rule["low"], rule["high"], tuple(sorted(rule["languages"])), counts["applied"],
-                            counts["broken"], counts["unmeasured"], counts["unbounded"], axes[name],
+        languages, forms, kinds = (tuple(sorted(rule.get(of, ()))) for of in ("languages", "forms", "kinds"))
+        rows.append(RuleRow(name, tags, rule["low"], rule["high"], languages, forms, kinds, counts["applied"], counts["broken"],
+                            counts["unmeasured"], counts["unbounded"], axes[name],
                             tuple(values[name].tolist()), None if tags else tuple(broken[name].tolist())))
     return sorted(rows, key=lambda row: (-row.breaks, row.name))
 
@@ -170,13 +173,13 @@ def rule_table(rows: Sequence[RuleRow]) -> Table:
         Column("rule", "its measurement"), Column("meaning", "of the measurement", long=True),
         Column("low", "least value kept", "number"),
         Column("high", "largest value kept", "number"), Column("languages", "with bounds of their own", shown=False),
+        Column("forms", "of text with bounds of their own"), Column("kinds", "of page with bounds of their own"),
         Column("tags", "only tags what breaks it", "flag"), Column("applied", "documents it applied to", "count"),
         Column("broken", "documents that broke it, whatever else they broke", "count", bar="lost"),
         Column("unmeasured", "documents without the measurement", "count"),
-        Column("unbounded", "documents whose language has no bound", "count")],
-        ((row.name, measurement(row.name), row.low, row.high, ", ".join(row.languages), row.tags, row.applied, row.breaks,
-          row.unmeasured,
-          row.unbounded) for row in rows))
+        Column("unbounded", "documents whose language, form or kind has no bound", "count")],
+        ((row.name, measurement(row.name), row.low, row.high, *map(", ".join, (row.languages, row.forms, row.kinds)), row.tags,
+          row.applied, row.breaks, row.unmeasured, row.unbounded) for row in rows))
 
 
 def bin_table(rows: Sequence[RuleRow]) -> Table:

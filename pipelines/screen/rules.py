@@ -1,9 +1,11 @@
-"""The rule table: bounds over stored measurements, per language where needed, and the policies for personal data.
+"""The rule table: bounds over stored measurements, by language, form of text and kind of page where needed.
 
 A document is kept while every measurement lies within the bounds of every excluding rule; a verdict lists all rules
 it breaks, with value and bound. A rule does not apply where the measurement is null or the document's language has no
-bound, and the counts say how often that was. Documents with turns have bounds of their own: a rule made for web pages
-does not apply to them unless the table's section `dialogues` names it.
+bound, and the counts say how often that was. Bounds of their own may also have the kinds of page that extract saw and the forms
+of text that measure saw: a kind's replace a language's, and a form's replace both, since the form is seen in the text itself.
+Documents with turns have bounds of their own: a rule made for web pages does not apply to them unless the table's section
+`dialogues` names it.
 """
 
 import difflib
@@ -14,16 +16,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from textmill.base.strict import SettingsError, parse, read_yaml
+from textmill.pipelines.extract.pages.model import KINDS as PAGE_KINDS
+from textmill.pipelines.measure.form import FORMS
+from textmill.pipelines.screen.policies import EvaluationPolicy, KindPolicy, PersonalDataPolicy
 
 Bounds = tuple[float | None, float | None]
+Ends = Mapping[str, float | None]       # of `low` and `high` those that differ
 
 
 @dataclass(frozen=True)
 class Rule:
     """Bounds of a measurement: `low` and `high`, both allowed values; None is no bound.
 
-    `languages` replaces both for a language, and `dialogues` for documents with turns, in any language; None is no difference.
-    Breaking it excludes the document, or only tags it."""
+    `languages` replaces both for a language; then `kinds` of page, and then `forms` of text, replace the ends they name.
+    `dialogues` replaces both for documents with turns, whatever else they are; None is no difference. Breaking a rule excludes
+    the document, or only tags it."""
 
     name: str
     low: float | None = None
@@ -31,62 +38,39 @@ class Rule:
     languages: Mapping[str, Bounds] = field(default_factory=dict)
     action: Literal["exclude", "tag"] = "exclude"
     dialogues: Bounds | None = None
+    forms: Mapping[str, Ends] = field(default_factory=dict)
+    kinds: Mapping[str, Ends] = field(default_factory=dict)
 
-    def bounds(self, language: str, has_turns: bool = False) -> Bounds:
+    def bounds(self, language: str, has_turns: bool = False, form: str | None = None, kind: str | None = None) -> Bounds:
+        """The bounds of a document of this language, form of text and kind of page."""
         if has_turns and self.dialogues is not None:
             return self.dialogues
-        return self.languages.get(language, (self.low, self.high))
+        low, high = self.languages.get(language, (self.low, self.high))
+        for ends in (self.kinds.get(kind or "", {}), self.forms.get(form or "", {})):
+            low, high = ends.get("low", low), ends.get("high", high)
+        return low, high
+
+    def origin(self, language: str, has_turns: bool = False, form: str | None = None, kind: str | None = None) -> str:
+        """Who the bounds are for: `all`, `dialogues`, or the language, the kind and the form of which an end applies.
+
+        >>> Rule("word_count", 50, 90, {"fi": (37, 90)}, forms={"verse": {"high": None}}).origin("fi", form="verse")
+        'fi, verse'
+        """
+        if has_turns and self.dialogues is not None:
+            return "dialogues"
+        of_form, of_kind = self.forms.get(form or "", {}), self.kinds.get(kind or "", {})
+        hidden = of_kind.keys() <= of_form.keys()
+        origins = [language if language in self.languages and len(of_form.keys() | of_kind.keys()) < 2 else "",
+                   "" if hidden or kind is None else kind, form if form and of_form else ""]
+        return ", ".join(filter(None, origins)) or "all"
 
 
-@dataclass(frozen=True)
-class KindPolicy:
-    """The policy for personal data of one kind.
-
-    `replace` puts a placeholder, `tag` records the place and leaves the text, `keep` does neither. With `drop_above`,
-    a document with more findings of the kind is rejected whole; zero drops every document with one.
-    """
-
-    action: Literal["replace", "tag", "keep"] = "replace"
-    """Of what is found."""
-    drop_above: int | None = None
-    """Findings of the kind that a document may have; one with more is rejected."""
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
-        if self.drop_above is not None and self.drop_above < 0:
-            yield f"drop_above is {self.drop_above}; a document cannot have fewer than 0 findings: give 0 or more"
-
-
-@dataclass(frozen=True)
-class PersonalDataPolicy:
-    """The policy of each kind; a kind not named here is replaced."""
-
-    kinds: dict[str, KindPolicy] = field(default_factory=dict)
-
-    def of(self, kind: str) -> KindPolicy:
-        """The policy for findings of `kind`."""
-        return self.kinds.get(kind, _REPLACE)
-
-
-_REPLACE = KindPolicy()
-
-
-@dataclass(frozen=True)
-class EvaluationPolicy:
-    """The policy for a document that contains `overlap` or more of an item of an evaluation set (curate.evaluation_sets).
-
-    `drop` rejects it, `tag` keeps it and names the items.
-    """
-
-    action: Literal["drop", "tag"] = "drop"
-    """Of a document that contains an item."""
-    overlap: float = 0.5
-    """Share of an item's runs of 13 words from which it counts as contained."""
-
-    def problems(self) -> Iterator[str]:
-        """One sentence for each value that cannot be meant."""
-        if not 0 < self.overlap <= 1:
-            yield f"overlap is {self.overlap}; it is the share of an item's runs of 13 words: give more than 0, and 1 at most"
+def stored_rule(settings: Mapping[str, Any]) -> Rule:
+    """A rule as a manifest of `verdicts` has it; those of older versions lack what they had no bounds for."""
+    dialogues = settings.get("dialogues")
+    return Rule(settings["name"], settings["low"], settings["high"],
+                {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"],
+                None if dialogues is None else tuple(dialogues), settings.get("forms", {}), settings.get("kinds", {}))
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,7 @@ class Rules:
 
     rules: tuple[Rule, ...]
     personal_data: PersonalDataPolicy
-    evaluation: EvaluationPolicy = EvaluationPolicy()
+    evaluation: EvaluationPolicy = field(default_factory=EvaluationPolicy)
 
 
 @dataclass(frozen=True)
@@ -108,28 +92,42 @@ class RuleSettings:
     """The largest value that is kept."""
     languages: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
     """Other bounds by language: a key left out is as above, null is no bound."""
+    forms: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
+    """The same by form of text: code, mathematics, dialogue, list, verse, prose. They stand before a kind's."""
+    kinds: dict[str, dict[str, float | None] | None] = field(default_factory=dict)
+    """The same by kind of page: article, forum, product … They stand before a language's."""
     action: Literal["exclude", "tag"] = "exclude"
     """Of a document outside: `exclude` it, or `tag` it and go on."""
 
     def problems(self) -> Iterator[str]:
         yield from _bound_problems("", self.low, self.high)
-        if self.low is None and self.high is None and not self.languages:
+        if self.low is None and self.high is None and not (self.languages or self.forms or self.kinds):
             yield "has neither low nor high; give one, or take the rule out to switch it off"
-        for language, bounds in self.languages.items():
+        for language in self.languages:
             if not isinstance(language, str):
                 yield (f"languages: the key {language!r} is not a language code; YAML reads a bare no, on or yes as true or "
                        'false, so put it in quotes: "no"')
-                continue
-            for key in bounds or ():
-                if key not in ("low", "high"):
-                    yield f"languages.{language}: unknown key {key!r}; known keys: low, high"
-            if bounds is not None:
-                yield from _bound_problems(f"languages.{language}: ", *self.for_language(language))
+        for section, given, known in (("forms", self.forms, FORMS), ("kinds", self.kinds, PAGE_KINDS)):
+            for name in given:
+                yield from _unknown(section.removesuffix("s"), name, known, section)
+        for section, given in (("languages", self.languages), ("forms", self.forms), ("kinds", self.kinds)):
+            for name, bounds in given.items():
+                for key in bounds or ():
+                    if key not in ("low", "high"):
+                        yield f"{section}.{name}: unknown key {key!r}; known keys: low, high"
+                ends = _ends(bounds)
+                if isinstance(name, str) and bounds is not None:
+                    yield from _bound_problems(f"{section}.{name}: ", ends.get("low", self.low), ends.get("high", self.high))
 
     def for_language(self, language: str) -> Bounds:
         """The bounds of a language: a key it leaves out is inherited, null means no bound, a null entry means neither."""
-        given = self.languages[language]
-        return (None, None) if given is None else (given.get("low", self.low), given.get("high", self.high))
+        ends = _ends(self.languages[language])
+        return ends.get("low", self.low), ends.get("high", self.high)
+
+
+def _ends(bounds: Ends | None) -> Ends:
+    """The ends that an exception names; a null entry names both."""
+    return {"low": None, "high": None} if bounds is None else bounds
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,8 @@ def parse_rules(value: Mapping[str, Any], measurements: Sequence[str], kinds: Se
         problems += _unknown("measurement", name, measurements, f"{where}.rules")
         if parsed := _section(RuleSettings, {} if settings is None else settings, f"{where}.rules.{name}", problems):
             languages = {language: parsed.for_language(language) for language in parsed.languages}
-            rules.append(Rule(name, parsed.low, parsed.high, languages, parsed.action))
+            forms, kinds_of_page = ({key: _ends(ends) for key, ends in given.items()} for given in (parsed.forms, parsed.kinds))
+            rules.append(Rule(name, parsed.low, parsed.high, languages, parsed.action, None, forms, kinds_of_page))
     if sections.dialogues is not None:
         rules = _for_dialogues(rules, sections.dialogues, f"{where}.dialogues", problems)
     policies = {}

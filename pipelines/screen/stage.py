@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.configuration import Configuration
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.output import Output, Parquet
 from textmill.pipelines.contract.parts import Counts, add_counts
 from textmill.pipelines.contract.stage import RunContext, Stage
@@ -20,7 +21,7 @@ from textmill.pipelines.contract.task import Task, fingerprint
 from textmill.pipelines.extract.stage import EXTRACT
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.screen.rules import Rule, Rules
-from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, verdicts_batch
+from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, optional, verdicts_batch
 from textmill.pipelines.takedown.emptying import RULE, with_takedown
 from textmill.pipelines.takedown.matching import taken_ids
 
@@ -28,9 +29,9 @@ from textmill.pipelines.takedown.matching import taken_ids
 class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
     """The stage that writes `verdicts`: for every document whether it is kept, and every bound it breaks."""
 
-    name, version = "screen", 1
+    name, version = "screen", 2
     reads = (MEASURE, EXTRACT)
-    columns: ClassVar = {"documents": ["source", "turns"]}
+    columns: ClassVar = {"documents": ["source", "turns", "page_kind"]}
 
     def dataset(self, config: Configuration) -> str:
         return "verdicts"
@@ -55,8 +56,11 @@ class Screen(Stage[tuple[Rule, ...], None, dict[str, tuple[str, ...]]]):
         """A document is rejected here under the first rule it breaks; `rules` counts every rule on its own."""
         counts: Counts = {"read": 0, "kept": 0, "rules": {rule.name: _as_counts(RuleCount()) for rule in settings}}
         for signals, documents in batches:
+            if optional(signals, "form") is None:
+                raise StageError("data/signals has no column form: it was made by an older version; run `textmill measure`")
             has_turns = documents["turns"].is_valid()
-            verdicts, by_rule = verdicts_batch(signals, settings, has_turns.to_numpy(zero_copy_only=False))
+            verdicts, by_rule = verdicts_batch(signals, settings, has_turns.to_numpy(zero_copy_only=False),
+                                                optional(documents, "page_kind"))
             if task.payload:
                 verdicts = with_takedown(verdicts, signals, task.payload)
             output.write(verdicts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ VERDICTS = pa.schema([
 class RuleCount:
     """Counts of a rule: documents it applied to, documents that broke it, documents it did not apply to.
 
-    It does not apply where the measurement is null, or where the language has no bound, or dialogues have none."""
+    It does not apply where the measurement is null, or where language, form, kind of page or dialogues have no bound."""
 
     applied: int = 0
     broken: int = 0
@@ -32,16 +33,56 @@ class RuleCount:
                          self.unmeasured + other.unmeasured, self.unbounded + other.unbounded)
 
 
-def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None) -> pa.Array:
+class Sorts(NamedTuple):
+    """The sorts of document in a batch by which bounds differ, (language, has turns, form, kind), and which one each is of."""
+
+    keys: list[tuple[str, bool, str | None, str | None]]
+    codes: np.ndarray       # [D]
+
+    def limits(self, rule: Rule) -> np.ndarray:
+        """[D, 2] the low and the high bound of each document; NaN is none."""
+        return np.array([rule.bounds(*key) for key in self.keys], np.float64).reshape(-1, 2)[self.codes]
+
+
+def sorts(signals: pa.RecordBatch, has_turns: np.ndarray | None = None, page_kinds: pa.Array | None = None) -> Sorts:
+    """The sorts of the documents. `has_turns`: [D] which are dialogues; `page_kinds`: [D], null for no page; None is none."""
+    size = len(signals)
+    forms, none = optional(signals, "form"), pa.nulls(size, pa.string())
+    columns = [signals["language"], pa.array(np.zeros(size, bool) if has_turns is None else has_turns),
+               none if forms is None else forms, none if page_kinds is None else page_kinds]
+    codes, values = np.zeros(size, np.int64), []
+    for column in columns:
+        coded = column.dictionary_encode(null_encoding="encode")
+        values.append(coded.dictionary.to_pylist())
+        codes = codes * len(coded.dictionary) + coded.indices.to_numpy()
+    distinct, places = np.unique(codes, return_inverse=True)
+    keys = []
+    for code in distinct.tolist():
+        parts = []
+        for several in reversed(values):
+            code, place = divmod(code, len(several))
+            parts.append(several[place])
+        keys.append(tuple(reversed(parts)))
+    return Sorts(keys, places)
+
+
+def optional(batch: pa.RecordBatch, column: str) -> pa.Array | None:
+    """A column that datasets of older versions lack: their report is still made, with the bounds that they were judged by."""
+    return batch[column] if column in batch.schema.names else None
+
+
+def broken_rules(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None,
+                 page_kinds: pa.Array | None = None) -> pa.Array:
     """Per document, every rule whose bound it breaks: list<struct<rule, value, bound>>, in the table's order.
 
     A value equal to a bound keeps it; a null measurement breaks nothing. `has_turns`: [D] which are dialogues; None for none.
+    `page_kinds`: [D] the kind of page, as extract saw it; None for no pages.
     """
-    return _broken(_judge(signals, rules, has_turns), rules)
+    return _broken(_judge(signals, rules, sorts(signals, has_turns, page_kinds)), rules)
 
 
-def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule],
-                   has_turns: np.ndarray | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
+def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None = None,
+                   page_kinds: pa.Array | None = None) -> tuple[pa.RecordBatch, dict[str, RuleCount]]:
     """The VERDICTS row of each row of `signals`, and the count of each rule, in the table's order.
 
     `broken` has the excluding rules a document breaks, and it is kept where there is none; `tags` names the tagging
@@ -49,7 +90,8 @@ def verdicts_batch(signals: pa.RecordBatch, rules: Sequence[Rule],
     """
     excluding = [rule for rule in rules if rule.action == "exclude"]
     tagging = [rule for rule in rules if rule.action == "tag"]
-    judged, tagged = _judge(signals, excluding, has_turns), _judge(signals, tagging, has_turns)
+    of = sorts(signals, has_turns, page_kinds)
+    judged, tagged = _judge(signals, excluding, of), _judge(signals, tagging, of)
     broken, tags = _broken(judged, excluding), _broken(tagged, tagging)
     batch = pa.RecordBatch.from_arrays([
         signals["id"],
@@ -71,18 +113,14 @@ class _Judged:
     broken: np.ndarray
 
 
-def _judge(signals: pa.RecordBatch, rules: Sequence[Rule], has_turns: np.ndarray | None) -> _Judged:
+def _judge(signals: pa.RecordBatch, rules: Sequence[Rule], of: Sorts) -> _Judged:
     shape = (len(rules), len(signals))
-    coded = signals["language"].dictionary_encode()
-    languages, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     values, bound = np.full(shape, np.nan), np.full(shape, np.nan)
     bounded, broken = np.zeros(shape, bool), np.zeros(shape, bool)
-    kinds = codes if has_turns is None else np.where(has_turns, len(languages) + codes, codes)
     for row, rule in enumerate(rules):
         values[row] = signals[rule.name].cast(pa.float64()).to_numpy(zero_copy_only=False)
-        limits = np.array([rule.bounds(language, turns) for turns in (False, True) for language in languages],
-                          np.float64).reshape(-1, 2)                                                      # None is NaN
-        low, high = limits[kinds, 0], limits[kinds, 1]
+        limits = of.limits(rule)
+        low, high = limits[:, 0], limits[:, 1]
         bounded[row] = ~(np.isnan(low) & np.isnan(high))
         below, above = values[row] < low, values[row] > high
         broken[row] = below | above

@@ -11,7 +11,7 @@ from textmill.pipelines.curate.rows import CURATED, EDITS, REJECTED, curate_batc
 from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.extract.rows import TURNS
 from textmill.pipelines.measure.personal.find import find_personal_data
-from textmill.pipelines.screen.rules import KindPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.policies import KindPolicy, PersonalDataPolicy
 
 LONG = "First paragraph is here.\n" + "second one " * 30
 DOCUMENTS = pa.schema([

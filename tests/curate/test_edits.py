@@ -5,7 +5,7 @@ import pytest
 from textmill.base.strict import SettingsError, parse
 from textmill.pipelines.curate.edits import apply_edits, edits_for, too_many
 from textmill.pipelines.curate.leftovers import leftovers
-from textmill.pipelines.screen.rules import KindPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.policies import KindPolicy, PersonalDataPolicy
 
 TEXT = "mail a@b.example, 8.8.8.8 or 030 123"
 FINDINGS = [("EMAIL", 5, 16), ("IP", 18, 25), ("PHONE", 29, 36)]

@@ -20,7 +20,8 @@ from textmill.pipelines.curate.rows import curate_batch
 from textmill.pipelines.curate.settings import CurateSettings
 from textmill.pipelines.engines.engine import BeamEngine
 from textmill.pipelines.ledger.why import why
-from textmill.pipelines.screen.rules import EvaluationPolicy, PersonalDataPolicy, parse_rules
+from textmill.pipelines.screen.policies import EvaluationPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.rules import parse_rules
 from textmill.pipelines.settings import read_config
 
 MELONS = ("Ines picks 17 melons every morning and packs three of them for her aunt. She sells the rest at the quay for two crowns "

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from textmill.pipelines.curate.extra import clean_extra
-from textmill.pipelines.screen.rules import KindPolicy, PersonalDataPolicy
+from textmill.pipelines.screen.policies import KindPolicy, PersonalDataPolicy
 
 POLICY = PersonalDataPolicy({"EMAIL": KindPolicy("replace"), "PHONE": KindPolicy("keep")})
 MAIL = "anna.maier@mail-haus.de"

@@ -136,6 +136,16 @@ def test_the_table_says_what_followed_from_each_measurement():
     assert len(rows) == len(RULE_MEASUREMENTS) + 1
 
 
+def test_the_table_says_whose_bound_it_is():
+    signals = dict.fromkeys(RULE_MEASUREMENTS, 0.5) | {"language": "fi", "form": "verse"}
+    rules = [Rule("word_count", 50, 90, {"fi": (33, 90)}, forms={"verse": {"high": None}}), Rule("short_lines", high=0.9, forms={
+        "verse": {"low": None, "high": None}}), Rule("digit_share", high=0.4, kinds={"listing": {"high": 0.6}})]
+    rows = {line.split()[0]: line.split()[1:] for line in measurement_table(signals, {}, [], rules, False, "listing")}
+    assert rows["word_count"] == ["0.5", "33", "-", "fi,", "verse"]
+    assert rows["short_lines"] == ["0.5", "-", "-", "verse", "no", "bound", "for", "verse"]
+    assert rows["digit_share"] == ["0.5", "-", "0.6", "listing"]
+
+
 @pytest.mark.parametrize(("arguments", "said"), [
     (["trace", "99"], "trace: blocks/mixture has 24 blocks of train, so there is no block 99; give 0 to 23"),
 ])

@@ -20,8 +20,8 @@ NEW = [Rule("word_count", low=30), Rule("digit_share", high=0.2), Rule("noindex"
 
 
 def batches(*rows: dict) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    schema = pa.schema([SIGNALS.field(name) for name in ("id", "language", *RULE_MEASUREMENTS)])
-    pages = pa.schema([(name, pa.string()) for name in ("url", "title", "host", "source")])
+    schema = pa.schema([SIGNALS.field(name) for name in ("id", "language", "form", *RULE_MEASUREMENTS)])
+    pages = pa.schema([(name, pa.string()) for name in ("url", "title", "host", "source", "page_kind")])
     whole = [{"id": f"{n:032x}", "language": "en", "language_score": 1.0, "source": "web", "url": f"https://h.example/{n}"} | row
              for n, row in enumerate(rows)]
     return (pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in whole], schema),
@@ -73,6 +73,17 @@ def test_what_a_table_says_differently():
     assert changed_rules(old, new) == ["word_count: high 100 → none, other bounds in de", "digit_share: gone, high 0.5",
                                        "noindex: action tag → exclude", "symbol_share: new, high 0.1"]
     assert changed_rules(old, old) == []
+    ends = {"verse": {"high": None}, "code": {"low": 1.0}}
+    one, two = Rule("word_count", 50, forms=ends), Rule("word_count", 50, forms=ends | {"code": {"low": 2.0}}, kinds={"forum": {"low": 9.0}})
+    assert changed_rules([one], [two]) == ["word_count: other bounds for the form code, other bounds for the kind forum"]
+
+
+def test_forms_and_kinds_have_bounds_of_their_own():
+    rules = [Rule("word_count", low=50, forms={"verse": {"low": 30}}, kinds={"listing": {"low": None}})]
+    signals, pages = batches({"word_count": 40, "form": "verse"}, {"word_count": 40, "page_kind": "listing"}, {"word_count": 40})
+    difference = Difference()
+    difference.add(signals, pages, [Rule("word_count", low=50)], rules)
+    assert (difference.before["all", ""], difference.gained.documents["all", ""]) == (0, 2)
 
 
 def test_lines_fit_a_terminal_and_hide_personal_data():

@@ -246,7 +246,7 @@ def signals_of(batch, name):
     function = getattr(address, name)
     values = function(batch, shipped_phrases()) if name == "url_spam_phrases" else function(batch)
     rows = [{"id": "0" * 32, "language": "en", "language_score": 1.0, name: None if math.isnan(value) else value} for value in values]
-    kinds = [SIGNALS.field(column) for column in ("id", "language", *RULE_MEASUREMENTS)]
+    kinds = [SIGNALS.field(column) for column in ("id", "language", "form", *RULE_MEASUREMENTS)]
     return pa.RecordBatch.from_pylist(rows, pa.schema([pa.field(field.name, field.type) for field in kinds]))
 
 
@@ -269,7 +269,7 @@ def test_signals_of_one_page(tools):
     batch = measure_batch(page, tools)
     assert batch.schema == SIGNALS
     row = batch.to_pylist()[0]
-    assert (row["id"], row["language"], row["script"]) == ("0" * 32, "en", "Latn")
+    assert (row["id"], row["language"], row["script"], row["form"]) == ("0" * 32, "en", "Latn", "prose")
     assert (row["word_count"], row["sentence_count"], row["noai"], row["link_density"]) == (70, 4, 0, 0)
     assert row["declared_language_differs"] == 1
     assert row["shingles"] == 67         # a symbol is a term
@@ -287,7 +287,7 @@ def test_an_empty_text_is_measured(tools):
                     "host_length", "host_dots", "host_hyphens", "host_digits", "noai", "noindex", "paywalled",
                     "declared_language_differs", "language_share", *NAMED_INPUTS]
     assert {row[name] for name in MEASUREMENTS if name not in null} == {0}
-    assert (row["language"], row["script"], row["shingles"], row["findings"]) == ("und", "Zyyy", 0, [])
+    assert (row["language"], row["script"], row["form"], row["shingles"], row["findings"]) == ("und", "Zyyy", None, 0, [])
     assert set(row["minhash"]) == {0xFFFFFFFF}
 
 

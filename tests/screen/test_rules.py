@@ -1,5 +1,8 @@
 """Bounds, verdicts and the strict table: every rule at its bound, all broken rules listed, every problem at once."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,10 +10,12 @@ import yaml
 
 from tests.paths import ROOT
 from textmill.base.strict import SettingsError
+from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.settings import MeasureSettings
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS, SIGNALS, measure_batch, open_tools
-from textmill.pipelines.screen.rules import Rule, parse_rules, read_rules
+from textmill.pipelines.screen.rules import Rule, parse_rules, read_rules, stored_rule
+from textmill.pipelines.screen.stage import SCREEN
 from textmill.pipelines.screen.verdicts import VERDICTS, RuleCount, broken_rules, verdicts_batch
 
 SHIPPED = read_rules(ROOT / "rules.yaml", RULE_MEASUREMENTS, KINDS)
@@ -20,7 +25,7 @@ EVERY_BOUND = [(rule, language, side, bound) for rule in SHIPPED.rules for langu
 
 def signals(*rows: dict) -> pa.RecordBatch:
     """Signals with a language and the measurements that `rows` give; the others are null."""
-    fields = [SIGNALS.field(name) for name in ("id", "language", *RULE_MEASUREMENTS)]
+    fields = [SIGNALS.field(name) for name in ("id", "language", "form", *RULE_MEASUREMENTS)]
     schema = pa.schema([pa.field(field.name, field.type) for field in fields])
     return pa.RecordBatch.from_pylist([{"id": f"{n:032x}", "language": "en", "language_score": 1.0} | row for n, row in enumerate(rows)], schema)
 
@@ -49,7 +54,7 @@ def test_an_empty_text_breaks_exactly_these_shipped_rules():
         ("links", pa.int32())]))
     empty = measure_batch(page, open_tools(MeasureSettings()))
     assert told(broken_rules(empty, SHIPPED.rules)) == [[
-        ("word_count", 0, 50), ("mean_word_length", 0, 2), ("alphabetic_words", 0, 0.7), ("sentence_count", 0, 2),
+        ("word_count", 0, 40), ("mean_word_length", 0, 2), ("alphabetic_words", 0, 0.7), ("sentence_count", 0, 2),
         ("compression_ratio", 0, 0.15)]]
     assert told(broken_rules(empty, [Rule("word_count", low=0)])) == [[]]
     _, counts = verdicts_batch(empty, SHIPPED.rules)
@@ -156,6 +161,77 @@ def test_the_shipped_table_reserves_rights_and_has_a_policy_for_every_kind():
     assert all((rules[name].high, rules[name].action) == (0, "exclude") for name in ("noai", "tdm_reservation"))
     assert rules["noindex"].action == "tag"
     assert set(SHIPPED.personal_data.kinds) == set(KINDS)
+
+
+def test_a_form_stands_before_a_kind_and_a_kind_before_a_language():
+    table = parse_rules({"rules": {
+        "word_count": {"low": 50, "high": 90, "languages": {"fi": {"low": 33}}, "kinds": {"forum": {"low": 20}, "product": {"high": 60}},
+                       "forms": {"verse": {"low": 10}, "code": None, "list": {"high": None}}},
+        "digit_share": {"high": 0.2, "forms": {"verse": {"high": 0}}}}, "personal_data": {}}, RULE_MEASUREMENTS, (), "rules.yaml")
+    words, digits = table.rules
+    assert [words.bounds(*of) for of in (
+        ("en",), ("fi",), ("fi", False, None, "forum"), ("fi", False, "verse", "forum"), ("fi", False, "verse", "product"),
+        ("fi", False, "list", "product"), ("en", False, "code", "forum"), ("en", False, "prose", "article"))] == [
+        (50, 90), (33, 90), (20, 90), (10, 90), (10, 60), (33, None), (None, None), (50, 90)]
+    assert [words.origin(*of) for of in (
+        ("en",), ("fi",), ("fi", False, None, "forum"), ("fi", False, "verse", "forum"), ("fi", False, "verse", "product"),
+        ("fi", False, "list", "product"), ("en", False, "code", "forum"), ("en", False, "prose", "article"))] == [
+        "all", "fi", "fi, forum", "fi, verse", "product, verse", "fi, list", "code", "all"]
+    batch = signals(*({"language": language, "form": form, "word_count": 12, "digit_share": 0.1} for language, form in (
+        ("en", None), ("fi", "verse"), ("fi", "prose"), ("en", "code"))))
+    kinds = pa.array([None, None, "forum", "product"])
+    expected = [[("word_count", 12, 50)], [("digit_share", 0.1, 0)], [("word_count", 12, 20)], []]
+    assert told(broken_rules(batch, table.rules, page_kinds=kinds)) == expected
+    assert told(broken_rules(batch, table.rules))[2] == [("word_count", 12, 33)]
+    verdicts, counts = verdicts_batch(batch, table.rules, page_kinds=kinds)
+    assert verdicts["kept"].to_pylist() == [False, False, False, True]
+    assert counts["word_count"] == RuleCount(applied=3, broken=2, unbounded=1)
+    assert stored_rule(json.loads(json.dumps(asdict(words)))) == words
+    without = {key: value for key, value in asdict(digits).items() if key not in ("forms", "kinds", "dialogues")}
+    assert stored_rule(without) == Rule("digit_share", high=0.2), "as older manifests have it"
+
+
+def test_signals_of_an_older_version_have_no_form():
+    batch = signals({"word_count": 40, "form": "verse"}).drop_columns(["form"])
+    rules = [Rule("word_count", low=50, forms={"verse": {"low": 30}})]
+    assert told(broken_rules(batch, rules)) == [[("word_count", 40, 50)]]
+    documents = pa.record_batch({"source": ["web"], "turns": pa.nulls(1)})
+    with pytest.raises(StageError, match="it was made by an older version; run `textmill measure`"):
+        SCREEN.work(None, tuple(rules), None, iter([(batch, documents)]), None)
+
+
+def test_forms_and_kinds_are_known():
+    with pytest.raises(SettingsError) as refused:
+        parse_rules({"rules": {"word_count": {"low": 5, "forms": {"vers": {"low": 1}, "list": {"lwo": 1}}, "kinds": {"shop": None}},
+                               "digit_share": {"high": 0.5, "forms": {"code": {"low": 0.9}}}}, "personal_data": {}},
+                    RULE_MEASUREMENTS, (), "rules.yaml")
+    assert refused.value.problems == [
+        "rules.yaml.rules.word_count: forms: there is no form 'vers'; did you mean 'verse'?",
+        "rules.yaml.rules.word_count: kinds: there is no kind 'shop'; known: article, documentation, service, forum, product, "
+        "collection, listing",
+        "rules.yaml.rules.word_count: forms.list: unknown key 'lwo'; known keys: low, high",
+        "rules.yaml.rules.digit_share: forms.code: low 0.9 is above high 0.5; no document could lie between"]
+
+
+def test_a_form_is_never_judged_more_strictly_than_a_language():
+    for rule in SHIPPED.rules:
+        for form in rule.forms:
+            for language in rule.languages:
+                low, high = rule.bounds(language, form=form)
+                own_low, own_high = rule.bounds(language)
+                assert low is None or (own_low is not None and low <= own_low), (rule.name, form, language)
+                assert high is None or (own_high is not None and high >= own_high), (rule.name, form, language)
+
+
+def test_verse_is_still_judged_by_repetition_and_phrases():
+    """Every rule that tells keywords, adverts and spam from a song bounds verse too."""
+    rules = {rule.name: rule for rule in SHIPPED.rules}
+    names = ["duplicate_lines", "duplicate_line_chars", "duplicate_paragraphs", "duplicate_paragraph_chars",
+             *(f"top_{n}gram" for n in (2, 3, 4)), *(f"duplicate_{n}gram" for n in range(5, 11)), "top_term_share", "stop_words",
+             "stop_word_share", "spam_phrases", "boilerplate_phrases", "link_density"]
+    bounds = {name: rules[name].bounds("en", form="verse") for name in names}
+    assert (None, None) not in bounds.values()
+    assert all((high or 0) < 1 for _, high in bounds.values())
 
 
 def test_documents_with_turns_have_bounds_of_their_own():

@@ -19,13 +19,16 @@ from textmill.model.posttraining.settings import (
     RewardSettings,
 )
 from textmill.model.training.settings import TrainSettings
+from textmill.pipelines.extract.pages.model import KINDS as PAGE_KINDS
+from textmill.pipelines.measure.form import FORMS
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.pack import columns as where_columns
 from textmill.pipelines.pack.mixture import Entry, Mixture
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.report.meanings import measurement
-from textmill.pipelines.screen.rules import DialogueBounds, EvaluationPolicy, KindPolicy, RuleSettings, RulesFile
+from textmill.pipelines.screen.policies import EvaluationPolicy, KindPolicy
+from textmill.pipelines.screen.rules import DialogueBounds, RuleSettings, RulesFile
 from textmill.pipelines.settings import Settings
 
 TEXTS, NUMBER = of_type(str | list[str]), reference("number")
@@ -70,10 +73,14 @@ def _rules() -> Schema:
 
 
 def _rule() -> Schema:
-    """Bounds, and others by language, where null is none."""
+    """Bounds, and others by language, form and kind, where null is none."""
     rule, bound = of_class(RuleSettings), of_type(float | None)
     bounds = {"type": "object", "additionalProperties": False, "properties": {"low": bound, "high": bound}}
-    rule["properties"]["languages"] = {"type": "object", "additionalProperties": {"anyOf": [NULL, bounds]}}
+    others = {"anyOf": [NULL, bounds]}
+    rule["properties"]["languages"] = {"type": "object", "additionalProperties": others}
+    for section, names in (("forms", FORMS), ("kinds", PAGE_KINDS)):
+        rule["properties"][section] = {"type": "object", "additionalProperties": False,
+                                       "properties": dict.fromkeys(names, others)}
     return {"anyOf": [rule, NULL]}
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.screen.rules import Rule
-from textmill.pipelines.screen.verdicts import broken_rules
+from textmill.pipelines.screen.verdicts import broken_rules, optional
 from textmill.pipelines.takedown.emptying import RULE
 
 SAMPLES = 10
@@ -69,7 +69,7 @@ class Difference:
 
     def add(self, signals: pa.RecordBatch, documents: pa.RecordBatch, old: Sequence[Rule], new: Sequence[Rule],
             broken: pa.Array | None = None, has_turns: np.ndarray | None = None) -> None:
-        """Count a batch of signals and the documents beside them (url, title, host, source); of their verdicts, `broken`.
+        """Count a batch of signals; `documents` beside them have url, title, host, source, page_kind, their verdicts `broken`.
 
         `has_turns`: [D] which are dialogues; None for none."""
         if broken is not None:
@@ -78,7 +78,7 @@ class Difference:
             signals, documents = (batch.filter(pa.array(~taken)) for batch in (signals, documents))
             has_turns = None if has_turns is None else has_turns[~taken]
         rejecting = [[rule for rule in table if rule.action == "exclude"] for table in (old, new)]
-        was, now = (broken_rules(signals, rules, has_turns) for rules in rejecting)
+        was, now = (broken_rules(signals, rules, has_turns, optional(documents, "page_kind")) for rules in rejecting)
         kept_was, kept_now = (np.diff(broken.offsets.to_numpy()) == 0 for broken in (was, now))
         words = signals["word_count"].fill_null(0).to_numpy().astype(np.int64)
         languages, sources = signals["language"].to_pylist(), documents["source"].to_pylist()
@@ -138,10 +138,11 @@ def _changes(one: Rule, two: Rule) -> list[str]:
                in (("low", one.low, two.low), ("high", one.high, two.high)) if was != now]
     if one.action != two.action:
         changes.append(f"action {one.action} → {two.action}")
-    languages = [language for language in sorted(one.languages.keys() | two.languages.keys())
-                 if one.languages.get(language) != two.languages.get(language)]
-    return [*changes, *([f"other bounds in {', '.join(languages)}"] if languages else []),
-            *(["other bounds for dialogues"] if one.dialogues != two.dialogues else [])]
+    for where, before, after in (("in", one.languages, two.languages), ("for the form", one.forms, two.forms),
+                                 ("for the kind", one.kinds, two.kinds)):
+        names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+        changes += [f"other bounds {where} {', '.join(names)}"] if names else []
+    return [*changes, *(["other bounds for dialogues"] if one.dialogues != two.dialogues else [])]
 
 
 def _shown(bound: float | None) -> str:

@@ -5,8 +5,7 @@
 compares it with the table that `verdicts` was made by. Dedup comes later: a document that is gained may still be a copy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
@@ -19,7 +18,7 @@ from textmill.pipelines.display.numbers import many, number
 from textmill.pipelines.ledger.what_if.compare import Difference, ExamplePage, Moved, changed_rules
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
-from textmill.pipelines.screen.rules import Rule, read_rules
+from textmill.pipelines.screen.rules import Rule, read_rules, stored_rule
 
 WIDTH = 80
 ROWS = 20                   # languages, sources or rules listed
@@ -39,15 +38,15 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
     documents, signals, verdicts = (_manifest(data, name, stage) for name, stage
                                     in (("documents", "extract"), ("signals", "measure"), ("verdicts", "screen")))
     old = stored_rules(verdicts)
-    if missing := sorted({rule.name for rule in (*old, *new)} - set(_columns(data, signals))):
+    if missing := sorted({"form", *(rule.name for rule in (*old, *new))} - set(_columns(data, signals))):
         raise StageError(f"data/signals has no measurement {', '.join(missing)}: it was made by an older version; run "
                          "`textmill measure`")
     rows = [[(part.key, part.rows) for part in manifest.parts] for manifest in (documents, signals, verdicts)]
     if rows[0] != rows[1] or rows[0] != rows[2]:
         raise StageError(f"the datasets in {data.uri} were made from other documents than lie there now; run `textmill screen`")
     difference = Difference()
-    measured = list(dict.fromkeys(("id", "language", "word_count", *(rule.name for rule in (*old, *new)))))
-    pages_of = ["url", "title", "host", "source", "turns"]
+    measured = list(dict.fromkeys(("id", "language", "form", "word_count", *(rule.name for rule in (*old, *new)))))
+    pages_of = ["url", "title", "host", "source", "turns", "page_kind"]
     for page_part, signal_part, verdict_part in zip(documents.parts, signals.parts, verdicts.parts, strict=True):
         for batch, pages, judged in aligned([read_batches(data / "signals", signal_part, measured),
                                              read_batches(data / "documents", page_part, pages_of),
@@ -59,7 +58,7 @@ def compare(data: Folder, new: Sequence[Rule]) -> tuple[list[Rule], Difference]:
 
 def stored_rules(verdicts: Manifest) -> list[Rule]:
     """The rules that verdicts were made by."""
-    return [_rule(settings) for settings in verdicts.made_from["settings"]]
+    return [stored_rule(settings) for settings in verdicts.made_from["settings"]]
 
 
 def _manifest(data: Folder, name: str, stage: str) -> Manifest:
@@ -73,14 +72,6 @@ def _columns(data: Folder, signals: Manifest) -> Sequence[str]:
     for batch in read_batches(data / "signals", signals.parts[0]) if signals.parts else ():
         return batch.schema.names
     return RULE_MEASUREMENTS
-
-
-def _rule(settings: Mapping[str, Any]) -> Rule:
-    """A rule as stored in a manifest."""
-    dialogues = settings.get("dialogues")       # those of older versions have none
-    return Rule(settings["name"], settings["low"], settings["high"],
-                {language: tuple(bounds) for language, bounds in settings["languages"].items()}, settings["action"],
-                None if dialogues is None else tuple(dialogues))
 
 
 def comparison(difference: Difference, changes: Sequence[str], name: str) -> Iterator[str]:
