@@ -35,7 +35,7 @@ from warcio.archiveiterator import ArchiveIterator
 from benchmarks.good_texts import as_documents
 from textmill.base.strict import parse, read_yaml
 from textmill.pipelines.measure.form import form
-from textmill.pipelines.measure.language import find_model
+from textmill.pipelines.measure.language_model import find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.phrases import stop_terms
 from textmill.pipelines.measure.settings import MeasureSettings

@@ -19,7 +19,7 @@ from statistics import median
 
 from benchmarks.good_texts import json_lines
 from benchmarks.language_codes import model_code
-from textmill.pipelines.measure.language import LanguageIdentifier, find_model
+from textmill.pipelines.measure.language_model import LanguageIdentifier, find_model
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.screen.rules import read_rules
