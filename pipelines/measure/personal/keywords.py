@@ -10,7 +10,7 @@ _NAMES = {
         r"pages?\b|revision|bestell|rechnung|sendung|artikel|serien|kundenn|commande|facture|colis|pedido|factura|"
         r"fattura|ordine|zam[oó]wieni|faktur|objedn|замовлен|поръчк|rendelés|csomag|comand[ăa]|comanda|đơn hàng|vận đơn|"
         r"pesanan|\bordre|beställning|tilaus|narudž|παραγγελ|zásilk|receipt n|consignment|reference|\bref\b|barcode|"
-        r"штрих|заказ|сч[её]т|артикул|трек|sipari[sş]|注文|追跡|订单|訂單|単号|单号|発票|发票|주문|رقم الطلب|"
+        r"штрих|заказ|сч[её]т|артикул|трек|sipari[sş]|注文|追跡|订单|訂單|単号|单号|発票|发票|주문|رقم الطلب|فاتورة|型番|品番|"
         r"lotter|\blotto|\bloto\b|\bdraws?\b|powerball|jackpot|euromil|gewinnzahl|primitiva|\bresi\b|受験|当選|"
         r"버전|バージョン|версия|версии|версія|verze|wersj|sürüm|الإصدار|نسخه|संस्करण|phiên bản"),
     "phone": (
@@ -42,7 +42,7 @@ _NAMES = {
         r"passport|reisepass|passeport|pasaporte|passaporto|passaporte|paspoort|paszport|pașaport|pasaport|passnummer|"
         r"útlevél|cestovní pas|паспорт|διαβατήριο|דרכון|护照|護照|旅券|パスポート|여권|جواز السفر|جواز سفر|گذرنامه|पासपोर्ट|"
         r"hộ chiếu|paspor\b|หนังสือเดินทาง"),
-    "pan": r"\bpan\b|पैन",
+    "pan": r"\bpan\b(?: card)?|पैन",
     "rg": r"\brg\b|carteira de identidade|cédula de identidade|registro geral",
     # Some number or other: it counts only where none of the words above stands before it.
     "label": (

@@ -4,8 +4,9 @@ import re
 
 import phonenumbers
 
-# Where people write a mobile number in one block: it begins with a trunk prefix there, and in China with a 1 that no year has.
-_ONE_BLOCK = frozenset(("CN", "KR", "ID", "IR", "SA", "EG", "PK", "TR", "VN", "IQ", "JO", "AE", "BD", "NG"))
+# Where people write a mobile number in one block, and the digit that it begins with.
+_ONE_BLOCK = {"CN": "1", "RU": "8"} | dict.fromkeys(
+    ("KR", "ID", "IR", "SA", "EG", "PK", "TR", "VN", "IQ", "JO", "AE", "BD", "NG"), "0")
 
 
 def is_international(written: str, strictly: bool = False) -> bool:
@@ -29,7 +30,7 @@ def is_valid(written: str, regions: tuple[str, ...]) -> bool:
 
 def is_mobile(written: str, region: str) -> bool:
     """A mobile number in one block, where that is usual, with its trunk prefix."""
-    if region not in _ONE_BLOCK or int(written[0]) != (1 if region == "CN" else 0):
+    if written[0] != _ONE_BLOCK.get(region):
         return False
     number = _parsed(written, region)
     return number is not None and phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE and (
@@ -37,7 +38,10 @@ def is_mobile(written: str, region: str) -> bool:
 
 
 def is_printed(written: str, region: str) -> bool:
-    """In three blocks or more, as the region's own plan prints the number; blocks of three throughout may be a sum."""
+    """In three blocks or more, as the region's own plan prints the number; blocks of three throughout may be a sum.
+
+    A trunk 0 may stand apart from its block: "0 532 123 45 67"."""
+    written = re.sub(r"^0[ -](?=\d)", "0", written)
     sizes = [len(block) for block in re.findall(r"\d+", written)]
     if len(sizes) < 3 or set(sizes[1:]) == {3} or len(set(re.findall(r"\D+", written))) > 1:
         return False

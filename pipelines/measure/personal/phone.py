@@ -27,6 +27,7 @@ Stretch = tuple[int, int]
 _PLUS = re.compile(r"\+[ (]{0,2}$")
 _BRACKET = re.compile(r"\($")
 _NORTH_AMERICA = re.compile(r"(?:1[ .-])?(?:\([2-9]\d\d\) ?[2-9]\d\d[ .-]|[2-9]\d\d([ .-])[2-9]\d\d\1)\d{4}")
+_IN_PAIRS = frozenset(("FR", "MA", "DZ"))
 _FRANCE = re.compile(r"0[1-9](?:([ .-])\d\d)(?:\1\d\d){3}")
 _DATE = re.compile(r"(?:\d{1,2}[./-]){2}(?:(?:19|20)\d\d(?!\d)|\d\d(?!\d|[./-]\d))"
                    r"|\d{4}([./-])\d{1,2}\1\d{1,2}(?!\d)|(?:19|20)\d\d ?[-–] ?(?:19|20)\d\d")
@@ -40,7 +41,13 @@ _STREET = re.compile(r"(?:\b(?:ul\.|ulica|al\.|calle|c/|plaza|avda|avenida|paseo
                      r"vej\b|gade\b|torvet|torget|gata\b|veien|ulice|náměstí|nám\.|utca|út\b|tér\b)"
                      r"|(?:gade|vej|veien|gata|straße|strasse|gasse)\b).{0,40}$", re.IGNORECASE | re.DOTALL)
 _HOUSE = re.compile(r"(?<!\w)[A-ZÀ-Ž]\w{3,} \d{1,4}[a-z]?, $")       # "Lipová 3, "
-_BEFORE_FIELD, _AFTER_FIELD = re.compile(r"(?:^|[\n,;·|–—•])\s*$"), re.compile(r"\s*(?:$|[\n,;·|–—•)]|\.(?:\s|$))")
+_BEFORE_FIELD = re.compile(r"(?:^|[\n,;·|–—•])\s*$")
+_AFTER_FIELD = re.compile(r"\s*(?:$|[\n,;·|–—•)）。，、；،؛]|\.(?:\s|$))")
+# What follows an amount.
+_QUANTITY = re.compile(r"\s?(?:[€$£¥%円元원₽₹]|euros?\b|pesetas|pesos|zł|kč\b|kr\b|руб|грн|rupiah|تومان|ریال|ريال|forint|lei\b|"
+                       r"habit|einwohner|people\b|k?[gm]\b|mm\b)", re.IGNORECASE)
+_ROW = re.compile(r"\d{2,4}(?: / \d{2,4})+")
+_TRUNK_APART = re.compile(r"[08][ -]\d{3}")
 _PAIRS = re.compile(r"\d\d(?:([ .-])\d\d)(?:\1\d\d){2,5}")
 _SENTENCE = re.compile(r"\d|[.!?] +[A-Z]|。")
 _NEAR = 24                    # characters between the word "phone" and the number
@@ -113,22 +120,25 @@ def _is_written_as_phone(text: str, opening: int, start: int, end: int, words: t
     if (words and words[0] in _OTHERS) or _DATE.match(text, start) or _decimal(text, start, end):
         return False
     if written.isdecimal():
-        return (words or (None,))[0] != "label" and any(is_mobile(written, region) for region in regions[:1])
+        return ((words or (None,))[0] != "label" and bool(_AFTER_FIELD.match(text, end))
+                and any(is_mobile(written, region) for region in regions[:1]))
     if _is_book(written) or _is_ratio(written) or text[opening - 1:opening] in ("/", ":"):
         return False
     if written.startswith("00"):
         return is_international("+" + written[2:], strictly=True)
     if "US" in regions and (match := _NORTH_AMERICA.fullmatch(written)):
         return is_valid(written, ("US", "CA")) or (match.group(1) is None and is_possible(written, "US"))
-    if _ascends(written):
+    if _ascends(written) or _QUANTITY.match(text, end) or _ROW.fullmatch(written):
         return False
-    if "FR" in regions and _FRANCE.fullmatch(written):
+    if not (regions and _IN_PAIRS.isdisjoint(regions)) and _FRANCE.fullmatch(written):
         return True
     if regions[:1] == ("IN",) and _INDIA.fullmatch(written):
         return is_valid(written, regions[:1])
     if any(is_printed_exactly(written, region) for region in regions[:2]):
         return True
     if _is_field(text, opening, end) and any(has_groups(written, region) for region in regions[:1]):
+        return True
+    if _TRUNK_APART.match(written) and any(is_printed(written, region) for region in regions[:2] or _ANYWHERE):
         return True
     if not _plausible(text, start, end):
         return False
