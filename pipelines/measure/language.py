@@ -106,7 +106,8 @@ def _decided(guess: Guess, opinion: Opinion, written: frozenset[str], known: fro
         return guess.language, max(guess.score, opinion.share) if opinion.reliable else guess.score
     if not _believed(guess, opinion, written, known):
         silent = long and opinion.language == UNDETERMINED and guess.language in second_voice.LANGUAGES
-        lowest = max(lowest_score, SILENCE) if silent else lowest_score
+        commands = long and opinion.language == "en" != guess.language         # that a text in another language explains
+        lowest = max(lowest_score, SILENCE) if silent else min(lowest_score, AGREED) if commands else lowest_score
         return (guess.language if guess.score >= lowest else UNDETERMINED), guess.score
     # Of languages that are written alike the model has some that CLD2 files under a relative: yue under zh, arz under ar.
     if guess.score >= CLOSE and alike(guess.language, opinion.language) and guess.language not in second_voice.LANGUAGES:

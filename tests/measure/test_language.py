@@ -270,3 +270,12 @@ def test_signals_keep_what_each_voice_says():
     assert guesses[0] == "en" and guesses[1] not in ("zu", "und")
     assert scores[0] > 0.9 > scores[1] and shares[0] == shares[1] == pytest.approx(0.99, abs=0.02) and shares[2] is None
     assert signals["language_score"].to_pylist()[1] == shares[1]
+
+
+@pytest.mark.parametrize(("language", "commands"), [("zh", 3), ("fr", 4)])
+def test_english_commands_do_not_silence_the_language_of_what_explains_them(model, language, commands):
+    said = ("git commit --amend --no-edit changes the last commit", "git rebase --interactive origin/main",
+            "git config --global user.name sets the name", "git push --force-with-lease origin main")
+    found = by_default(model, "\n".join((SENTENCES[language], *said[:commands]) * 3))
+    assert found.guesses[0].score < 0.5 and found.opinions[0].language == "en"
+    assert found.languages == [language]
