@@ -6,6 +6,7 @@ anything was changed for them.
 """
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -65,3 +66,15 @@ def _positive(what: str, language: str, host: str | None, sentence: str, item: s
     start = sentence.index("{}")
     place = (start, start + len(item))
     return Case(KIND.get(what, what), what, language.split("-")[0], host, sentence.replace("{}", item), place, half)
+
+
+def marked_cases() -> list[Case]:
+    """The texts of personal_marked.yaml: what is to be found stands between marks; where there are none, nothing is."""
+    texts = yaml.safe_load(Path(__file__).with_name("personal_marked.yaml").read_text("utf-8"))
+    cases = [Case("", "marked", language.split("-")[0], host, text, None, "marked")
+             for language, host, text in texts["nothing"]]
+    for kind, language, host, marked in texts["found"]:
+        before, item, after = re.split("[⟦⟧]", marked)
+        place = (len(before), len(before) + len(item))
+        cases.append(Case(kind, "marked", language.split("-")[0], host, before + item + after, place, "marked"))
+    return cases

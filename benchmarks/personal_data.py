@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from benchmarks.gold import responses
-from benchmarks.personal_cases import HALVES, personal_cases
+from benchmarks.personal_cases import HALVES, marked_cases, personal_cases
 from textmill.pipelines.extract.pages.charset import decode
 from textmill.pipelines.extract.pages.read_page import read_page
 from textmill.pipelines.extract.refusal import Refusal
@@ -120,6 +120,7 @@ def labelled_sets(shared: Path | None) -> dict[str, list[Labelled]]:
         ]
         for half in HALVES
     }
+    sets["own, marked"] = marked_texts()
     if shared:
         rows = read_jsonl(shared / SENTENCES)
         sets["labelled sentences"] = [
@@ -132,6 +133,13 @@ def labelled_sets(shared: Path | None) -> dict[str, list[Labelled]]:
             for row in rows
         ]
     return sets
+
+
+def marked_texts(language_known: bool = True) -> list[Labelled]:
+    """The texts of personal_marked.yaml, with their languages or as texts in no known one."""
+    return [Labelled(case.text, case.language if language_known else "und", case.host,
+                     frozenset({(case.kind, *case.gold)} if case.gold else ()))
+            for case in marked_cases()]
 
 
 def read_jsonl(path: Path) -> list[dict]:
@@ -306,7 +314,8 @@ def main() -> int:
     )
     made = {}
     if given.only in (None, "quality"):
-        made["personal-data.md"] = quality(labelled_sets(given.shared), given.presidio_python) + note
+        sets = labelled_sets(given.shared) | {"own, marked, language unknown": marked_texts(language_known=False)}
+        made["personal-data.md"] = quality(sets, given.presidio_python) + note
     if given.shared and given.only in (None, "false"):
         made["personal-false.md"] = findings_where_none_should_be(given.shared)
     if given.shared and given.only in (None, "speed"):

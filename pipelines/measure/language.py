@@ -24,8 +24,9 @@ from textmill.pipelines.text.words import Words, sums
 # The model decides from this score on. Chosen with the bounds below and `min_language_score` on sentences of SIB-200, whole and
 # cut to 12 to 45 characters, and on texts in no language: docs/screening.md.
 SURE = 0.9
-# CLD2 is clear from so much on its own; over a language that the model does not know, from less; in Han, of which a single
-# character speaks for Chinese or Japanese, from more: random Han comes to 1,400, prose in it begins at 1,700.
+# CLD2 is clear from so much on its own; for a language that the model does not know, from less in Latin letters, and always in
+# others, in which that is one of few; in Han, of which a single character speaks for Chinese or Japanese, from more: random
+# Han comes to 1,400, prose in it begins at 1,700.
 CLEAR, CLEAR_UNKNOWN, CLEAR_HAN = 600, 400, 1500
 # For CLD2 code is English, however clearly: its keywords are. The model has to give English this score; in a long text AGREED.
 LIKELY_ENGLISH = 0.4
@@ -105,9 +106,10 @@ def _decided(guess: Guess, opinion: Opinion, written: frozenset[str], known: fro
         return guess.language, max(guess.score, opinion.share) if opinion.reliable else guess.score
     if not _believed(guess, opinion, written, known):
         silent = long and opinion.language == UNDETERMINED and guess.language in second_voice.LANGUAGES
-        lowest = max(lowest_score, SILENCE) if silent else lowest_score
+        commands = long and opinion.language == "en" != guess.language         # that a text in another language explains
+        lowest = max(lowest_score, SILENCE) if silent else min(lowest_score, AGREED) if commands else lowest_score
         return (guess.language if guess.score >= lowest else UNDETERMINED), guess.score
-    # Of languages that are written alike the model has some that CLD2 files under a relative: ckb under ku, yue under zh.
+    # Of languages that are written alike the model has some that CLD2 files under a relative: yue under zh, arz under ar.
     if guess.score >= CLOSE and alike(guess.language, opinion.language) and guess.language not in second_voice.LANGUAGES:
         return guess.language, guess.score
     return opinion.language, opinion.share
@@ -119,7 +121,7 @@ def _believed(guess: Guess, opinion: Opinion, written: frozenset[str], known: fr
     if not opinion.reliable or not written_in(language, written):
         return False
     if language not in known:
-        return opinion.clarity >= CLEAR_UNKNOWN
+        return opinion.clarity >= CLEAR_UNKNOWN or "Latn" not in written
     if guess.score >= SURE:
         return False
     if language == "en":

@@ -12,9 +12,9 @@ import pycld2
 
 UNDETERMINED = "und"                # ISO 639-3
 
-# CLD2's names of languages where lid.176 has others; a variety in a script or region counts as its language. No language of
-# texts: Klingon, Pig Latin, and `xx-` with a script.
-_NAMES = {"iw": "he", "jw": "jv", "nb": "no", "in": "id", "mo": "ro", "fil": "tl",
+# CLD2's names of languages where lid.176 has others; a variety in a script or region counts as its language. Its Kurdish is
+# Sorani: Kurmanji, in Latin letters, is none to it. No language of texts: Klingon, Pig Latin, and `xx-` with a script.
+_NAMES = {"iw": "he", "jw": "jv", "nb": "no", "in": "id", "mo": "ro", "fil": "tl", "ku": "ckb",
           "un": UNDETERMINED, "xxx": UNDETERMINED, "xx": UNDETERMINED, "tlh": UNDETERMINED, "zzp": UNDETERMINED}
 _REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")       # characters that CLD2 takes for damage
 

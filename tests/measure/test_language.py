@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.good_texts import as_documents
 from tests.paths import SHARED
 from textmill.base.strict import SettingsError
 from textmill.pipelines.measure import language_model
@@ -15,6 +16,7 @@ from textmill.pipelines.measure.language_model import LanguageIdentifier, find_m
 from textmill.pipelines.measure.scripts import script, written_in
 from textmill.pipelines.measure.second_voice import UNSURE, opinions
 from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.signals import measure_batch, open_tools
 from textmill.pipelines.text.words import read_words
 
 SENTENCES = {
@@ -97,6 +99,8 @@ def test_a_short_sentence(model, language, text):
     ("id", "Pemerintah Indonesia mengumumkan bahwa sekolah akan dibuka kembali pada hari Senin."),
     ("nn", "Eg veit ikkje kva dei har gjort, men me skal finne det ut i morgon."),
     ("no", "Jeg vet ikke hva de har gjort, men vi skal finne det ut i morgen."),
+    ("ku", "Hemû mirov azad û di weqar û mafan de wekhev tên dinyayê. Ew xwedî hiş û şuûr in. " * 4),
+    ("ti", "ብመንፅር ክብርን መሰልን ኩሎም ሰባት እንትውለዱ ነፃን ማዕሪን እዮም።"), ("am", "የሰው ልጅ ሁሉ ሲወለድ ነጻና በክብርና በመብትም እኩልነት ያለው ነው።"),
     ("ckb", "هەموو مرۆڤێک بە ئازادی و یەکسان لە شکۆ و مافەکان لە دایک دەبێت.")])
 def test_close_relatives(model, language, text):
     assert by_default(model, text).languages == [language]
@@ -254,3 +258,24 @@ def test_a_long_text_that_cld2_has_nothing_to_say_of_is_und_unless_the_model_is_
     found = by_default(model, text * 3)
     assert 0.5 < found.guesses[0].score < 0.8 and not found.opinions[0].reliable
     assert found.languages == ["und"]
+
+
+def test_signals_keep_what_each_voice_says():
+    signals = measure_batch(as_documents([SENTENCES["en"], RIGHTS["zu"], "Sven Okafor, Ingrid Haddad, Kofi Nguyen"]),
+                            open_tools(MeasureSettings()))
+    assert signals["language"].to_pylist() == ["en", "zu", "und"]
+    assert signals["language_cld2"].to_pylist() == ["en", "zu", None]
+    assert signals["language_agreed"].to_pylist() == [True, False, None]
+    guesses, scores, shares = (signals[f"language_{name}"].to_pylist() for name in ("guess", "guess_score", "cld2_share"))
+    assert guesses[0] == "en" and guesses[1] not in ("zu", "und")
+    assert scores[0] > 0.9 > scores[1] and shares[0] == shares[1] == pytest.approx(0.99, abs=0.02) and shares[2] is None
+    assert signals["language_score"].to_pylist()[1] == shares[1]
+
+
+@pytest.mark.parametrize(("language", "commands"), [("zh", 3), ("fr", 4)])
+def test_english_commands_do_not_silence_the_language_of_what_explains_them(model, language, commands):
+    said = ("git commit --amend --no-edit changes the last commit", "git rebase --interactive origin/main",
+            "git config --global user.name sets the name", "git push --force-with-lease origin main")
+    found = by_default(model, "\n".join((SENTENCES[language], *said[:commands]) * 3))
+    assert found.guesses[0].score < 0.5 and found.opinions[0].language == "en"
+    assert found.languages == [language]

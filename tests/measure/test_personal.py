@@ -9,7 +9,7 @@ import time
 import pytest
 
 from benchmarks.personal_cases import personal_cases
-from benchmarks.personal_data import labelled_sets, ours, tallies
+from benchmarks.personal_data import labelled_sets, marked_texts, ours, tallies
 from tests.paths import ROOT, SHARED
 from textmill.base.strict import SettingsError, parse
 from textmill.pipelines.measure.personal.check_digits import (
@@ -251,6 +251,18 @@ def test_no_text_takes_more_than_its_length_asks(unit):
 
 
 FLOORS = json.loads((ROOT / "tests/floors.json").read_text())["personal data"]
+
+
+def test_marked_texts_give_what_is_marked_and_nothing_else():
+    texts = marked_texts()
+    assert [one.text for one, findings in zip(texts, ours(texts), strict=True) if set(findings) != set(one.gold)] == []
+
+
+def test_without_a_language_the_host_and_the_script_say_whose_numbers_to_expect():
+    texts = marked_texts(language_known=False)
+    missed = [one for one, findings in zip(texts, ours(texts), strict=True) if set(findings) != set(one.gold)]
+    assert all(one.host is None and one.gold and next(iter(one.gold))[0] == "PHONE" for one in missed)      # Latin letters, no host
+    assert len(missed) <= 18
 
 
 @pytest.mark.parametrize("name, texts", [(name, texts) for name, texts in labelled_sets(SHARED if SHARED.is_dir() else None).items()],

@@ -17,8 +17,9 @@ from textmill.pipelines.measure.personal.national_ids import find_lettered_ids, 
 from textmill.pipelines.measure.personal.network import find_ips, find_macs
 from textmill.pipelines.measure.personal.numbers import Chain, find_cards, find_chains
 from textmill.pipelines.measure.personal.obfuscated_email import find_written_emails
-from textmill.pipelines.measure.personal.phone import find_phones, regions_of
+from textmill.pipelines.measure.personal.phone import find_phones
 from textmill.pipelines.measure.personal.presidio import NameFinder
+from textmill.pipelines.measure.personal.regions import regions_of
 from textmill.pipelines.measure.personal.scan import Marks, read_marks
 from textmill.pipelines.measure.personal.secrets import find_secrets
 from textmill.pipelines.measure.personal.wallets import find_wallets
@@ -39,7 +40,7 @@ class Scanned(NamedTuple):
 def scanned(text: str, language: str, host: str | None) -> Scanned:
     """The scans that all detectors share."""
     marks = read_marks(text)
-    return Scanned(text, language, regions_of(language, host), marks, find_chains(text, marks.numbers))
+    return Scanned(text, language, regions_of(language, host, text), marks, find_chains(text, marks.numbers))
 
 
 # Kind → detector of its spans (from, to). A new kind is a module here and a line in this table.

@@ -1,11 +1,10 @@
-"""National identity numbers: each country's shape, what proves it, and whether a word has to name it besides."""
+"""National identity and passport numbers: each country's shape, what proves it, and which word has to name it besides."""
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 from stdnum.ar import cuit
 from stdnum.at import vnr
 from stdnum.au import tfn
@@ -57,9 +56,10 @@ from textmill.pipelines.measure.personal.scan import Marks, Stretch
 
 
 class NationalId(NamedTuple):
-    """A country's number: how it is written, what proves it, and whether a word must name it besides.
+    """A country's number: how it is written, what proves it, and which word must name it besides.
 
-    `named`: its check digits are weak or its shape is common, so a word such as "tax id" has to stand before it.
+    `named`: its check digits are weak or its shape is common, so a word of one of these kinds (`keywords`), such as "tax id",
+    has to stand before it: right before it where the kind is a document's.
     `anywhere`: found on pages of every language. `leads`: characters that may stand before its first digit; `first_run`:
     how many digits may stand there together, where it is not two letters that stand before them.
     """
@@ -67,16 +67,23 @@ class NationalId(NamedTuple):
     countries: tuple[str, ...]
     shape: re.Pattern[str]
     holds: Callable[[str], bool]
-    named: bool = False
+    named: tuple[str, ...] = ()
     anywhere: bool = False
     leads: tuple[int, ...] = (0,)
     first_run: tuple[int, ...] = ()
 
 
+# What a row's flags call the words that name it, and those words' kinds.
+_KINDS_OF = {"named": "id", "passport": "passport", "pan": "pan", "rg": "rg"}
+# What stands between the name of a document and its number, at most.
+_LINK = re.compile(r"(?:[\s.:：#№,()-]|n[º°o]|nr|num(?:ber|mer|éro|ero)|número|nummer|номер[а-я]?|сери[ияй]|号码|號碼|号|番号|"
+                   r"번호|رقم|شماره|नंबर|संख्या|numarası|is|was|は|est|es|è|é|ist|lautet|card){0,8}", re.IGNORECASE)
+
+
 def _row(countries: str, shape: str, holds: Callable[[str], bool], flags: str = "", leads: tuple[int, ...] = (0,),
          first_run: tuple[int, ...] = ()) -> NationalId:
-    return NationalId(tuple(countries.split()), re.compile(shape), holds, "named" in flags, "anywhere" in flags, leads,
-                      first_run)
+    named = tuple(_KINDS_OF[flag] for flag in flags.split() if flag in _KINDS_OF)
+    return NationalId(tuple(countries.split()), re.compile(shape), holds, named, "anywhere" in flags, leads, first_run)
 
 
 def _any(written: str) -> bool:
@@ -141,18 +148,27 @@ _NUMBERED = (
     _row("VN", r"0\d{11}", _any, "named"),
     _row("TH", r"\d-\d{4}-\d{5}-\d\d-\d", pin.is_valid, "anywhere"))
 
+_PARTED = 0                   # among lengths of a first run: one or two digits before a dot or a capital
 # With letters: matched from the first character, which stands `leads` before a run of digits.
 _LETTERED = (
     _row("IT", r"[A-Z]{6}\d\d[A-EHLMPR-T]\d\d[A-Z]\d{3}[A-Z]", codicefiscale.is_valid, "anywhere", (6,)),
     _row("ES", r"\d{8}[ -]?[A-Z]|\d\d\.\d{3}\.\d{3}[ -]?[A-Z]", dni.is_valid, first_run=(2, 8)),
     _row("ES", r"[XYZ]-?\d{7}-?[A-Z]", nie.is_valid, leads=(1, 2), first_run=(7,)),
-    _row("CL", r"\d{1,2}\.\d{3}\.\d{3}-[\dkK]", rut.is_valid, first_run=(1, 2)),
+    _row("CL", r"\d{1,2}\.\d{3}\.\d{3}-[\dkK]", rut.is_valid, first_run=(_PARTED,)),
     _row("FI", r"\d{6}[-+A]\d{3}[0-9A-Y]", hetu.is_valid, first_run=(6,)),
     _row("GB", r"[A-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]", checks.gb_nino, leads=(2,)),
     _row("GB", r"[A-Z]{2} \d\d ?\d\d ?\d\d ?[A-D]", checks.gb_nino, leads=(3,), first_run=(2, 6)),
     _row("IE", r"\d{7}[A-W][A-IW]?", pps.is_valid, "named", first_run=(7,)),
     _row("MX", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[0-9A-Z]\d", curp.is_valid, "anywhere", (4,)),
-    _row("IN", r"[A-Z]{5}\d{4}[A-Z]", pan.is_valid, "named", (5,)),
+    _row("IN", r"[A-Z]{5}\d{4}[A-Z]", pan.is_valid, "named pan anywhere", (5,)),
+    _row("BR", r"\d{1,2}\.\d{3}\.\d{3}-[\dXx]", _any, "named rg anywhere", first_run=(_PARTED,)),
+    _row("BR", r"[A-Z]{2}-?\d{1,2}\.\d{3}\.\d{3}", _any, "rg anywhere", leads=(2, 3), first_run=(_PARTED,)),
+    _row("DE", r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8}", _any, "passport anywhere", leads=(1,), first_run=(_PARTED, 8)),
+    _row("FR", r"\d\d[A-Z]{2}\d{5}", _any, "passport anywhere", first_run=(_PARTED,)),
+    _row("RU", r"\d\d ?\d\d ?(?:№ ?)?\d{6}", _any, "passport anywhere", first_run=(2, 4, 10)),
+    *(_row("", shape, _any, "passport anywhere", leads=(letters,), first_run=(6, 7, 8))
+      for letters, shape in ((1, r"[A-Z]\d{7,8}"), (2, r"[A-Z]{2}\d{6,7}"), (3, r"[A-Z]{3}\d{6}"))),
+    _row("", r"\d{8,9}", _any, "passport anywhere", first_run=(8, 9)),
     _row("SG", r"[STFG]\d{7}[A-Z]", checks.sg_nric, leads=(1,), first_run=(7,)),
     _row("TW", r"[A-Z][12]\d{8}", checks.tw_id, leads=(1,), first_run=(9,)),
     _row("CN", r"[1-9]\d{16}[Xx]", ric.is_valid, first_run=(17,)))
@@ -170,32 +186,40 @@ def find_numbered_ids(text: str, chains: list[Chain], regions: tuple[str, ...]) 
             fits = [row for row in rows if row.shape.fullmatch(written)]
             if not fits or not stands_alone(text, start, end) or _tied(text, start, end):
                 continue
-            kind, _ = called(text, start)
-            if any((kind == "id" if row.named else kind != "not") and row.holds(written) for row in fits):
+            words = called(text, start)
+            if any((_is_named(row, text, start, words) if row.named else words[0] != "not") and row.holds(written)
+                   for row in fits):
                 places.append((start, end))
     return places
 
 
 def find_lettered_ids(text: str, marks: Marks, regions: tuple[str, ...]) -> list[Stretch]:
-    """National ids that hold letters, for the countries of the page's language and host."""
+    """National ids that hold letters, for the countries of the page's language and host, and passports."""
     places: list[Stretch] = []
-    lengths = marks.ends - marks.starts
+    by_length: dict[int, list[int]] = {}
+    for start, end in zip(marks.starts.tolist(), marks.ends.tolist(), strict=True):
+        by_length.setdefault(end - start, []).append(start)
+        if end - start <= 2 and ((after := text[end:end + 1]) == "." or after.isupper()):
+            by_length.setdefault(_PARTED, []).append(start)
     for row in _rows_for(_LETTERED, regions):
-        for start in _heads(row, marks, lengths):
+        for start in _heads(row, marks, by_length):
             found = row.shape.match(text, start) if start >= 0 else None
             if (found and stands_alone(text, start, found.end()) and text[start - 1:start] != "-"
-                    and (called(text, start)[0] == "id" or not row.named) and row.holds(found.group())):
+                    and (not row.named or _is_named(row, text, start, called(text, start))) and row.holds(found.group())):
                 places.append(found.span())
     return places
 
 
-def _heads(row: NationalId, marks: Marks, lengths: np.ndarray) -> list[int]:
+def _is_named(row: NationalId, text: str, start: int, words: tuple[str | None, int]) -> bool:
+    """Whether a word names the number: some way before it where it says identity, right before it where a document."""
+    kind, end = words
+    return kind in row.named and (kind == "id" or bool(_LINK.fullmatch(text, end, start)))
+
+
+def _heads(row: NationalId, marks: Marks, by_length: dict[int, list[int]]) -> list[int]:
     """Where a number of `row` may begin, by what its first run of digits is like."""
-    if row.first_run:
-        runs_of_digits = marks.starts[np.logical_or.reduce([lengths == length for length in row.first_run])].tolist()
-    else:
-        runs_of_digits = marks.behind_letters
-    return [start - lead for start in runs_of_digits for lead in row.leads]
+    known = [start for length in row.first_run for start in by_length.get(length, ())]
+    return [start - lead for start in (known if row.first_run else marks.behind_letters) for lead in row.leads]
 
 
 @lru_cache(1024)

@@ -19,8 +19,8 @@ _SIGNS = {
     "sv": ("snabel-a", "snabela"), "da": ("snabel-a",), "no": ("krøllalfa",), "ja": ("アットマーク", "アット"),
     "ko": ("골뱅이",)}
 _AT_WORDS = tuple(dict.fromkeys(word for words in _SIGNS.values() for word in words))
-_DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|point|ponto|punt|kropka|точка|тчк|τελεία|tečka|tecka|bodka|pont|prik|piste|"
-              "nokta|ドット|点|點|닷|점")
+_DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|PUNTO|point|POINT|ponto|PONTO|punt|kropka|точка|тчк|τελεία|tečka|tecka|"
+              "bodka|pont|prik|piste|nokta|ドット|点|點|닷|점")
 _AT = re.compile(r"(?:at|@|＠|ät|aet|chez|" + "|".join(_AT_WORDS) + ")", re.IGNORECASE)
 _OPEN, _CLOSE = r"[\[({<（［【]", r"[\])}>）］】]"
 _IN_BRACKETS = re.compile(rf"{_OPEN} ?{_AT.pattern} ?{_CLOSE}", re.IGNORECASE)
@@ -29,14 +29,15 @@ _DOT = rf"(?: ?{_OPEN} ?(?:{_DOT_WORDS}|\.) ?{_CLOSE} ?| (?:{_DOT_WORDS}) |[_#*|
 _LABEL = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 _HOST = re.compile(rf" ?{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}?{_DOT}([A-Za-z]{{2,24}})(?!{_DOT}[A-Za-z0-9])(?![A-Za-z0-9-])")
 _LOCAL_BACKWARDS = re.compile(rf" ?[A-Za-z0-9](?:[A-Za-z0-9._+-]| ?{_CLOSE} ?(?:tod|TOD|tknup|otnup|tniop) ?{_OPEN} ?){{0,63}}")
-_BARE_LOCAL_BACKWARDS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]| (?:tod|otnup|otnop|tniop|tnup|akpork|акчот) ){0,63}")
+_BARE_LOCAL_BACKWARDS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]"
+                                   r"| (?:tod|otnup|otnop|tniop|TNIOP|tnup|akpork|акчот|terit|noiug) ){0,63}")
 # "@" is left as it is and only the dot is hidden.
 _DOT_IN_BRACKETS = re.compile(rf"{_LABEL}(?: ?{_OPEN} ?(?:{_DOT_WORDS}|\.) ?{_CLOSE} ?{_LABEL}){{1,4}}")
 
-_PLAIN_DOT = re.compile(r" (?:dot|DOT) ")
-_PLAIN_BACKWARDS = re.compile(r"[A-Za-z0-9-]{1,63}(?: (?:tod|TOD) [A-Za-z0-9-]{1,63}){0,3}? (?:ta|TA) "
-                              r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})(?: (?:tod|TOD) [A-Za-z0-9._+-]{1,63})?")
-_PLAIN_END = re.compile(r" (?:dot|DOT) (?:[A-Za-z0-9-]{1,63} (?:dot|DOT) ){0,3}?([A-Za-z]{2,24})(?![\w-])")
+_PLAIN_DOT = re.compile(r" (?:dot|DOT|punkt) ")
+_PLAIN_BACKWARDS = re.compile(r"[A-Za-z0-9-]{1,63}(?: (?:tod|TOD|tknup) [A-Za-z0-9-]{1,63}){0,3}? (?:ta|TA) "
+                              r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})(?: (?:tod|TOD|tknup) [A-Za-z0-9._+-]{1,63})?")
+_PLAIN_END = re.compile(r" (?:dot|DOT|punkt) (?:[A-Za-z0-9-]{1,63} (?:dot|DOT|punkt) ){0,3}?([A-Za-z]{2,24})(?![\w-])")
 _COLON = re.compile(r"[:<(]\s*$")
 _ENDS = re.compile(r"\s*(?:$|[\n.,;:)\]>|]|and\b|or\b|for\b|if\b)")
 _NO_HOST = frozenset([
@@ -54,12 +55,13 @@ def find_written_emails(text: str, brackets: list[int], language: str) -> list[S
     if any(mark in text for mark in ("_at_", "_AT_", "#at#", "*at*", "|at|", "~at~", "-at-")):
         places += [stretch for sign in _IN_MARKS.finditer(text) for stretch in (_around(text, *sign.span()),) if stretch]
     for word in _AT_WORDS if language == "und" else _SIGNS.get(language, ()):
-        at = text.find(f" {word} ")
-        while at >= 0:
-            stretch = _bare(text, at, at + len(word) + 2)
-            places += [stretch] if stretch else []
-            at = text.find(f" {word} ", at + 1)
-    if " dot " in text or " DOT " in text:
+        for sign in (f" {word} ", f" {word.upper()} "):
+            at = text.find(sign)
+            while at >= 0:
+                stretch = _bare(text, at, at + len(sign))
+                places += [stretch] if stretch else []
+                at = text.find(sign, at + 1)
+    if any(dot in text for dot in (" dot ", " DOT ", " punkt ")):
         places += _spoken(text)
     return places
 
