@@ -158,7 +158,7 @@ def _notes(words: Words, lines: _Lines, functional: np.ndarray) -> np.ndarray:
 
 
 def _verse(words: Words, lines: _Lines) -> np.ndarray:
-    """Eight short lines or more, of much the same length and 2.5 to 12 words; no digits, marks or Capitals As In Headlines."""
+    """Six short lines or more, of much the same length and 2.5 to 12 words; no digits, marks or Capitals As In Headlines."""
     length = words.line_ends - words.line_starts
     count = np.maximum(words.line_count, 1)
     mean = sums(length, words.line_offsets) / count
@@ -169,7 +169,7 @@ def _verse(words: Words, lines: _Lines) -> np.ndarray:
     is_first[words.line_starts] = True
     capitals = sums(~is_first[words.word_starts] & ((words.flags[words.word_starts] & UPPER) != 0), words.word_offsets)
     unspaced, by_line = _unspaced(words), words.word_count / count
-    return ((words.line_count >= 8) & (lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4)
+    return ((words.line_count >= 6) & (lines.share(length <= np.where(unspaced, 24, 70)[lines.texts]) >= 0.9) & (spread <= 0.4)
             & (by_line >= 2.5) & (by_line <= np.where(unspaced, 20, 12)) & (with_digits <= 0.1) & (with_marks <= 0.1)
             & (capitals <= 0.35 * words.word_count) & ~_stuffed(words))
 
