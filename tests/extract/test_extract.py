@@ -386,6 +386,10 @@ def test_arc():
     cut = run({"old/x.arc": data[:-100]})
     assert [getattr(row, "rule", "document") for row in cut] == ["record_type", "truncated"]
     assert [row.id for row in run({"old/x.arc": data}) if isinstance(row, Document)] == [rows[1].id]
+    parts = [arc("filedesc://x.arc", version, "text/plain"), *(arc(f"http://a.example/{n}", page) for n in range(3))]
+    for name, whole in {"old/y.arc": b"".join(parts), "old/y.arc.gz": b"".join(gzip.compress(part, mtime=0) for part in parts)}.items():
+        assert [getattr(row, "rule", row.url) for row in run({name: whole[:-100]})] == [
+            "record_type", "http://a.example/0", "http://a.example/1", "truncated"], name
 
 
 def test_an_arc_file_with_any_byte_flipped_loses_nothing_before_it_and_says_where_it_stopped():

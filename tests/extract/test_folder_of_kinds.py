@@ -37,7 +37,8 @@ BECAME = {
     "scan.pdf": ["no_text_layer"], "locked.pdf": ["encrypted"], "broken.pdf": ["damaged"],
     **{f"{name}.pdf": [text] for name, text in GOLD.items() if name != "letter"}, "all.zip/a.txt": [mill("zip txt")], "all.zip/../evil.txt": ["unsafe_path"],
     "all.zip/in.zip": ["nested_archive"], "all.zip/clip.mp4": ["unknown_kind"], "all.tar.gz/deep/a.csv": [mill("tar csv").replace(",", "")],
-    "all.tar.gz/link": ["archive_link"], "clip.mp4": ["unknown_kind"], "photo.jpg": ["unknown_kind"], "legacy.doc": ["unknown_kind"]}
+    "all.tar.gz/link": ["archive_link"], "clip.mp4": ["unknown_kind"], "photo.jpg": ["unknown_kind"], "legacy.doc": ["unknown_kind"],
+    "crawl.warc.lz4": ["unknown_kind"]}
 
 
 def test_what_each_of_them_becomes(tmp_path, capsys):
@@ -48,7 +49,9 @@ def test_what_each_of_them_becomes(tmp_path, capsys):
     became = defaultdict(list)
     for row in table(tmp_path, "documents").to_pylist():
         became[row["file"].removeprefix("mine/")].append(row["text"])
-    for row in sorted(table(tmp_path, "documents", rejected=True).to_pylist(), key=lambda row: row["rule"]):
+    rejected = sorted(table(tmp_path, "documents", rejected=True).to_pylist(), key=lambda row: row["rule"])
+    assert "lz4 is not read: unpack the file" in next(row["detail"] for row in rejected if row["file"].endswith(".lz4"))
+    for row in rejected:
         became[row["file"].removeprefix("mine/")].append(row["rule"])
     for path in {*BECAME, *became}:
         assert became.get(path, []) == BECAME.get(path), path

@@ -12,6 +12,7 @@ from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
 SUFFIXES = r"\.(gz|zst|bz2|xz)$"        # names of compressed files
+_NOT_INFLATED = {".lz4": "lz4", ".br": "Brotli", ".Z": "compress", ".7z": "7-Zip", ".rar": "RAR"}      # known and not read
 _SUFFIX = re.compile(SUFFIXES, re.I)
 
 
@@ -23,8 +24,11 @@ def read(file: Any, part: Range, settings: ExtractSettings, ends: list[Ends]) ->
 def unknown(path: str, size: int | None) -> Rejected:
     """The row of a file of no known kind."""
     ending = os.path.splitext(inner_path(path))[1]
-    named = f"no kind of file ends in {ending}" if ending else "its name has no ending"
-    detail = f"{named}, and its first bytes are those of none"
+    if ending in _NOT_INFLATED:
+        detail = f"{_NOT_INFLATED[ending]} is not read: unpack the file, or store it as gzip or zstd"
+    else:
+        named = f"no kind of file ends in {ending}" if ending else "its name has no ending"
+        detail = f"{named}, and its first bytes are those of none"
     return Rejected(path, 0, "unknown_kind", size, value=ending or None, detail=detail)
 
 
