@@ -36,6 +36,7 @@ CLOSE = 0.3         # the model's score from which it may choose a language that
 # Where CLD2 has no language for so many letters, but knows the model's, the model has to be this sure: to it Nuer is Finnish,
 # Friulian Italian.
 LONG, SILENCE = 250, 0.8
+EASED = 0.2         # by so much less where CLD2 sees but English in a long text of another language: commands, code
 
 # The model sees the line with most letters of each sixth of a text, and of that line at most so many characters: prose
 # rather than menus, code and tables. A text no longer than six excerpts is shown whole. On labelled pages this is right as
@@ -107,7 +108,7 @@ def _decided(guess: Guess, opinion: Opinion, written: frozenset[str], known: fro
     if not _believed(guess, opinion, written, known):
         silent = long and opinion.language == UNDETERMINED and guess.language in second_voice.LANGUAGES
         commands = long and opinion.language == "en" != guess.language         # that a text in another language explains
-        lowest = max(lowest_score, SILENCE) if silent else min(lowest_score, AGREED) if commands else lowest_score
+        lowest = max(lowest_score, SILENCE) if silent else lowest_score - EASED if commands else lowest_score
         return (guess.language if guess.score >= lowest else UNDETERMINED), guess.score
     # Of languages that are written alike the model has some that CLD2 files under a relative: yue under zh, arz under ar.
     if guess.score >= CLOSE and alike(guess.language, opinion.language) and guess.language not in second_voice.LANGUAGES:

@@ -108,7 +108,7 @@ def _is_named(text: str, opening: int, start: int, end: int, words: tuple[str | 
     after = kind in (None, "phone") and _CALLED_AFTER.match(text, end)
     if not (near or listed or after) or _DATE.match(text, start) or _decimal(text, start, end):
         return False
-    return not _is_ratio(text[opening:end])
+    return text[start] == "0" or not _ROW.fullmatch(text, start, end)
 
 
 def _is_written_as_phone(text: str, opening: int, start: int, end: int, words: tuple[str | None, int] | None,
