@@ -107,8 +107,8 @@ def surroundings(wcxb: Path) -> Iterator[Text]:
                     tree = html.document_fromstring(record.content_stream().read())
                 except (ValueError, html.etree.ParserError):
                     continue
+                whole = " ".join(row["text"].split())
                 main = {" ".join(line.split()) for line in row["text"].split("\n")}
-                whole = " ".join(main)
                 lines = [line for line in visible_lines(tree)
                          if len(line) <= LONGEST_LINE and line not in main and not (len(line) > 20 and line in whole)]
                 text = "\n".join(lines)

@@ -44,7 +44,7 @@ WRONG = [
      ": the shares of the entries are 0.7 + 0.3 = 1, which leaves nothing for rest; lower them"),
     (SHARE, "share: {by: langauge}", ".entries.web.share: by is 'langauge'; did you mean 'language'?"),
     (SHARE, "share: {by: classifier_score}", ".entries.web.share: by is 'classifier_score'; give a column of text: source, language, "
-     "url, host, domain, license, content_type, page_kind, declared_language, charset, script"),
+     "url, host, domain, license, content_type, page_kind, declared_language, charset, script, form"),
     (SHARE, "share: {by: language, temperature: 5}", ".entries.web.share: temperature is 5; it is the exponent of a value's tokens, "
      "from 0 (all equal) to 1 (as there is): what others write as T=5 is 0.2 here"),
     (SHARE, "share: {by: language, temperature: -1}", ".entries.web.share: temperature is -1; give 0 (all equal) to 1 (as there is)"),
