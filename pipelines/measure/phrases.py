@@ -1,14 +1,14 @@
 """Matching of fixed phrases and stop words by word hashes, without another pass over the text."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from textmill.base.strict import SettingsError, read_yaml
-from textmill.pipelines.text.words import Words, chained, read_words, sums
+from textmill.pipelines.text.words import Words, chained, group, read_words, sums
 
 PHRASES = Path(__file__).with_name("phrases.yaml")
 STOP_WORDS = Path(__file__).with_name("stopwords.yaml")
@@ -22,20 +22,32 @@ class Phrases:
     by_length: Mapping[int, tuple[np.ndarray, np.ndarray]]      # hashes [N] ascending uint64, bit per group [N] uint16
     likely: np.ndarray                                          # [65536] bool by the top 16 bits of the first word
 
-    def covered(self, words: Words) -> dict[str, np.ndarray]:
-        """Per group a mask [W]: the words that are part of one of its phrases."""
+    def covered(self, words: Words, twice: Collection[str] = ()) -> dict[str, np.ndarray]:
+        """Per group a mask [W]: the words that are part of one of its phrases.
+
+        Of a group in `twice`, only in texts that hold two different phrases of it."""
         first = np.flatnonzero(self.likely[words.word_hashes >> np.uint64(48)])
         rest = words.word_offsets[1:][words.word_texts[first]] - first          # words to the end of the text
         masks = {name: np.zeros(len(words.word_hashes), bool) for name in self.groups}
+        hashes_of: dict[str, list[np.ndarray]] = {name: [] for name in twice}
+        texts_of: dict[str, list[np.ndarray]] = {name: [] for name in twice}
         for length, (hashes, bits) in self.by_length.items():
             at = first[rest >= length]
             keys = join_hashes(words.word_hashes, at, length)
             place = np.minimum(np.searchsorted(hashes, keys), len(hashes) - 1)
             hit = hashes[place] == keys
-            for number, mask in enumerate(masks.values()):
-                begins = at[hit & ((bits[place] >> number) & 1 == 1)]
+            for number, (name, mask) in enumerate(masks.items()):
+                chosen = hit & ((bits[place] >> number) & 1 == 1)
+                begins = at[chosen]
+                if name in twice:
+                    hashes_of[name].append(keys[chosen])
+                    texts_of[name].append(words.word_texts[begins])
                 for step in range(length):
                     mask[begins + step] = True
+        for name in twice:
+            different = group(np.concatenate(hashes_of[name]), np.concatenate(texts_of[name]))
+            phrases = np.bincount(np.concatenate(texts_of[name])[different.first], minlength=len(words))
+            masks[name] &= phrases[words.word_texts] > 1
         return masks
 
 
@@ -108,6 +120,6 @@ def _among(hashes: np.ndarray, ascending: np.ndarray) -> np.ndarray:
     return ascending[place] == hashes
 
 
-def share_of_words(words: Words, mask: np.ndarray) -> np.ndarray:
-    """[D] share of each text's words that `mask` [W] marks; 0 in a text without words."""
-    return sums(mask, words.word_offsets) / np.maximum(words.word_count, 1)
+def share_of_words(words: Words, mask: np.ndarray, fewest: int = 1) -> np.ndarray:
+    """[D] share of each text's words that `mask` [W] marks, of `fewest` words in a shorter text; 0 in one without words."""
+    return sums(mask, words.word_offsets) / np.maximum(words.word_count, fewest)

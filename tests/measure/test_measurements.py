@@ -181,14 +181,17 @@ def test_a_phrase_without_words_is_an_error():
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), [
-    ("spam_phrases", "Cheap viagra at our online casino", 4 / 6),
-    ("spam_phrases", "Онлайн казино и мельница", 2 / 4),
+    ("spam_phrases", "Cheap viagra at our online casino", 4 / 125),
+    ("spam_phrases", "Онлайн казино и мельница, виагра", 3 / 125),
+    ("spam_phrases", "Онлайн казино и мельница, онлайн казино", 0),      # one phrase, twice
+    ("spam_phrases", "Cheap viagra at our online casino" + " and a mill" * 50, 4 / 156),
     ("spam_phrases", "The court ruled on gambling law", 0),
-    ("boilerplate_phrases", "Page not found", 1),
-    ("boilerplate_phrases", "Diese Domain steht zum Verkauf, sagt er", 5 / 7),
+    ("boilerplate_phrases", "Page not found", 0),                        # a page may say so once
+    ("boilerplate_phrases", "Page not found. This domain is for sale.", 8 / 125),
+    ("boilerplate_phrases", "Wir verwenden Cookies. Diese Domain steht zum Verkauf: Seite nicht gefunden", 3 / 11 + 8 / 125),
     ("boilerplate_phrases", "As an AI language model, I buy now", 5 / 8),
     ("wall_phrases", "Wir verwenden Cookies und Wasser", 3 / 5),
-    ("parked_phrases", "ce domaine est à vendre ici", 5 / 6),
+    ("parked_phrases", "ce domaine est à vendre ici, page introuvable", 7 / 125),
     ("template_phrases", "Insert name here, says the mill", 3 / 6),
     ("refusal_phrases", "作为一个人工智能，我", 8 / 9),
     ("javascript_lines", "Turn on JavaScript\nand read\nthe\nmill\nbook", 1 / 5),
