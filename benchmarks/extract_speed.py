@@ -3,8 +3,8 @@
     python -m benchmarks.extract_speed --crawl ../shared/data/crawl --data /tmp/speed --datatrove-python /tmp/dt/bin/python
 
 writes benchmarks/results/extract-speed.md. Seconds are wall clock around a whole process, start and imports included, and
-beside them what it and its children took of the processors, which other work on the machine changes less. The Python with
-datatrove is one of a virtual environment of its own, because datatrove pins older libraries:
+beside them what the processes of its session took of the processors, which other work on the machine changes less. The
+Python with datatrove is one of a virtual environment of its own, because datatrove pins older libraries:
 
     python3 -m venv /tmp/dt
     /tmp/dt/bin/pip install 'datatrove[io,processing]==0.10.1' faust-cchardet python-magic lxml_html_clean spacy xxhash
@@ -13,18 +13,21 @@ and python-magic needs the system's libmagic (Debian: libmagic1). Without it, da
 """
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from typing import NamedTuple
 
+import psutil
 import pyarrow.parquet as pq
 
 from benchmarks.gold import responses
@@ -48,18 +51,29 @@ def timed(command: list[str], to: Path) -> tuple[float, float]:
     where it fails."""
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
-    start, before = time.monotonic(), of_children()
-    ran = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    seconds = time.monotonic() - start
-    if ran.returncode:
-        sys.exit(f"{' '.join(command)}\n{ran.stdout}")
-    return seconds, of_children() - before
+    start = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+        taken: dict[int, float] = {}
+        while child.poll() is None:
+            taken |= of_session(child.pid)
+            time.sleep(0.1)
+        seconds = time.monotonic() - start
+        if child.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(command)}\n{said.read()}")
+    return seconds, sum(taken.values())
 
 
-def of_children() -> float:
-    """Seconds of processors that all ended children of this process, and theirs, have taken."""
-    usage = getrusage(RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def of_session(session: int) -> dict[int, float]:
+    """Processor seconds of every process of a session up to now: also of those that another than their parent will wait for."""
+    taken = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == session:
+                used = process.cpu_times()
+                taken[process.pid] = used.user + used.system
+    return taken
 
 
 def run_ours(data: Path, workers: int) -> Round:
