@@ -19,12 +19,12 @@ FEWEST = 125
 def phrase_shares(words: Words, phrases: Phrases) -> Mapping[str, np.ndarray]:
     """Shares of the words that are part of a listed phrase, by group of phrases.
 
-    `spam_phrases` (pills, gambling, loans, replicas, essays, adult, SEO; 0 with one phrase only), `wall_phrases` (consent banners, logins, subscriptions),
-    `parked_phrases` (domains for sale, error pages), `refusal_phrases` (chatbot refusals and disclaimers), `template_phrases`
-    (unfilled placeholders), `boilerplate_phrases` (all of these but spam, and the furniture of a site's pages; NeMo:
-    boilerplate strings), `lorem_ipsum` (dummy text: C4 drops a page that has it at all, so also one that explains it).
-    `javascript_lines` and `policy_lines`: share of the lines that contain one (C4 removes such lines), NaN where the text has
-    too few lines."""
+    `spam_phrases` (pills, gambling, loans, replicas, essays, adult, SEO; 0 where there is one phrase only, and of FEWEST
+    words in a shorter text), `wall_phrases` (consent banners, logins, subscriptions), `parked_phrases` (domains for sale,
+    error pages), `refusal_phrases` (chatbot refusals and disclaimers), `template_phrases` (unfilled placeholders),
+    `boilerplate_phrases` (all of these but spam, and the furniture of a site's pages; NeMo: boilerplate strings),
+    `lorem_ipsum` (dummy text: C4 drops a page that has it at all, so also one that explains it). `javascript_lines` and
+    `policy_lines`: share of the lines that contain one (C4 removes such lines), NaN where the text has too few lines."""
     covered = phrases.covered(words, twice=("spam",))
     boilerplate = np.logical_or.reduce([covered[name] for name in BOILERPLATE])
     return {

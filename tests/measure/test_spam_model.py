@@ -26,7 +26,7 @@ from textmill.pipelines.measure.spam_model import (
 from textmill.pipelines.text.words import read_words
 
 RULES = {name: rule["high"] for name, rule in read_yaml(ROOT / "rules.yaml")["rules"].items()
-         if name.endswith("_phrases") and name != "url_spam_phrases" or name == "spam_score"}
+         if (name.endswith("_phrases") and name != "url_spam_phrases") or name == "spam_score"}
 BOUND = RULES["spam_score"]
 
 
