@@ -33,7 +33,7 @@ OWN = Path(__file__).with_name("spam_texts")
 LANGUAGES = (("de", "ru", "th", "id"), ("fr", "tr", "zh", "sv"), ("es", "pl", "ar", "ko"), ("it", "ja", "vi", "uk"),
              ("en", "pt", "hi", "nl"))
 FOLD_OF = {language: number for number, group in enumerate(LANGUAGES) for language in group}
-WEIGHTS = {"own": 2, "sms": 0.3, "sib200": 0.4, "udhr2": 0.4, "books": 0.5, "tico": 0.5, "wcxb": 0.7, "httpd": 0.7}
+WEIGHTS = {"own": 2, "sms": 0.3, "sib200": 0.4, "udhr2": 0.4, "books": 0.5, "tico": 0.5, "wcxb": 1, "httpd": 0.7}
 SENTENCES, MESSAGES = 5, {True: 4, False: 8}        # of a passage, and of a text of text messages
 EXCERPT, EXCERPTS = 1500, 20                        # characters of an excerpt of a novel, and excerpts
 MANUALS = 25                                        # pages of a language
@@ -70,9 +70,11 @@ def corpus(data: Path) -> Iterator[LabelledText]:
     yield from passages(data)
     yield from good(data)
     yield from manuals(data)
+    yield from news(data)
     for row in pq.read_table(data / "wcxb/gold.parquet", columns=["url", "type", "text"]).to_pylist():
         if row["text"]:
-            yield LabelledText("wcxb", row["type"], "", half(row["url"]), number(row["url"].split("/")[2]) % FOLDS, False, row["text"])
+            host = number(row["url"].split("/")[2])
+            yield LabelledText("wcxb", row["type"], "", half(row["url"]), host % FOLDS, False, row["text"])
 
 
 def messages(data: Path) -> Iterator[LabelledText]:
@@ -125,15 +127,30 @@ def manuals(data: Path) -> Iterator[LabelledText]:
     pages: Counter[str] = Counter()
     for record_id, url, body, charset in responses(data / "crawl/manuals-httpd.warc.gz"):
         language = gold.get(record_id) or ""
-        if language in FOLD_OF and pages[language] < MANUALS and (tree := parse(html := decode(body, charset).text)) is not None:
+        if language not in FOLD_OF or pages[language] == MANUALS:
+            continue
+        html, name = decode(body, charset).text, url.rpartition("/")[2].partition(".")[0]
+        if (tree := parse(html)) is not None:
             pages[language] += 1
-            name = url.rpartition("/")[2].partition(".")[0]
-            yield LabelledText("httpd", "manual", language, HALVES[0], number(name) % FOLDS, False, by_library(html, tree).text or "")
+            text = by_library(html, tree).text or ""
+            yield LabelledText("httpd", "manual", language, HALVES[0], number(name) % FOLDS, False, text)
+
+
+def news(data: Path) -> Iterator[LabelledText]:
+    """News, blog and shop pages as published, read by the library: their gold is of snippets."""
+    gold = {row["record_id"]: row["language"] for row in
+            pq.read_table(data / "crawl/gold.parquet", columns=["record_id", "language"]).to_pylist()}
+    for record_id, url, body, charset in responses(data / "crawl/news.warc.gz"):
+        language = gold.get(record_id) or ""
+        if (not language or language in FOLD_OF) and (tree := parse(html := decode(body, charset).text)) is not None:
+            yield LabelledText("news", "unlabelled", language, half(url), number(url.split("/")[2]) % FOLDS, False,
+                               by_library(html, tree).text or "")
 
 
 def line(one: LabelledText) -> dict[str, object]:
     """A text as the training reads it."""
-    return {"text": one.text, "language": one.language, "spam": one.spam, "weight": WEIGHTS[one.set], "fold": one.fold}
+    weight = WEIGHTS[one.set] + (one.set == "own" and not one.spam)        # a lookalike weighs more than spam
+    return {"text": one.text, "language": one.language, "spam": one.spam, "weight": weight, "fold": one.fold}
 
 
 def main() -> None:

@@ -96,7 +96,10 @@ def signals_batch(rng: np.random.Generator, documents: pa.RecordBatch, rules: tu
     names = [field.name for field in SIGNALS.field("findings").type.value_type]
     findings = [[dict(zip(names, ("EMAIL", 0, 4), strict=True))] if n % 20 == 0 else [] for n in range(count)]
     size = SIGNALS.field("minhash").type.list_size
-    columns = {"id": documents["id"], "language": chosen(rng, LANGUAGES, count),
+    languages = chosen(rng, LANGUAGES, count)
+    columns = {"id": documents["id"], "language": languages, "language_guess": languages, "language_cld2": languages,
+               **dict.fromkeys(("language_guess_score", "language_cld2_share"), np.ones(count, np.float32)),
+               "language_agreed": [True] * count,
                "language_score": rng.random(count).astype(np.float32), "script": ["Latn"] * count, "form": ["prose"] * count,
                "content_hash": [bytes.fromhex(id_) for id_ in documents["id"].to_pylist()], "shingles": [200] * count,
                "findings": findings,

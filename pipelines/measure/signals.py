@@ -33,6 +33,8 @@ from textmill.pipelines.measure.personal.presidio import NameFinder, model_versi
 from textmill.pipelines.measure.phrases import PHRASES, STOP_WORDS, Phrases, StopTerms, shipped_phrases, stop_terms
 from textmill.pipelines.measure.scripts import script
 from textmill.pipelines.measure.settings import MeasureSettings
+from textmill.pipelines.measure.spam_model import FILE as SPAM_MODEL
+from textmill.pipelines.measure.spam_model import shipped_spam_model
 from textmill.pipelines.text import shingles as sketch
 from textmill.pipelines.text.slices import slices
 from textmill.pipelines.text.words import Words, read_words
@@ -58,7 +60,7 @@ MEASUREMENTS: tuple[str, ...] = (
     "spam_phrases", "wall_phrases", "parked_phrases", "refusal_phrases", "template_phrases", "boilerplate_phrases",
     "javascript_lines", "policy_lines", "lorem_ipsum", "url_spam_phrases", "link_density", "link_word_ratio",
     *(function.__name__ for function in _OF_DOCUMENTS),
-    "declared_language_differs", "language_share", "character_surprise", "term_surplus", "classifier_score")
+    "declared_language_differs", "language_share", "spam_score", "character_surprise", "term_surplus", "classifier_score")
 RULE_MEASUREMENTS = ("language_score", *MEASUREMENTS)       # the columns that a rule may bound
 
 FINDING = pa.struct([("kind", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
@@ -109,7 +111,8 @@ def open_tools(settings: MeasureSettings, data: Folder | None = None) -> Measure
 
 def table_hashes(settings: MeasureSettings, data: Folder | None = None) -> Mapping[str, str]:
     """sha256 of every file that shapes the signals, by name, for the fingerprint. SettingsError where one is missing."""
-    files = {"language_model": find_model(settings.language_model), "phrases": PHRASES, "stop_words": STOP_WORDS}
+    files = {"language_model": find_model(settings.language_model), "phrases": PHRASES, "stop_words": STOP_WORDS,
+             "spam_model": SPAM_MODEL}
     hashes = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in files.items()}
     if data and settings.background:
         hashes["background"] = hashlib.sha256(background_bytes(data, settings.background)).hexdigest()
@@ -147,6 +150,7 @@ def _measure(documents: pa.RecordBatch, tools: MeasureTools) -> pa.RecordBatch:
         "link_density": spam.link_density(documents, words),
         "link_word_ratio": spam.link_word_ratio(documents, words),
         "language_share": voices.shares,
+        "spam_score": shipped_spam_model().score(words, found),
         **_by_named_inputs(words, found, scripts, tools),
         "declared_language_differs": declared_language_differs(documents["declared_language"].to_pylist(), found),
     }

@@ -28,10 +28,11 @@ FEWEST = 150                    # letters and signs of a text: of fewer nothing 
 _PAD = max(LENGTHS) - 1         # spaces after each text, so that no n-gram sees two
 _STEP, _SPREAD, _LAST = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)     # odd: xxHash's and Murmur3's
 
-CHARACTERS = ("%٪％", "$€£¥￥₹₽₺₩฿₫₴₱", "!！¡", "?？؟¿", "+＋", "/", '"“”„«»「」『』‘’‹›', "()（）[]【】", ",،、，", ".。।．", "–—", "-")
+CHARACTERS = ("%٪％", "$€£¥￥₹₽₺₩฿₫₴₱", "!！¡", "?？؟¿", "+＋", "/",
+              '"“”„«»「」『』‘’‹›', "()（）[]【】", ",،、，", ".。।．", "–—", "-")
 PROMISES = "0 1 3 5 7 10 24 30 50 100 365"      # "24/7", "100 %", "in 5 minutes"
 SIGNS = ("digits", "capitals", "symbols", "years", "latin", "promises", *CHARACTERS)
-_FARTHEST = 4                   # standard deviations that a sign counts
+_FARTHEST = 2.5                 # standard deviations that a sign counts
 
 
 @dataclass(frozen=True)
@@ -93,23 +94,20 @@ def signs(words: Words) -> np.ndarray:
     solid = np.maximum(words.count((words.flags & SPACE) == 0), 1)
     letters = np.maximum(words.count((words.flags & LETTER) != 0), 1)
     first = words.lower[words.word_starts]
-    years = (words.word_characters == 4) & ((words.flags[words.word_starts] & NUMBER) != 0) & ((first == 0x31) | (first == 0x32))
+    numbers = (words.flags[words.word_starts] & NUMBER) != 0
+    years = numbers & (words.word_characters == 4) & ((first == 0x31) | (first == 0x32))
     latin = words.count((words.scripts == 1 + list(SCRIPTS).index("Latn")) & ((words.flags & LETTER) != 0)) / letters
     table, promises = _sign_tables()
-    kinds = table[np.minimum(words.code_points, LISTED - 1)]
-    kinds = np.bincount(kinds.astype(np.int64) + (len(CHARACTERS) + 1) * _owners(words),
-                        minlength=len(words) * (len(CHARACTERS) + 1)).reshape(len(words), -1)[:, 1:]
+    sets = table[np.minimum(words.code_points, LISTED - 1)]
+    places = np.flatnonzero(sets)
+    owners = np.searchsorted(words.text_starts, places, side="right") - 1
+    kinds = np.bincount(owners * len(CHARACTERS) + sets[places] - 1, minlength=len(words) * len(CHARACTERS))
     shares = np.column_stack([
         words.count((words.flags & NUMBER) != 0) / solid, words.count((words.flags & UPPER) != 0) / letters,
         words.count((words.flags & SYMBOL) != 0) / solid, sums(years, words.word_offsets) / solid,
         np.where(latin < 0.5, latin, 0), sums(np.isin(words.word_hashes, promises), words.word_offsets) / solid,
-        kinds / solid[:, None]])
+        kinds.reshape(len(words), -1) / solid[:, None]])
     return np.sqrt(shares)
-
-
-def _owners(words: Words) -> np.ndarray:
-    """[C] the text of each character; the newline after a text is its own."""
-    return np.repeat(np.arange(len(words)), words.characters + 1)
 
 
 @functools.cache
@@ -160,7 +158,7 @@ def long_enough(words: Words) -> np.ndarray:
 
 
 def standardised(shares: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Signs as distances from their means in standard deviations, at most four."""
+    """Signs as distances from their means in standard deviations, at most two and a half."""
     return np.clip((shares - means) / deviations, -_FARTHEST, _FARTHEST)
 
 
@@ -169,8 +167,9 @@ def shipped_spam_model(file: Path = FILE) -> SpamModel:
     """The model of the package."""
     with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
         facts = json.loads(bytes(stored["facts"]).decode())
-        return SpamModel(stored["weights"], facts["scale"], *(np.array(facts[name]) for name in ("signs", "means", "deviations")),
-                         facts["bias"], facts["slope"], facts["offset"], frozenset(facts["languages"]))
+        return SpamModel(stored["weights"], facts["scale"], np.array(facts["signs"]), np.array(facts["means"]),
+                         np.array(facts["deviations"]), facts["bias"], facts["slope"], facts["offset"],
+                         frozenset(facts["languages"]))
 
 
 def sha256(file: Path = FILE) -> str:

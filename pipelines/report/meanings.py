@@ -35,7 +35,8 @@ REASONS = {
 _SHARED = {
     "language_score": "Confidence of the language identification",
     "language_share": "Share of the excerpts identified as the text's language",
-    "spam_phrases": "Share of words in phrases of spam: pills, gambling, loans, adult, SEO",
+    "spam_score": "Calibrated probability that a text of one of 20 languages is spam, by the shipped model",
+    "spam_phrases": "Share of words in phrases of spam: pills, gambling, loans, replicas, essays, adult, SEO",
     "wall_phrases": "Share of words in phrases of consent banners, logins, subscriptions",
     "parked_phrases": "Share of words in phrases of domains for sale and of error pages",
     "refusal_phrases": "Share of words in chatbot refusals and disclaimers",

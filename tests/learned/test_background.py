@@ -100,7 +100,7 @@ def test_measure_uses_the_table_that_settings_name(folder, capsys):
     settings = MeasureSettings(background="named")
     row = measure_batch(documents(PROSE), open_tools(settings, data)).to_pylist()[0]
     assert row["character_surprise"] < 1 and 0 < row["term_surplus"] < 0.1 and row["classifier_score"] is None
-    assert set(table_hashes(settings, data)) == {"language_model", "phrases", "stop_words", "background"}
+    assert set(table_hashes(settings, data)) == {"language_model", "phrases", "stop_words", "spam_model", "background"}
     assert json.loads(pq.read_schema(folder / "background/named.parquet").metadata[b"background"])["languages"].keys() >= {"en"}
 
 

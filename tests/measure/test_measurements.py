@@ -186,12 +186,11 @@ def test_a_phrase_without_words_is_an_error():
     ("spam_phrases", "Онлайн казино и мельница, онлайн казино", 0),      # one phrase, twice
     ("spam_phrases", "Cheap viagra at our online casino" + " and a mill" * 50, 4 / 156),
     ("spam_phrases", "The court ruled on gambling law", 0),
-    ("boilerplate_phrases", "Page not found", 0),                        # a page may say so once
-    ("boilerplate_phrases", "Page not found. This domain is for sale.", 8 / 125),
-    ("boilerplate_phrases", "Wir verwenden Cookies. Diese Domain steht zum Verkauf: Seite nicht gefunden", 3 / 11 + 8 / 125),
+    ("boilerplate_phrases", "Page not found", 1),
+    ("boilerplate_phrases", "Diese Domain steht zum Verkauf, sagt er", 5 / 7),
     ("boilerplate_phrases", "As an AI language model, I buy now", 5 / 8),
     ("wall_phrases", "Wir verwenden Cookies und Wasser", 3 / 5),
-    ("parked_phrases", "ce domaine est à vendre ici, page introuvable", 7 / 125),
+    ("parked_phrases", "ce domaine est à vendre ici", 5 / 6),
     ("template_phrases", "Insert name here, says the mill", 3 / 6),
     ("refusal_phrases", "作为一个人工智能，我", 8 / 9),
     ("javascript_lines", "Turn on JavaScript\nand read\nthe\nmill\nbook", 1 / 5),
@@ -288,7 +287,7 @@ def test_an_empty_text_is_measured(tools):
     assert null == ["terminal_punctuation_lines", "unfinished_paragraphs", "stop_words", "stop_word_share", "top_term_share",
                     "javascript_lines", "policy_lines", "url_spam_phrases", "link_density", "link_word_ratio", "page_link_density",
                     "host_length", "host_dots", "host_hyphens", "host_digits", "noai", "noindex", "paywalled",
-                    "declared_language_differs", "language_share", *NAMED_INPUTS]
+                    "declared_language_differs", "language_share", "spam_score", *NAMED_INPUTS]
     assert {row[name] for name in MEASUREMENTS if name not in null} == {0}
     assert (row["language"], row["script"], row["form"], row["shingles"], row["findings"]) == ("und", "Zyyy", None, 0, [])
     assert set(row["minhash"]) == {0xFFFFFFFF}
@@ -321,7 +320,7 @@ def test_slices_cover_every_row_once(monkeypatch):
 
 def test_table_hashes_name_every_file():
     hashes = table_hashes(MeasureSettings())
-    assert list(hashes) == ["language_model", "phrases", "stop_words"]
+    assert list(hashes) == ["language_model", "phrases", "stop_words", "spam_model"]
     assert hashes["language_model"] == "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 
 
