@@ -1,6 +1,6 @@
 """Training of the spam model (pipelines/measure/spam_model.py) on texts that are spam or not.
 
-    python -m benchmarks.spam_texts --shared ../shared/data --to learn.jsonl
+    python -m benchmarks.spam_corpus --shared ../shared/data --to learn.jsonl
     python -m textmill.pipelines.learned.spam learn.jsonl
 
 Each line has `text`, `language`, `spam`, `weight`, and `fold`, 0 to 4: texts of one fold share a language, host, author or

@@ -144,12 +144,14 @@ class SpamModel:
         return self.bias + self.scale * sums(total, read.offsets) / read.sizes + (distances * self.sign_weights).sum(1)
 
     def score(self, words: Words, languages: Sequence[str]) -> np.ndarray:
-        """[D] calibrated probability; NaN for a text that is short or of a language that the model did not learn."""
+        """[D] calibrated probability; NaN for a text that is short or of a language that the model did not learn.
+
+        To six places: the last bits of an exponential are not the same on every processor."""
         if not len(words):
             return np.zeros(0)
         known = np.array([language in self.languages for language in languages], bool)
         odds = np.clip(self.slope * self.log_odds(words) + self.offset, -30, 30)
-        return np.where(known & long_enough(words), 1 / (1 + np.exp(-odds)), np.nan)
+        return np.where(known & long_enough(words), np.round(1 / (1 + np.exp(-odds)), 6), np.nan)
 
 
 def long_enough(words: Words) -> np.ndarray:
