@@ -21,6 +21,7 @@ from textmill.base.errors import TextmillError
 
 T = TypeVar("T")
 NUMBER = r"([+-]?[0-9][0-9_]{0,39}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?) ?(?:([kKMGT])(i?)B?|(B))?"
+_DEEPEST = 100          # lists and mappings in each other
 LARGEST = 10**18        # of a number in words or with an exponent; whatever is larger is a mistake
 _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}      # of 1000, or of 1024 as in MiB; B alone is a billion
 
@@ -42,7 +43,20 @@ def read_yaml(path: str | Path, content: str | None = None) -> dict[str, Any]:
     import yaml  # a checkpoint loads on a machine without it
 
     class Loader(yaml.SafeLoader):
-        """SafeLoader that refuses a key given twice: YAML would keep the last in silence."""
+        """SafeLoader that refuses a key given twice: YAML would keep the last in silence.
+
+        And nesting beyond _DEEPEST, before the scanner, whose time grows with its square, reaches Python's own limit.
+        """
+
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise RecursionError
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
 
     def refused(problem: str, node: Any) -> Exception:
         return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
