@@ -38,8 +38,8 @@ CHECKED = click.option("--checked", is_flag=True, hidden=True, help="with --alon
 IF_MISSING = click.option("--if-missing", is_flag=True, help="leave a tokenizer as it is where there is one")
 
 
-def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, set[str]]":
-    """Bring every stage before a word of the flow up to date; the run's context, and these stages.
+def bring_upstream(word: str, given: Mapping[str, Any], context: "RunContext | None" = None) -> set[str]:
+    """Bring every stage before a word of the flow up to date; these stages. `context` is the run's, where it was made before.
 
     A tokenizer is trained where there is none: another gives other tokens. SettingsError where a value does not go with
     another, before anything is done.
@@ -48,7 +48,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
     from textmill.pipelines.contract.run import in_place
     from textmill.pipelines.flow import STAGES
 
-    context, stages = run_context(given), list(takewhile(lambda stage: stage != word, LINES))
+    context, stages = context or run_context(given), list(takewhile(lambda stage: stage != word, LINES))
     card = card_settings(given["config"], given["set"]) if word == "train" else None
     if problems := [each for name in (*stages, word) if name in STAGES for each in STAGES[name].problems(context.config)]:
         raise SettingsError(problems)
@@ -62,7 +62,7 @@ def bring_upstream(word: str, given: Mapping[str, Any]) -> "tuple[RunContext, se
             run_steps([[name, "--alone", "--checked", *(["--if-missing"] if is_tokenizer else []), *flags(given)]])
     if card:
         describe_folder(context, card)
-    return context, set(stages)
+    return set(stages)
 
 
 def stage_word(name: str) -> click.Command:
@@ -71,11 +71,10 @@ def stage_word(name: str) -> click.Command:
                    help=f"The stage {name}: {LINES[name]}.\n\nEvery stage before it is brought up to date first.")
     @with_options(*RUN, ALONE, CHECKED, *([IF_MISSING] if name == "tokenizer" else []))
     def run(alone: bool, checked: bool, if_missing: bool = False, **given: Any) -> str:
-        context, current = run_context(given), set(LINES) if checked else set()
+        context = run_context(given)
         # The word that started this one describes the folder when all is done.
         card = None if checked else card_settings(given["config"], given["set"])
-        if not alone:
-            context, current = bring_upstream(name, given)
+        current = (set(LINES) if checked else set()) if alone else bring_upstream(name, given, context)
         from textmill.pipelines.contract.run import bring_up_to_date
         from textmill.pipelines.flow import STAGES
 
