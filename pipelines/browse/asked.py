@@ -9,10 +9,11 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from textmill.base.errors import TextmillError
+from textmill.pipelines.browse.counts import CHOICES
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.passages import MOST, excerpt
 from textmill.pipelines.browse.render import link
-from textmill.pipelines.browse.search import CHOICES, PAGE, Found, Query, Range, at_address, by_id, search
+from textmill.pipelines.browse.search import PAGE, Found, Query, Range, at_address, by_id, search
 from textmill.pipelines.browse.words import Terms
 from textmill.pipelines.display.lines import shown
 from textmill.pipelines.ledger.lookup import find_pages

@@ -1,7 +1,8 @@
 """The two indexes of a state of the data: facts, made before anything is shown, and words, made while the page is in use.
 
-They lie in DATA/browse, named by the digest of the manifests; those of other states are deleted. Nothing in them is needed by
-any stage: the folder may be deleted at any time, and `textmill takedown` does so.
+They lie in DATA/browse, named by the digest of the manifests that they are made from, so that other bounds leave the words as
+they are; those of other states are deleted. Nothing in them is needed by any stage: the folder may be deleted at any time, and
+`textmill takedown` does so.
 """
 
 import contextlib
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from textmill.pipelines.browse import facts, words
-from textmill.pipelines.browse.snapshot import Snapshot
+from textmill.pipelines.browse import counts, facts, words
+from textmill.pipelines.browse.records import Records
+from textmill.pipelines.browse.snapshot import Snapshot, digest_of
 from textmill.pipelines.contract.filesystems import StageError, full_disk, is_alive
 
 FOLDER = "browse"
@@ -36,7 +38,7 @@ class Indexes:
         self.fault: str | None = None       # why there is no word index
         self._ended = threading.Event()
         self._facts = self.folder / f"{snapshot.digest}-{facts.VERSION}-{duckdb.__version__}.facts"
-        self._words = self.folder / f"{snapshot.digest}-{words.VERSION}.words"
+        self._words = self.folder / f"{digest_of(snapshot.data, words.READS)}-{words.VERSION}.words"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._delete_others()
@@ -52,6 +54,9 @@ class Indexes:
             "memory_limit": MEMORY, "enable_external_access": False, "python_enable_replacements": False})
         columns = self.connection.execute("SELECT column_name, column_type FROM (DESCRIBE facts)").fetchall()
         self.numbers = tuple(name for name, kind in columns if kind in NUMERIC and name != "number")
+        self.records = Records(snapshot, self.connection)
+        with self.connection.cursor() as cursor:
+            self.totals, self.scales = counts.totals(cursor), counts.scales(cursor)
 
     @property
     def words(self) -> Path | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from textmill.pipelines.browse.counts import count_values
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.words import Terms, documents_with, page_with, parse, without_findings
 from textmill.pipelines.contract.row_groups import DocumentRow
@@ -25,10 +26,6 @@ OUTCOMES = {
     "kept": "kept AND kind IS NULL", "rejected": "NOT kept", "copy": "kind IS NOT NULL",
     "contained": "contained_in IS NOT NULL"}
 KINDS = ("record", "url", "exact", "near")
-CHOICES = ("source", "language", "outcome", "rule", "kind", "personal")     # filters that have a list of values
-LISTED = {"rule": "unnest(broken)", "personal": "unnest(personal)", "outcome":
-          "CASE WHEN kept IS NULL THEN NULL WHEN NOT kept THEN 'rejected' WHEN kind IS NOT NULL THEN 'copy' ELSE 'kept' END"}
-MOST_VALUES = 40
 
 
 @dataclass(frozen=True)
@@ -110,11 +107,7 @@ def counts(indexes: Indexes, query: Query) -> dict[str, list[tuple[str, int]]]:
         return {}
     with _hits(indexes, terms) as (cursor, condition):
         where, values = conditions(query, indexes.numbers)
-        where = " AND ".join(filter(None, (condition, where))) or "true"
-        return {name: cursor.execute(
-            f"SELECT value, count(*) FROM (SELECT {LISTED.get(name, name)} AS value FROM facts WHERE {where}) "
-            f"WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}", values).fetchall()
-            for name in CHOICES}
+        return count_values(cursor, " AND ".join(filter(None, (condition, where))) or "true", values)
 
 
 def asked(terms: Terms) -> bool:

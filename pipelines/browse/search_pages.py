@@ -16,7 +16,7 @@ def start(browser: Browser, request: Request) -> Response:
     """The overview."""
     indexes = browser.indexes
     return browser.page("overview.html", request, documents=indexes.snapshot.documents, place=indexes.snapshot.data.uri,
-                        datasets=overview.datasets(browser.context), counts=search.counts(indexes, Query()),
+                        datasets=overview.datasets(browser.context), counts=indexes.totals,
                         share=browser.share, fault=indexes.fault)
 
 

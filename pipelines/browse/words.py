@@ -7,6 +7,7 @@ without spaces is a word.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,14 @@ import regex
 from textmill.pipelines.browse.snapshot import Snapshot, interval
 from textmill.pipelines.contract.part_files import aligned, read_batches
 from textmill.pipelines.display.masking import masked
+from textmill.pipelines.measure.personal.prefilter import may_hold_personal_data
 
 VERSION = 1             # of the index, part of the file's name
+READS = ("documents", "signals")
 TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* M* N* Co'"
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}]+")
-# A character of a script without spaces; and for RE2, which says of all texts of a batch at once whether they have one.
+# A character of a script without spaces.
 _SINGLE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*")
-_SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _TERM = regex.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 MOST_TERMS = 32
 
@@ -67,7 +69,7 @@ def split_words(text: str) -> list[str]:
     >>> split_words("don't stop: 水車")
     ['don', 't', 'stop', '水', '車']
     """
-    return _WORD.findall(_SINGLE.sub(r" \g<0> ", text))
+    return _WORD.findall(_spaced(text))
 
 
 def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = int, ended: Callable[[], bool] = bool) -> bool:
@@ -77,9 +79,11 @@ def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute('CREATE VIRTUAL TABLE words USING fts5(text, content="", detail=none, columnsize=0, '
                            f'tokenize="{TOKENIZER}")')
-        connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', 67108864)")
+        # Segments as large as the memory for them, which are not merged: a query reads a few dozen as fast as one.
+        for option, value in (("hashsize", 1 << 26), ("automerge", 0), ("crisismerge", 1_000)):
+            connection.execute("INSERT INTO words(words, rank) VALUES (?, ?)", (option, value))
         connection.execute("BEGIN")
-        for first, texts in _texts(snapshot):
+        for first, texts in _ahead(_texts(snapshot)):
             if ended():
                 return False
             connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", enumerate(texts, first))
@@ -87,6 +91,15 @@ def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
         connection.execute("COMMIT")
     connection.close()
     return True
+
+
+def _ahead(batches: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """The same batches, the next one read while SQLite, which needs no interpreter for it, indexes one."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, batches, None)
+        while batch := following.result():
+            following = reader.submit(next, batches, None)
+            yield batch
 
 
 def documents_with(path: Path, terms: Terms) -> np.ndarray:
@@ -124,7 +137,7 @@ def _quoted(word: str) -> str:
 
 def _texts(snapshot: Snapshot) -> Iterator[tuple[int, list[str]]]:
     """(number of the first document, titles and texts without what was found to be personal data) by row group."""
-    names = [name for name in ("documents", "signals") if name in snapshot.manifests]
+    names = [name for name in READS if name in snapshot.manifests]
     columns = {"documents": ["title", "text"], "signals": ["findings"]}
     first = 0
     for parts in zip(*(snapshot.manifests[name].parts for name in names), strict=True):
@@ -133,14 +146,26 @@ def _texts(snapshot: Snapshot) -> Iterator[tuple[int, list[str]]]:
             documents = batches[0]
             texts: list[Any] = documents["text"].to_pylist()
             if len(batches) > 1:
-                for row in pc.indices_nonzero(pc.greater(pc.list_value_length(batches[1]["findings"]), 0)).to_pylist():
+                for row in _rows(pc.greater(pc.list_value_length(batches[1]["findings"]), 0)):
                     texts[row] = without_findings(texts[row], batches[1]["findings"][row].as_py())
-            titles = [masked(title) if title and not title.isalpha() else title for title in documents["title"].to_pylist()]
-            texts = [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)]
-            for row in pc.indices_nonzero(pc.match_substring_regex(pa.array(texts, pa.string()), _SPACELESS)).to_pylist():
-                texts[row] = _SINGLE.sub(r" \g<0> ", texts[row])
+            for row in _rows(pc.invert(pc.string_is_ascii(documents["text"]))):
+                texts[row] = _spaced(texts[row])
+            titles: list[Any] = documents["title"].to_pylist()
+            for row in _rows(may_hold_personal_data(documents["title"])):
+                titles[row] = masked(titles[row])
+            texts = [f"{_spaced(title)}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)]
             yield first, texts
             first += len(documents)
+
+
+def _rows(mask: pa.Array) -> list[int]:
+    """The rows that a mask names; null is none."""
+    return pc.indices_nonzero(mask.fill_null(False)).to_pylist()
+
+
+def _spaced(text: str) -> str:
+    """A text in which each character of a script without spaces is a word."""
+    return text if text.isascii() else _SINGLE.sub(r" \g<0> ", text)
 
 
 def without_findings(text: str, findings: Sequence[Mapping[str, Any]]) -> str:

@@ -32,7 +32,7 @@ def browser(data):
     indexes = Indexes(Snapshot.of(here.data))
     indexes.make_words()
     assert indexes.fault is None
-    return Browser(here, indexes, "http://127.0.0.1:8000/")
+    return Browser(here, indexes, ROOT / "rules.yaml", "http://127.0.0.1:8000/")
 
 
 def client(pages):
