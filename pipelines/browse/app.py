@@ -16,7 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.browse import block_pages, document_pages, rules_pages, run_pages, search_pages, sql_pages, twin_pages
+from textmill.pipelines.browse import (
+    block_pages,
+    document_pages,
+    record_pages,
+    rules_pages,
+    run_pages,
+    search_pages,
+    sql_pages,
+    twin_pages,
+)
 from textmill.pipelines.browse.browser import BODY, Browser, PageFunction, part
 from textmill.pipelines.browse.guard import Guard
 from textmill.pipelines.browse.render import static_files
@@ -74,6 +83,9 @@ PAGES: tuple[tuple[str, PageFunction, str], ...] = (
     ("/document/{id}", document_pages.document, "GET"),
     ("/document/{id}/page", document_pages.raw_page, "GET"),
     ("/document/{id}/blocks", document_pages.blocks, "GET"),
+    ("/records", record_pages.records, "GET"),
+    ("/record/{key}", record_pages.record, "GET"),
+    ("/record/{key}/page", record_pages.record_page, "GET"),
     ("/rules", rules_pages.rules, "GET"),
     ("/rules/effect", rules_pages.rules_effect, "GET"),
     ("/rules/file", rules_pages.rules_file, "GET"),

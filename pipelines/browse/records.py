@@ -4,6 +4,7 @@ The index names them by their rows in the rejected rows of `documents`, and hold
 record's own name, `key`, is a hash of the raw file it lies in and its offset there, so that its page keeps its address.
 """
 
+import hashlib
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.row_groups import row_groups
 
 COLUMNS = ["file", "offset", "url", "record_id", "outcome", "rule"]
-# `key` in hex digits, of which DuckDB's own hash would promise nothing.
+# As `key_of`, since DuckDB's own hash promises nothing of other versions.
 HASHED = ("SELECT number, left(md5(concat(file, chr(0), \"offset\")), 16) AS key, hash(url) AS url, hash(record_id) AS record_id, "
           "outcome, rule FROM rows")
 
@@ -42,6 +43,11 @@ def build_records(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> 
         connection.execute(f"CREATE TABLE IF NOT EXISTS records AS {HASHED} LIMIT 0")
         connection.execute(f"INSERT INTO records {HASHED}")
         connection.unregister("rows")
+
+
+def key_of(file: str, offset: int) -> str:
+    """The key of the record at an offset of a raw file."""
+    return hashlib.md5(f"{file}\0{offset}".encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 class Records:

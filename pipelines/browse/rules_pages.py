@@ -12,9 +12,8 @@ from starlette.responses import Response
 from textmill.base.errors import TextmillError
 from textmill.base.strict import SettingsError, read_yaml
 from textmill.pipelines.browse import what_if
-from textmill.pipelines.browse.asked import items_of
+from textmill.pipelines.browse.asked import NO_TERMS, items_of, number_of
 from textmill.pipelines.browse.browser import Browser, attachment, part
-from textmill.pipelines.browse.document import NO_TERMS
 from textmill.pipelines.browse.render import exact
 from textmill.pipelines.browse.rules_file import with_bounds
 from textmill.pipelines.browse.search import by_numbers
@@ -23,7 +22,7 @@ from textmill.pipelines.ledger.what_if.compare import changed_rules
 from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
-from textmill.pipelines.screen.rules import Bounds, Rule, parse_rules
+from textmill.pipelines.screen.rules import Bounds, Rule, Rules, parse_rules
 from textmill.pipelines.tokens.settings import TokenizerName
 
 FILE = "rules-moved.yaml"       # as it is downloaded: it takes the place of no rules.yaml
@@ -48,8 +47,9 @@ def rules_file(browser: Browser, request: Request) -> Response:
     old = what_if.table(browser.indexes)
     text = browser.rules.read_text("utf-8")
     text = with_bounds(text, changed_bounds(old, what_if.moved(old, bounds_of(old, request.query_params))))
+    kinds = tuple(dict.fromkeys((*KINDS, *browser.context.config[Rules].personal_data.kinds)))      # a model's are among these
     try:
-        parse_rules(read_yaml(FILE, text), RULE_MEASUREMENTS, KINDS, FILE)
+        parse_rules(read_yaml(FILE, text), RULE_MEASUREMENTS, kinds, FILE)
     except SettingsError as error:
         raise TextmillError(f"{browser.rules.name} cannot have these bounds: {error}") from None
     return attachment(FILE, text)
@@ -58,7 +58,7 @@ def rules_file(browser: Browser, request: Request) -> Response:
 def examples(browser: Browser, request: Request) -> Response:
     """Documents by their numbers, as a list."""
     asked = request.query_params.getlist("number")[:what_if.EXAMPLES]
-    found = by_numbers(browser.indexes, [int(number) for number in asked if number.isdecimal() and len(number) < 16])
+    found = by_numbers(browser.indexes, [number for each in asked if (number := number_of(each)) is not None])
     return part("examples.html", items=items_of(browser.indexes, found, NO_TERMS))
 
 

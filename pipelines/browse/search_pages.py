@@ -10,13 +10,14 @@ from textmill.pipelines.browse import overview, search
 from textmill.pipelines.browse.asked import query_of, results_page
 from textmill.pipelines.browse.browser import Browser, asks_for_part, part
 from textmill.pipelines.browse.search import Query
+from textmill.pipelines.report.meanings import REASONS
 
 
 def start(browser: Browser, request: Request) -> Response:
     """The overview."""
     indexes = browser.indexes
     return browser.page("overview.html", request, documents=indexes.snapshot.documents, place=indexes.snapshot.data.uri,
-                        datasets=overview.datasets(browser.context), counts=indexes.totals,
+                        datasets=overview.datasets(browser.context), counts=indexes.totals, records=indexes.records.by_rule(), meanings=REASONS,
                         share=browser.share, fault=indexes.fault)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from textmill.pipelines.browse.asked import items_of
+from textmill.pipelines.browse.asked import NO_TERMS, items_of, number_of
 from textmill.pipelines.browse.browser import Browser
-from textmill.pipelines.browse.document import NO_TERMS, document_of
+from textmill.pipelines.browse.document import document_of
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.search import PAGE, Found, by_id, by_ids, copies_of, in_cluster
 from textmill.pipelines.contract.filesystems import StageError
@@ -22,8 +22,7 @@ MOST_SHOWN = 100        # documents of a cluster
 
 def clusters(browser: Browser, request: Request) -> Response:
     """The largest clusters, a page of them."""
-    given = request.query_params.get("page", "0")
-    page = min(int(given), 10_000) if given.isdecimal() else 0
+    page = number_of(request.query_params.get("page", ""), 10_000) or 0
     with browser.indexes.connection.cursor() as cursor:
         total = cursor.execute("SELECT count(DISTINCT cluster) FROM facts").fetchall()[0][0]
         largest = [row[0] for row in cursor.execute(
@@ -53,8 +52,8 @@ def cluster(browser: Browser, request: Request) -> Response:
 
 def twins(browser: Browser, request: Request) -> Response:
     """A document beside one of its copies."""
-    number, other = request.query_params.get("number", ""), request.query_params.get("other", "")
-    own, _ = document_of(browser.indexes, request.path_params["id"], int(number) if number.isdecimal() else None)
+    number, other = number_of(request.query_params.get("number", "")), request.query_params.get("other", "")
+    own, _ = document_of(browser.indexes, request.path_params["id"], number)
     others = _others(browser.indexes, own)
     if not others:
         raise StageError("this document has no copies: dedup found none, or screen rejected it before")
