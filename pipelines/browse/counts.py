@@ -1,4 +1,4 @@
-"""Counts of documents by the values of filters, and ranges of measurements: of all documents, made with the table of facts.
+"""Counts of documents by the values of filters, ranges of measurements, and clusters: of all documents, made with the facts.
 
 Every page of the search shows them, so they are counted once.
 """
@@ -16,7 +16,13 @@ SAMPLE = 20_000         # documents by which a measurement's range is told
 
 
 def build_counts(connection: duckdb.DuckDBPyConnection, numbers: Sequence[str], documents: int) -> None:
-    """Write the tables `totals` (filter, value, documents) and `scales` (measurement, low, high)."""
+    """Write the tables `totals` (filter, value, documents), `scales` (measurement, low, high) and `clusters`, the largest first.
+
+    A cluster is named by a document that is kept."""
+    connection.execute(
+        "CREATE TABLE clusters AS SELECT cluster, max(cluster_size) AS size, count(*) FILTER (kind IS NULL) AS kept, "
+        "arg_min(number, (kind IS NOT NULL, number)) AS number, list_sort(list_distinct(list(kind::VARCHAR))) AS kinds "
+        "FROM facts WHERE cluster IS NOT NULL GROUP BY cluster ORDER BY size DESC, cluster")
     connection.execute("CREATE TABLE totals (filter VARCHAR, value VARCHAR, documents BIGINT)")
     connection.execute("CREATE TABLE scales (measurement VARCHAR, low DOUBLE, high DOUBLE)")
     if totals := [(name, value, n) for name, values in count_values(connection, "true", []).items() for value, n in values]:

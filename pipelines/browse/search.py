@@ -92,12 +92,10 @@ def search(indexes: Indexes, query: Query) -> Results:
             listed = [row[0] for row in cursor.fetchall()]
             total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
             return _with_phrases(indexes, listed, total, query, terms)
-        shown = _shown(indexes)
-        select = f"SELECT number, {', '.join(shown)} FROM facts WHERE {where} ORDER BY {order}"
         total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
-        rows = cursor.execute(f"{select} LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
-    found = [_found(indexes, shown, row) for row in rows]
-    return Results(found, total, total > PAGE * (query.page + 1), terms)
+        listed = cursor.execute(f"SELECT number FROM facts WHERE {where} ORDER BY {order} LIMIT {PAGE} OFFSET {PAGE * query.page}",
+                                values).fetchall()
+    return Results(by_numbers(indexes, [row[0] for row in listed]), total, total > PAGE * (query.page + 1), terms)
 
 
 def counts(indexes: Indexes, query: Query) -> dict[str, list[tuple[str, int]]]:
@@ -156,8 +154,7 @@ def _with_phrases(indexes: Indexes, numbers: Sequence[int], total: int, query: Q
     first, found, looked = PAGE * query.page, list[Found](), 0
     phrases = [phrase.casefold() for phrase in terms.phrases]
     for start in range(0, len(numbers), PAGE):
-        known = {each.number: each for each in by_numbers(indexes, numbers[start:start + PAGE])}
-        some = [known[number] for number in numbers[start:start + PAGE]]
+        some = by_numbers(indexes, numbers[start:start + PAGE])
         places = [each.row for each in some]
         texts = indexes.snapshot.rows("documents", places, ["title", "text"])
         signals = indexes.snapshot.rows("signals", places, ["findings"])
@@ -212,8 +209,10 @@ def _by(indexes: Indexes, where: str, values: list[Any], order: str = "number") 
 
 
 def by_numbers(indexes: Indexes, numbers: Sequence[int]) -> list[Found]:
-    """The documents of these numbers, in order."""
-    return _by(indexes, "number IN (SELECT unnest(?))", [list(numbers)]) if numbers else []
+    """The documents of these numbers, in the order given."""
+    found = _by(indexes, "number IN (SELECT unnest(?))", [list(numbers)]) if numbers else []
+    known = {each.number: each for each in found}
+    return [known[number] for number in numbers if number in known]
 
 
 def at_address(indexes: Indexes, url: str) -> list[Found]:

@@ -79,9 +79,7 @@ def build_words(snapshot: Snapshot, path: Path, tell: Callable[[int], object] = 
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute('CREATE VIRTUAL TABLE words USING fts5(text, content="", detail=none, columnsize=0, '
                            f'tokenize="{TOKENIZER}")')
-        # Segments as large as the memory for them, which are not merged: a query reads a few dozen as fast as one.
-        for option, value in (("hashsize", 1 << 26), ("automerge", 0), ("crisismerge", 1_000)):
-            connection.execute("INSERT INTO words(words, rank) VALUES (?, ?)", (option, value))
+        connection.execute("INSERT INTO words(words, rank) VALUES ('hashsize', 67108864)")
         connection.execute("BEGIN")
         for first, texts in _ahead(_texts(snapshot)):
             if ended():
@@ -104,8 +102,8 @@ def _ahead(batches: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list
 
 def documents_with(path: Path, terms: Terms) -> np.ndarray:
     """The numbers of the documents in which all words of a query stand, ascending, and none of those without."""
-    rows = _ask(path, "SELECT rowid FROM words WHERE words MATCH ?", terms)
-    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    listed = _ask(path, "SELECT group_concat(rowid) FROM words WHERE words MATCH ?", terms)     # one text: a fifth of the time
+    return np.fromstring(listed[0][0] or "" if listed else "", np.int64, sep=",")
 
 
 def page_with(path: Path, terms: Terms, first: int, count: int) -> tuple[list[int], int]:
@@ -115,7 +113,7 @@ def page_with(path: Path, terms: Terms, first: int, count: int) -> tuple[list[in
     return [row[0] for row in rows], total
 
 
-def _ask(path: Path, query: str, terms: Terms) -> list[tuple[int, ...]]:
+def _ask(path: Path, query: str, terms: Terms) -> list[tuple[Any, ...]]:
     said = [*map(_quoted, terms.words), *(f"{_quoted(word)}*" for word in terms.beginnings)]
     if not said:
         return []
