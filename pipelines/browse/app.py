@@ -94,6 +94,7 @@ PAGES: tuple[tuple[str, PageFunction, str], ...] = (
     ("/clusters/{id}", twin_pages.cluster, "GET"),
     ("/twins/{id}", twin_pages.twins, "GET"),
     ("/blocks", block_pages.blocks, "GET"),
+    ("/blocks/{mixture}/{split}", block_pages.block, "GET"),
     ("/blocks/{mixture}/{split}/{number:int}", block_pages.block, "GET"),
     ("/mixture", run_pages.mixture, "GET"),
     ("/mixture/plan", run_pages.mixture_effect, "POST"),

@@ -11,7 +11,7 @@ import duckdb
 CHOICES = ("source", "language", "outcome", "rule", "kind", "personal")     # filters that have a list of values
 LISTED = {"rule": "unnest(broken)", "personal": "unnest(personal)", "outcome":
           "CASE WHEN kept IS NULL THEN NULL WHEN NOT kept THEN 'rejected' WHEN kind IS NOT NULL THEN 'copy' ELSE 'kept' END"}
-MOST_VALUES = 40
+MOST_VALUES = 400
 SAMPLE = 20_000         # documents by which a measurement's range is told
 
 

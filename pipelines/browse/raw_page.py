@@ -6,6 +6,7 @@ from typing import Any
 from textmill.pipelines.browse.passages import MOST, Segment, findings_in, segments
 from textmill.pipelines.browse.snapshot import interval
 from textmill.pipelines.contract.stage import RunContext
+from textmill.pipelines.extract.files.raw_file import is_elsewhere
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.settings import ExtractSettings
 from textmill.pipelines.extract.stored_record import visible_lines
@@ -17,6 +18,8 @@ def visible_page(context: RunContext, row: Mapping[str, Any], signals: Mapping[s
 
     `row` says where the record lies (file, offset, source, host), and of a document its payload_digest and text; without one,
     nothing is marked. Masked as a whole, in the document's language: what is a telephone number depends on what stands around it."""
+    if problem := not_here(row["file"]):
+        return problem, []
     problem, lines = visible_lines(context.data, row, context.config[ExtractSettings], reader)
     page, text = "\n".join(lines)[:MOST], row.get("text")
     extracted = None if text is None else _letters(text)
@@ -27,6 +30,19 @@ def visible_page(context: RunContext, row: Mapping[str, Any], signals: Mapping[s
         found.append((extracted is None or _letters(line) in extracted, segments(page, findings, at, at + len(line))))
         at += len(line) + 1
     return problem or ("" if found else "nothing of the page can be seen"), found
+
+
+def not_here(file: str) -> str:
+    """Why a raw file is not opened, or "": no page asks the network, and no name of a dataset leads out of raw/.
+
+    >>> not_here("web/a.warc.gz"), not_here("https://mill.example/a.warc.gz")[:40]
+    ('', 'its raw file is not on this machine: the')
+    """
+    if is_elsewhere(file) and not file.startswith("/"):
+        return "its raw file is not on this machine: the page is not shown"
+    if "\0" in file or ".." in file.split("/"):
+        return "its name leads out of raw/: it is not opened"
+    return ""
 
 
 def _letters(text: str) -> str:

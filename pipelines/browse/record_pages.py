@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from textmill.pipelines.browse.asked import NO_TERMS, items_of, number_of, record_items
 from textmill.pipelines.browse.browser import Browser, part
-from textmill.pipelines.browse.raw_page import visible_page
+from textmill.pipelines.browse.raw_page import not_here, visible_page
 from textmill.pipelines.browse.records import Record
 from textmill.pipelines.browse.search import PAGE, at_address
 from textmill.pipelines.contract.filesystems import StageError
@@ -38,8 +38,9 @@ def record(browser: Browser, request: Request) -> Response:
     documents = at_address(browser.indexes, row["url"])[:PAGE] if row["url"] else []
     others = [each for each in browser.indexes.records.named(row["url"]) if each.key != found[0].key] if row["url"] else []
     name = {column: shown(row[column]) if row[column] else "" for column in ("url", "record_id", "file")}
+    where = row["file"] if not_here(row["file"]) else place(browser.context.data, row["file"], row["offset"])
     return browser.page("record.html", request, key=found[0].key, row=row, name=name, reasons=[_reason(each) for each in found],
-                        place=shown(place(browser.context.data, row["file"], row["offset"])), taken=_is_taken(found),
+                        place=shown(where), taken=_is_taken(found),
                         documents=items_of(browser.indexes, documents, NO_TERMS), others=record_items(others[:PAGE]))
 
 

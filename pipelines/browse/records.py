@@ -65,9 +65,9 @@ class Records:
                                   "ORDER BY outcome, 3 DESC, rule").fetchall()
 
     def of_rule(self, rule: str, first: int, most: int) -> list[Record]:
-        """So many of the records that a rule took, in the order of the files; of all for \"\"."""
+        """So many of the records that a rule took, of all for no rule: what could not be read first, then in order."""
         where, values = ("rule = ?", [rule]) if rule else ("true", [])
-        return self._found(where, values, f"LIMIT {most} OFFSET {first}")
+        return self._found(where, values, f"LIMIT {most} OFFSET {first}", "outcome, number")
 
     def at(self, key: str) -> list[Record]:
         """The records at a place of a raw file: several where one gave more than one row."""
@@ -78,9 +78,9 @@ class Records:
         found = self._found("hash(?) IN (url, record_id)", [name], "LIMIT 100")
         return [record for record in found if name in (record.row["url"], record.row["record_id"])]
 
-    def _found(self, where: str, values: Sequence[Any], limit: str = "") -> list[Record]:
+    def _found(self, where: str, values: Sequence[Any], limit: str = "", order: str = "number") -> list[Record]:
         with self.connection.cursor() as cursor:
-            listed = cursor.execute(f"SELECT number, key FROM records WHERE {where} ORDER BY number {limit}", values).fetchall()
+            listed = cursor.execute(f"SELECT number, key FROM records WHERE {where} ORDER BY {order} {limit}", values).fetchall()
         rows = self._rows([number for number, _ in listed])
         return [Record(number, key, rows[number]) for number, key in listed]
 

@@ -17,8 +17,8 @@ def start(browser: Browser, request: Request) -> Response:
     """The overview."""
     indexes = browser.indexes
     return browser.page("overview.html", request, documents=indexes.snapshot.documents, place=indexes.snapshot.data.uri,
-                        datasets=overview.datasets(browser.context), counts=indexes.totals, records=indexes.records.by_rule(), meanings=REASONS,
-                        share=browser.share, fault=indexes.fault)
+                        datasets=overview.datasets(browser.context), counts=indexes.totals,
+                        records=indexes.records.by_rule(), meanings=REASONS, share=browser.share, fault=indexes.fault)
 
 
 def stale(browser: Browser, request: Request) -> Response:
@@ -45,13 +45,15 @@ def find(browser: Browser, request: Request) -> Response:
 
 def _form(browser: Browser, query: Query) -> dict[str, Any]:
     """What the form of the search shows: the values that there are, and those that are chosen."""
-    there = search.counts(browser.indexes, Query())
     titles = {"source": "source", "language": "language", "outcome": "outcome", "rule": "rule broken", "kind": "kind of copy",
               "personal": "personal data"}
-    values = {name: sorted({value for value, _ in there[name]} | ({query.equal[name]} if name in query.equal else set()))
-              for name in titles}
-    if "contained_in" not in values["outcome"]:
-        values["outcome"] = [name for name in search.OUTCOMES if name in (*values["outcome"], "contained")]
+    values = {}
+    for name in titles:
+        counted = dict(browser.indexes.totals[name])
+        if name == "outcome" and counted:
+            counted |= {"contained": None} if "copy" in counted else {}
+        chosen = query.equal.get(name)
+        values[name] = sorted(counted.items()) + ([(chosen, None)] if chosen and chosen not in counted else [])
     ranges = [*query.ranges, *[search.Range("", None, None)] * (search.RANGES - len(query.ranges))]
     return {"text": query.text, "choices": [(name, title, values[name]) for name, title in titles.items()],
             "equal": {name: query.equal.get(name, "") for name in (*titles, "host")}, "ranges": ranges, "order": query.order,

@@ -64,7 +64,8 @@ def twins(browser: Browser, request: Request) -> Response:
         "twins.html", request, sides=[_side(kept, "kept"), _side(removed, "removed" if goes else "kept too")],
         said=_said(removed, settings), reason=because(kept, removed, settings) if goes else "",
         passages=passages(*texts), cut=is_cut(*texts), others=[each.facts["id"] for each in others[:MOST_SHOWN]],
-        chosen=chosen.facts["id"], id=own.facts["id"], number=own.number)
+        chosen=chosen.facts["id"], id=own.facts["id"], number=own.number,
+        cluster=kept.duplicate["cluster"])
 
 
 def passages(left: str, right: str) -> list[dict[str, Any]]:

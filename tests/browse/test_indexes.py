@@ -82,7 +82,7 @@ def test_nothing_there_is_a_sentence(tmp_path):
     with pytest.raises(StageError, match="run `textmill extract`"):
         Snapshot.of(Folder(str(tmp_path)))
     with pytest.raises(StageError, match="folders of this machine"):
-        Indexes(Snapshot(Folder("s3://bucket/data"), {}, "0"))
+        Indexes(Snapshot(Folder("s3://bucket/data"), {}, {}, "0"))
 
 
 def command(*options, **more):
