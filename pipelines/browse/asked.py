@@ -73,9 +73,9 @@ def items_of(indexes: Indexes, found: Sequence[Found], terms: Terms) -> list[dic
 
 def record_items(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Records without a document as a list shows them: names and reason, personal data masked."""
-    return [each.row | {"key": each.key, "meaning": REASONS.get(each.row["rule"], "")}
-            | {name: shown(each.row[name]) if each.row[name] else "" for name in ("url", "record_id", "file", "detail", "value")}
-            for each in records]
+    names = ("url", "record_id", "file", "detail", "value")
+    return [each.row | {name: shown(each.row[name]) if each.row[name] else "" for name in names}
+            | {"key": each.key, "meaning": REASONS.get(each.row["rule"], "")} for each in records]
 
 
 def _item(found: Found, row: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], terms: Terms) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _item(found: Found, row: Mapping[str, Any], findings: Sequence[Mapping[str, 
 
 
 def _by_name(indexes: Indexes, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
-    """The documents of an id, an address or a record id, and the records without one; or a sentence that says where was looked."""
+    """The documents of an id, an address or a record id, and records without one; or a sentence that says where it looked."""
     found = by_id(indexes, name) if _ID.fullmatch(name) else []
     records = indexes.records.named(name)
     for url in dict.fromkeys((given_url(name), canonical_url(name)) if not found and "://" in name else ()):

@@ -16,9 +16,9 @@ SAMPLE = 20_000         # documents by which a measurement's range is told
 
 
 def build_counts(connection: duckdb.DuckDBPyConnection, numbers: Sequence[str], documents: int) -> None:
-    """Write the tables `totals` (filter, value, documents), `scales` (measurement, low, high) and `clusters`, the largest first.
+    """Write the tables `totals` (filter, value, documents), `scales` (measurement, low, high) and `clusters`.
 
-    A cluster is named by a document that is kept."""
+    The largest cluster comes first, and each is named by a document that is kept."""
     connection.execute(
         "CREATE TABLE clusters AS SELECT cluster, max(cluster_size) AS size, count(*) FILTER (kind IS NULL) AS kept, "
         "arg_min(number, (kind IS NOT NULL, number)) AS number, list_sort(list_distinct(list(kind::VARCHAR))) AS kinds "

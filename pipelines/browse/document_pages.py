@@ -20,7 +20,8 @@ def document(browser: Browser, request: Request) -> Response:
 def raw_page(browser: Browser, request: Request) -> Response:
     """The visible text of the page as it came."""
     found, _ = _asked(browser, request)
-    (row,) = browser.indexes.snapshot.rows("documents", [found.row], ["file", "offset", "source", "host", "text", "payload_digest"])
+    columns = ["file", "offset", "source", "host", "text", "payload_digest"]
+    (row,) = browser.indexes.snapshot.rows("documents", [found.row], columns)
     (signals,) = browser.indexes.snapshot.rows("signals", [found.row], ["language", "findings"])
     with browser.reader() as reader:
         problem, lines = visible_page(browser.context, row, signals, reader)

@@ -17,7 +17,8 @@ def visible_page(context: RunContext, row: Mapping[str, Any], signals: Mapping[s
     """(why it is not shown, or "") and the visible text, block by block, each with whether it was extracted.
 
     `row` says where the record lies (file, offset, source, host), and of a document its payload_digest and text; without one,
-    nothing is marked. Masked as a whole, in the document's language: what is a telephone number depends on what stands around it."""
+    nothing is marked. Masked as a whole, in the document's language: what is a telephone number depends on what stands around
+    it."""
     if problem := not_here(row["file"]):
         return problem, []
     problem, lines = visible_lines(context.data, row, context.config[ExtractSettings], reader)

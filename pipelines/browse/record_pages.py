@@ -27,8 +27,9 @@ def records(browser: Browser, request: Request) -> Response:
     by_rule = browser.indexes.records.by_rule()
     total = sum(n for _, name, n in by_rule if rule in ("", name))
     found = browser.indexes.records.of_rule(rule, PAGE * page, PAGE)
-    return browser.page("records.html", request, by_rule=by_rule, rule=rule, meanings=REASONS, cure=CURES.get(rule, ""), total=total,
-                        page=page, more=total > PAGE * (page + 1), first=PAGE * page + 1, items=record_items(found))
+    return browser.page("records.html", request, by_rule=by_rule, rule=rule, meanings=REASONS, cure=CURES.get(rule, ""),
+                        total=total, page=page, more=total > PAGE * (page + 1), first=PAGE * page + 1,
+                        items=record_items(found))
 
 
 def record(browser: Browser, request: Request) -> Response:
@@ -61,7 +62,7 @@ def _asked(browser: Browser, request: Request) -> list[Record]:
     key = request.path_params["key"]
     found = browser.indexes.records.at(key)
     if not found:
-        raise StageError(f"there is no record {shown(key)} among those without a document; the page of records lists all there are")
+        raise StageError(f"there is no record {shown(key)} without a document; the page of records lists all there are")
     return found
 
 

@@ -15,11 +15,12 @@ import pyarrow as pa
 from textmill.pipelines.browse.snapshot import Snapshot
 from textmill.pipelines.contract.part_files import read_batches
 from textmill.pipelines.contract.row_groups import row_groups
+from textmill.pipelines.extract.rows import REJECTED
 
 COLUMNS = ["file", "offset", "url", "record_id", "outcome", "rule"]
 # As `key_of`, since DuckDB's own hash promises nothing of other versions.
-HASHED = ("SELECT number, left(md5(concat(file, chr(0), \"offset\")), 16) AS key, hash(url) AS url, hash(record_id) AS record_id, "
-          "outcome, rule FROM rows")
+HASHED = ("SELECT number, left(md5(concat(file, chr(0), \"offset\")), 16) AS key, hash(url) AS url, "
+          "hash(record_id) AS record_id, outcome, rule FROM rows")
 
 
 class Record(NamedTuple):
@@ -33,7 +34,7 @@ class Record(NamedTuple):
 def build_records(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     """Write the table `records`."""
     number = 0
-    empty = pa.RecordBatch.from_pydict({name: pa.array([], pa.int64() if name == "offset" else pa.string()) for name in COLUMNS})
+    empty = pa.RecordBatch.from_pylist([], pa.schema([REJECTED.field(name) for name in COLUMNS]))
     batches = (batch for part in snapshot.manifests["documents"].rejected
                for batch in read_batches(snapshot.data / "documents", part, COLUMNS))
     for batch in (empty, *batches):
@@ -80,13 +81,14 @@ class Records:
 
     def _found(self, where: str, values: Sequence[Any], limit: str = "", order: str = "number") -> list[Record]:
         with self.connection.cursor() as cursor:
-            listed = cursor.execute(f"SELECT number, key FROM records WHERE {where} ORDER BY {order} {limit}", values).fetchall()
+            listed = cursor.execute(f"SELECT number, key FROM records WHERE {where} ORDER BY {order} {limit}",
+                                    values).fetchall()
         rows = self._rows([number for number, _ in listed])
         return [Record(number, key, rows[number]) for number, key in listed]
 
     def _rows(self, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
         """The stored rows of these numbers."""
-        found = {}
+        found: dict[int, dict[str, Any]] = {}
         for part, start in zip(self._parts, self._starts, strict=False):
             wanted = [number - start for number in numbers if start <= number < start + part.rows]
             for first, read in row_groups(self.snapshot.data / "documents", part, rows=wanted) if wanted else ():

@@ -26,8 +26,9 @@ def with_bounds(text: str, bounds: Mapping[str, Bounds]) -> str:
     """
     known = {key.value: (key, value) for key, value in _rules(text)}
     if missing := sorted(bounds.keys() - known.keys()):
-        raise SettingsError([f"the rules file has no rule {name}; it has changed since the documents were judged" for name in missing])
-    edits = [edit for name, ends in bounds.items() for edit in _edits(text, *known[name], ends)]
+        raise SettingsError([f"the rules file has no rule {name}: it has changed since `textmill screen` judged the documents"
+                             for name in missing])
+    edits = [edit for name, ends in bounds.items() for edit in _edits(*known[name], ends)]
     for start, end, said in sorted(edits, reverse=True):
         text = text[:start] + said + text[end:]
     return text
@@ -43,10 +44,11 @@ def _rules(text: str) -> list[tuple[Any, Any]]:
     return next((value.value for key, value in sections if key.value == "rules" and isinstance(value, yaml.MappingNode)), [])
 
 
-def _edits(text: str, key: Any, rule: Any, bounds: Bounds) -> Iterator[Edit]:
+def _edits(key: Any, rule: Any, bounds: Bounds) -> Iterator[Edit]:
     ends = dict(zip(("low", "high"), bounds, strict=True))
-    if not isinstance(rule, yaml.MappingNode):      # a rule without anything, which is no rule yet
-        yield key.end_mark.index, key.end_mark.index, f": {{{_listed(ends)}}}"
+    if not isinstance(rule, yaml.MappingNode):      # a rule without anything
+        first, last = rule.start_mark.index, rule.end_mark.index
+        yield first, last, f"{'' if last > first else ' '}{{{_listed(ends)}}}"
         return
     stored = {each.value: value for each, value in rule.value}
     if bounds == (None, None) and not stored.keys() & {"languages", "forms", "kinds"}:

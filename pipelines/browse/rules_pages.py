@@ -19,9 +19,9 @@ from textmill.pipelines.browse.rules_file import with_bounds
 from textmill.pipelines.browse.search import by_numbers
 from textmill.pipelines.display.numbers import many
 from textmill.pipelines.ledger.what_if.compare import changed_rules
-from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.measure.personal.find import KINDS
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
+from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.screen.rules import Bounds, Rule, Rules, parse_rules
 from textmill.pipelines.tokens.settings import TokenizerName
 
@@ -108,7 +108,8 @@ def _new(old: list[Rule], given: QueryParams) -> list[Rule]:
 
 def changed_bounds(old: list[Rule], new: list[Rule]) -> dict[str, Bounds]:
     """The bounds that are moved, by rule."""
-    return {two.name: (two.low, two.high) for one, two in zip(old, new, strict=True) if (one.low, one.high) != (two.low, two.high)}
+    return {two.name: (two.low, two.high) for one, two in zip(old, new, strict=True)
+            if (one.low, one.high) != (two.low, two.high)}
 
 
 def _others(rule: Rule) -> str:

@@ -93,8 +93,8 @@ def search(indexes: Indexes, query: Query) -> Results:
             total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
             return _with_phrases(indexes, listed, total, query, terms)
         total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
-        listed = cursor.execute(f"SELECT number FROM facts WHERE {where} ORDER BY {order} LIMIT {PAGE} OFFSET {PAGE * query.page}",
-                                values).fetchall()
+        listed = cursor.execute(f"SELECT number FROM facts WHERE {where} ORDER BY {order} "
+                                f"LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
     return Results(by_numbers(indexes, [row[0] for row in listed]), total, total > PAGE * (query.page + 1), terms)
 
 

@@ -49,7 +49,7 @@ def _form(browser: Browser, query: Query) -> dict[str, Any]:
               "personal": "personal data"}
     values = {}
     for name in titles:
-        counted = dict(browser.indexes.totals[name])
+        counted: dict[str, int | None] = dict(browser.indexes.totals[name])
         if name == "outcome" and counted:
             counted |= {"contained": None} if "copy" in counted else {}
         chosen = query.equal.get(name)

@@ -25,7 +25,7 @@ ALIGNED = {"documents": "extract", "signals": "measure", "verdicts": "screen", "
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Manifests by dataset, those of ALIGNED that belong to the documents; of tokens by tokenizer; the digest of all of them."""
+    """Manifests by dataset, those of ALIGNED that belong to the documents; of tokens by tokenizer; and the digest of all."""
 
     data: Folder
     manifests: dict[str, Manifest]

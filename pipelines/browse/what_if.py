@@ -97,7 +97,8 @@ def moved(rules: Sequence[Rule], bounds: dict[str, Bounds]) -> list[Rule]:
         languages = {language: ends if ends == (None, None) else (
             low if ends[0] == rule.low else ends[0], high if ends[1] == rule.high else ends[1])
             for language, ends in rule.languages.items()}
-        others = {name: (ends.get("low", low), ends.get("high", high)) for name, ends in (*rule.kinds.items(), *rule.forms.items())}
+        others = {name: (ends.get("low", low), ends.get("high", high))
+                  for name, ends in (*rule.kinds.items(), *rule.forms.items())}
         for who, (least, most) in (("", (low, high)), *languages.items(), *others.items()):
             if least is not None and most is not None and least > most:
                 problems.append(f"{rule.name}: low {least:g} is above high {most:g}{f' for {who}' if who else ''}; no document "
@@ -155,7 +156,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 
 
 def _expected(languages: np.ndarray, words: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """[D] the tokens that documents without any are thought to have: by their words, at the rate of their language, or of all."""
+    """[D] the tokens that documents are thought to have: by their words, at the rate of their language's, or of all."""
     has = tokens > 0
     if not has.any():
         return np.zeros(len(tokens), np.int64)

@@ -48,7 +48,7 @@ def test_a_rule_without_bounds_is_out():
 
 
 @pytest.mark.parametrize(("text", "there"), [
-    ("rules:\n  word_count:\n", "  word_count: {low: 2, high: 9}\n"), ("rules:\n  word_count: {}\n", "  word_count: {low: 2, high: 9}\n"),
+    ("rules:\n  word_count:\n", "  word_count: {low: 2, high: 9}\n"), ("rules:\n  word_count: null  # off\n", "  word_count: {low: 2, high: 9}  # off\n"), ("rules:\n  word_count: {}\n", "  word_count: {low: 2, high: 9}\n"),
     ("rules:\n  word_count: {action: tag}  # seldom\n", "  word_count: {low: 2, high: 9, action: tag}  # seldom\n"),
     ("rules:\n  word_count:\n    # none\n    high: 8\n", "  word_count:\n    # none\n    low: 2\n    high: 9\n"),
     ("rules: {word_count: {high: 8, low: 1}}\n", "rules: {word_count: {high: 9, low: 2}}\n")])
