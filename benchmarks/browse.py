@@ -51,8 +51,9 @@ def told() -> list[str]:
 
 def cost(data: Path, ending: str, begin: float, used: float) -> str:
     (path,) = (data / FOLDER).glob(f"*.{ending}")
+    size = sum(file.stat().st_size for file in (path, *path.glob("*")) if file.is_file())
     return (f"{time.perf_counter() - begin:,.0f} s ({time.process_time() - used:,.0f} s of processor time), "
-            f"{path.stat().st_size / MIB:,.0f} MiB")
+            f"{size / MIB:,.0f} MiB")
 
 
 def questions(data: Path) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ they are; those of other states are deleted. Nothing in them is needed by any st
 
 import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +82,7 @@ class Indexes:
         try:
             with self._new(self._words) as path:
                 if not words.build_words(self.snapshot, path, self._tell, self._ended.is_set):
-                    path.unlink()
+                    _delete(path)
         except Exception as error:      # the page goes on without it, and says why
             self.fault = str(error) or type(error).__name__
 
@@ -98,12 +99,20 @@ class Indexes:
                 path.replace(final)
         finally:
             for left in (path, path.with_name(f"{path.name}.wal")):
-                left.unlink(missing_ok=True)
+                _delete(left)
 
     def _delete_others(self) -> None:
         """Delete indexes of other states of the data, and what processes left that are no more."""
         for path in self.folder.iterdir():
             owner = path.name.removesuffix(".wal").rpartition(".")[2]
             at_work = owner.isdecimal() and is_alive(int(owner))
-            if path.is_file() and path not in (self._facts, self._words) and not at_work:
-                path.unlink(missing_ok=True)
+            if path not in (self._facts, self._words) and not at_work:
+                _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or a folder, where it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -57,6 +57,10 @@ class Snapshot:
     def documents(self) -> int:
         return self._starts[-1]
 
+    def first(self, part: int) -> int:
+        """The number of the first document of a part, by its place in the manifest."""
+        return self._starts[part]
+
     def place(self, number: int) -> tuple[str, int]:
         """The key of the part that a document lies in, and its row there."""
         part = bisect_right(self._starts, number) - 1

@@ -73,7 +73,7 @@ def test_a_fault_is_told_and_the_filters_answer(data, monkeypatch):
 def test_no_text_title_or_address_is_in_a_file(data):
     served = browser(data)
     (row,) = served.indexes.snapshot.rows("documents", [search(served.indexes, Query()).found[7].row], ["text", "title", "url"])
-    for path in (data / "browse").iterdir():
+    for path in (path for path in (data / "browse").rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert not any(said.encode() in content for said in (row["url"], row["title"], " ".join(row["text"].split()[:4]))), path
 
