@@ -62,7 +62,7 @@ class Indexes:
     @property
     def words(self) -> Path | None:
         """The word index; None while it is being made."""
-        return self._words if self._words.exists() else None
+        return self._words if any(self._words.glob("*")) else None
 
     def start(self) -> None:
         """Begin to make the word index in a thread of its own, where there is none."""
