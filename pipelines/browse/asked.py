@@ -101,6 +101,8 @@ def _by_name(indexes: Indexes, name: str) -> tuple[list[dict[str, Any]], list[di
         found = [one for document in pages.documents[:PAGE] for one in by_id(indexes, document.id)]
         keys = dict.fromkeys(key_of(lost.file, lost.offset) for lost in pages.lost[:PAGE])
         records = [record for key in keys for record in indexes.records.at(key)]
+    if found:       # an archive has a request and metadata for each page
+        records = [record for record in records if record.row["rule"] != "record_type"]
     return items_of(indexes, found[:PAGE], NO_TERMS), record_items(records[:PAGE]), ""
 
 

@@ -10,6 +10,7 @@ from tests.command_line import table
 from textmill.pipelines.browse.raw_page import visible_page
 from textmill.pipelines.browse.record_pages import _is_taken
 from textmill.pipelines.browse.records import Record, key_of
+from textmill.pipelines.browse.search import by_numbers
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,17 @@ def test_a_record_is_found_by_its_names_and_says_why(pages, rejected):
     ("too_deep", "the page cannot be read: too_deep"), ("record_type", "has no page"), ("bad_json", "has no page")])
 def test_the_visible_text_of_a_page_that_gave_no_document(pages, rejected, rule, said):
     assert said in body(pages.get(f"/record/{key(rejected, rule)}/page"))
+
+
+def test_requests_and_metadata_are_listed_only_where_there_is_nothing_else(pages, browsed, rejected, monkeypatch):
+    (row,) = browsed.indexes.snapshot.rows("documents", [by_numbers(browsed.indexes, [0])[0].row], ["url"])
+    beside = [Record(0, "a" * 16, rejected[0] | {"rule": rule, "url": row["url"]}) for rule in ("record_type", "http_status")]
+    monkeypatch.setattr(browsed.indexes.records, "named", lambda name: beside if name == row["url"] else [])
+    said = body(pages.get("/search", params={"q": row["url"]}))
+    assert "And without a document" in said and said.count('href="/record/') == 1
+    monkeypatch.undo()
+    request = next(row for row in rejected if row["value"] == "request")
+    assert 'href="/record/' in body(pages.get("/search", params={"q": request["url"]}))
 
 
 def test_what_could_not_be_read_names_its_line_and_the_cure(pages, rejected):
