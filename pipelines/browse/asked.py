@@ -63,10 +63,11 @@ def results_page(indexes: Indexes, query: Query) -> dict[str, Any]:
         "previous": address_of(query, query.page - 1), "next": address_of(query, query.page + 1)}
 
 
-def items_of(indexes: Indexes, found: Sequence[Found], terms: Terms) -> list[dict[str, Any]]:
-    """Documents as a list shows them: names and an excerpt, personal data masked."""
-    rows = indexes.snapshot.rows("documents", [each.row for each in found], ["url", "title", "record_id", "text"])
-    signals = indexes.snapshot.rows("signals", [each.row for each in found], ["findings"])
+def items_of(indexes: Indexes, found: Sequence[Found], terms: Terms, excerpts: bool = True) -> list[dict[str, Any]]:
+    """Documents as a list shows them: names and an excerpt, personal data masked. Without excerpts no text is read."""
+    places, names = [each.row for each in found], ["url", "title", "record_id"]
+    rows = indexes.snapshot.rows("documents", places, [*names, "text"] if excerpts else names)
+    signals = indexes.snapshot.rows("signals", places, ["findings"]) if excerpts else [{}] * len(rows)
     return [_item(each, row, signal.get("findings") or [], terms)
             for each, row, signal in zip(found, rows, signals, strict=True)]
 

@@ -26,7 +26,8 @@ def clusters(browser: Browser, request: Request) -> Response:
     with browser.indexes.connection.cursor() as cursor:
         total = cursor.execute("SELECT count(*) FROM clusters").fetchall()[0][0]
         rows = cursor.execute(f"SELECT * FROM clusters ORDER BY rowid LIMIT {PAGE} OFFSET {PAGE * page}").fetchall()
-    items = items_of(browser.indexes, by_numbers(browser.indexes, [number for _, _, _, number, _ in rows]), NO_TERMS)
+    named = by_numbers(browser.indexes, [number for _, _, _, number, _ in rows])
+    items = items_of(browser.indexes, named, NO_TERMS, excerpts=False)
     return browser.page(
         "clusters.html", request, total=total, page=page, more=total > PAGE * (page + 1),
         made="duplicates" in browser.indexes.snapshot.manifests, clusters=[

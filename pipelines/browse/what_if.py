@@ -82,7 +82,7 @@ class _Sides(NamedTuple):
 def table(indexes: Indexes) -> list[Rule]:
     """The rules that `verdicts` was made by. StageError where there is none."""
     manifest: Manifest | None = indexes.snapshot.manifests.get("verdicts")
-    if manifest is None:
+    if manifest is None or "signals" not in indexes.snapshot.manifests:
         raise StageError(f"there are no verdicts on these documents in {indexes.snapshot.data.uri}; run `textmill screen`")
     return stored_rules(manifest)
 
@@ -103,9 +103,10 @@ def moved(rules: Sequence[Rule], bounds: dict[str, Bounds]) -> list[Rule]:
             if least is not None and most is not None and least > most:
                 problems.append(f"{rule.name}: low {least:g} is above high {most:g}{f' for {who}' if who else ''}; no document "
                                 "could lie between")
+                break
         new.append(replace(rule, low=low, high=high, languages=languages))
     if problems:
-        raise SettingsError(problems[:1])
+        raise SettingsError(problems)
     return new
 
 

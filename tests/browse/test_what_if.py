@@ -96,5 +96,7 @@ def test_without_verdicts_it_says_what_to_run(browsed, tmp_path):
     from tests.browse.served import browser, without
     from textmill.pipelines.contract.filesystems import StageError
     shutil.copytree(browsed.context.data.uri, tmp_path / "data", ignore=shutil.ignore_patterns("raw"))
-    with pytest.raises(StageError, match="run `textmill screen`"):
-        what_if.table(browser(without(tmp_path / "data", "verdicts")).indexes)
+    for missing in ("signals", "verdicts"):
+        shutil.copytree(tmp_path / "data", tmp_path / missing)
+        with pytest.raises(StageError, match="run `textmill screen`"):
+            what_if.table(browser(without(tmp_path / missing, missing)).indexes)
