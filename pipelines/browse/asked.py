@@ -23,6 +23,7 @@ from textmill.pipelines.web.address import ascii_host, canonical_url, given_url
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+|<?urn:\S+", re.I)
+_BARE_ADDRESS = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}/\S*", re.I)        # as people copy it, without https://
 MOST_PAGES = 5_000
 NO_TERMS = Terms((), (), (), ())
 
@@ -55,6 +56,10 @@ def results_page(indexes: Indexes, query: Query) -> dict[str, Any]:
     if _ID.fullmatch(query.text) or _ADDRESS.fullmatch(query.text):
         items, records, problem = _by_name(indexes, query.text)
         return nothing | {"addressed": items, "records": records, "address_problem": problem}
+    if _BARE_ADDRESS.fullmatch(query.text):
+        documents, records = _at(indexes, [f"{scheme}://{query.text}" for scheme in ("https", "http")])
+        if documents or records:
+            return nothing | {"addressed": items_of(indexes, documents, NO_TERMS), "records": record_items(records)}
     found = search(indexes, query)
     first = PAGE * query.page
     return nothing | {
@@ -89,11 +94,10 @@ def _item(found: Found, row: Mapping[str, Any], findings: Sequence[Mapping[str, 
 
 def _by_name(indexes: Indexes, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
     """The documents of an id, an address or a record id, and records without one; or a sentence that says where it looked."""
-    found = by_id(indexes, name) if _ID.fullmatch(name) else []
-    records = indexes.records.named(name)
-    for url in dict.fromkeys((given_url(name), canonical_url(name)) if not found and "://" in name else ()):
-        found = found or at_address(indexes, name) or (at_address(indexes, url) if url else [])
-        records = records or (indexes.records.named(url) if url else [])
+    if _ID.fullmatch(name):
+        found, records = by_id(indexes, name), indexes.records.named(name)
+    else:
+        found, records = _at(indexes, [name])
     if not found and not records:
         try:
             pages = find_pages(indexes.snapshot.data, name)
@@ -102,9 +106,19 @@ def _by_name(indexes: Indexes, name: str) -> tuple[list[dict[str, Any]], list[di
         found = [one for document in pages.documents[:PAGE] for one in by_id(indexes, document.id)]
         keys = dict.fromkeys(key_of(lost.file, lost.offset) for lost in pages.lost[:PAGE])
         records = [record for key in keys for record in indexes.records.at(key)]
-    if found:       # an archive has a request and metadata for each page
-        records = [record for record in records if record.row["rule"] != "record_type"]
     return items_of(indexes, found[:PAGE], NO_TERMS), record_items(records[:PAGE]), ""
+
+
+def _at(indexes: Indexes, names: Sequence[str]) -> tuple[list[Found], list[Record]]:
+    """The documents that have the first of these addresses, as given or in canonical form, that any has; and such records.
+
+    Of a page that gave a document the archive's request and metadata are left out."""
+    found, records = list[Found](), list[Record]()
+    for name in names:
+        for url in dict.fromkeys((name, given_url(name), canonical_url(name)) if "://" in name else (name,)):
+            found = found or (at_address(indexes, url) if url else [])
+            records = records or (indexes.records.named(url) if url else [])
+    return found[:PAGE], [each for each in records if not found or each.row["rule"] != "record_type"][:PAGE]
 
 
 def number_of(given: str, most: int = 10**15) -> int | None:
