@@ -57,9 +57,9 @@ def results_page(indexes: Indexes, query: Query) -> dict[str, Any]:
         items, records, problem = _by_name(indexes, query.text)
         return nothing | {"addressed": items, "records": records, "address_problem": problem}
     if _BARE_ADDRESS.fullmatch(query.text):
-        documents, records = _at(indexes, [f"{scheme}://{query.text}" for scheme in ("https", "http")])
-        if documents or records:
-            return nothing | {"addressed": items_of(indexes, documents, NO_TERMS), "records": record_items(records)}
+        documents, without = _at(indexes, [f"{scheme}://{query.text}" for scheme in ("https", "http")])
+        if documents or without:
+            return nothing | {"addressed": items_of(indexes, documents, NO_TERMS), "records": record_items(without)}
     found = search(indexes, query)
     first = PAGE * query.page
     return nothing | {
