@@ -80,6 +80,7 @@ PAGES: tuple[tuple[str, PageFunction, str], ...] = (
     ("/stale", search_pages.stale, "GET"),
     ("/words", search_pages.words, "GET"),
     ("/search", search_pages.find, "GET"),
+    ("/search/counts", search_pages.counts, "GET"),
     ("/document/{id}", document_pages.document, "GET"),
     ("/document/{id}/page", document_pages.raw_page, "GET"),
     ("/document/{id}/blocks", document_pages.blocks, "GET"),

@@ -42,9 +42,9 @@ def query_of(given: QueryParams, numbers: Sequence[str]) -> Query:
                  given.get("direction") != "up", page)
 
 
-def address_of(query: Query, page: int) -> str:
-    """The address of another page of the same results."""
-    return link("/search", q=query.text, **query.equal, signal=[each.signal for each in query.ranges],
+def address_of(query: Query, page: int, path: str = "/search") -> str:
+    """The address of another page of the same results, or of what else there is of them."""
+    return link(path, q=query.text, **query.equal, signal=[each.signal for each in query.ranges],
                 low=["" if each.low is None else f"{each.low:g}" for each in query.ranges],
                 high=["" if each.high is None else f"{each.high:g}" for each in query.ranges], order=query.order,
                 direction=None if query.descending else "up", page=page or None)
@@ -65,7 +65,8 @@ def results_page(indexes: Indexes, query: Query) -> dict[str, Any]:
     return nothing | {
         "no_words": found.no_words, "total": found.total, "looked": found.looked, "more": found.more, "page": query.page,
         "first": first + 1, "last": first + len(found.found), "items": items_of(indexes, found.found, found.terms),
-        "previous": address_of(query, query.page - 1), "next": address_of(query, query.page + 1)}
+        "previous": address_of(query, query.page - 1), "next": address_of(query, query.page + 1),
+        "counts_address": address_of(query, 0, "/search/counts")}
 
 
 def items_of(indexes: Indexes, found: Sequence[Found], terms: Terms, excerpts: bool = True) -> list[dict[str, Any]]:

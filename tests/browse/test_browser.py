@@ -64,6 +64,11 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
     tab.run("document.querySelector('.filters').open = true; document.querySelector('[name=outcome]').value = 'copy'; "
             "document.querySelector('[name=outcome]').dispatchEvent(new Event('change', {bubbles: true}))")
     tab.until("location.search.includes('outcome=copy')")
+    tab.open(f"{address}/search?language=en", "document.querySelectorAll('.result').length")
+    tab.run("document.querySelector('#results details').open = true")
+    tab.until("document.querySelector('#results .facets a[href*=\"kind=near\"]')")
+    tab.run("document.querySelector('#results .facets a[href*=\"kind=near\"]').click()")
+    tab.until("document.readyState == 'complete' && location.search.includes('kind=near') && document.querySelectorAll('.result').length")
     tab.open(f"{address}/search?kind=near", "document.querySelectorAll('.result').length")
     tab.run("document.querySelector('.result h2 a').click()")
     tab.until("location.pathname.startsWith('/document/') && document.querySelector('.reading')")
@@ -145,6 +150,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(address, chromium, brows
         tab.open(address + page.replace(" ", "%20"), "document.querySelector('main')")
         settle(tab)
         tab.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        tab.until("!document.querySelector('.counting')")
         tab.run(source + ";0")
         assert tab.run(FOUND, awaitPromise=True) == "[]", page
         assert tab.run("document.documentElement.scrollWidth") <= size[0], page
@@ -165,14 +171,14 @@ def test_hostile_documents_stay_text(chromium, tmp_path):
             assert tab.run("document.documentElement.scrollWidth") <= 390, page
         tab.open(f"{at}/search", "document.querySelector('.result')")
         tab.run("document.querySelector('.result h2 a').click()")
-        tab.until("location.pathname.startsWith('/document/')")
+        tab.until("location.pathname.startsWith('/document/') && document.readyState == 'complete'")
         settle(tab)
         assert tab.run("document.documentElement.scrollWidth") <= 390
         tab.open(f"{at}/records", "document.querySelectorAll('.result').length > 5")
         for number in range(3):
             tab.open(f"{at}/records", "document.querySelector('.result')")
             tab.run(f"document.querySelectorAll('.result h2 a')[{number}].click()")
-            tab.until("location.pathname.startsWith('/record/')")
+            tab.until("location.pathname.startsWith('/record/') && document.readyState == 'complete'")
             settle(tab)
             assert tab.run("document.querySelectorAll('main img, main script, main style').length") == 0 and tab.run("document.documentElement.scrollWidth") <= 390
         assert "owned" not in tab.run("document.title").replace("title='owned'", "") and tab.said == [] and tab.run("document.documentElement.scrollWidth") <= 390

@@ -66,6 +66,14 @@ def test_search_by_word_address_id_and_host(pages, browsed):
     assert text(pages.get("/search", params={"q": "tide"}, headers={"hx-request": "true"})).lstrip().startswith("<div id=\"results\"")
 
 
+def test_what_was_found_is_counted_by_filter_with_links_to_it(pages):
+    found = text(pages.get("/search?q=the&language=en"))
+    counts = text(pages.get(re.search(r'hx-get="(/search/counts[^"]+)"', found)[1].replace("&amp;", "&")))
+    address, n = re.search(r'href="([^"]+outcome=kept[^"]*)">kept</a> <span class="n">(\d+)<', counts).groups()
+    assert "q=the" in address and "language=en" in address
+    assert f"<b>{n} documents</b>" in text(pages.get(address.replace("&amp;", "&"))) and int(n) > 5
+
+
 def browsed_row(browsed, id_):
     from textmill.pipelines.browse.search import by_id
     return by_id(browsed.indexes, id_)[0].row
@@ -123,7 +131,7 @@ def test_moved_rules_on_the_page(pages):
 def every_page(served, pages):
     ids = [row[0] for row in served.indexes.connection.execute("SELECT id FROM facts ORDER BY number").fetchall()]
     clusters = {row[0] for row in served.indexes.connection.execute("SELECT cluster FROM facts WHERE cluster IS NOT NULL").fetchall()}
-    yield from ("/", "/search", "/rules", "/clusters", "/blocks", "/mixture", "/runs", "/records", "/sql?sql=SELECT * FROM documents")
+    yield from ("/", "/search", "/rules", "/clusters", "/blocks", "/mixture", "/runs", "/records", "/search/counts", "/sql?sql=SELECT * FROM documents")
     for record in served.indexes.records.of_rule("", 0, 1_000):
         yield from (f"/record/{record.key}", f"/record/{record.key}/page", link("/records", rule=record.row["rule"]))
     yield from (f"/search?page={page}" for page in range(len(ids) // 20 + 1))
