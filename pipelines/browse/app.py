@@ -16,7 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from textmill.base.errors import TextmillError
-from textmill.pipelines.browse import block_pages, document_pages, rules_pages, run_pages, search_pages, sql_pages, twin_pages
+from textmill.pipelines.browse import (
+    block_pages,
+    document_pages,
+    record_pages,
+    rules_pages,
+    run_pages,
+    search_pages,
+    sql_pages,
+    twin_pages,
+)
 from textmill.pipelines.browse.browser import BODY, Browser, PageFunction, part
 from textmill.pipelines.browse.guard import Guard
 from textmill.pipelines.browse.render import static_files
@@ -71,19 +80,26 @@ PAGES: tuple[tuple[str, PageFunction, str], ...] = (
     ("/stale", search_pages.stale, "GET"),
     ("/words", search_pages.words, "GET"),
     ("/search", search_pages.find, "GET"),
+    ("/search/counts", search_pages.counts, "GET"),
     ("/document/{id}", document_pages.document, "GET"),
     ("/document/{id}/page", document_pages.raw_page, "GET"),
     ("/document/{id}/blocks", document_pages.blocks, "GET"),
+    ("/records", record_pages.records, "GET"),
+    ("/record/{key}", record_pages.record, "GET"),
+    ("/record/{key}/page", record_pages.record_page, "GET"),
     ("/rules", rules_pages.rules, "GET"),
     ("/rules/effect", rules_pages.rules_effect, "GET"),
+    ("/rules/file", rules_pages.rules_file, "GET"),
     ("/examples", rules_pages.examples, "GET"),
     ("/clusters", twin_pages.clusters, "GET"),
     ("/clusters/{id}", twin_pages.cluster, "GET"),
     ("/twins/{id}", twin_pages.twins, "GET"),
     ("/blocks", block_pages.blocks, "GET"),
+    ("/blocks/{mixture}/{split}", block_pages.block, "GET"),
     ("/blocks/{mixture}/{split}/{number:int}", block_pages.block, "GET"),
     ("/mixture", run_pages.mixture, "GET"),
     ("/mixture/plan", run_pages.mixture_effect, "POST"),
+    ("/mixture/file", run_pages.mixture_file, "POST"),
     ("/runs", run_pages.runs, "GET"),
     ("/sql", sql_pages.sql, "GET"),
     ("/sql", sql_pages.sql_answer, "POST"),

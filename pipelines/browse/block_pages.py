@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from textmill.base.blocks_format import SPLITS
 from textmill.base.names import name_problem
+from textmill.pipelines.browse.asked import number_of
 from textmill.pipelines.browse.browser import Browser
 from textmill.pipelines.browse.passages import masked_segments
 from textmill.pipelines.browse.search import by_ids
@@ -35,8 +36,9 @@ def counts_of(data: Folder, mixture: str) -> dict[str, int]:
 
 
 def block(browser: Browser, request: Request) -> Response:
-    """One block: its text, cut where a document begins or ends."""
-    mixture, split, number = (request.path_params[name] for name in ("mixture", "split", "number"))
+    """One block, by its number in the path or as a field: its text, cut where a document begins or ends."""
+    mixture, split = request.path_params["mixture"], request.path_params["split"]
+    number = request.path_params.get("number", number_of(request.query_params.get("number", "")) or 0)
     if name_problem("mixture", mixture) or split not in SPLITS:
         raise StageError(f"there is no split {shown(split)} of {shown(mixture)}; the page of blocks lists all there are")
     row = stored_block(browser.context.data, mixture, split, number)

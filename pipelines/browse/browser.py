@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,7 +14,6 @@ from starlette.responses import HTMLResponse, Response
 
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.render import render
-from textmill.pipelines.browse.snapshot import digest_of
 from textmill.pipelines.browse.sql_process import Questions
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.extract.pages.reader import Reader
@@ -29,6 +29,7 @@ class Browser:
 
     context: RunContext
     indexes: Indexes
+    rules: Path             # the rules file of the run
     chat: str               # address of `textmill serve`'s page
 
     @cached_property
@@ -50,8 +51,7 @@ class Browser:
 
     def page(self, template: str, request: Request, /, **values: Any) -> Response:
         """A whole page."""
-        changed = digest_of(self.context.data) != self.indexes.snapshot.digest
-        return HTMLResponse(render(template, here=request.url.path, changed=changed, **values))
+        return HTMLResponse(render(template, here=request.url.path, changed=self.indexes.snapshot.has_changed, **values))
 
     @property
     def share(self) -> float | None:
@@ -62,12 +62,14 @@ class Browser:
 PageFunction = Callable[[Browser, Request], Response]
 
 
-Page = Callable[[Browser, Request], Response]
-
-
 def part(template: str, **values: Any) -> Response:
     """A part of a page, which htmx puts in its place."""
     return HTMLResponse(render(template, **values))
+
+
+def attachment(name: str, text: str) -> Response:
+    """A file to be saved, whose name has letters, digits, dots, dashes and underscores only."""
+    return Response(text, media_type="application/yaml", headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
 def asks_for_part(request: Request) -> bool:

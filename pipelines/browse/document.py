@@ -7,28 +7,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from textmill.pipelines.browse.asked import items_of
+from textmill.pipelines.browse.asked import NO_TERMS, items_of
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.passages import MOST, Segment, findings_in, segments
+from textmill.pipelines.browse.passages import MOST, Segment, segments
 from textmill.pipelines.browse.search import Found, by_id, copies_of
 from textmill.pipelines.browse.snapshot import ALIGNED, interval
-from textmill.pipelines.browse.words import Terms
 from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.dedup.kinds import BY_NAME
 from textmill.pipelines.display.lines import shown
-from textmill.pipelines.extract.pages.reader import Reader
-from textmill.pipelines.extract.refusal import Refusal
-from textmill.pipelines.extract.settings import ExtractSettings
-from textmill.pipelines.extract.stored_record import job_at
 from textmill.pipelines.ledger.blocks import datasets_under, spans_of
 from textmill.pipelines.ledger.history import Row, measurements, rejection, rows_with_id
 from textmill.pipelines.screen.rules import Rules
 from textmill.pipelines.takedown.emptying import RULE
 
 LEGAL = ("robots", "tdm_reservation", "tdm_policy", "license", "paywalled", "copyright")
-NO_TERMS = Terms((), (), (), ())
 LISTED = 20             # copies, and edits of a piece
 
 
@@ -109,28 +103,3 @@ def blocks_of(context: RunContext, found: Found) -> dict[str, Any]:
         made.append((name, sorted((row["piece"], row["token_count"]) for row in rows)))
     return {"tokens": made, "spans": spans}
 
-
-def visible_page(context: RunContext, row: Row, signals: Row, reader: Reader) -> tuple[str, list[tuple[bool, list[Segment]]]]:
-    """(why it is not shown, or "") and the visible text of the raw page, block by block, each with whether it was extracted.
-
-    Masked as a whole, in the document's language: what is a telephone number depends on what stands around it."""
-    job = job_at(context.data, row["file"], row["offset"], row["source"], context.config[ExtractSettings])
-    if isinstance(job, str):
-        return job, []
-    (answer,) = reader.read([job])
-    if isinstance(answer, Refusal):
-        return f"the page cannot be read: {answer.rule}" + (f", {answer.detail}" if answer.detail else ""), []
-    page, extracted = answer[1].text[:MOST], _letters(row["text"])
-    known = [row["text"][slice(*interval(finding))] for finding in signals.get("findings") or ()]
-    findings = findings_in(page, signals.get("language") or "und", row["host"], known)
-    found, at = [], 0
-    for line in page.split("\n"):
-        if line.strip():
-            found.append((_letters(line) in extracted, segments(page, findings, at, at + len(line))))
-        at += len(line) + 1
-    return "", found
-
-
-def _letters(text: str) -> str:
-    """A text without what layout changes: white space, and marks of lists and tables."""
-    return "".join(character for character in text if character.isalnum())

@@ -3,8 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from textmill.pipelines.browse.asked import number_of
 from textmill.pipelines.browse.browser import Browser, part
-from textmill.pipelines.browse.document import blocks_of, document_of, story, visible_page
+from textmill.pipelines.browse.document import blocks_of, document_of, story
+from textmill.pipelines.browse.raw_page import visible_page
 from textmill.pipelines.browse.search import Found
 
 
@@ -18,7 +20,8 @@ def document(browser: Browser, request: Request) -> Response:
 def raw_page(browser: Browser, request: Request) -> Response:
     """The visible text of the page as it came."""
     found, _ = _asked(browser, request)
-    (row,) = browser.indexes.snapshot.rows("documents", [found.row], ["file", "offset", "source", "host", "text"])
+    columns = ["file", "offset", "source", "host", "text", "payload_digest"]
+    (row,) = browser.indexes.snapshot.rows("documents", [found.row], columns)
     (signals,) = browser.indexes.snapshot.rows("signals", [found.row], ["language", "findings"])
     with browser.reader() as reader:
         problem, lines = visible_page(browser.context, row, signals, reader)
@@ -32,5 +35,4 @@ def blocks(browser: Browser, request: Request) -> Response:
 
 
 def _asked(browser: Browser, request: Request) -> tuple[Found, list[Found]]:
-    number = request.query_params.get("number", "")
-    return document_of(browser.indexes, request.path_params["id"], int(number) if number.isdecimal() else None)
+    return document_of(browser.indexes, request.path_params["id"], number_of(request.query_params.get("number", "")))

@@ -13,7 +13,7 @@ from textmill.base.loopback import headed, host_name
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
                                "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff", "referrer-policy": "same-origin", "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin", "cache-control": "no-store"}
 MOST_BODY = 1 << 20     # bytes
 

@@ -1,19 +1,22 @@
 """The two indexes of a state of the data: facts, made before anything is shown, and words, made while the page is in use.
 
-They lie in DATA/browse, named by the digest of the manifests; those of other states are deleted. Nothing in them is needed by
-any stage: the folder may be deleted at any time, and `textmill takedown` does so.
+They lie in DATA/browse, named by the digest of the manifests that they are made from, so that other bounds leave the words as
+they are; those of other states are deleted. Nothing in them is needed by any stage: the folder may be deleted at any time, and
+`textmill takedown` does so.
 """
 
 import contextlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 
-from textmill.pipelines.browse import facts, words
-from textmill.pipelines.browse.snapshot import Snapshot
+from textmill.pipelines.browse import counts, facts, words
+from textmill.pipelines.browse.records import Records
+from textmill.pipelines.browse.snapshot import Snapshot, digest_of
 from textmill.pipelines.contract.filesystems import StageError, full_disk, is_alive
 
 FOLDER = "browse"
@@ -36,7 +39,7 @@ class Indexes:
         self.fault: str | None = None       # why there is no word index
         self._ended = threading.Event()
         self._facts = self.folder / f"{snapshot.digest}-{facts.VERSION}-{duckdb.__version__}.facts"
-        self._words = self.folder / f"{snapshot.digest}-{words.VERSION}.words"
+        self._words = self.folder / f"{digest_of(snapshot.data, words.READS)}-{words.VERSION}.words"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._delete_others()
@@ -52,11 +55,14 @@ class Indexes:
             "memory_limit": MEMORY, "enable_external_access": False, "python_enable_replacements": False})
         columns = self.connection.execute("SELECT column_name, column_type FROM (DESCRIBE facts)").fetchall()
         self.numbers = tuple(name for name, kind in columns if kind in NUMERIC and name != "number")
+        self.records = Records(snapshot, self.connection)
+        with self.connection.cursor() as cursor:
+            self.totals, self.scales = counts.totals(cursor), counts.scales(cursor)
 
     @property
     def words(self) -> Path | None:
         """The word index; None while it is being made."""
-        return self._words if self._words.exists() else None
+        return self._words if any(self._words.glob("*")) else None
 
     def start(self) -> None:
         """Begin to make the word index in a thread of its own, where there is none."""
@@ -76,7 +82,7 @@ class Indexes:
         try:
             with self._new(self._words) as path:
                 if not words.build_words(self.snapshot, path, self._tell, self._ended.is_set):
-                    path.unlink()
+                    _delete(path)
         except Exception as error:      # the page goes on without it, and says why
             self.fault = str(error) or type(error).__name__
 
@@ -93,12 +99,20 @@ class Indexes:
                 path.replace(final)
         finally:
             for left in (path, path.with_name(f"{path.name}.wal")):
-                left.unlink(missing_ok=True)
+                _delete(left)
 
     def _delete_others(self) -> None:
         """Delete indexes of other states of the data, and what processes left that are no more."""
         for path in self.folder.iterdir():
             owner = path.name.removesuffix(".wal").rpartition(".")[2]
             at_work = owner.isdecimal() and is_alive(int(owner))
-            if path.is_file() and path not in (self._facts, self._words) and not at_work:
-                path.unlink(missing_ok=True)
+            if path not in (self._facts, self._words) and not at_work:
+                _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or a folder, where it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext, Stage
 from textmill.pipelines.flow import STAGES
 from textmill.pipelines.ledger.blocks import datasets_under
-from textmill.pipelines.ledger.history import is_stale
+from textmill.pipelines.ledger.status import StageState, stage_states
 from textmill.pipelines.pack.stage import PACK
 from textmill.pipelines.tokens.encode import TOKENIZE
 from textmill.pipelines.tokens.train import TOKENIZER
@@ -53,7 +53,7 @@ def _line(context: RunContext, name: str, stage: Stage) -> DatasetLine:
                        sum(part.bytes for part in (*manifest.parts, *manifest.rejected)))
 
 
-def stale(context: RunContext) -> list[str]:
-    """The stages whose dataset is there and was made from other input or settings than there are now, in order."""
-    return [name for name, stage in STAGES.items()
-            if Manifest.read(context.data / stage.dataset(context.config)) and is_stale(context, stage)]
+
+def stale(context: RunContext) -> list[StageState]:
+    """The stages whose dataset is there and not up to date, in order, as `textmill status` tells them."""
+    return [state for state in stage_states(context) if state.reasons and state.state in ("stale", "damaged")]

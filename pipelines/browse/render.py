@@ -14,15 +14,13 @@ from textmill.pipelines.report import figures
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-REPORT_STYLE = Path(figures.__file__).parent / "style.css"
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 @cache
 def static_files() -> dict[str, tuple[str, bytes]]:
-    """The files that a page may load, by name: media type and content. The colours are the report's, by day and by night."""
-    files = {path.name: path.read_bytes() for path in STATIC.iterdir()}
-    files["colours.css"] = REPORT_STYLE.read_text("utf-8").partition("\n* {")[0].encode()
+    """The files that a page may load, by name: media type and content. Colours and figures are the report's."""
+    files = {path.name: path.read_bytes() for path in (*STATIC.iterdir(), figures.STYLE)}
     return {name: (TYPES[Path(name).suffix], content) for name, content in files.items()}
 
 

@@ -3,28 +3,34 @@
 import math
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
-import yaml
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from textmill.base.strict import SettingsError
+from textmill.base.errors import TextmillError
+from textmill.base.strict import SettingsError, read_yaml
 from textmill.pipelines.browse import what_if
-from textmill.pipelines.browse.asked import items_of
-from textmill.pipelines.browse.browser import Browser, part
-from textmill.pipelines.browse.document import NO_TERMS
+from textmill.pipelines.browse.asked import NO_TERMS, items_of, number_of
+from textmill.pipelines.browse.browser import Browser, attachment, part
+from textmill.pipelines.browse.render import exact
+from textmill.pipelines.browse.rules_file import with_bounds
 from textmill.pipelines.browse.search import by_numbers
 from textmill.pipelines.display.numbers import many
 from textmill.pipelines.ledger.what_if.compare import changed_rules
+from textmill.pipelines.measure.personal.find import KINDS
+from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.report.meanings import measurement
-from textmill.pipelines.screen.rules import Bounds, Rule
+from textmill.pipelines.screen.rules import Bounds, Rule, Rules, parse_rules
+from textmill.pipelines.tokens.settings import TokenizerName
 
+FILE = "rules-moved.yaml"       # as it is downloaded: it takes the place of no rules.yaml
 
 def rules(browser: Browser, request: Request) -> Response:
     """Every rule with its bounds, and the effect of those in the address."""
     old = what_if.table(browser.indexes)
-    scale = what_if.scale(browser.indexes, tuple(rule.name for rule in old))
+    scale = browser.indexes.scales
     new = _new(old, request.query_params)
     rows = [{"rule": one, "ends": _ends(one, two, scale.get(one.name)), "meaning": measurement(one.name),
              "others": _others(one)} for one, two in zip(old, new, strict=True)]
@@ -36,10 +42,23 @@ def rules_effect(browser: Browser, request: Request) -> Response:
     return part("effect.html", **_effect(browser, what_if.table(browser.indexes), request.query_params))
 
 
+def rules_file(browser: Browser, request: Request) -> Response:
+    """The run's rules file with the moved bounds, to be saved. TextmillError where it cannot have them."""
+    old = what_if.table(browser.indexes)
+    text = browser.rules.read_text("utf-8")
+    text = with_bounds(text, changed_bounds(old, what_if.moved(old, bounds_of(old, request.query_params))))
+    kinds = tuple(dict.fromkeys((*KINDS, *browser.context.config[Rules].personal_data.kinds)))      # a model's are among these
+    try:
+        parse_rules(read_yaml(FILE, text), RULE_MEASUREMENTS, kinds, FILE)
+    except SettingsError as error:
+        raise TextmillError(f"{browser.rules.name} cannot have these bounds: {error}") from None
+    return attachment(FILE, text)
+
+
 def examples(browser: Browser, request: Request) -> Response:
     """Documents by their numbers, as a list."""
     asked = request.query_params.getlist("number")[:what_if.EXAMPLES]
-    found = by_numbers(browser.indexes, [int(number) for number in asked if number.isdecimal() and len(number) < 16])
+    found = by_numbers(browser.indexes, [number for each in asked if (number := number_of(each)) is not None])
     return part("examples.html", items=items_of(browser.indexes, found, NO_TERMS))
 
 
@@ -48,9 +67,12 @@ def _effect(browser: Browser, old: list[Rule], given: QueryParams) -> dict[str, 
         new = what_if.moved(old, bounds_of(old, given))
     except SettingsError as error:
         return {"problem": str(error), "effect": None}
-    found = what_if.effect(browser.indexes, old, new)
+    found = what_if.effect(browser.indexes, old, new, browser.context.config[TokenizerName].name)
+    bounds = changed_bounds(old, new)
+    asked = urlencode({f"{name}.{end}": "" if value is None else exact(value) for name, ends in bounds.items()
+                       for end, value in zip(("low", "high"), ends, strict=True)})
     return {"problem": "", "effect": found, "changes": changed_rules(old, new), "rows_listed": what_if.ROWS,
-            "snippet": snippet(old, new)}
+            "file": FILE, "address": f"/rules?{asked}", "download": f"/rules/file?{asked}"}
 
 
 def bounds_of(rules: list[Rule], given: QueryParams) -> dict[str, Bounds]:
@@ -84,12 +106,10 @@ def _new(old: list[Rule], given: QueryParams) -> list[Rule]:
     return [replace(rule, low=bounds[rule.name][0], high=bounds[rule.name][1]) for rule in old]
 
 
-def snippet(old: list[Rule], new: list[Rule]) -> str:
-    """The moved bounds as they stand in rules.yaml."""
-    changed = {two.name: {end: int(value) if value == int(value) else value
-                          for end, value in (("low", two.low), ("high", two.high)) if value is not None}
-               for one, two in zip(old, new, strict=True) if one != two}
-    return yaml.safe_dump({"rules": changed}, sort_keys=False) if changed else ""
+def changed_bounds(old: list[Rule], new: list[Rule]) -> dict[str, Bounds]:
+    """The bounds that are moved, by rule."""
+    return {two.name: (two.low, two.high) for one, two in zip(old, new, strict=True)
+            if (one.low, one.high) != (two.low, two.high)}
 
 
 def _others(rule: Rule) -> str:

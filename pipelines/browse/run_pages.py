@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from textmill.base.errors import TextmillError
+from textmill.base.names import name_problem
 from textmill.base.strict import parse, read_yaml
-from textmill.pipelines.browse.browser import Browser, form_of, part
+from textmill.pipelines.browse.browser import Browser, attachment, form_of, part
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.ledger.mixture_plan import UnmetMixtureError, mixture_plan
 from textmill.pipelines.pack.mixture import Mixture
@@ -30,16 +31,32 @@ def mixture_effect(browser: Browser, request: Request) -> Response:
     return part("plan.html", **plan_of(browser.context, form_of(request).get("recipe", "")))
 
 
+def mixture_file(browser: Browser, request: Request) -> Response:
+    """An edited recipe as a file to be saved, as it was typed, whether it can be met or not."""
+    recipe = form_of(request).get("recipe", "").replace("\r\n", "\n")
+    return attachment(file_name(recipe), recipe)
+
+
+def file_name(recipe: str) -> str:
+    """The name of a recipe's file: its own name."""
+    try:
+        name = read_yaml("the recipe", recipe).get("name")
+    except TextmillError:
+        name = None
+    return f"{'mixture' if name_problem('mixture', name) else name}.yaml"
+
+
 def plan_of(context: RunContext, recipe: str) -> dict[str, Any]:
     """The plan of a recipe in YAML as lines; or the sentences that say why there is none, and what there is as lines."""
     try:
         asked = parse(Mixture, read_yaml("the recipe", recipe), "the recipe")
         config = context.config.replaced(asked, TokenizerName(asked.tokenizer))
-        return {"lines": list(mixture_plan(dataclasses.replace(context, config=config)).lines()), "problems": []}
+        return {"lines": list(mixture_plan(dataclasses.replace(context, config=config)).lines()), "problems": [],
+                "file": file_name(recipe)}
     except UnmetMixtureError as refused:
-        return {"lines": list(refused.lines()), "problems": str(refused).splitlines()}
+        return {"lines": list(refused.lines()), "problems": str(refused).splitlines(), "file": ""}
     except TextmillError as error:
-        return {"lines": [], "problems": str(error).splitlines()}
+        return {"lines": [], "problems": str(error).splitlines(), "file": ""}
 
 
 def runs(browser: Browser, request: Request) -> Response:

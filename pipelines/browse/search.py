@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from textmill.pipelines.browse.counts import count_values
 from textmill.pipelines.browse.indexes import Indexes
 from textmill.pipelines.browse.words import Terms, documents_with, page_with, parse, without_findings
 from textmill.pipelines.contract.row_groups import DocumentRow
@@ -25,10 +26,6 @@ OUTCOMES = {
     "kept": "kept AND kind IS NULL", "rejected": "NOT kept", "copy": "kind IS NOT NULL",
     "contained": "contained_in IS NOT NULL"}
 KINDS = ("record", "url", "exact", "near")
-CHOICES = ("source", "language", "outcome", "rule", "kind", "personal")     # filters that have a list of values
-LISTED = {"rule": "unnest(broken)", "personal": "unnest(personal)", "outcome":
-          "CASE WHEN kept IS NULL THEN NULL WHEN NOT kept THEN 'rejected' WHEN kind IS NOT NULL THEN 'copy' ELSE 'kept' END"}
-MOST_VALUES = 40
 
 
 @dataclass(frozen=True)
@@ -95,12 +92,10 @@ def search(indexes: Indexes, query: Query) -> Results:
             listed = [row[0] for row in cursor.fetchall()]
             total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
             return _with_phrases(indexes, listed, total, query, terms)
-        shown = _shown(indexes)
-        select = f"SELECT number, {', '.join(shown)} FROM facts WHERE {where} ORDER BY {order}"
         total = cursor.execute(f"SELECT count(*) FROM facts WHERE {where}", values).fetchall()[0][0]
-        rows = cursor.execute(f"{select} LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
-    found = [_found(indexes, shown, row) for row in rows]
-    return Results(found, total, total > PAGE * (query.page + 1), terms)
+        listed = cursor.execute(f"SELECT number FROM facts WHERE {where} ORDER BY {order} "
+                                f"LIMIT {PAGE} OFFSET {PAGE * query.page}", values).fetchall()
+    return Results(by_numbers(indexes, [row[0] for row in listed]), total, total > PAGE * (query.page + 1), terms)
 
 
 def counts(indexes: Indexes, query: Query) -> dict[str, list[tuple[str, int]]]:
@@ -110,11 +105,7 @@ def counts(indexes: Indexes, query: Query) -> dict[str, list[tuple[str, int]]]:
         return {}
     with _hits(indexes, terms) as (cursor, condition):
         where, values = conditions(query, indexes.numbers)
-        where = " AND ".join(filter(None, (condition, where))) or "true"
-        return {name: cursor.execute(
-            f"SELECT value, count(*) FROM (SELECT {LISTED.get(name, name)} AS value FROM facts WHERE {where}) "
-            f"WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}", values).fetchall()
-            for name in CHOICES}
+        return count_values(cursor, " AND ".join(filter(None, (condition, where))) or "true", values)
 
 
 def asked(terms: Terms) -> bool:
@@ -163,8 +154,7 @@ def _with_phrases(indexes: Indexes, numbers: Sequence[int], total: int, query: Q
     first, found, looked = PAGE * query.page, list[Found](), 0
     phrases = [phrase.casefold() for phrase in terms.phrases]
     for start in range(0, len(numbers), PAGE):
-        known = {each.number: each for each in by_numbers(indexes, numbers[start:start + PAGE])}
-        some = [known[number] for number in numbers[start:start + PAGE]]
+        some = by_numbers(indexes, numbers[start:start + PAGE])
         places = [each.row for each in some]
         texts = indexes.snapshot.rows("documents", places, ["title", "text"])
         signals = indexes.snapshot.rows("signals", places, ["findings"])
@@ -219,8 +209,10 @@ def _by(indexes: Indexes, where: str, values: list[Any], order: str = "number") 
 
 
 def by_numbers(indexes: Indexes, numbers: Sequence[int]) -> list[Found]:
-    """The documents of these numbers, in order."""
-    return _by(indexes, "number IN (SELECT unnest(?))", [list(numbers)]) if numbers else []
+    """The documents of these numbers, in the order given."""
+    found = _by(indexes, "number IN (SELECT unnest(?))", [list(numbers)]) if numbers else []
+    known = {each.number: each for each in found}
+    return [known[number] for number in numbers if number in known]
 
 
 def at_address(indexes: Indexes, url: str) -> list[Found]:

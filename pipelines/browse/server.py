@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
@@ -16,7 +17,7 @@ from textmill.pipelines.contract.stage import RunContext
 GRACE = 3               # seconds for answers under way when the server ends
 
 
-def browse(context: RunContext, host: str, port: int, chat: str, say: Callable[[str], None]) -> None:
+def browse(context: RunContext, rules: Path, host: str, port: int, chat: str, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `say` gets one line when the server answers.
 
     StageError where there is nothing to look at, or the address is not this machine's own or cannot be had."""
@@ -37,7 +38,7 @@ def browse(context: RunContext, host: str, port: int, chat: str, say: Callable[[
     indexes.start()
     with listening:
         shown = f"[{host}]" if ":" in host else host
-        app = application(Browser(context, indexes, chat), LOOPBACK | {host.lower()})
+        app = application(Browser(context, indexes, rules, chat), LOOPBACK | {host.lower()})
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none",
                                 timeout_graceful_shutdown=GRACE, timeout_keep_alive=30)
         say(f"browse: {snapshot.data.uri} on http://{shown}:{listening.getsockname()[1]}; Ctrl-C ends it")

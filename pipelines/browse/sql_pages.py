@@ -9,6 +9,7 @@ from textmill.pipelines.browse.browser import Browser, form_of, part
 from textmill.pipelines.browse.sql import ROWS, SqlError
 from textmill.pipelines.browse.sql_process import Questions
 
+IDS = ("id", "kept_id", "contained_in")         # columns that name a document
 FIRST = """SELECT language, count(*) AS documents, avg(word_count) AS words
 FROM signals
 GROUP BY language ORDER BY documents DESC LIMIT 20"""
@@ -28,9 +29,10 @@ def sql_answer(browser: Browser, request: Request) -> Response:
 
 def _answer(questions: Questions, asked: str) -> dict[str, Any]:
     if not asked.strip():
-        return {"answer": None, "problem": ""}
+        return {"answer": None, "problem": "", "asked": asked}
     try:
         answer = questions.ask(asked)
     except SqlError as error:
-        return {"answer": None, "problem": str(error)}
-    return {"answer": answer, "problem": ""}
+        return {"answer": None, "problem": str(error), "asked": asked}
+    ids = {n for n, name in enumerate(answer.columns) if name in IDS}
+    return {"answer": answer, "problem": "", "asked": asked, "ids": ids}

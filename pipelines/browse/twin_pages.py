@@ -5,11 +5,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from textmill.pipelines.browse.asked import items_of
+from textmill.pipelines.browse.asked import NO_TERMS, items_of, number_of
 from textmill.pipelines.browse.browser import Browser
-from textmill.pipelines.browse.document import NO_TERMS, document_of
+from textmill.pipelines.browse.document import document_of
 from textmill.pipelines.browse.indexes import Indexes
-from textmill.pipelines.browse.search import PAGE, Found, by_id, by_ids, copies_of, in_cluster
+from textmill.pipelines.browse.search import PAGE, Found, by_id, by_numbers, copies_of, in_cluster
 from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.row_groups import DocumentRow
 from textmill.pipelines.dedup.kinds import BY_NAME
@@ -22,24 +22,17 @@ MOST_SHOWN = 100        # documents of a cluster
 
 def clusters(browser: Browser, request: Request) -> Response:
     """The largest clusters, a page of them."""
-    given = request.query_params.get("page", "0")
-    page = min(int(given), 10_000) if given.isdecimal() else 0
+    page = number_of(request.query_params.get("page", ""), 10_000) or 0
     with browser.indexes.connection.cursor() as cursor:
-        total = cursor.execute("SELECT count(DISTINCT cluster) FROM facts").fetchall()[0][0]
-        largest = [row[0] for row in cursor.execute(
-            "SELECT DISTINCT cluster, cluster_size FROM facts WHERE cluster IS NOT NULL ORDER BY cluster_size DESC, cluster "
-            f"LIMIT {PAGE + 1} OFFSET {PAGE * page}").fetchall()]
-        rows = cursor.execute(
-            "SELECT cluster, any_value(cluster_size), count(*) FILTER (kind IS NULL), arg_min(id, (kind IS NOT NULL, number)), "
-            "list_sort(list_distinct(list(kind::VARCHAR) FILTER (kind IS NOT NULL))) FROM facts "
-            "WHERE cluster IN (SELECT unnest(?)) "
-            "GROUP BY cluster ORDER BY 2 DESC, 1", [largest[:PAGE]]).fetchall() if largest else []
-    kept = by_ids(browser.indexes, [row[3] for row in rows])
-    items = items_of(browser.indexes, [kept[row[3]] for row in rows], NO_TERMS)
-    return browser.page("clusters.html", request, total=total, page=page, more=len(largest) > PAGE, made="duplicates" in
-                        browser.indexes.snapshot.manifests, clusters=[
-        {"id": row[0], "size": row[1], "kept": row[2], "kinds": [BY_NAME[kind].label for kind in row[4] or ()], "item": item}
-        for row, item in zip(rows, items, strict=True)])
+        total = cursor.execute("SELECT count(*) FROM clusters").fetchall()[0][0]
+        rows = cursor.execute(f"SELECT * FROM clusters ORDER BY rowid LIMIT {PAGE} OFFSET {PAGE * page}").fetchall()
+    named = by_numbers(browser.indexes, [number for _, _, _, number, _ in rows])
+    items = items_of(browser.indexes, named, NO_TERMS, excerpts=False)
+    return browser.page(
+        "clusters.html", request, total=total, page=page, more=total > PAGE * (page + 1),
+        made="duplicates" in browser.indexes.snapshot.manifests, clusters=[
+            {"id": id_, "size": size, "kept": kept, "kinds": [BY_NAME[kind].label for kind in kinds if kind], "item": item}
+            for (id_, size, kept, _, kinds), item in zip(rows, items, strict=True)])
 
 
 def cluster(browser: Browser, request: Request) -> Response:
@@ -53,8 +46,8 @@ def cluster(browser: Browser, request: Request) -> Response:
 
 def twins(browser: Browser, request: Request) -> Response:
     """A document beside one of its copies."""
-    number, other = request.query_params.get("number", ""), request.query_params.get("other", "")
-    own, _ = document_of(browser.indexes, request.path_params["id"], int(number) if number.isdecimal() else None)
+    number, other = number_of(request.query_params.get("number", "")), request.query_params.get("other", "")
+    own, _ = document_of(browser.indexes, request.path_params["id"], number)
     others = _others(browser.indexes, own)
     if not others:
         raise StageError("this document has no copies: dedup found none, or screen rejected it before")
@@ -72,7 +65,8 @@ def twins(browser: Browser, request: Request) -> Response:
         "twins.html", request, sides=[_side(kept, "kept"), _side(removed, "removed" if goes else "kept too")],
         said=_said(removed, settings), reason=because(kept, removed, settings) if goes else "",
         passages=passages(*texts), cut=is_cut(*texts), others=[each.facts["id"] for each in others[:MOST_SHOWN]],
-        chosen=chosen.facts["id"], id=own.facts["id"], number=own.number)
+        chosen=chosen.facts["id"], id=own.facts["id"], number=own.number,
+        cluster=kept.duplicate["cluster"])
 
 
 def passages(left: str, right: str) -> list[dict[str, Any]]:

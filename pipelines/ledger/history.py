@@ -1,4 +1,4 @@
-"""What the stored datasets say of one document, as data: measurements beside bounds, pieces, rejection, stale datasets.
+"""What the stored datasets say of one document, as data: measurements beside bounds, pieces, rejection.
 
 `why` puts it into lines, the browser on a page.
 """
@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.contract.filesystems import StageError
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.row_groups import DocumentRow, row_groups, rows_of
-from textmill.pipelines.contract.stage import RunContext, Stage
+from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.display.lines import number
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.screen.rules import Rule
@@ -85,11 +84,3 @@ def rejection(context: RunContext, document: DocumentRow) -> Row | None:
                     return dict(found)
     return None
 
-
-def is_stale(context: RunContext, stage: Stage) -> bool:
-    """Whether the input or the settings of a stage have changed since its dataset was made. Raw files are not checked."""
-    manifest = Manifest.read(context.data / stage.dataset(context.config))
-    try:
-        return manifest is None or manifest.input_digest != stage.input_digest(context)
-    except (StageError, ValueError):        # what it reads is missing, or its parts are not those of documents
-        return True

@@ -3,7 +3,7 @@
 Reads manifests, counts and notes, and lists raw files as `extract` would; nothing is written, and no text is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,19 +74,32 @@ def _state(stage: Stage, context: RunContext, stale: set[str]) -> StageState:
         done = len(dataset.entries(RECEIPTS))
         told = [f"a run was interrupted after {numbers.many(done, 'task')}, which will not be done again"] if done else []
         return StageState(stage.name, name, "begun" if done else "not yet", told)
+    reasons = _reasons(stage, context, manifest, [upstream.name for upstream in stage.reads if upstream.name in stale])
+    parts = manifest.parts
+    return StageState(stage.name, name, "stale" if reasons else "up to date", reasons, sum(part.rows for part in parts),
+                      len(parts), sum(part.bytes for part in parts), recall(dataset).get("seconds"))
+
+
+def is_stale(context: RunContext, stage: Stage) -> bool:
+    """Whether a stage's own input or settings have changed since its dataset was made, or it has not been made."""
+    manifest = Manifest.read(context.data / stage.dataset(context.config))
+    return manifest is None or bool(_reasons(stage, context, manifest, []))
+
+
+def _reasons(stage: Stage, context: RunContext, manifest: Manifest, above: Sequence[str]) -> list[str]:
+    """Why a dataset is not up to date, a clause each; `above` are the stages it reads that are not."""
     reasons = list(_changes(stage, context, manifest))
-    above = [upstream.name for upstream in stage.reads if upstream.name in stale]
     if above:
         reasons.append(f"what it reads is not up to date: {', '.join(above)}")
     elif not reasons:
         try:
-            if stage.input_digest(context) != manifest.input_digest:
-                reasons.append("its input is another: files were added, changed or taken away")
+            is_same = stage.input_digest(context) == manifest.input_digest
         except (StageError, SettingsError) as error:
-            reasons.append(str(error))
-    parts = manifest.parts
-    return StageState(stage.name, name, "stale" if reasons else "up to date", reasons, sum(part.rows for part in parts),
-                      len(parts), sum(part.bytes for part in parts), recall(dataset).get("seconds"))
+            return [str(error)]
+        except ValueError:              # its parts are not those of documents
+            is_same = False
+        reasons += [] if is_same else ["its input is another: files were added, changed or taken away"]
+    return reasons
 
 
 def _changes(stage: Stage, context: RunContext, manifest: Manifest) -> Iterator[str]:

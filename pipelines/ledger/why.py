@@ -18,8 +18,9 @@ from textmill.pipelines.curate.stage import CURATE
 from textmill.pipelines.dedup.stage import DEDUP
 from textmill.pipelines.display.lines import columns, labelled, number, shown
 from textmill.pipelines.ledger.blocks import Span, datasets_under, spans_of
-from textmill.pipelines.ledger.history import is_stale, measurements, rejection, rows_with_id
+from textmill.pipelines.ledger.history import measurements, rejection, rows_with_id
 from textmill.pipelines.ledger.lookup import Pages, RejectedRecord, find_pages
+from textmill.pipelines.ledger.status import is_stale
 from textmill.pipelines.measure.signals import RULE_MEASUREMENTS
 from textmill.pipelines.measure.stage import MEASURE
 from textmill.pipelines.pack.stage import PACK

@@ -7,6 +7,7 @@ taken down, that broke a rule or whose owner reserves its use. A page whose raw 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textmill.pipelines.contract.storage import Folder
-from textmill.pipelines.extract.files.codings import payload, payload_digest
-from textmill.pipelines.extract.files.framing import Framed
-from textmill.pipelines.extract.files.raw_file import Range
-from textmill.pipelines.extract.files.records import codings, http_response
-from textmill.pipelines.extract.files.remote_files import open_raw
-from textmill.pipelines.extract.formats.format import WholeFile
 from textmill.pipelines.extract.formats.html import HTML
 from textmill.pipelines.extract.formats.kinds import by_name
 from textmill.pipelines.extract.formats.warc import WARC
-from textmill.pipelines.extract.pages.blocks import BREAK, read_blocks
-from textmill.pipelines.extract.pages.charset import decode, http_charset
-from textmill.pipelines.extract.pages.tree import parse
-from textmill.pipelines.extract.refusal import Refusal
+from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.settings import ExtractSettings
+from textmill.pipelines.extract.stored_record import READ_VISIBLE, visible_lines
 from textmill.pipelines.measure.personal.find import find_personal_data
 from textmill.pipelines.report.bounds import RESERVED
 from textmill.pipelines.report.dataset import Datasets, Place, StoredDataset, placed_side_by_side
@@ -43,7 +36,6 @@ AROUND = 60             # characters around a redaction
 BAR = "█████"
 BLANKS = re.compile(r"\s+")
 PLACEHOLDER = re.compile(r"<[A-Z_]+>")
-BREAKS = re.compile(f"[{BREAK}\n]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,8 @@ def extractions(data: Folder, datasets: Datasets) -> list[Extraction]:
     documents, signals, verdicts, duplicates = datasets.documents, datasets.signals, datasets.verdicts, datasets.duplicates
     if not (documents and signals and verdicts and duplicates):
         return []
-    settings = documents.manifest.made_from.get("settings") or {}
+    stored = documents.manifest.made_from.get("settings") or {}
+    settings = ExtractSettings(**{"max_page_bytes": most} if (most := stored.get("max_page_bytes")) else {})
     best: list[tuple[str, Place, str]] = []
     for part, group, (document, signal, verdict, duplicate) in placed_side_by_side(
             (documents, ["id", "page_chars"]), (signals, ["language", *RESERVED]), (verdicts, ["kept"]),
@@ -98,51 +91,19 @@ def extractions(data: Folder, datasets: Datasets) -> list[Extraction]:
         chosen = ids.take(pc.select_k_unstable(ids, min(TRIED, len(rows)), [("id", "ascending")])).to_pylist()
         best = sorted([*best, *((row["id"], Place(part, group, row["row"]), signal["language"][row["row"]].as_py())
                                 for row in chosen)])[:TRIED]
-    columns = ["text", "url", "host", "file", "offset", "payload_digest"]
+    columns = ["text", "url", "host", "file", "offset", "source", "payload_digest"]
     rows_by_place = documents.rows_at([place for _, place, _ in best], columns)
-    most = settings.get("max_page_bytes")
-    pages = (_extraction(data, id_, language, rows_by_place[place], most) for id_, place, language in best)
-    return [page for page in pages if page][:PAGES]
+    with Reader(settings, settings.max_page_seconds, settings.max_page_memory_mb, READ_VISIBLE) as reader:
+        pages = (_extraction(data, id_, language, rows_by_place[place], settings, reader) for id_, place, language in best)
+        return list(islice((page for page in pages if page), PAGES))
 
 
-def page_html(data: Folder, file: str, offset: int, digest: str | None, most: int | None = None) -> str | None:
-    """The HTML of a record, decoded as extract does; None where it lies in no WARC or HTML file, or no longer does.
-
-    A file on the web is not asked for: a report needs no network."""
-    settings = ExtractSettings() if most is None else ExtractSettings(max_page_bytes=most)
-    format = by_name(file, (WARC, HTML))
-    if format is None or file.startswith(("http://", "https://")):
+def _extraction(data: Folder, id_: str, language: str, row: dict[str, Any], settings: ExtractSettings,
+                reader: Reader) -> Extraction | None:
+    """None where the record lies in no WARC or HTML file, or no longer does. A file on the web is not asked for."""
+    if by_name(row["file"], (WARC, HTML)) is None or row["file"].startswith(("http://", "https://")):
         return None
-    try:
-        with open_raw(data, file) as opened:
-            item = next(format.read(opened, Range(file, "", offset, offset + 1), settings, []), None)
-            match item:
-                case WholeFile():
-                    body, charset = item.stored, None
-                case Framed() if not item.rule and item.offset == offset:
-                    response = http_response(item.block)
-                    plain = payload(response.body, codings(response), settings.max_page_bytes)
-                    if isinstance(plain, Refusal):
-                        return None
-                    body, charset = plain, http_charset(response.headers.first("content-type"))
-                case _:
-                    return None
-    except Exception:           # it was read once: the file has changed since, and nothing of it is shown
-        return None
-    return decode(body, charset).text if digest in (None, payload_digest(body)) else None
-
-
-def visible_lines(html: str) -> list[str]:
-    """A page's blocks of visible text, a line each."""
-    tree = parse(html)
-    if tree is None:
-        return []
-    return [line for block in read_blocks(tree).texts for text in BREAKS.split(block) if (line := " ".join(text.split()))]
-
-
-def _extraction(data: Folder, id_: str, language: str, row: dict[str, Any], most: int | None) -> Extraction | None:
-    html = page_html(data, row["file"], row["offset"], row["payload_digest"], most)
-    seen = visible_lines(html) if html else []
+    _, seen = visible_lines(data, row, settings, reader)
     if not seen:
         return None
     letters, whole = _letters(row["text"]), {_letters(line) for line in row["text"].split("\n")}

@@ -7,12 +7,14 @@ style decides them, by day, by night and on paper.
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from markupsafe import Markup, escape
 
 from textmill.pipelines.display import numbers
 
+STYLE = Path(__file__).with_name("figures.css")
 BANDS = 60              # of a figure of lines, each with its values
 Points = Sequence[tuple[float, float]]
 

@@ -21,7 +21,7 @@ LONGEST = 400           # characters of a text, such as an address; the files be
 
 
 def render(template: str, context: dict[str, Any]) -> str:
-    """A template of this folder with style.css and page.js inside, which its policy names by hash, so that no other applies."""
+    """A template of this folder with styles and page.js inside, which its policy names by hash, so that no other applies."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, finalize=_shown,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
@@ -31,8 +31,8 @@ def render(template: str, context: dict[str, Any]) -> str:
                             "named_points": training.named_points, "most_rows": MOST_ROWS, "most_reasons": MOST_REASONS,
                             "most_groups": MOST_GROUPS, "most_within": MOST_WITHIN}
     inside: dict[str, Markup] = {}
-    for name, file in (("style", "style.css"), ("script", "page.js")):
-        text = (HERE / file).read_text("utf-8")
+    for name, files in (("style", (figures.STYLE, HERE / "style.css")), ("script", (HERE / "page.js",))):
+        text = "".join(file.read_text("utf-8") for file in files)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         inside |= {name: Markup(text), f"{name}_hash": Markup(f"sha256-{digest}")}
     return environment.get_template(template).render(context, **inside)

@@ -15,7 +15,7 @@ from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.stage import RunContext
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.engines.engine import BeamEngine
-from textmill.pipelines.extract.rows import DOCUMENTS
+from textmill.pipelines.extract.rows import DOCUMENTS, REJECTED
 from textmill.pipelines.settings import read_config
 
 HOSTILE = ["<script>document.title='owned'</script>", "\"'><img src=x onerror=document.title='owned'>", "\u202e\u2066dlrow olleh\u2069",
@@ -32,7 +32,7 @@ def browser(data):
     indexes = Indexes(Snapshot.of(here.data))
     indexes.make_words()
     assert indexes.fault is None
-    return Browser(here, indexes, "http://127.0.0.1:8000/")
+    return Browser(here, indexes, ROOT / "rules.yaml", "http://127.0.0.1:8000/")
 
 
 def client(pages):
@@ -47,7 +47,7 @@ def without(data, *datasets):
 
 
 def hostile_data(folder):
-    """Synthetic documents of which every title, address, host, source, text and file is hostile."""
+    """Synthetic documents of which every title, address, host, source, text and file is hostile, and such records without one."""
     data = Folder(str(folder))
     synthetic_data.write(data, 4 * len(HOSTILE))
     manifest = Manifest.read(data / "documents")
@@ -59,6 +59,10 @@ def hostile_data(folder):
     columns = [changed.get(name, batch[name]) for name in DOCUMENTS.names]
     with PartWriter(data / "documents", part.key, part.path, DOCUMENTS) as writer:
         writer.write(pa.record_batch(columns, schema=DOCUMENTS))
-    made = Manifest(manifest.stage, manifest.version, "hostile", (writer.part,), (), (), manifest.made_from)
+    rows = [{"file": f"{text}/{text}", "offset": n, "record_id": text, "url": f"https://{text}/{text}", "outcome": ("rejected", "quarantined")[n % 2],
+             "rule": text, "value": text, "bound": text, "detail": text} for n, text in enumerate([*HOSTILE, "a\0b"])]
+    with PartWriter(data / "documents", part.key, f"_rejected/{part.path}", REJECTED) as rejects:
+        rejects.write(pa.RecordBatch.from_pylist(rows, REJECTED))
+    made = Manifest(manifest.stage, manifest.version, "hostile", (writer.part,), (rejects.part,), (), manifest.made_from)
     (data / "documents").write("_manifest.json", made.to_json())
     return folder

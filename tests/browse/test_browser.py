@@ -1,6 +1,7 @@
 """The browser in a browser: search, a page, its twin, a block, moved bounds; nothing on the console, nothing that axe finds."""
 
 import sys
+import time
 from importlib import resources
 
 import pytest
@@ -63,6 +64,11 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
     tab.run("document.querySelector('.filters').open = true; document.querySelector('[name=outcome]').value = 'copy'; "
             "document.querySelector('[name=outcome]').dispatchEvent(new Event('change', {bubbles: true}))")
     tab.until("location.search.includes('outcome=copy')")
+    tab.open(f"{address}/search?language=en", "document.querySelectorAll('.result').length")
+    tab.run("document.querySelector('#results details').open = true")
+    tab.until("document.querySelector('#results .facets a[href*=\"kind=near\"]')")
+    tab.run("document.querySelector('#results .facets a[href*=\"kind=near\"]').click()")
+    tab.until("document.readyState == 'complete' && location.search.includes('kind=near') && document.querySelectorAll('.result').length")
     tab.open(f"{address}/search?kind=near", "document.querySelectorAll('.result').length")
     tab.run("document.querySelector('.result h2 a').click()")
     tab.until("location.pathname.startsWith('/document/') && document.querySelector('.reading')")
@@ -84,6 +90,34 @@ def test_from_search_to_page_to_twin_to_block_to_what_if(address, chromium):
     tab.run("document.querySelector('.bounds button[type=reset]').click()")
     tab.until(f"document.querySelectorAll('#effect .figure')[1].textContent == '{before}' && !document.querySelector('.moved')")
     assert tab.said == [] and {url.split("/")[2] for url in tab.asked} == {address.split("/")[2]}
+
+
+def test_edited_recipes_and_moved_bounds_are_downloaded(address, chromium, tmp_path):
+    """And a record without a document is reached from the overview, its rule by its name."""
+    tab = Tab(chromium, *DESKTOP)
+    tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    tab.open(f"{address}/mixture", "document.querySelector('#plan').textContent.includes('textmill pack --mixture mixtures/mixture.yaml')")
+    tab.run("document.querySelector('#recipe').value = '# mine\\n' + document.querySelector('#recipe').value; document.querySelector('form button').click()")
+    wait_for(tmp_path / "mixture.yaml", lambda text: text.startswith("# mine\nname: mixture\n"))
+    tab.open(f"{address}/rules?word_count.low=20", "document.querySelector('a[download]')")
+    tab.run("document.querySelector('#find-rule').focus()")
+    tab.call("Input.insertText", text="digit")
+    assert tab.run("[...document.querySelectorAll('.bound-row')].filter(each => !each.hidden).map(each => each.id).join()").split(",")[0] == "rule-digit_share"
+    tab.run("document.querySelector('a[download]').click()")
+    wait_for(tmp_path / "rules-moved.yaml", lambda text: "low: 20\n" in text and "# Gopher" in text)
+    tab.open(address, "document.querySelector('a[href=\"/records?rule=http_status\"]')")
+    tab.run("document.querySelector('a[href=\"/records?rule=http_status\"]').click()")
+    tab.until("location.pathname == '/records' && document.querySelector('.result h2 a')")
+    tab.run("document.querySelector('.result h2 a').click()")
+    tab.until("location.pathname.startsWith('/record/') && document.querySelector('.reading')")
+    assert tab.said == []
+
+
+def wait_for(path, holds):
+    deadline = time.monotonic() + 30
+    while not (path.exists() and holds(path.read_text("utf-8"))):
+        assert time.monotonic() < deadline, path
+        time.sleep(0.1)
 
 
 def test_a_recipe_is_planned_as_one_types_and_sql_is_answered(address, chromium):
@@ -109,12 +143,14 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(address, chromium, brows
     one = {where: browsed.indexes.connection.execute(f"SELECT id FROM facts WHERE {where} ORDER BY number LIMIT 1").fetchall()[0][0]
            for where in ("kind = 'near'", "NOT kept")}
     near, rejected = one.values()
+    keys = [browsed.indexes.records.of_rule(rule, 0, 1)[0].key for rule in ("http_status", "bad_json")]
     tab = Tab(chromium, *size, dark)
     for page in ("/", "/search?q=tide&source=sample", f"/document/{near}", f"/document/{rejected}", f"/twins/{near}", "/clusters", "/rules?word_count.low=20", "/blocks",
-                 "/blocks/mixture/train/0", "/mixture", "/runs", "/sql?sql=SELECT * FROM documents LIMIT 9", "/nothing"):
+                 "/blocks/mixture/train/0", "/mixture", "/runs", "/records", "/records?rule=bad_json", *(f"/record/{key}" for key in keys), "/search?q=https://en.vandrel.example/about", "/sql?sql=SELECT * FROM documents LIMIT 9", "/nothing"):
         tab.open(address + page.replace(" ", "%20"), "document.querySelector('main')")
         settle(tab)
         tab.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        tab.until("!document.querySelector('.counting')")
         tab.run(source + ";0")
         assert tab.run(FOUND, awaitPromise=True) == "[]", page
         assert tab.run("document.documentElement.scrollWidth") <= size[0], page
@@ -128,14 +164,22 @@ def test_hostile_documents_stay_text(chromium, tmp_path):
     running, at = opened(data, tmp_path)
     with running:
         tab = Tab(chromium, *PHONE)
-        for page in ("/", "/search", "/search?page=1", f"/search?q={HOSTILE[0]}", "/clusters", "/rules?word_count.low=1", "/sql?sql=SELECT%20*%20FROM%20documents"):
+        for page in ("/", "/records", "/records?page=0&rule=<b>", "/search", "/search?page=1", f"/search?q={HOSTILE[0]}", "/clusters", "/rules?word_count.low=1", "/sql?sql=SELECT%20*%20FROM%20documents"):
             tab.open(at + page.replace("<", "%3C").replace(">", "%3E").replace("'", "%27"), "document.querySelector('main')")
             tab.until("!document.querySelector('.htmx-request')")
             assert "owned" not in tab.run("document.title") and tab.run("document.querySelectorAll('main img, main script, main style').length") == 0, page
             assert tab.run("document.documentElement.scrollWidth") <= 390, page
         tab.open(f"{at}/search", "document.querySelector('.result')")
         tab.run("document.querySelector('.result h2 a').click()")
-        tab.until("location.pathname.startsWith('/document/')")
+        tab.until("location.pathname.startsWith('/document/') && document.readyState == 'complete'")
         settle(tab)
+        assert tab.run("document.documentElement.scrollWidth") <= 390
+        tab.open(f"{at}/records", "document.querySelectorAll('.result').length > 5")
+        for number in range(3):
+            tab.open(f"{at}/records", "document.querySelector('.result')")
+            tab.run(f"document.querySelectorAll('.result h2 a')[{number}].click()")
+            tab.until("location.pathname.startsWith('/record/') && document.readyState == 'complete'")
+            settle(tab)
+            assert tab.run("document.querySelectorAll('main img, main script, main style').length") == 0 and tab.run("document.documentElement.scrollWidth") <= 390
         assert "owned" not in tab.run("document.title").replace("title='owned'", "") and tab.said == [] and tab.run("document.documentElement.scrollWidth") <= 390
         assert {url.split("/")[2] for url in tab.asked} == {at.split("/")[2]}

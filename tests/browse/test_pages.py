@@ -5,7 +5,10 @@ import shutil
 
 import pytest
 
-from tests.browse.served import HOSTILE, browser, client, hostile_data, without
+from tests.browse.served import HOSTILE, browser, client, context, hostile_data, without
+from tests.paths import ROOT
+from textmill.pipelines.browse.browser import Browser
+from textmill.pipelines.browse.render import link
 from textmill.pipelines.contract.part_files import aligned, read_batches
 
 ID = "[0-9a-f]{32}"
@@ -36,7 +39,7 @@ def test_a_story_has_verdict_twins_pieces_and_record(pages, browsed):
     assert "<ins>" in twins and "<del>" in twins and "Jaccard" in twins
     kept = of(browsed, "kept AND kind IS NULL AND list_contains(personal, 'EMAIL') AND source = 'sample'")
     said = text(pages.get(f"/document/{kept}"))
-    assert "Piece 0 of" in said and '<mark class="personal"' in said and "EMAIL" in said
+    assert "Piece 0</b> of 1 piece" in said and '<mark class="personal"' in said and "EMAIL" in said
 
 
 def test_the_page_as_it_came_marks_what_was_extracted(pages, browsed):
@@ -57,10 +60,18 @@ def test_search_by_word_address_id_and_host(pages, browsed):
     assert "tide" in text(pages.get("/search?q=tide"))
     own = of(browsed, "host = 'en.merelle.example'")
     (row,) = browsed.indexes.snapshot.rows("documents", [browsed_row(browsed, own)], ["url"])
-    for asked in (own, row["url"], row["url"] + "?utm_source=x"):
+    for asked in (own, row["url"], row["url"] + "?utm_source=x", row["url"].removeprefix("https://")):
         assert f'href="/document/{own}"' in text(pages.get("/search", params={"q": asked})), asked
     assert "none of them is of the host nowhere.example" in text(pages.get("/search", params={"q": "https://nowhere.example/x"}))
     assert text(pages.get("/search", params={"q": "tide"}, headers={"hx-request": "true"})).lstrip().startswith("<div id=\"results\"")
+
+
+def test_what_was_found_is_counted_by_filter_with_links_to_it(pages):
+    found = text(pages.get("/search?q=the&language=en"))
+    counts = text(pages.get(re.search(r'hx-get="(/search/counts[^"]+)"', found)[1].replace("&amp;", "&")))
+    address, n = re.search(r'href="([^"]+outcome=kept[^"]*)">kept</a> <span class="n">(\d+)<', counts).groups()
+    assert "q=the" in address and "language=en" in address
+    assert f"<b>{n} documents</b>" in text(pages.get(address.replace("&amp;", "&"))) and int(n) > 5
 
 
 def browsed_row(browsed, id_):
@@ -71,6 +82,7 @@ def browsed_row(browsed, id_):
 def test_clusters_runs_mixture_and_its_plan(pages, browsed):
     cluster = re.search(rf'href="(/clusters/{ID})"', text(pages.get("/clusters")))[1]
     assert "A cluster of" in text(pages.get(cluster))
+    assert f'href="{cluster}"' in text(pages.get(re.search(rf'href="(/twins/{ID})"', text(pages.get("/clusters")))[1]))
     recipe = re.search(r"<textarea[^>]*>(.*?)</textarea>", text(pages.get("/mixture")), re.DOTALL)[1]
     assert "mixture-plan" in text(pages.post("/mixture/plan", data={"recipe": recipe.replace("&#39;", "'")}))
     for broken, said in (("name: [", "not valid YAML"), ("name: x", "&#39;block&#39; is missing"), ("", "must be a mapping"),
@@ -79,6 +91,33 @@ def test_clusters_runs_mixture_and_its_plan(pages, browsed):
         answer = text(pages.post("/mixture/plan", data={"recipe": broken}))
         assert 'class="problems"' in answer and said in answer, (broken[:20], answer)
     assert "textmill train" in text(pages.get("/runs"))
+
+
+@pytest.mark.parametrize(("recipe", "name"), [
+    ("name: small\nblock: 2048", "small.yaml"), ("name: ../x", "mixture.yaml"), ('name: "a\\r\\nb"', "mixture.yaml"), ("name: [", "mixture.yaml"), ("", "mixture.yaml")])
+def test_a_recipe_is_downloaded_as_it_was_typed(pages, recipe, name):
+    answer = pages.post("/mixture/file", data={"recipe": recipe.replace("\n", "\r\n")})
+    assert text(answer) == recipe and answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+
+
+def test_moved_bounds_are_downloaded_as_rules_that_what_if_reads(pages, browsed, tmp_path):
+    from textmill.pipelines.ledger.what_if.lines import what_if
+    shown = text(pages.get("/rules/effect?word_count.low=20&stop_words.low="))
+    answer = pages.get(re.search(r'href="(/rules/file[^"]+)"', shown)[1].replace("&amp;", "&"))
+    (tmp_path / "rules.yaml").write_text(text(answer))
+    assert answer.headers["content-disposition"] == 'attachment; filename="rules-moved.yaml"'
+    lines = list(what_if(browsed.context.data, str(tmp_path / "rules.yaml")))
+    gained, lost = re.search(r"([\d,]+) gained</b>, <b class=\"lost\">([\d,]+) lost", shown).groups()
+    assert "  word_count: low 50 → 20" in lines and next(line for line in lines if line.startswith("all ")).split()[2:4] == [gained, lost]
+    refused = pages.get("/rules/file?curly_braces.low=0.5")
+    assert refused.status_code == 400 and "no document could lie between" in refused.text and "content-disposition" not in refused.headers
+
+
+def test_what_is_stale_is_said_with_the_reason(browsed, tmp_path):
+    (tmp_path / "rules.yaml").write_text((ROOT / "rules.yaml").read_text().replace("  sentence_count: ", "  sentence_count: ", 1).replace("low: 50", "low: 60", 1))
+    changed = Browser(context(browsed.context.data.uri, tmp_path / "rules.yaml"), browsed.indexes, tmp_path / "rules.yaml", browsed.chat)
+    said = text(client(changed).get("/stale"))
+    assert "word_count.low 50.0 → 60.0" in said and "<code>textmill screen</code>, <code>textmill dedup</code>" in said
 
 
 def test_moved_rules_on_the_page(pages):
@@ -92,7 +131,9 @@ def test_moved_rules_on_the_page(pages):
 def every_page(served, pages):
     ids = [row[0] for row in served.indexes.connection.execute("SELECT id FROM facts ORDER BY number").fetchall()]
     clusters = {row[0] for row in served.indexes.connection.execute("SELECT cluster FROM facts WHERE cluster IS NOT NULL").fetchall()}
-    yield from ("/", "/search", "/rules", "/clusters", "/blocks", "/mixture", "/runs", "/sql?sql=SELECT * FROM documents")
+    yield from ("/", "/search", "/rules", "/clusters", "/blocks", "/mixture", "/runs", "/records", "/search/counts", "/sql?sql=SELECT * FROM documents")
+    for record in served.indexes.records.of_rule("", 0, 1_000):
+        yield from (f"/record/{record.key}", f"/record/{record.key}/page", link("/records", rule=record.row["rule"]))
     yield from (f"/search?page={page}" for page in range(len(ids) // 20 + 1))
     for id_ in ids:
         yield from (f"/document/{id_}", f"/document/{id_}/page")
@@ -118,7 +159,7 @@ def test_hostile_data_is_text_on_every_page(tmp_path):
     served = browser(hostile_data(tmp_path))
     hostile = client(served)
     for page in [*every_page(served, hostile), *(f"/search?q={text}&host={text}&source={text}&rule={text}&signal={text}&order={text}&page={text}" for text in HOSTILE),
-                 *(f"/sql?sql={text}" for text in HOSTILE), *(f"/rules/effect?word_count.low={text}" for text in HOSTILE)]:
+                 *(f"/sql?sql={text}" for text in HOSTILE), *(f"/records?rule={text}&page={text}" for text in HOSTILE), *(f"/blocks/x/train?number={text}" for text in HOSTILE), *(f"/rules/effect?word_count.low={text}" for text in HOSTILE)]:
         answer = hostile.get(page)
         assert answer.status_code in (200, 400), (page, answer.status_code)
         said = answer.text
@@ -127,7 +168,7 @@ def test_hostile_data_is_text_on_every_page(tmp_path):
         assert not re.search("[\u202a-\u202e\u2066-\u2069]", said) and " onerror=document" not in re.sub(r"&[#\w]+;[^<]*", "", said), page
         assert not re.search(r'(href|action|hx-get)="(?!/|http://127\.0\.0\.1:8000/|#)', said), page
     for text_ in HOSTILE:
-        for path in (f"/document/{text_}", f"/twins/{text_}", f"/clusters/{text_}", f"/blocks/{text_}/train/0", f"/static/{text_}", f"/blocks/x/{text_}/0"):
+        for path in (f"/document/{text_}", f"/twins/{text_}", f"/record/{text_}", f"/record/{text_}/page", f"/clusters/{text_}", f"/blocks/{text_}/train/0", f"/static/{text_}", f"/blocks/x/{text_}/0"):
             answer = hostile.get(path.replace("%", "%25").replace("?", "%3f").replace("#", "%23"))
             assert answer.status_code in (400, 404) and "<script>document" not in answer.text and "<img" not in answer.text
 

@@ -6,6 +6,7 @@ import json
 import random
 import time
 
+import pyarrow as pa
 import pytest
 
 from benchmarks.personal_cases import personal_cases
@@ -23,6 +24,7 @@ from textmill.pipelines.measure.personal.check_digits import (
 )
 from textmill.pipelines.measure.personal.find import KINDS, find_personal_data, without_overlaps
 from textmill.pipelines.measure.personal.keccak import keccak_256
+from textmill.pipelines.measure.personal.prefilter import may_hold_personal_data
 from textmill.pipelines.measure.personal.scan import read_marks
 from textmill.pipelines.measure.settings import MeasureSettings
 
@@ -322,3 +324,15 @@ def test_what_a_model_finds_joins_the_others_and_uncovers_none_of_them():
 
     text = "From Anna Berg, <ab@mail.example> in May"
     assert find_personal_data([text, text], ["en", "de"], [None, None], Names()) == [[("PERSON", 5, 14), ("PERSON", 17, 36)], [("EMAIL", 17, 32)]]
+
+
+def test_the_prefilter_passes_every_text_with_a_finding():
+    """And few of the words that titles are made of."""
+    cases = [(around.format(item), language, host) for language, host, around, _, item in POSITIVE]
+    cases += [(text, "und", None) for text, _, _ in cases] + [(case.text, case.language, case.host) for case in personal_cases()]
+    texts, languages, hosts = map(list, zip(*cases, strict=True))
+    has = [bool(findings) for findings in find_personal_data(texts, languages, hosts)]
+    passed = may_hold_personal_data(pa.array(texts, pa.string())).to_pylist()
+    assert sum(has) > 500 and [text for text, finds, may in zip(texts, has, passed, strict=True) if finds and not may] == []
+    plain = ["How to read a tide table", "Die Mühle am Bach: ein Besuch – Teil I", "水車の作り方", "Bread | The Mill, its people & more"]
+    assert may_hold_personal_data(pa.array([*plain, None])).to_pylist() == [False] * 4 + [None]

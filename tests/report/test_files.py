@@ -159,6 +159,15 @@ HTML = """<html><head><title>t</title></head><body><nav><a href=/>Home of the mi
 <p>The miller grinds the corn of the village. <script>alert(1)</script></p><footer>Write to anna@mail.example.de</footer></body></html>"""
 
 
+def extraction(data, row):
+    from textmill.pipelines.extract.pages.reader import Reader
+    from textmill.pipelines.extract.settings import ExtractSettings
+    from textmill.pipelines.extract.stored_record import READ_VISIBLE
+    settings = ExtractSettings()
+    with Reader(settings, settings.max_page_seconds, settings.max_page_memory_mb, READ_VISIBLE) as reader:
+        return examples._extraction(data, A, "en", row, settings, reader)
+
+
 def test_a_page_beside_its_text_is_read_from_warc_and_html_files(tmp_path):
     from textmill.pipelines.contract.storage import Folder
     from textmill.pipelines.extract.files.codings import payload_digest
@@ -167,15 +176,12 @@ def test_a_page_beside_its_text_is_read_from_warc_and_html_files(tmp_path):
     response = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{HTML}".encode()
     record = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(response), response)
     data.write("raw/web/two.warc", record * 2)
+    row = {"text": "The miller grinds the corn of the village.", "host": None, "url": None, "source": "web", "payload_digest": payload_digest(HTML.encode())}
     for path, offset in (("web/page.html", 0), ("web/two.warc", len(record))):
-        html = examples.page_html(data, path, offset, None)
-        assert examples.visible_lines(html) == ["Home of the mill", "The miller grinds the corn of the village.", "Write to anna@mail.example.de"]
-    row = {"text": "The miller grinds the corn of the village.", "host": None, "url": None, "file": "web/page.html", "offset": 0,
-           "payload_digest": payload_digest(HTML.encode())}
-    seen = examples._extraction(data, A, "en", row, None)
-    assert [(line.text, line.kept) for line in seen.visible] == [
-        ("Home of the mill", False), ("The miller grinds the corn of the village.", True), ("Write to <EMAIL>", False)]
-    assert examples.page_html(data, "web/gone.html", 0, None) is None and examples.page_html(data, "web/rows.jsonl", 0, None) is None
+        seen = extraction(data, row | {"file": path, "offset": offset})
+        assert [(line.text, line.kept) for line in seen.visible] == [
+            ("Home of the mill", False), ("The miller grinds the corn of the village.", True), ("Write to <EMAIL>", False)]
+    assert all(extraction(data, row | {"file": path, "offset": 0}) is None for path in ("web/gone.html", "web/rows.jsonl", "https://mill.example/a.html"))
 
 
 def test_runs_of_one_figure_are_drawn_over_each_other_and_lives_are_linked(data):
@@ -202,13 +208,13 @@ def test_a_raw_file_that_has_changed_is_passed_over(tmp_path):
     from textmill.pipelines.extract.files.codings import payload_digest
     data = Folder(str(tmp_path))
     data.write("raw/web/page.html", HTML.encode())
-    row = {"text": "corn", "host": None, "url": None, "file": "web/page.html", "offset": 0, "payload_digest": payload_digest(HTML.encode())}
-    assert examples._extraction(data, A, "en", row, None)
+    row = {"text": "corn", "host": None, "url": None, "file": "web/page.html", "offset": 0, "source": "web", "payload_digest": payload_digest(HTML.encode())}
+    assert extraction(data, row)
     data.write("raw/web/page.html", HTML.replace("corn", "gold").encode())
-    assert examples._extraction(data, A, "en", row, None) is None
+    assert extraction(data, row) is None
     for content in (b"", b"\x1f\x8b\x08damaged", b"WARC/1.0\r\nContent-Length: x\r\n\r\n", b"\xff" * 100):
         data.write("raw/web/page.warc.gz", content)
-        assert examples.page_html(data, "web/page.warc.gz", 0, None) is None
+        assert extraction(data, row | {"file": "web/page.warc.gz"}) is None
 
 
 def test_a_log_with_what_is_no_number_is_read_without_it(data):

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,7 +29,7 @@ def browse(host: str, port: int, chat: str, **given: Any) -> None:
 
     config = read_config(given["config"], given["rules"], given["mixture"], None, parse_changes(given["set"]))
     with contextlib.suppress(KeyboardInterrupt):
-        serve(RunContext(data_folder(given["data"]), config, BeamEngine()), host, port, chat,
+        serve(RunContext(data_folder(given["data"]), config, BeamEngine()), Path(given["rules"]), host, port, chat,
               lambda line: print(line, file=sys.stderr, flush=True))
 
 

@@ -36,7 +36,38 @@ document.addEventListener("reset", event => {
   event.target.dispatchEvent(new Event("input", {bubbles: true}));
 });
 
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("input[data-stored]").forEach(mark));
+// A field that finds rows: those that do not have what is typed are hidden.
+document.addEventListener("input", event => {
+  const rows = event.target.dataset && event.target.dataset.rows;
+  if (rows) {
+    const sought = event.target.value.trim().toLowerCase();
+    for (const row of document.querySelectorAll(rows)) {
+      row.hidden = !row.textContent.toLowerCase().includes(sought);
+    }
+  }
+});
+
+document.addEventListener("click", event => {
+  const button = event.target.closest("button[data-copy]");
+  if (button) {
+    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => { button.textContent = "copied"; });
+  }
+});
+
+document.addEventListener("keydown", event => {
+  const at = event.target;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && at.id === "sql") {
+    at.form.requestSubmit();
+  } else if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(at.tagName) && document.getElementById("q")) {
+    event.preventDefault();
+    document.getElementById("q").focus();
+  }
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("input[data-stored]").forEach(mark);
+  document.querySelectorAll("button[data-copy]").forEach(button => { button.hidden = false; });
+});
 
 // Fields that say nothing are left out of an address.
 document.addEventListener("htmx:configRequest", event => {

@@ -18,10 +18,10 @@ _SIGNS = {
     "uk": ("равлик", "собака"), "el": ("παπάκι",), "cs": ("zavináč", "zavinac"), "sk": ("zavináč",), "hu": ("kukac",),
     "sv": ("snabel-a", "snabela"), "da": ("snabel-a",), "no": ("krøllalfa",), "ja": ("アットマーク", "アット"),
     "ko": ("골뱅이",)}
-_AT_WORDS = tuple(dict.fromkeys(word for words in _SIGNS.values() for word in words))
+AT_WORDS = tuple(dict.fromkeys(word for words in _SIGNS.values() for word in words))
 _DOT_WORDS = ("dot|DOT|Dot|punkt|Punkt|PUNKT|punto|PUNTO|point|POINT|ponto|PONTO|punt|kropka|точка|тчк|τελεία|tečka|tecka|"
               "bodka|pont|prik|piste|nokta|ドット|点|點|닷|점")
-_AT = re.compile(r"(?:at|@|＠|ät|aet|chez|" + "|".join(_AT_WORDS) + ")", re.IGNORECASE)
+_AT = re.compile(r"(?:at|@|＠|ät|aet|chez|" + "|".join(AT_WORDS) + ")", re.IGNORECASE)
 _OPEN, _CLOSE = r"[\[({<（［【]", r"[\])}>）］】]"
 _IN_BRACKETS = re.compile(rf"{_OPEN} ?{_AT.pattern} ?{_CLOSE}", re.IGNORECASE)
 _IN_MARKS = re.compile(r"([_#*|~-])(?:at|AT|ät)\1")
@@ -54,7 +54,7 @@ def find_written_emails(text: str, brackets: list[int], language: str) -> list[S
         places += _hidden_dots(text)
     if any(mark in text for mark in ("_at_", "_AT_", "#at#", "*at*", "|at|", "~at~", "-at-")):
         places += [stretch for sign in _IN_MARKS.finditer(text) for stretch in (_around(text, *sign.span()),) if stretch]
-    for word in _AT_WORDS if language == "und" else _SIGNS.get(language, ()):
+    for word in AT_WORDS if language == "und" else _SIGNS.get(language, ()):
         for sign in (f" {word} ", f" {word.upper()} "):
             at = text.find(sign)
             while at >= 0:
