@@ -14,6 +14,7 @@ import pypdfium2.raw as pdfium
 
 from textmill.pipelines.extract.document_formats.document import Document, document
 from textmill.pipelines.extract.document_formats.pdf_columns import Word
+from textmill.pipelines.extract.document_formats.pdf_direction import backward_words, is_backward
 from textmill.pipelines.extract.document_formats.pdf_layout import flowing_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
@@ -80,8 +81,11 @@ def words(page: Any) -> Iterator[Word]:
     text = layer.get_text_range() if count else ""
     if len(text) != count:      # characters that stand for none or for two: one by one, places are theirs
         text = "".join(map(_character, (pdfium.FPDFText_GetUnicode(layer.raw, number) for number in range(count))))
-    for found in _WORD.finditer(text):
-        yield _word(layer.raw, found.start(), found.end() - 1, found[0].translate(_HYPHENS))
+    if is_backward(text):
+        yield from backward_words([_word(layer.raw, at, at, letter) for at, letter in enumerate(text) if letter > "\x1f"])
+    else:
+        for found in _WORD.finditer(text):
+            yield _word(layer.raw, found.start(), found.end() - 1, found[0].translate(_HYPHENS))
     layer.close()
 
 
@@ -95,7 +99,7 @@ def _word(raw: Any, first: int, last: int, letters: str) -> Word:
     angle = pdfium.FPDFText_GetCharAngle(raw, first)
     pdfium.FPDFText_GetLooseCharBox(raw, first, box)
     left, right, bottom, top = box.left, box.right, box.bottom, box.top
-    if last > first:
+    if last != first:
         pdfium.FPDFText_GetLooseCharBox(raw, last, box)
         left, right = min(left, box.left), max(right, box.right)
         bottom, top = min(bottom, box.bottom), max(top, box.top)

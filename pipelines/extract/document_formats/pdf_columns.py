@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from statistics import median
 from typing import NamedTuple
+from unicodedata import combining
 
 _GAP = 0.85             # of a line's height: a wider one between words parts them
 _CELL_GAP = 1.6         # from here on pieces of a line are cells
@@ -71,8 +72,9 @@ def _piece(words: Sequence[Word]) -> Piece:
     longest = max(words, key=lambda word: len(word.text))
     text = words[0].text
     for before, word in pairwise(words):
-        # Letters that are set closer than a space belong together: a footnote's mark, a word in two fonts.
-        text += word.text if word.left - before.right < 0.08 * before.size and before.text[-1:] != "-" else f" {word.text}"
+        # Letters that are set closer than a space belong together: a footnote's mark, a word in two fonts, an accent apart.
+        is_close = word.left - before.right < 0.08 * before.size and before.text[-1:] != "-"
+        text += word.text if is_close or combining(word.text[0]) else f" {word.text}"
     return Piece(text, min(word.left for word in words), max(word.right for word in words), longest.baseline, longest.size)
 
 
