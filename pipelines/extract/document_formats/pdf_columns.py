@@ -18,6 +18,7 @@ _WORDS = 8              # characters of a line at the right of a gutter that is 
 _STANDS_OUT = 0.2       # share of a piece that may lie beyond the gutter of its column
 _CROSSING = 0.03        # share of the pieces that may cross a gutter: headings, titles, figures across columns
 _MOST_COLUMNS = 4
+_EVEN = 0.12            # of a letter's width: by how much a word of a typewriter's letters may be wider or narrower
 
 
 class Word(NamedTuple):
@@ -34,17 +35,18 @@ class Word(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Words on one baseline without a wide gap between them."""
+    """Words on one baseline without a wide gap between them; `pitch` is the width of a letter where all have one, else 0."""
 
     text: str
     left: float
     right: float
     baseline: float
     size: float
+    pitch: float = 0.0
 
 
 class Line(NamedTuple):
-    """A line of a column; `cells` are its pieces where gaps between them are those of a table."""
+    """A line of a column, from pieces; `is_row` where gaps between them are those of a table."""
 
     text: str
     left: float
@@ -52,6 +54,7 @@ class Line(NamedTuple):
     baseline: float
     size: float
     is_row: bool
+    pieces: Sequence[Piece]
 
 
 def pieces_of(words: Sequence[Word]) -> Iterator[Piece]:
@@ -75,7 +78,19 @@ def _piece(words: Sequence[Word]) -> Piece:
         # Letters that are set closer than a space belong together: a footnote's mark, a word in two fonts, an accent apart.
         is_close = word.left - before.right < 0.08 * before.size and before.text[-1:] != "-"
         text += word.text if is_close or combining(word.text[0]) else f" {word.text}"
-    return Piece(text, min(word.left for word in words), max(word.right for word in words), longest.baseline, longest.size)
+    left, right = min(word.left for word in words), max(word.right for word in words)
+    return Piece(text, left, right, longest.baseline, longest.size, _pitch(words))
+
+
+def _pitch(words: Sequence[Word]) -> float:
+    """The width of a letter where all are as wide, and so are the spaces between the words; 0 where they are not."""
+    longest = max(words, key=lambda word: len(word.text))
+    pitch = (longest.right - longest.left) / len(longest.text)
+    if pitch <= 0 or any("\u2e80" <= letter for word in words for letter in word.text):
+        return 0.0
+    is_even = all(abs(word.right - word.left - len(word.text) * pitch) < _EVEN * pitch for word in words)
+    gaps = [(word.left - before.right) / pitch for before, word in pairwise(words)]
+    return pitch if is_even and all(abs(gap - round(gap)) < _EVEN for gap in gaps) else 0.0
 
 
 def columns(pieces: Sequence[Piece], deep: int = 0) -> Iterator[list[Piece]]:
@@ -183,4 +198,5 @@ def _line(pieces: Sequence[Piece]) -> Line:
         wide = piece.left - before.right > _CELL_GAP * longest.size
         is_row = is_row or wide
         text += ("\t" if wide else " ") + piece.text
-    return Line(text, pieces[0].left, max(piece.right for piece in pieces), longest.baseline, longest.size, is_row)
+    right = max(piece.right for piece in pieces)
+    return Line(text, pieces[0].left, right, longest.baseline, longest.size, is_row, pieces)

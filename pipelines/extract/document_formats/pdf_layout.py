@@ -3,13 +3,15 @@
 Pure functions of words and their places: lines come from `pdf_columns`, and running heads are taken out by `pdf_heads`.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from textmill.pipelines.extract.document_formats.pdf_code import code_pitches, code_runs, code_text
 from textmill.pipelines.extract.document_formats.pdf_columns import Line, Piece, Word, columns, lines_of, pieces_of
 from textmill.pipelines.extract.document_formats.pdf_heads import without_heads
 
@@ -22,6 +24,7 @@ class Block(NamedTuple):
     is_note: bool
     is_open: bool       # the sentence goes on in the next column
     size: float
+    is_code: bool = False
 
 
 _SMALL = 0.93           # of the document's letters: footnotes are set smaller
@@ -46,7 +49,8 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
         pieces.append(list(pieces_of(words)))
     body = _body_size(pieces)
     pieces = without_heads(pieces, body)
-    blocks = (block for page in pieces for column in columns(page) for block in _paragraphs(lines_of(column), body, vocabulary))
+    pitches = code_pitches(pieces)
+    blocks = (block for page in pieces for column in columns(page) for block in _blocks(lines_of(column), body, pitches, vocabulary))
     return _joined(blocks, vocabulary)
 
 
@@ -59,23 +63,36 @@ def _body_size(pages: Sequence[Sequence[Piece]]) -> float:
     return max(sizes, key=lambda size: (sizes[size], size)) if sizes else 0.0
 
 
-def _paragraphs(lines: Sequence[Line], body: float, vocabulary: Counter[str]) -> Iterator[Block]:
-    """The paragraphs of a column."""
+def _blocks(lines: Sequence[Line], body: float, pitches: Sequence[float], vocabulary: Counter[str]) -> Iterator[Block]:
+    """The paragraphs of a column, and its code."""
     if not lines:
         return
     size = median(line.size for line in lines)
     left, right = min(line.left for line in lines), max(line.right for line in lines if line.size <= 1.1 * size)
     steps = [above.baseline - line.baseline for above, line in pairwise(lines) if above.baseline > line.baseline]
     step = median(steps) if steps else lines[0].size
-    notes = _notes(lines, body)
+    end = lines[_notes(lines, body):]
+
+    def parts(above: Line, line: Line) -> int:
+        return PARAGRAPH if end and line is end[0] else _break(above, line, left, right, step)
+
+    for is_code, run in code_runs(lines, pitches, parts):
+        if is_code:
+            yield Block(code_text(run), False, False, False, run[0].size, True)
+        else:
+            yield from _paragraphs(run, parts, end[0].baseline if end else -math.inf, vocabulary)
+
+
+def _paragraphs(lines: Sequence[Line], parts: Callable[[Line, Line], int], notes: float,
+                vocabulary: Counter[str]) -> Iterator[Block]:
+    """Lines of prose as paragraphs; those that begin at the baseline `notes` or below are footnotes."""
     paragraph, is_close = [lines[0]], False
-    for number, (above, line) in enumerate(pairwise(lines), 1):
-        breaks = PARAGRAPH if number == notes else _break(above, line, left, right, step)
-        if breaks:
-            yield _block(paragraph, is_close, number - 1 >= notes, vocabulary)
+    for above, line in pairwise(lines):
+        if breaks := parts(above, line):
+            yield _block(paragraph, is_close, paragraph[0].baseline <= notes, vocabulary)
             paragraph, is_close = [], breaks == LINE
         paragraph.append(line)
-    yield _block(paragraph, is_close, len(lines) - 1 >= notes, vocabulary)
+    yield _block(paragraph, is_close, paragraph[0].baseline <= notes, vocabulary)
 
 
 def _notes(lines: Sequence[Line], body: float) -> int:
@@ -139,7 +156,8 @@ def _joined(blocks: Iterable[Block], vocabulary: Counter[str]) -> str:
         if block.is_note:
             notes.append((block.text, block.is_close))
             continue
-        if open_size and abs(block.size - open_size) < 0.05 * open_size and block.text[:1].islower() and not block.is_close:
+        goes_on = block.text[:1].islower() and not block.is_close and not block.is_code
+        if open_size and abs(block.size - open_size) < 0.05 * open_size and goes_on:
             texts[-1] = (glued(texts[-1][0], block.text, vocabulary), texts[-1][1])
         else:
             texts += notes
