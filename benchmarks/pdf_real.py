@@ -78,7 +78,15 @@ def gold_text(path: Path) -> str:
     if "*" in path.name:
         return "\n".join(map(html_text, sorted(path.parent.glob(path.name), key=lambda page: [len(page.name), page.name])))
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return html_text(path) if path.suffix == ".html" else data.decode("utf-8", "replace")
+    return html_text(path) if path.suffix == ".html" else without_contents(data.decode("utf-8", "replace"))
+
+
+def without_contents(text: str) -> str:
+    """A text without its list of contents: the lines of its first sixth that come again, as headings, after it."""
+    lines = text.splitlines()
+    first = len(lines) // 6
+    again = {tuple(words(line)) for line in lines[first:]}
+    return "\n".join([line for line in lines[:first] if not words(line) or tuple(words(line)) not in again] + lines[first:])
 
 
 def linked(folder: Path) -> Iterator[Path]:

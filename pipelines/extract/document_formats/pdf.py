@@ -23,6 +23,9 @@ _LETTERS = 20               # letters of a document at least, or it has no text 
 _HYPHENS = {0x2: "-", 0xFFFE: "-", 0xAD: "-"}      # what PDFium has for a hyphen at a line's end, where it has no line break
 _WORD = re.compile(r"[^\s\x00-\x20\xa0\ufffe\xad]+[\x02\ufffe\xad]?")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+_ACCENTED = re.compile("([´¨ˆ˜ˇ¸˘˙˝])([A-Za-zı])")        # old fonts of TeX set an accent and a letter
+_ACCENTS = {"´": "\u0301", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "¸": "\u0327", "˘": "\u0306", "˙": "\u0307",
+            "˝": "\u030b"}
 _TOOL_TITLE = re.compile(r"^(untitled|microsoft \w+ - .*|.*\.(docx?|tex|dvi|indd|qxd|pdf|rtf))$", re.I)
 
 
@@ -46,7 +49,8 @@ def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
         about = {key: _one_line(opened.get_metadata_value(key)) for key in ("Title", "Author", "Subject")}
         count = len(opened)
     title = None if _TOOL_TITLE.match(about["Title"]) else about["Title"]
-    return document(text.translate(_LIGATURES), title, kind="pdf", pages=count, pages_without_text=seen.silent or None,
+    text = _ACCENTED.sub(lambda found: found[2].replace("ı", "i") + _ACCENTS[found[1]], text.translate(_LIGATURES))
+    return document(text, title, kind="pdf", pages=count, pages_without_text=seen.silent or None,
                     broken_pages=seen.broken or None, turned_words=seen.turned or None, author=about["Author"],
                     subject=about["Subject"])
 

@@ -62,8 +62,8 @@ def _edges(page: Sequence[Piece], body: float) -> Iterator[_Line]:
             lines[-1] += pieces
         else:
             lines.append(pieces)
-    if len(lines) < 2:
-        return
+    if len(lines) == 1:         # a page without a text
+        lines = [*lines, lines[0]]
     for edge, listed in (("top", lines[:_EDGE + 1]), ("bottom", lines[:-_EDGE - 2:-1])):
         are_apart = True
         for rank, (line, inner) in enumerate(pairwise(listed)):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from textmill.pipelines.extract.document_formats.pdf_code import code_pitches, code_runs, code_text
 from textmill.pipelines.extract.document_formats.pdf_columns import Line, Piece, Word, columns, lines_of, pieces_of
+from textmill.pipelines.extract.document_formats.pdf_contents import without_contents
 from textmill.pipelines.extract.document_formats.pdf_heads import without_heads
 
 
@@ -34,7 +35,7 @@ _MARKED = re.compile(r"^(?:[•◦▪‣·*–—-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxI
 _NOTE = re.compile(r"^[\d*†‡§¶¹²³]")
 PARAGRAPH, LINE = 1, 2
 _TAIL = 60              # characters at a text's end that say how it ends
-_JOINS = re.compile(r"([^\W\d_]{2,})-$")
+_JOINS = re.compile(r"(?:^|[\s(\[\"'“„‘»«—–-])(?<!\s-)(?<!--)([^\W\d_]{2,})-$")     # not of a name such as --with-x, a/b-c
 
 
 def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
@@ -50,7 +51,8 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
     body = _body_size(pieces)
     pieces = without_heads(pieces, body)
     pitches = code_pitches(pieces)
-    blocks = (block for page in pieces for column in columns(page) for block in _blocks(lines_of(column), body, pitches, vocabulary))
+    lines = without_contents(lines_of(column) for page in pieces for column in columns(page))
+    blocks = (block for column in lines for block in _blocks(column, body, pitches, vocabulary))
     return _joined(blocks, vocabulary)
 
 
