@@ -18,6 +18,9 @@ _WORDS = 8              # characters of a line at the right of a gutter that is 
 _STANDS_OUT = 0.2       # share of a piece that may lie beyond the gutter of its column
 _CROSSING = 0.03        # share of the pieces that may cross a gutter: headings, titles, figures across columns
 _MOST_COLUMNS = 4
+_SPREAD = 0.05          # share by which the gaps of a line spread over its column differ at most
+_SPREAD_GAPS = 3        # of a line spread over its column at least
+_UNLIKE = 1.3           # times that its longest word is as long as its shortest at least: figures below each other are alike
 _EVEN = 0.12            # of a letter's width: by how much a word of a typewriter's letters may be wider or narrower
 
 
@@ -193,10 +196,17 @@ def lines_of(pieces: Sequence[Piece]) -> list[Line]:
 
 def _line(pieces: Sequence[Piece]) -> Line:
     longest = max(pieces, key=lambda piece: len(piece.text))
-    text, is_row = pieces[0].text, False
+    text, is_row, is_spread = pieces[0].text, False, _is_spread(pieces)
     for before, piece in pairwise(pieces):
-        wide = piece.left - before.right > _CELL_GAP * longest.size
+        wide = piece.left - before.right > _CELL_GAP * longest.size and not is_spread
         is_row = is_row or wide
         text += ("\t" if wide else " ") + piece.text
     right = max(piece.right for piece in pieces)
     return Line(text, pieces[0].left, right, longest.baseline, longest.size, is_row, pieces)
+
+
+def _is_spread(pieces: Sequence[Piece]) -> bool:
+    """Whether a line of words of different length is spread over its column: all its gaps are as wide."""
+    gaps = [piece.left - before.right for before, piece in pairwise(pieces)]
+    widths = [piece.right - piece.left for piece in pieces]
+    return len(gaps) >= _SPREAD_GAPS and max(gaps) - min(gaps) < _SPREAD * max(gaps) and max(widths) > _UNLIKE * min(widths)

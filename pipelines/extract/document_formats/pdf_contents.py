@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from textmill.pipelines.extract.document_formats.pdf_columns import Line
 
-_NUMBER = re.compile(r"(?:^|[\s.])(\d{1,4}|[ivxlc]{1,7})$")
+_NUMBER = re.compile(r"(?:^|[\s.])((?:\d{1,4}|[ivxlc]{1,7})(?:, \d{1,4}){0,20},?)$")
+_TAIL = 120             # characters at a line's end that its numbers are looked for in
 _LEADER = ".·…․ \t"
 _DOTS = 4               # of a leader at least
 _INDEXED = re.compile(r",\s?\d{1,4}(?:[-–]\d{1,4})?$")
@@ -50,13 +51,13 @@ def without_contents(columns: Iterable[Sequence[Line]]) -> Iterator[list[Line]]:
 
 def _entry(line: Line) -> _Entry | None:
     """A line as title and number, where dots or a wide gap lead from one to the other."""
-    found = _NUMBER.search(line.text[-12:])
+    found = _NUMBER.search(line.text[-_TAIL:])
     number = found[1] if found else ""
     before = line.text[:len(line.text) - len(number)]
     title = before.rstrip(_LEADER)
     dots = len(before) - len(title) - sum(map(before[len(title):].count, " \t"))
     has_leader = dots >= _DOTS
-    return _Entry(title, number, has_leader) if title and (has_leader or (number and line.is_row)) else None
+    return _Entry(title, number, has_leader) if title and (has_leader or (number.isalnum() and line.is_row)) else None
 
 
 def _rest(lines: Sequence[Line], entries: Sequence[int]) -> list[Line]:

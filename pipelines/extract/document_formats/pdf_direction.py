@@ -13,6 +13,7 @@ from textmill.pipelines.extract.document_formats.pdf_columns import Word
 _BACKWARD = r"\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff"      # Hebrew, Arabic, Syriac, Thaana, NKo and their forms
 _LETTER = re.compile(f"[{_BACKWARD}]")
 _FORWARD = re.compile(rf"%?[^\W_{_BACKWARD}](?:[^{_BACKWARD}]*[^\W_{_BACKWARD}])?")
+_RANGE = re.compile(r"[\d.,%]+-[\d.,%]+")
 _MARK = re.compile(r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 _ALEF, _LAM = "\u0622\u0623\u0625\u0627", "\u0644"
 _EDGES = re.compile(r"^([^\w\s]*)(.*?)([^\w\s]*)$")
@@ -37,7 +38,7 @@ def backward_words(letters: Sequence[Word]) -> list[Word]:
         words = [word._replace(left=-word.right, right=-word.left) for word in _words(line)]
         for is_forward, run in groupby(words, lambda word: not _LETTER.search(word.text)):
             together = list(run)
-            if is_forward:
+            if is_forward and any(map(str.isalpha, "".join(word.text for word in together))):
                 ends = together[0].left + together[-1].right
                 together = [word._replace(left=ends - word.right, right=ends - word.left) for word in reversed(together)]
             page += together
@@ -80,9 +81,14 @@ def _word(letters: list[Word]) -> Word:
     for at, (first, second) in enumerate(pairwise(letters)):
         if first.text in _ALEF and second.text == _LAM and abs(first.left - second.left) < 0.1:
             letters[at:at + 2] = second, first
-    text = _FORWARD.sub(lambda found: found[0][::-1], "".join(letter.text for letter in letters))
+    text = _FORWARD.sub(_forward, "".join(letter.text for letter in letters))
     return letters[0]._replace(
         text=_EDGES.sub(lambda found: found[1].translate(_OPENING) + found[2] + found[3].translate(_CLOSING), text),
         left=min(letter.left for letter in letters), right=max(letter.right for letter in letters),
         bottom=min(letter.bottom for letter in letters), top=max(letter.top for letter in letters),
         size=max(letter.size for letter in letters))
+
+
+def _forward(found: re.Match[str]) -> str:
+    """A number, or a word of another script, that was met from its end; of a range of numbers the first stands at the right."""
+    return "-".join(end[::-1] for end in found[0].split("-")) if _RANGE.fullmatch(found[0]) else found[0][::-1]
