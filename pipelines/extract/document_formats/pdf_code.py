@@ -20,15 +20,16 @@ _EMPTY = 2              # empty lines that are kept of one gap
 def code_pitches(pages: Sequence[Sequence[Piece]]) -> list[float]:
     """The widths that the letters of code have in a document, in points."""
     proven: Counter[float] = Counter()
+    even: Counter[float] = Counter()
     total = 0
     for page in pages:
         for piece in page:
             total += len(piece.text)
-            if piece.pitch and " " in piece.text:
+            even[round(piece.pitch, 1)] += len(piece.text)
+            if piece.on_grid and " " in piece.text:
                 proven[round(piece.pitch, 1)] += len(piece.text)
-    if proven.total() > _MOST * total:
-        return []
-    return [pitch for pitch, count in proven.items() if count >= max(_SURE, _SURE_SHARE * total)]
+    pitches = [pitch for pitch, count in proven.items() if count >= max(_SURE, _SURE_SHARE * total)]
+    return pitches if sum(even[pitch] for pitch in pitches) <= _MOST * total else []
 
 
 def code_runs(lines: Sequence[Line], pitches: Sequence[float], parts: Callable[[Line, Line], int]) -> Iterator[tuple[bool, list[Line]]]:
@@ -43,7 +44,7 @@ def code_runs(lines: Sequence[Line], pitches: Sequence[float], parts: Callable[[
 
 
 def _has_pitch(line: Line, pitch: float) -> bool:
-    return all(abs(piece.pitch - pitch) < _SAME for piece in line.pieces)
+    return all(piece.on_grid and abs(piece.pitch - pitch) < _SAME for piece in line.pieces)
 
 
 def code_text(lines: Sequence[Line]) -> str:

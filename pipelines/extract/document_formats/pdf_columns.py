@@ -38,14 +38,18 @@ class Word(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Words on one baseline without a wide gap between them; `pitch` is the width of a letter where all have one, else 0."""
+    """Words on one baseline without a wide gap between them.
+
+    `pitch` is the width of a letter where all letters have one, else 0; `on_grid` whether the spaces have it too.
+    """
 
     text: str
     left: float
     right: float
     baseline: float
     size: float
-    pitch: float = 0.0
+    pitch: float
+    on_grid: bool
 
 
 class Line(NamedTuple):
@@ -82,18 +86,18 @@ def _piece(words: Sequence[Word]) -> Piece:
         is_close = word.left - before.right < 0.08 * before.size and before.text[-1:] != "-"
         text += word.text if is_close or combining(word.text[0]) else f" {word.text}"
     left, right = min(word.left for word in words), max(word.right for word in words)
-    return Piece(text, left, right, longest.baseline, longest.size, _pitch(words))
+    return Piece(text, left, right, longest.baseline, longest.size, *_pitch(words))
 
 
-def _pitch(words: Sequence[Word]) -> float:
-    """The width of a letter where all are as wide, and so are the spaces between the words; 0 where they are not."""
+def _pitch(words: Sequence[Word]) -> tuple[float, bool]:
+    """The width of a letter where all have one, and whether the spaces are as wide; 0 where they have none, as in CJK."""
     longest = max(words, key=lambda word: len(word.text))
     pitch = (longest.right - longest.left) / len(longest.text)
-    if pitch <= 0 or any("\u2e80" <= letter for word in words for letter in word.text):
-        return 0.0
     is_even = all(abs(word.right - word.left - len(word.text) * pitch) < _EVEN * pitch for word in words)
+    if pitch <= 0 or not is_even or max(max(word.text) for word in words) >= "\u2e80":
+        return 0.0, False
     gaps = [(word.left - before.right) / pitch for before, word in pairwise(words)]
-    return pitch if is_even and all(abs(gap - round(gap)) < _EVEN for gap in gaps) else 0.0
+    return pitch, all(abs(gap - round(gap)) < _EVEN for gap in gaps)
 
 
 def columns(pieces: Sequence[Piece], deep: int = 0) -> Iterator[list[Piece]]:

@@ -19,6 +19,7 @@ _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 _NOTE = re.compile(r"^(?:\d{1,3}|[*†‡§])[\s.)]*[^\W\d]")
 _GRID = 4.0             # points by which a line may be set higher or lower and still be the same
 _APART = 1.9            # of its height: how far a head is from the text at least
+_LARGEST = 1.15         # times the height of the text: fonts of one size have lines of different height
 _LONGEST = 90           # characters of a head
 _COUNTED = 0.3          # share of the pages that have their number at an edge
 _MOST_PAGES = 0.6       # share of the pages on which a head stands at its place
@@ -82,7 +83,7 @@ def _edges(page: Sequence[Piece], body: float) -> Iterator[_Line]:
             size = max(piece.size for piece in line)
             gap = abs(line[0].baseline - inner[0].baseline)
             is_note = edge == "bottom" and _NOTE.match(text) and not _NUMBER.match(text)
-            is_small = size <= 1.02 * body and len(text) <= _LONGEST
+            is_small = size <= _LARGEST * body and len(text) <= _LONGEST
             are_apart = are_apart and not is_note and is_small and gap > _APART * max(size, inner[0].size)
             ends = text.split() if rank == 0 and len(text) <= _LONGEST else []
             numbers = frozenset(int(word) for word in (*ends[:1], *ends[-1:]) if word.isascii() and word.isdecimal())

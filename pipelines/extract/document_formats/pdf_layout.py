@@ -35,6 +35,7 @@ _MARKED = re.compile(r"^(?:[•◦▪‣·*–—-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxI
 _NOTE = re.compile(r"^[\d*†‡§¶¹²³]")
 PARAGRAPH, LINE = 1, 2
 _TAIL = 60              # characters at a text's end that say how it ends
+_NO_SPACES = re.compile("[\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff01-\uff60]")     # Han, kana and their stops, not Hangul
 _JOINS = re.compile(r"(?:^|[\s(\[\"'“„‘»«—–-])(?<!\s-)(?<!--)([^\W\d_]{2,})-$")     # not of a name such as --with-x, a/b-c
 
 
@@ -57,12 +58,13 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
 
 
 def _body_size(pages: Sequence[Sequence[Piece]]) -> float:
-    """The size that most letters of the document have."""
-    sizes: Counter[float] = Counter()
+    """The size that most letters of the document have, those of code apart, where there are others."""
+    sizes: Counter[tuple[bool, float]] = Counter()
     for page in pages:
         for piece in page:
-            sizes[round(piece.size, 1)] += len(piece.text)
-    return max(sizes, key=lambda size: (sizes[size], size)) if sizes else 0.0
+            sizes[not piece.pitch, round(piece.size, 1)] += len(piece.text)
+    is_prose = any(is_prose for is_prose, _ in sizes)
+    return max(((count, size) for (kind, size), count in sizes.items() if kind == is_prose), default=(0, 0.0))[1]
 
 
 def _blocks(lines: Sequence[Line], body: float, pitches: Sequence[float], vocabulary: Counter[str]) -> Iterator[Block]:
@@ -136,12 +138,15 @@ def _block(lines: Sequence[Line], is_close: bool, is_note: bool, vocabulary: Cou
 
 
 def glued(before: str, after: str, vocabulary: Counter[str]) -> str:
-    """Two lines as one: a hyphen at the first's end goes where the whole word goes on in small letters.
+    """Two lines as one: a hyphen at the first's end goes where the word goes on in letters as small or as large.
 
-    It stays where the document has the word with its hyphen elsewhere, and not without.
+    Han and kana go on without a space. A hyphen stays where the document has the word with its hyphen elsewhere, and not without.
     """
+    if _NO_SPACES.match(before[-1:]) and _NO_SPACES.match(after):
+        return before + after
     found = _JOINS.search(before[-_TAIL:])
-    if not found or not after[:1].islower():
+    goes_on = after[:1].islower() or (found is not None and found[1].isupper() and after[:2].isupper() and after[:2].isalpha())
+    if not found or not goes_on:
         return f"{before}{after}" if before.endswith("-") and before[-2:-1].isalnum() else f"{before} {after}"
     rest = re.match(r"[\w-]*", after)
     first, second = found[1].lower(), (rest[0] if rest else "").lower()
