@@ -19,6 +19,7 @@ _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 _NOTE = re.compile(r"^(?:\d{1,3}|[*†‡§])[\s.)]*[^\W\d]")
 _GRID = 4.0             # points by which a line may be set higher or lower and still be the same
 _APART = 1.9            # of its height: how far a head is from the text at least
+_STEP = 2               # pieces of a slide's step at least
 _LARGEST = 1.15         # times the height of the text: fonts of one size have lines of different height
 _LONGEST = 90           # characters of a head
 _COUNTED = 0.3          # share of the pages that have their number at an edge
@@ -56,6 +57,13 @@ def without_heads(pages: Sequence[Sequence[Piece]], body: float) -> list[list[Pi
                 gone.update(line.baselines)
         kept.append([piece for piece in page if piece.baseline not in gone])
     return kept
+
+
+def final_pages(pages: Sequence[Sequence[Piece]]) -> list[Sequence[Piece]]:
+    """The pages without those of which all stands at its place on the next one too: steps in which a slide is shown."""
+    places = [{(piece.text, round(piece.left), round(piece.baseline)) for piece in page if not _NUMBER.match(piece.text)} for page in pages]
+    return [page for at, page in enumerate(pages)
+            if at + 1 == len(pages) or len(places[at]) < _STEP or not places[at] <= places[at + 1]]
 
 
 def _first_number(edges: Sequence[Sequence[_Line]]) -> int | None:

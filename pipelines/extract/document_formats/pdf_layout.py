@@ -14,7 +14,7 @@ from typing import NamedTuple
 from textmill.pipelines.extract.document_formats.pdf_code import code_pitches, code_runs, code_text
 from textmill.pipelines.extract.document_formats.pdf_columns import Line, Piece, Word, columns, lines_of, pieces_of
 from textmill.pipelines.extract.document_formats.pdf_contents import without_contents
-from textmill.pipelines.extract.document_formats.pdf_heads import without_heads
+from textmill.pipelines.extract.document_formats.pdf_heads import final_pages, without_heads
 
 
 class Block(NamedTuple):
@@ -50,9 +50,9 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
         vocabulary.update(word.text.strip(".,;:!?()[]\"'").lower() for word in words)
         pieces.append(list(pieces_of(words)))
     body = _body_size(pieces)
-    pieces = without_heads(pieces, body)
+    pages_shown = without_heads(final_pages(pieces), body)
     pitches = code_pitches(pieces)
-    lines = without_contents(lines_of(column) for page in pieces for column in columns(page))
+    lines = without_contents(lines_of(column) for page in pages_shown for column in columns(page))
     blocks = (block for column in lines for block in _blocks(column, body, pitches, vocabulary))
     return _joined(blocks, vocabulary)
 
