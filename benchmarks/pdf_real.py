@@ -20,10 +20,11 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -40,6 +41,7 @@ RESULTS = Path(__file__).parent / "results/pdf-real.md"
 _WORD = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _NAVIGATION = re.compile(r"\b(nav\w*|header|footer|toc\w*|related|sphinxsidebar\w*|contents|shortcontents|summary-letter|printindex\w*"
                          r"|chlinktop|chlinkprevnexttop|chlinkprevnextbot|headerlink|copiable-link)\b", re.I)
+_INVISIBLE = dict.fromkeys(map(ord, "\xad\u200b\u200c\u200d\u200e\u200f"))       # no page shows them
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 li td th tr dt dd pre br table ul ol dl blockquote section".split())
 
 
@@ -52,7 +54,7 @@ class Scores(NamedTuple):
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).replace("\xad", "").lower())
+    return _WORD.findall(unicodedata.normalize("NFKC", text).translate(_INVISIBLE).lower())
 
 
 def scores(text: str, gold: str) -> Scores:
@@ -85,21 +87,36 @@ def without_contents(text: str) -> str:
     """A text without its list of contents: the lines of its first sixth that come again, as headings, after it."""
     lines = text.splitlines()
     first = len(lines) // 6
-    again = {tuple(words(line)) for line in lines[first:]}
-    return "\n".join([line for line in lines[:first] if not words(line) or tuple(words(line)) not in again] + lines[first:])
+    again = {bare(words(line)[start:]) for line in lines[first:] for start in (0, 1)}        # "Chapter 1. The Mill" too
+    return "\n".join([line for line in lines[:first] if bare(words(line)) not in again] + lines[first:])
 
 
-def linked(folder: Path) -> Iterator[Path]:
-    """The pages of a folder, from the index on, each once, those that a page links to after it."""
-    waiting, seen = [next(path for path in (folder / "index.html", *sorted(folder.glob("*.html"))) if path.exists())], set()
+def bare(line: list[str]) -> tuple[str, ...]:
+    """The words of a line without the numbers before them."""
+    return tuple(dropwhile(str.isdecimal, line))
+
+
+def linked(folder: Path) -> list[Path]:
+    """The pages of a folder in reading order: as the first page lists them, or each before those that it links to."""
+    index = next(path for path in (folder / "index.html", *sorted(folder.glob("*.html"))) if path.exists())
+    listed = list(dict.fromkeys([index, *links(index)]))
+    if len(listed) > 0.8 * len(list(folder.glob("*.html"))):
+        return listed
+    order, waiting = [], [index]
     while waiting:
         page = waiting.pop(0)
-        if page.name in seen or not page.exists():
-            continue
-        seen.add(page.name)
-        yield page
-        links = lxml.html.fromstring(page.read_bytes()).xpath("//body//a/@href")
-        waiting[:0] = [folder / name for link in links if (name := unquote(link.split("#")[0])).endswith(".html") and "/" not in name]
+        if page not in order:
+            order.append(page)
+            waiting[:0] = links(page)
+    return order
+
+
+def links(page: Path) -> list[Path]:
+    """The pages of its folder that a page links to; where it names the page after it, that alone."""
+    root = lxml.html.fromstring(page.read_bytes())
+    hrefs = root.xpath("//link[@rel='next']/@href | //a[@accesskey='n']/@href") or root.xpath("//body//a/@href")
+    names = [unquote(href.split("#")[0]) for href in hrefs]
+    return [page.parent / name for name in names if name.endswith(".html") and (page.parent / name).exists() and "/" not in name]
 
 
 def html_text(path: Path) -> str:
