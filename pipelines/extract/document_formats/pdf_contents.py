@@ -63,7 +63,7 @@ def _entry(line: Line) -> _Entry | None:
 def _rest(lines: Sequence[Line], entries: Sequence[int]) -> list[Line]:
     """The lines without entries, the lines that go on in them, and the heading above."""
     gone = set(entries)
-    for above, below in pairwise([-1, *entries]):
+    for above, below in pairwise(entries):
         if below - above - 1 <= _WRAPPED:
             gone.update(range(above + 1, below))
     heading = min(gone) - 1

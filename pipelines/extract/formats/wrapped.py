@@ -37,7 +37,7 @@ _LONGEST_NAME = 4096
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 _END = b"PK\5\6"
 # Not what programs of an office write, whose members are no files of their own: slides, sheets.
-_ZIP_MAGIC = re.compile(rb"PK(?:\x05\x06|\x03\x04(?!.{26}(?:\[Content_Types\]\.xml|_rels/|docProps/|mimetypeapplication/)))", re.S)
+_ZIP_MAGIC = re.compile(rb"PK(?:\x05\x06|\x03\x04(?!.{26}(?:\[Content_Types\]\.xml|_rels/|docProps/|mimetype)))", re.S)
 
 
 class Entry(NamedTuple):
