@@ -77,8 +77,10 @@ def markup_text(page: bytes) -> str:
 
 
 def _walk(element: Any, pieces: list[str], depth: int) -> None:
-    """The text of an element. U+0001 ends a block, U+0000 is in text that keeps its spaces, U+0002 is between cells, U+0003 in a row."""
-    if not isinstance(element.tag, str) or element.tag in _UNSEEN or depth > _DEEPEST or _is_mark(element) or _is_contents(element):
+    """The text of an element. U+0001 ends a block, U+0002 a cell; U+0000 is in text that keeps its spaces, U+0003 in rows."""
+    if not isinstance(element.tag, str) or element.tag in _UNSEEN or depth > _DEEPEST:
+        return
+    if _is_mark(element) or _is_contents(element):
         return
     if element.tag == "tr" and len(cells := [child for child in element if child.tag in ("td", "th")]) > 1:
         texts: list[list[str]] = [[] for _ in cells]
@@ -104,8 +106,11 @@ def _is_contents(element: Any) -> bool:
     if element.tag not in _LISTS or next(element.iterancestors(*_LISTS), None) is not None:
         return False
     links = [link for link in element.iter("a") if not _SCHEME.match(link.get("href") or "http:")]
-    linked, every = (sum(len("".join(text.split())) for one in parts for text in one.itertext()) for parts in (links, [element]))
-    return len(links) >= _LEAST and linked >= _LINKED * every
+    return len(links) >= _LEAST and sum(map(_letters, links)) >= _LINKED * _letters(element)
+
+
+def _letters(element: Any) -> int:
+    return sum(len("".join(text.split())) for text in element.itertext())
 
 
 def _all(root: Any, name: str) -> list[Any]:

@@ -45,8 +45,9 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
             for box in child.iter("{*}text-box"):
                 yield from _blocks(box, depth + 1)
         elif name == "table":
-            rows = ("\t".join(" ".join(" ".join(_blocks(cell, depth + 1)).split()) for cell in row.iterchildren("{*}table-cell"))
-                    for row in child.iter("{*}table-row") if next(row.iterancestors("{*}table")) is child)
+            own = [row for row in child.iter("{*}table-row") if next(row.iterancestors("{*}table")) is child]
+            rows = ("\t".join(" ".join(" ".join(_blocks(cell, depth + 1)).split())
+                              for cell in row.iterchildren("{*}table-cell")) for row in own)
             yield "\n".join(row for row in rows if row.strip())
         elif name not in _UNSEEN:
             yield from _blocks(child, depth + 1)

@@ -24,8 +24,8 @@ _HYPHENS = {0x2: "-", 0xFFFE: "-", 0xAD: "-"}      # what PDFium has for a hyphe
 _WORD = re.compile(r"[^\s\x00-\x20\xa0\ufffe\xad]+[\x02\ufffe\xad]?")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 _ACCENTED = re.compile("([´¨ˆ˜ˇ¸˘˙˝])([A-Za-zı])")        # old fonts of TeX set an accent and a letter
-_ACCENTS = {"´": "\u0301", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "¸": "\u0327", "˘": "\u0306", "˙": "\u0307",
-            "˝": "\u030b"}
+_ACCENTS = {"´": "\u0301", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "¸": "\u0327", "˘": "\u0306",
+            "˙": "\u0307", "˝": "\u030b"}
 _TOOL_TITLE = re.compile(r"^(untitled|microsoft \w+ - .*|.*\.(docx?|tex|dvi|indd|qxd|pdf|rtf))$", re.I)
 
 

@@ -32,8 +32,9 @@ def code_pitches(pages: Sequence[Sequence[Piece]]) -> list[float]:
     return pitches if sum(even[pitch] for pitch in pitches) <= _MOST * total else []
 
 
-def code_runs(lines: Sequence[Line], pitches: Sequence[float], parts: Callable[[Line, Line], int]) -> Iterator[tuple[bool, list[Line]]]:
-    """The lines of a column in runs, and whether a run is code: a line alone is, where `parts` parts it from both its neighbours."""
+def code_runs(lines: Sequence[Line], pitches: Sequence[float],
+              parts: Callable[[Line, Line], int]) -> Iterator[tuple[bool, list[Line]]]:
+    """The lines of a column in runs, and whether a run is code: a line alone is where `parts` parts it from its neighbours."""
     is_code = [any(_has_pitch(line, pitch) for pitch in pitches) for line in lines]
     for at, (line, code) in enumerate(zip(lines, is_code, strict=True)):
         if code and not any(is_code[max(at - 1, 0):at] + is_code[at + 1:at + 2]):

@@ -36,17 +36,22 @@ def without_contents(columns: Iterable[Sequence[Line]]) -> Iterator[list[Line]]:
     for lines in columns:
         entries = [_entry(line) for line in lines]
         led = [entry for entry in entries if entry and entry.has_leader]
-        if led and (goes_on or len(led) >= _LEAST) and (_is_contents(led) or _is_sorted(led)):
-            kept = _rest(lines, [at for at, entry in enumerate(entries) if entry])
-            goes_on = bool(entries[-1])
+        is_list = bool(led) and (goes_on or len(led) >= _LEAST) and (
+            _is_contents(led) or _is_sorted([entry.title for entry in led]))
+        goes_on = is_list and entries[-1] is not None
+        if is_list:
+            yield _rest(lines, [at for at, entry in enumerate(entries) if entry])
+        elif index := _index(lines):
+            yield _rest(lines, index)
         else:
-            goes_on = False
-            indexed = [at for at, line in enumerate(lines) if all(map(_INDEXED.search, line.text.split("\t")))]
-            is_index = len(indexed) >= max(2 * _LEAST, _INDEX * len(lines)) and _is_sorted([_Entry(lines[at].text, "", False) for at in indexed])
-            kept = _rest(lines, indexed) if is_index else [
-                line._replace(text=f"{entry.title}\t{entry.number}".rstrip("\t"), is_row=True) if entry and entry.has_leader else line
-                for line, entry in zip(lines, entries, strict=True)]
-        yield kept
+            yield [line._replace(text=f"{entry.title}\t{entry.number}".rstrip("\t"), is_row=True)
+                   if entry and entry.has_leader else line for line, entry in zip(lines, entries, strict=True)]
+
+
+def _index(lines: Sequence[Line]) -> list[int]:
+    """The numbers of the lines that are entries of an index without dots; none where a column is no index."""
+    entries = [at for at, line in enumerate(lines) if all(map(_INDEXED.search, line.text.split("\t")))]
+    return entries if len(entries) >= _INDEX * len(lines) and _is_sorted([lines[at].text for at in entries]) else []
 
 
 def _entry(line: Line) -> _Entry | None:
@@ -77,8 +82,8 @@ def _is_contents(entries: Sequence[_Entry]) -> bool:
     return 2 * len(pages) >= len(entries) - _LEAST and _rises(pages, _RISING)
 
 
-def _is_sorted(entries: Sequence[_Entry]) -> bool:
-    return len(entries) >= 2 * _LEAST and _rises([entry.title.casefold().strip("-. ") for entry in entries], _SORTED)
+def _is_sorted(titles: Sequence[str]) -> bool:
+    return len(titles) >= 2 * _LEAST and _rises([title.casefold().strip("-. ") for title in titles], _SORTED)
 
 
 def _rises(values: Sequence[Any], share: float) -> bool:

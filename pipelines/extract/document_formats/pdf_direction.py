@@ -77,7 +77,7 @@ def _words(line: Sequence[Word]) -> Iterator[Word]:
 
 
 def _word(letters: list[Word]) -> Word:
-    """Letters from the right as a word: lam before alef where they are one ligature, numbers forwards, brackets as they are meant."""
+    """Letters from the right as a word: lam before alef where they are one ligature, numbers forwards, brackets as meant."""
     for at, (first, second) in enumerate(pairwise(letters)):
         if first.text in _ALEF and second.text == _LAM and abs(first.left - second.left) < 0.1:
             letters[at:at + 2] = second, first

@@ -61,14 +61,17 @@ def without_heads(pages: Sequence[Sequence[Piece]], body: float) -> list[list[Pi
 
 def final_pages(pages: Sequence[Sequence[Piece]]) -> list[Sequence[Piece]]:
     """The pages without those of which all stands at its place on the next one too: steps in which a slide is shown."""
-    places = [{(piece.text, round(piece.left), round(piece.baseline)) for piece in page if not _NUMBER.match(piece.text)} for page in pages]
+    places = [{(piece.text, round(piece.left), round(piece.baseline)) for piece in page if not _NUMBER.match(piece.text)}
+              for page in pages]
     return [page for at, page in enumerate(pages)
             if at + 1 == len(pages) or len(places[at]) < _STEP or not places[at] <= places[at + 1]]
 
 
 def _first_number(edges: Sequence[Sequence[_Line]]) -> int | None:
     """The number that the first page has, by the numbers that stand at the edges of most; None where they do not count."""
-    firsts = Counter(first for at, edge in enumerate(edges) for first in {number - at for line in edge for number in line.numbers})
+    firsts: Counter[int] = Counter()
+    for at, edge in enumerate(edges):
+        firsts.update({number - at for line in edge for number in line.numbers})
     first, pages = max(firsts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
     return first if pages >= max(3, _COUNTED * len(edges)) else None
 
@@ -97,4 +100,5 @@ def _edges(page: Sequence[Piece], body: float) -> Iterator[_Line]:
             numbers = frozenset(int(word) for word in (*ends[:1], *ends[-1:]) if word.isascii() and word.isdecimal())
             if not (rank == 0 and _NUMBER.match(text)):
                 text = _DIGITS.sub("#", text.lower())
-            yield _Line(text, edge, round(line[0].baseline / _GRID), rank, are_apart, numbers, tuple({piece.baseline for piece in line}))
+            baselines = tuple({piece.baseline for piece in line})
+            yield _Line(text, edge, round(line[0].baseline / _GRID), rank, are_apart, numbers, baselines)

@@ -140,7 +140,8 @@ def _block(lines: Sequence[Line], is_close: bool, is_note: bool, vocabulary: Cou
 def glued(before: str, after: str, vocabulary: Counter[str]) -> str:
     """Two lines as one: a hyphen at the first's end goes where the word goes on in letters as small or as large.
 
-    Han and kana go on without a space. A hyphen stays where the document has the word with its hyphen elsewhere, and not without.
+    Han and kana go on without a space. A hyphen stays where the document has the word with its hyphen elsewhere, and not
+    without.
     """
     if _NO_SPACES.match(before[-1:]) and _NO_SPACES.match(after):
         return before + after

@@ -20,13 +20,15 @@ _AS_WORDS = {"lang": 2, "nowrap": 1, "nobr": 1, "small": 1, "em": 1, "abbr": 1, 
              "quote": 1, "blockquote": 1, "cquote": 1, "zitat": 1, "citation bloc": 1}
 _QUOTED = ("text", "quote", "zitat")        # names that the first value of a quotation may have
 _MEASURES = frozenset({"convert", "cvt", "unité", "unidad"})         # a number and its unit
-_SIGNS = {"ndash": "–", "mdash": "—", "snd": " – ", "spaced ndash": " – ", "emdash": "—", "endash": "–", "nbsp": " ", "!": "|", "'": "'"}
+_SIGNS = {"ndash": "–", "mdash": "—", "snd": " – ", "spaced ndash": " – ", "nbsp": " ", "!": "|", "'": "'"}
 # Of links: files, categories and the same page in another language are none of the text. The names are those of large wikis.
-_FILES = ("file|image|media|datei|bild|fichier|archivo|imagen|файл|изображение|зображення|ファイル|画像|文件|檔案|图像|圖像|plik|grafika"
-          "|bestand|afbeelding|fil|tiedosto|kuva|ficheiro|imagem|arquivo|immagine|fișier|soubor|súbor|kép|fájl|αρχείο|εικόνα"
-          "|קובץ|תמונה|ملف|صورة|پرونده|تصویر|चित्र|চিত্র|ไฟล์|ภาพ|tập tin|hình|파일|그림|berkas|gambar|dosya|resim|датотека|слика|fitxer")
-_CATEGORIES = ("category|kategorie|catégorie|categoría|категория|категорія|категорија|カテゴリ|分类|分類|categorie|kategori|luokka|kategoria"
-               "|kategória|categoria|kategorija|kategorio|κατηγορία|קטגוריה|تصنيف|رده|श्रेणी|বিষয়শ্রেণী|หมวดหมู่|thể loại|분류|kategoriya")
+_FILES = ("file|image|media|datei|bild|fichier|archivo|imagen|файл|изображение|зображення|ファイル|画像"
+          "|文件|檔案|图像|圖像|plik|grafika|bestand|afbeelding|fil|tiedosto|kuva|ficheiro|imagem"
+          "|arquivo|immagine|fișier|soubor|súbor|kép|fájl|αρχείο|εικόνα|קובץ|תמונה|ملف|صورة|پرونده|تصویر"
+          "|चित्र|চিত্র|ไฟล์|ภาพ|tập tin|hình|파일|그림|berkas|gambar|dosya|resim|датотека|слика|fitxer")
+_CATEGORIES = ("category|kategorie|catégorie|categoría|категория|категорія|категорија|カテゴリ|分类|分類"
+               "|categorie|kategori|luokka|kategoria|kategória|categoria|kategorija|kategorio|κατηγορία"
+               "|קטגוריה|تصنيف|رده|श्रेणी|বিষয়শ্রেণী|หมวดหมู่|thể loại|분류|kategoriya")
 _NO_TEXT = re.compile(rf"\s*+(?:(?:{_FILES}|{_CATEGORIES})\s*+:|[a-z]{{2,3}}(?:-[a-z-]+)?:(?! ))", re.I)
 _SWITCH = re.compile(r"__[A-Z]{3,30}__")        # __NOTOC__ and its like
 _HEADING = re.compile("\2([1-6])")
@@ -56,7 +58,8 @@ def _plain(code: Any, depth: int) -> Iterator[str]:
             yield f"\n\n\2{node.level}{''.join(_plain(node.title, depth + 1)).strip()}\n\n"
         elif isinstance(node, nodes.Wikilink):
             if not _NO_TEXT.match(str(node.title)):
-                yield from _plain(node.text, depth + 1) if node.text is not None else [str(node.title).strip().removeprefix(":")]
+                title = str(node.title).strip().removeprefix(":")
+                yield from [title] if node.text is None else _plain(node.text, depth + 1)
         elif isinstance(node, nodes.ExternalLink):
             if node.title is not None:
                 yield from _plain(node.title, depth + 1)
