@@ -11,8 +11,8 @@ The pairs were halved by the hash of their names before anybody looked at one: t
 figures are of the other. Words are runs of letters and digits (a Han or kana character is one), so that a difference is one of
 words. A twin is not the same book: it has an index that we leave out, and other words for a cross-reference; so no system
 reaches 1, and recall, order and lines are told apart. `in order` is the longest common subsequence over the gold's words;
-`lines` is the share of lines of three words or more of which four fifths of the runs of three words stand in the gold: running heads, torn columns
-and glued words are lines that do not. Lists of contents are taken out of the gold.
+`lines` is the share of lines of three words or more of which four fifths of the runs of three words stand in the gold: running
+heads, torn columns and glued words are lines that do not. Lists of contents are taken out of the gold.
 
 Run from the repository: python -m benchmarks.pdf_real FOLDER
 """

@@ -52,7 +52,7 @@ def test_an_index_goes():
 
 
 def test_heads_with_the_number_of_the_page_go():
-    pages = [[(60, 40, f"{number}. {name}    {number + 17}"), *set_below(PROSE[2 * number:2 * number + 2])]
+    pages = [[(60, 62, f"{number}. {name}    {number + 17}"), *set_below(PROSE[2 * number:2 * number + 2])]
              for number, name in enumerate(("The wheel", "The stones", "The sacks", "The carts", "The ledger"))]
     assert page_text(*pages) == "\n\n".join(map(" ".join, zip(PROSE[0:10:2], PROSE[1:10:2], strict=True)))
 
