@@ -4,6 +4,7 @@ Programs store such words forwards, backwards or both ways on one page, with a b
 is mirrored then: its lines, columns and indents are found as those of any other.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
@@ -16,7 +17,7 @@ _FORWARD = re.compile(rf"%?[^\W_{_BACKWARD}](?:[^{_BACKWARD}]*[^\W_{_BACKWARD}])
 _RANGE = re.compile(r"[\d.,%]+-[\d.,%]+")
 _MARK = re.compile(r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 _ALEF, _LAM = "\u0622\u0623\u0625\u0627", "\u0644"
-_EDGES = re.compile(r"^([^\w\s]*)(.*?)([^\w\s]*)$")
+_EDGE = re.compile(r"[^\w\s]+")
 _OPENING, _CLOSING = str.maketrans(")]}>»", "([{<«"), str.maketrans("([{<«", ")]}>»")
 _SPACE = 0.2            # of a line's height: how far apart words stand that have no space between
 _OVERHANG = 0.2         # of a line's height: how far right of its letter a mark may begin
@@ -66,12 +67,14 @@ def _from_right(letter: Word) -> float:
 def _words(line: Sequence[Word]) -> Iterator[Word]:
     word: list[Word] = []
     gap = _SPACE * max(letter.size for letter in line)      # of some fonts the letters have the height of their ink
+    left = math.inf         # of the word
     for letter in line:
-        if word and (letter.text.isspace() or min(one.left for one in word) - letter.right > gap):
+        if word and (letter.text.isspace() or left - letter.right > gap):
             yield _word(word)
-            word = []
+            word, left = [], math.inf
         if not letter.text.isspace():
             word.append(letter)
+            left = min(left, letter.left)
     if word:
         yield _word(word)
 
@@ -83,7 +86,7 @@ def _word(letters: list[Word]) -> Word:
             letters[at:at + 2] = second, first
     text = _FORWARD.sub(_forward, "".join(letter.text for letter in letters))
     return letters[0]._replace(
-        text=_EDGES.sub(lambda found: found[1].translate(_OPENING) + found[2] + found[3].translate(_CLOSING), text),
+        text=_edge(_edge(text, _OPENING)[::-1], _CLOSING)[::-1],
         left=min(letter.left for letter in letters), right=max(letter.right for letter in letters),
         bottom=min(letter.bottom for letter in letters), top=max(letter.top for letter in letters),
         size=max(letter.size for letter in letters))
@@ -92,3 +95,9 @@ def _word(letters: list[Word]) -> Word:
 def _forward(found: re.Match[str]) -> str:
     """A number, or a word of another script, that was met from its end; of a range of numbers the first stands at the right."""
     return "-".join(end[::-1] for end in found[0].split("-")) if _RANGE.fullmatch(found[0]) else found[0][::-1]
+
+
+def _edge(text: str, brackets: dict[int, int]) -> str:
+    """A word with the brackets that it begins with as they are meant."""
+    found = _EDGE.match(text)
+    return found[0].translate(brackets) + text[found.end():] if found else text

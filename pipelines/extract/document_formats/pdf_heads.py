@@ -61,10 +61,15 @@ def without_heads(pages: Sequence[Sequence[Piece]], body: float) -> list[list[Pi
 
 def final_pages(pages: Sequence[Sequence[Piece]]) -> list[Sequence[Piece]]:
     """The pages without those of which all stands at its place on the next one too: steps in which a slide is shown."""
-    places = [{(piece.text, round(piece.left), round(piece.baseline)) for piece in page if not _NUMBER.match(piece.text)}
-              for page in pages]
-    return [page for at, page in enumerate(pages)
-            if at + 1 == len(pages) or len(places[at]) < _STEP or not places[at] <= places[at + 1]]
+    final: list[Sequence[Piece]] = []
+    before: set[tuple[str, int, int]] = set()
+    for page in pages:
+        places = {(piece.text, round(piece.left), round(piece.baseline)) for piece in page if not _NUMBER.match(piece.text)}
+        if len(before) >= _STEP and before <= places:
+            final.pop()
+        final.append(page)
+        before = places
+    return final
 
 
 def _first_number(edges: Sequence[Sequence[_Line]]) -> int | None:
