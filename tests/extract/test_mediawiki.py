@@ -46,7 +46,7 @@ Built in 1801:
 - and a door"""
 
 
-UNUSUAL = """It is {{convert|5|km|mi}} {{ndash}} {{formatnum:12345}} steps. __NOTOC__
+UNUSUAL = """It is {{convert|5|km|mi}} or {{cvt|3|to|4|mi|km}} {{ndash}} {{formatnum:12345}} steps. __NOTOC__
 [[:Category:Mills|Mills]] [[Thể loại:Cối xay]] [[Plik:a.jpg|thumb|A mill]]
 == Empty ==
 <gallery>
@@ -64,7 +64,7 @@ def mill():
 
 def test_headings_without_text_go_and_code_keeps_its_indents():
     answer = read_document("wikitext", UNUSUAL.encode(), "", LIMITS)
-    assert answer[1].text == ("It is 5 km – 12345 steps.\nMills\n\nCode\n\nPython\n\ndef mill():\n    return 1\n\nGrind it.")
+    assert answer[1].text == ("It is 5 km or 3 to 4 mi – 12345 steps.\nMills\n\nCode\n\nPython\n\ndef mill():\n    return 1\n\nGrind it.")
 
 
 def page(title: str, text: str, number: int, ns: int = 0, more: str = "") -> str:

@@ -20,6 +20,7 @@ _AS_WORDS = {"lang": 2, "nowrap": 1, "nobr": 1, "small": 1, "em": 1, "abbr": 1, 
              "quote": 1, "blockquote": 1, "cquote": 1, "zitat": 1, "citation bloc": 1}
 _QUOTED = ("text", "quote", "zitat")        # names that the first value of a quotation may have
 _MEASURES = frozenset({"convert", "cvt", "unité", "unidad"})         # a number and its unit
+_TO = frozenset({"to", "and", "by", "x", "-", "–"})      # between two numbers of a measure
 _SIGNS = {"ndash": "–", "mdash": "—", "snd": " – ", "spaced ndash": " – ", "nbsp": " ", "!": "|", "'": "'"}
 # Of links: files, categories and the same page in another language are none of the text. The names are those of large wikis.
 _FILES = ("file|image|media|datei|bild|fichier|archivo|imagen|файл|изображение|зображення|ファイル|画像"
@@ -93,7 +94,8 @@ def _template(node: Any, depth: int) -> Iterator[str]:
     elif name.startswith("formatnum:"):
         yield name.partition(":")[2]
     elif name in _MEASURES and node.has("1"):
-        yield " ".join(str(node.get(place).value).strip() for place in ("1", "2") if node.has(place))
+        values = ["".join(_plain(node.get(place).value, depth + 1)).strip() for place in "1234" if node.has(place)]
+        yield " ".join(values[:4 if values[1:2] and values[1] in _TO else 2])
     place = _AS_WORDS.get(name, 1 if name.startswith("lang-") else None)
     if place is not None and (key := next((key for key in (str(place), *_QUOTED) if node.has(key)), None)):
         yield from _plain(node.get(key).value, depth + 1)
