@@ -119,6 +119,20 @@ def test_the_chapters_of_a_book_in_the_order_of_its_spine():
     assert page.columns == {"kind": "epub", "author": "A. Miller", "chapters": 2}
 
 
+MARKED = """<html xmlns:epub="http://www.idpf.org/2007/ops"><body><h1>Two</h1><ul><li>1. <a href="one.xhtml">The first chapter</a></li>
+<li>2. <a href="two.xhtml#a">The second</a></li><li>3. <a href="two.xhtml#b">The third</a></li></ul>
+<p>Rye<sup><a epub:type="noteref" href="#n">1</a></sup> and <ruby>漢<rt>かん</rt></ruby>.</p><span epub:type="pagebreak" title="7">7</span>
+<table><tr><th>Year</th><th><p>Sacks</p> <p>a day</p></th></tr>
+<tr><td>1801</td><td>120</td></tr></table><table><tr><td><p>One cell</p><p>lays out.</p></td></tr></table><aside>A note.</aside></body></html>"""
+
+
+def test_marks_of_notes_and_lists_of_contents_are_no_text_of_a_book():
+    navigation = OPF.replace("<manifest>", '<manifest><item id="nav" href="nav.xhtml" properties="nav"/>').replace('<spine>', '<spine><itemref idref="nav"/>')
+    book = epub(**{"OEBPS/book.opf": navigation, "OEBPS/nav.xhtml": "<html><body>Contents of it</body></html>", "OEBPS/two b.xhtml": MARKED})
+    assert page_of("epub", book).text == ("One\n\nThe miller weighs.\n\na  b\n c\n\nTwo\n\nRye and 漢.\n\nYear\tSacks a day\n1801\t120"
+                                          "\n\nOne cell\n\nlays out.\n\nA note.")
+
+
 def test_a_book_under_drm_is_named():
     locked = '<encryption><x:EncryptedData xmlns:x="u"><x:CipherReference URI="OEBPS/one.xhtml"/></x:EncryptedData></encryption>'
     assert refusal_of("epub", epub(**{"META-INF/encryption.xml": locked})) == ("encrypted", "the chapters are under DRM")
@@ -138,6 +152,15 @@ def test_a_word_document_with_its_revisions_accepted():
     assert refusal_of("docx", package({"a.txt": "x"}))[0] == "damaged" and refusal_of("docx", b"PK\3\4")[0] == "damaged"
 
 
+def test_contents_ruby_and_hidden_words_of_a_word_document_are_left_out():
+    styles = f'<w:styles {W}><w:style w:styleId="Verzeichnis1"><w:name w:val="toc 1"/></w:style><w:style w:styleId="T"><w:name w:val="Title"/></w:style></w:styles>'
+    paragraphs = ('<w:p><w:pPr><w:pStyle w:val="Verzeichnis1"/></w:pPr><w:r><w:t>Mills 7</w:t></w:r></w:p><w:p><w:pPr><w:pStyle w:val="T"/></w:pPr>'
+                  '<w:r><w:t>The</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t> unseen</w:t></w:r><w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t> mill</w:t></w:r>'
+                  '<w:r><w:ruby><w:rt><w:r><w:t>かん</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>漢</w:t></w:r></w:rubyBase></w:ruby></w:r></w:p>')
+    document = f"<w:document {W}><w:body>{paragraphs}</w:body></w:document>"
+    assert page_of("docx", package({"word/document.xml": document, "word/styles.xml": styles})).text == "The mill漢"
+
+
 O = 'xmlns:office="urn:o" xmlns:text="urn:t" xmlns:table="urn:tb" xmlns:dc="http://purl.org/dc/elements/1.1/"'  # noqa: E741
 ODT = f"""<office:document-content {O}><office:body><office:text><text:tracked-changes><text:p>gone</text:p></text:tracked-changes><text:h>One</text:h>
 <text:p>The<text:s text:c="9999999"/>mill<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>A note.</text:p></text:note-body></text:note> stands.</text:p>
@@ -149,6 +172,14 @@ def test_an_open_document_with_its_notes_at_the_end():
     page = page_of("odt", package({"content.xml": ODT, "meta.xml": f"<office:meta {O}><dc:title>Mill</dc:title></office:meta>"}))
     assert (page.text, page.title) == ("One\n\nThe mill stands.\n\nRye\t80\n\nA note.", "Mill")
     assert refusal_of("odt", package({"META-INF/manifest.xml": "<m:encryption-data/>"}))[0] == "encrypted"
+
+
+def test_a_table_within_a_table_comes_once_and_indexes_not():
+    inner = "<table:table><table:table-row><table:table-cell><text:p>kg</text:p></table:table-cell></table:table-row></table:table>"
+    odt = ODT.replace("<text:p>80</text:p>", f"<text:p>80</text:p>{inner}").replace(
+        "</office:text>", "<text:alphabetical-index><text:p>rye 1</text:p></text:alphabetical-index>"
+                          "<text:p><text:ruby><text:ruby-base>漢</text:ruby-base><text:ruby-text>かん</text:ruby-text></text:ruby></text:p></office:text>")
+    assert page_of("odt", package({"content.xml": odt})).text == "One\n\nThe mill stands.\n\nRye\t80 kg\n\n漢\n\nA note."
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(

@@ -35,7 +35,7 @@ Built in 1801:
 {{reflist}}
 [[Category:Mills]] [[de:Mühle]]
 """
-TEXT = """The mill (; moulin) is a wheel by the river.
+TEXT = """The mill (moulin) is a wheel by the river.
 It is old\xa0and well known.
 
 History
@@ -44,6 +44,27 @@ Built in 1801:
 - first the wheels
 - then a roof
 - and a door"""
+
+
+UNUSUAL = """It is {{convert|5|km|mi}} or {{cvt|3|to|4|mi|km}} {{ndash}} {{formatnum:12345}} steps. __NOTOC__
+[[:Category:Mills|Mills]] [[Thể loại:Cối xay]] [[Plik:a.jpg|thumb|A mill]]
+== Empty ==
+<gallery>
+File:A.jpg|A
+</gallery>
+=== Empty too ===
+== Code ==
+=== Python ===
+<syntaxhighlight lang="python">
+def mill():
+    return 1
+</syntaxhighlight>
+{{Quote|text=Grind it.|author=A}}"""
+
+
+def test_headings_without_text_go_and_code_keeps_its_indents():
+    answer = read_document("wikitext", UNUSUAL.encode(), "", LIMITS)
+    assert answer[1].text == ("It is 5 km or 3 to 4 mi – 12345 steps.\nMills\n\nCode\n\nPython\n\ndef mill():\n    return 1\n\nGrind it.")
 
 
 def page(title: str, text: str, number: int, ns: int = 0, more: str = "") -> str:

@@ -65,6 +65,13 @@ def test_members_of_an_archive_are_files_of_their_own(name):
     assert sorted(said(rows, "what", "file")) == sorted((what, f"mine/{name}/{member}") for what, member in [*READ, *REJECTED, *links])
 
 
+@pytest.mark.parametrize("first", ["[Content_Types].xml", "_rels/.rels", "docProps/app.xml", "mimetype"])
+@pytest.mark.parametrize(("name", "cure"), [("a.pptx", "PDF, DOCX or ODT"), ("a.xlsx", "CSV")])
+def test_slides_and_sheets_are_named_and_not_unzipped(name, cure, first):
+    (row,) = written(name, zipped({first: b"application/vnd.oasis.opendocument.presentation", "a.csv": CSV}))
+    assert (row["rule"], row["detail"]) == ("unknown_kind", f"{name[1:]} is not read: save it as {cure}")
+
+
 def test_a_member_has_the_id_that_it_has_as_a_file():
     (alone,), (inside,) = written("a.csv", CSV), written("a.zip", zipped({"a.csv": CSV}))
     assert alone["id"] == inside["id"] and inside["offset"] == 7

@@ -10,7 +10,9 @@ from textmill.pipelines.extract.document_formats.document import Document, Packa
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
 
-_UNSEEN = frozenset({"tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "table-of-content", "note"})
+_UNSEEN = frozenset({
+    "tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "note", "ruby-text", "hidden-text",
+    "table-of-content", "illustration-index", "table-index", "object-index", "user-index", "alphabetical-index"})
 _DEEPEST = 400
 
 
@@ -43,8 +45,9 @@ def _blocks(element: Any, depth: int) -> Iterator[str]:
             for box in child.iter("{*}text-box"):
                 yield from _blocks(box, depth + 1)
         elif name == "table":
+            own = [row for row in child.iter("{*}table-row") if next(row.iterancestors("{*}table")) is child]
             rows = ("\t".join(" ".join(" ".join(_blocks(cell, depth + 1)).split())
-                              for cell in row.iterchildren("{*}table-cell")) for row in child.iter("{*}table-row"))
+                              for cell in row.iterchildren("{*}table-cell")) for row in own)
             yield "\n".join(row for row in rows if row.strip())
         elif name not in _UNSEEN:
             yield from _blocks(child, depth + 1)

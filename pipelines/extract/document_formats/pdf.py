@@ -14,6 +14,7 @@ import pypdfium2.raw as pdfium
 
 from textmill.pipelines.extract.document_formats.document import Document, document
 from textmill.pipelines.extract.document_formats.pdf_columns import Word
+from textmill.pipelines.extract.document_formats.pdf_direction import backward_words, is_backward
 from textmill.pipelines.extract.document_formats.pdf_layout import flowing_text
 from textmill.pipelines.extract.refusal import Refusal
 from textmill.pipelines.extract.settings import ExtractSettings
@@ -22,6 +23,9 @@ _LETTERS = 20               # letters of a document at least, or it has no text 
 _HYPHENS = {0x2: "-", 0xFFFE: "-", 0xAD: "-"}      # what PDFium has for a hyphen at a line's end, where it has no line break
 _WORD = re.compile(r"[^\s\x00-\x20\xa0\ufffe\xad]+[\x02\ufffe\xad]?")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+_ACCENTED = re.compile("([´¨ˆ˜ˇ¸˘˙˝])([A-Za-zı])")        # old fonts of TeX set an accent and a letter
+_ACCENTS = {"´": "\u0301", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "¸": "\u0327", "˘": "\u0306",
+            "˙": "\u0307", "˝": "\u030b"}
 _TOOL_TITLE = re.compile(r"^(untitled|microsoft \w+ - .*|.*\.(docx?|tex|dvi|indd|qxd|pdf|rtf))$", re.I)
 
 
@@ -45,7 +49,8 @@ def read(body: bytes, ending: str, limits: ExtractSettings) -> Document:
         about = {key: _one_line(opened.get_metadata_value(key)) for key in ("Title", "Author", "Subject")}
         count = len(opened)
     title = None if _TOOL_TITLE.match(about["Title"]) else about["Title"]
-    return document(text.translate(_LIGATURES), title, kind="pdf", pages=count, pages_without_text=seen.silent or None,
+    text = _ACCENTED.sub(lambda found: found[2].replace("ı", "i") + _ACCENTS[found[1]], text.translate(_LIGATURES))
+    return document(text, title, kind="pdf", pages=count, pages_without_text=seen.silent or None,
                     broken_pages=seen.broken or None, turned_words=seen.turned or None, author=about["Author"],
                     subject=about["Subject"])
 
@@ -80,8 +85,11 @@ def words(page: Any) -> Iterator[Word]:
     text = layer.get_text_range() if count else ""
     if len(text) != count:      # characters that stand for none or for two: one by one, places are theirs
         text = "".join(map(_character, (pdfium.FPDFText_GetUnicode(layer.raw, number) for number in range(count))))
-    for found in _WORD.finditer(text):
-        yield _word(layer.raw, found.start(), found.end() - 1, found[0].translate(_HYPHENS))
+    if is_backward(text):
+        yield from backward_words([_word(layer.raw, at, at, letter) for at, letter in enumerate(text) if letter > "\x1f"])
+    else:
+        for found in _WORD.finditer(text):
+            yield _word(layer.raw, found.start(), found.end() - 1, found[0].translate(_HYPHENS))
     layer.close()
 
 
@@ -95,7 +103,7 @@ def _word(raw: Any, first: int, last: int, letters: str) -> Word:
     angle = pdfium.FPDFText_GetCharAngle(raw, first)
     pdfium.FPDFText_GetLooseCharBox(raw, first, box)
     left, right, bottom, top = box.left, box.right, box.bottom, box.top
-    if last > first:
+    if last != first:
         pdfium.FPDFText_GetLooseCharBox(raw, last, box)
         left, right = min(left, box.left), max(right, box.right)
         bottom, top = min(bottom, box.bottom), max(top, box.top)

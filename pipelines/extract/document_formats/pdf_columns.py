@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from statistics import median
 from typing import NamedTuple
+from unicodedata import combining
 
 _GAP = 0.85             # of a line's height: a wider one between words parts them
 _CELL_GAP = 1.6         # from here on pieces of a line are cells
@@ -17,6 +18,10 @@ _WORDS = 8              # characters of a line at the right of a gutter that is 
 _STANDS_OUT = 0.2       # share of a piece that may lie beyond the gutter of its column
 _CROSSING = 0.03        # share of the pieces that may cross a gutter: headings, titles, figures across columns
 _MOST_COLUMNS = 4
+_SPREAD = 0.05          # share by which the gaps of a line spread over its column differ at most
+_SPREAD_GAPS = 3        # of a line spread over its column at least
+_UNLIKE = 1.3           # times that its longest word is as long as its shortest at least: figures below each other are alike
+_EVEN = 0.12            # of a letter's width: by how much a word of a typewriter's letters may be wider or narrower
 
 
 class Word(NamedTuple):
@@ -33,17 +38,22 @@ class Word(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Words on one baseline without a wide gap between them."""
+    """Words on one baseline without a wide gap between them.
+
+    `pitch` is the width of a letter where all letters have one, else 0; `on_grid` whether the spaces have it too.
+    """
 
     text: str
     left: float
     right: float
     baseline: float
     size: float
+    pitch: float
+    on_grid: bool
 
 
 class Line(NamedTuple):
-    """A line of a column; `cells` are its pieces where gaps between them are those of a table."""
+    """A line of a column, from pieces; `is_row` where gaps between them are those of a table."""
 
     text: str
     left: float
@@ -51,6 +61,7 @@ class Line(NamedTuple):
     baseline: float
     size: float
     is_row: bool
+    pieces: Sequence[Piece]
 
 
 def pieces_of(words: Sequence[Word]) -> Iterator[Piece]:
@@ -71,9 +82,22 @@ def _piece(words: Sequence[Word]) -> Piece:
     longest = max(words, key=lambda word: len(word.text))
     text = words[0].text
     for before, word in pairwise(words):
-        # Letters that are set closer than a space belong together: a footnote's mark, a word in two fonts.
-        text += word.text if word.left - before.right < 0.08 * before.size and before.text[-1:] != "-" else f" {word.text}"
-    return Piece(text, min(word.left for word in words), max(word.right for word in words), longest.baseline, longest.size)
+        # Letters that are set closer than a space belong together: a footnote's mark, a word in two fonts, an accent apart.
+        is_close = word.left - before.right < 0.08 * before.size and before.text[-1:] != "-"
+        text += word.text if is_close or combining(word.text[0]) else f" {word.text}"
+    left, right = min(word.left for word in words), max(word.right for word in words)
+    return Piece(text, left, right, longest.baseline, longest.size, *_pitch(words))
+
+
+def _pitch(words: Sequence[Word]) -> tuple[float, bool]:
+    """The width of a letter where all have one, and whether the spaces are as wide; 0 where they have none, as in CJK."""
+    longest = max(words, key=lambda word: len(word.text))
+    pitch = (longest.right - longest.left) / len(longest.text)
+    is_even = all(abs(word.right - word.left - len(word.text) * pitch) < _EVEN * pitch for word in words)
+    if pitch <= 0 or not is_even or max(max(word.text) for word in words) >= "\u2e80":
+        return 0.0, False
+    gaps = [(word.left - before.right) / pitch for before, word in pairwise(words)]
+    return pitch, all(abs(gap - round(gap)) < _EVEN for gap in gaps)
 
 
 def columns(pieces: Sequence[Piece], deep: int = 0) -> Iterator[list[Piece]]:
@@ -176,9 +200,17 @@ def lines_of(pieces: Sequence[Piece]) -> list[Line]:
 
 def _line(pieces: Sequence[Piece]) -> Line:
     longest = max(pieces, key=lambda piece: len(piece.text))
-    text, is_row = pieces[0].text, False
+    text, is_row, is_spread = pieces[0].text, False, _is_spread(pieces)
     for before, piece in pairwise(pieces):
-        wide = piece.left - before.right > _CELL_GAP * longest.size
+        wide = piece.left - before.right > _CELL_GAP * longest.size and not is_spread
         is_row = is_row or wide
         text += ("\t" if wide else " ") + piece.text
-    return Line(text, pieces[0].left, max(piece.right for piece in pieces), longest.baseline, longest.size, is_row)
+    right = max(piece.right for piece in pieces)
+    return Line(text, pieces[0].left, right, longest.baseline, longest.size, is_row, pieces)
+
+
+def _is_spread(pieces: Sequence[Piece]) -> bool:
+    """Whether a line of words of different length is spread over its column: all its gaps are as wide."""
+    gaps = [piece.left - before.right for before, piece in pairwise(pieces)]
+    widths = [piece.right - piece.left for piece in pieces]
+    return len(gaps) >= _SPREAD_GAPS and max(gaps) - min(gaps) < _SPREAD * max(gaps) and max(widths) > _UNLIKE * min(widths)

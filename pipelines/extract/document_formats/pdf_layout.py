@@ -3,15 +3,18 @@
 Pure functions of words and their places: lines come from `pdf_columns`, and running heads are taken out by `pdf_heads`.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from textmill.pipelines.extract.document_formats.pdf_code import code_pitches, code_runs, code_text
 from textmill.pipelines.extract.document_formats.pdf_columns import Line, Piece, Word, columns, lines_of, pieces_of
-from textmill.pipelines.extract.document_formats.pdf_heads import without_heads
+from textmill.pipelines.extract.document_formats.pdf_contents import without_contents
+from textmill.pipelines.extract.document_formats.pdf_heads import final_pages, without_heads
 
 
 class Block(NamedTuple):
@@ -22,6 +25,7 @@ class Block(NamedTuple):
     is_note: bool
     is_open: bool       # the sentence goes on in the next column
     size: float
+    is_code: bool = False
 
 
 _SMALL = 0.93           # of the document's letters: footnotes are set smaller
@@ -31,7 +35,8 @@ _MARKED = re.compile(r"^(?:[•◦▪‣·*–—-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxI
 _NOTE = re.compile(r"^[\d*†‡§¶¹²³]")
 PARAGRAPH, LINE = 1, 2
 _TAIL = 60              # characters at a text's end that say how it ends
-_JOINS = re.compile(r"([^\W\d_]{2,})-$")
+_NO_SPACES = re.compile("[\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff01-\uff60]")     # Han, kana and their stops, not Hangul
+_JOINS = re.compile(r"(?:^|[\s(\[\"'“„‘»«—–-])(?<!\s-)(?<!--)([^\W\d_]{2,})-$")     # not of a name such as --with-x, a/b-c
 
 
 def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
@@ -45,37 +50,53 @@ def flowing_text(pages: Iterable[Sequence[Word]]) -> str:
         vocabulary.update(word.text.strip(".,;:!?()[]\"'").lower() for word in words)
         pieces.append(list(pieces_of(words)))
     body = _body_size(pieces)
-    pieces = without_heads(pieces, body)
-    blocks = (block for page in pieces for column in columns(page) for block in _paragraphs(lines_of(column), body, vocabulary))
+    pages_shown = without_heads(final_pages(pieces), body)
+    pitches = code_pitches(pieces)
+    lines = without_contents(lines_of(column) for page in pages_shown for column in columns(page))
+    blocks = (block for column in lines for block in _blocks(column, body, pitches, vocabulary))
     return _joined(blocks, vocabulary)
 
 
 def _body_size(pages: Sequence[Sequence[Piece]]) -> float:
-    """The size that most letters of the document have."""
-    sizes: Counter[float] = Counter()
+    """The size that most letters of the document have, those of code apart, where there are others."""
+    sizes: Counter[tuple[bool, float]] = Counter()
     for page in pages:
         for piece in page:
-            sizes[round(piece.size, 1)] += len(piece.text)
-    return max(sizes, key=lambda size: (sizes[size], size)) if sizes else 0.0
+            sizes[not piece.pitch, round(piece.size, 1)] += len(piece.text)
+    is_prose = any(is_prose for is_prose, _ in sizes)
+    return max(((count, size) for (kind, size), count in sizes.items() if kind == is_prose), default=(0, 0.0))[1]
 
 
-def _paragraphs(lines: Sequence[Line], body: float, vocabulary: Counter[str]) -> Iterator[Block]:
-    """The paragraphs of a column."""
+def _blocks(lines: Sequence[Line], body: float, pitches: Sequence[float], vocabulary: Counter[str]) -> Iterator[Block]:
+    """The paragraphs of a column, and its code."""
     if not lines:
         return
     size = median(line.size for line in lines)
     left, right = min(line.left for line in lines), max(line.right for line in lines if line.size <= 1.1 * size)
     steps = [above.baseline - line.baseline for above, line in pairwise(lines) if above.baseline > line.baseline]
     step = median(steps) if steps else lines[0].size
-    notes = _notes(lines, body)
+    end = lines[_notes(lines, body):]
+
+    def parts(above: Line, line: Line) -> int:
+        return PARAGRAPH if end and line is end[0] else _break(above, line, left, right, step)
+
+    for is_code, run in code_runs(lines, pitches, parts):
+        if is_code:
+            yield Block(code_text(run), False, False, False, run[0].size, True)
+        else:
+            yield from _paragraphs(run, parts, end[0].baseline if end else -math.inf, vocabulary)
+
+
+def _paragraphs(lines: Sequence[Line], parts: Callable[[Line, Line], int], notes: float,
+                vocabulary: Counter[str]) -> Iterator[Block]:
+    """Lines of prose as paragraphs; those that begin at the baseline `notes` or below are footnotes."""
     paragraph, is_close = [lines[0]], False
-    for number, (above, line) in enumerate(pairwise(lines), 1):
-        breaks = PARAGRAPH if number == notes else _break(above, line, left, right, step)
-        if breaks:
-            yield _block(paragraph, is_close, number - 1 >= notes, vocabulary)
+    for above, line in pairwise(lines):
+        if breaks := parts(above, line):
+            yield _block(paragraph, is_close, paragraph[0].baseline <= notes, vocabulary)
             paragraph, is_close = [], breaks == LINE
         paragraph.append(line)
-    yield _block(paragraph, is_close, len(lines) - 1 >= notes, vocabulary)
+    yield _block(paragraph, is_close, paragraph[0].baseline <= notes, vocabulary)
 
 
 def _notes(lines: Sequence[Line], body: float) -> int:
@@ -117,12 +138,16 @@ def _block(lines: Sequence[Line], is_close: bool, is_note: bool, vocabulary: Cou
 
 
 def glued(before: str, after: str, vocabulary: Counter[str]) -> str:
-    """Two lines as one: a hyphen at the first's end goes where the whole word goes on in small letters.
+    """Two lines as one: a hyphen at the first's end goes where the word goes on in letters as small or as large.
 
-    It stays where the document has the word with its hyphen elsewhere, and not without.
+    Han and kana go on without a space. A hyphen stays where the document has the word with its hyphen elsewhere, and not
+    without.
     """
+    if _NO_SPACES.match(before[-1:]) and _NO_SPACES.match(after):
+        return before + after
     found = _JOINS.search(before[-_TAIL:])
-    if not found or not after[:1].islower():
+    goes_on = after[:1].islower() or (found is not None and found[1].isupper() and after[:2].isupper() and after[:2].isalpha())
+    if not found or not goes_on:
         return f"{before}{after}" if before.endswith("-") and before[-2:-1].isalnum() else f"{before} {after}"
     rest = re.match(r"[\w-]*", after)
     first, second = found[1].lower(), (rest[0] if rest else "").lower()
@@ -139,7 +164,8 @@ def _joined(blocks: Iterable[Block], vocabulary: Counter[str]) -> str:
         if block.is_note:
             notes.append((block.text, block.is_close))
             continue
-        if open_size and abs(block.size - open_size) < 0.05 * open_size and block.text[:1].islower() and not block.is_close:
+        goes_on = block.text[:1].islower() and not block.is_close and not block.is_code
+        if open_size and abs(block.size - open_size) < 0.05 * open_size and goes_on:
             texts[-1] = (glued(texts[-1][0], block.text, vocabulary), texts[-1][1])
         else:
             texts += notes

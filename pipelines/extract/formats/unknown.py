@@ -13,6 +13,8 @@ from textmill.pipelines.extract.settings import ExtractSettings
 
 SUFFIXES = r"\.(gz|zst|bz2|xz)$"        # names of compressed files
 _NOT_INFLATED = {".lz4": "lz4", ".br": "Brotli", ".Z": "compress", ".7z": "7-Zip", ".rar": "RAR"}      # known and not read
+_OFFICE = dict.fromkeys((".doc", ".rtf", ".wps", ".pages", ".fodt", ".ppt", ".pptx", ".odp", ".key"), "PDF, DOCX or ODT")
+_OFFICE |= dict.fromkeys((".xls", ".xlsx", ".xlsb", ".ods", ".numbers"), "CSV")
 _SUFFIX = re.compile(SUFFIXES, re.I)
 
 
@@ -26,6 +28,8 @@ def unknown(path: str, size: int | None) -> Rejected:
     ending = os.path.splitext(inner_path(path))[1]
     if ending in _NOT_INFLATED:
         detail = f"{_NOT_INFLATED[ending]} is not read: unpack the file, or store it as gzip or zstd"
+    elif ending.lower() in _OFFICE:
+        detail = f"{ending} is not read: save it as {_OFFICE[ending.lower()]}"
     else:
         named = f"no kind of file ends in {ending}" if ending else "its name has no ending"
         detail = f"{named}, and its first bytes are those of none"

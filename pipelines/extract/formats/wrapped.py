@@ -36,6 +36,8 @@ _HEADER = 1 << 20           # bytes of a tar's header at most, which is in memor
 _LONGEST_NAME = 4096
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 _END = b"PK\5\6"
+# Not what programs of an office write, whose members are no files of their own: slides, sheets.
+_ZIP_MAGIC = re.compile(rb"PK(?:\x05\x06|\x03\x04(?!.{26}(?:\[Content_Types\]\.xml|_rels/|docProps/|mimetype)))", re.S)
 
 
 class Entry(NamedTuple):
@@ -230,7 +232,7 @@ def _shown(name: str) -> str:
     return _UNSAFE.sub("\ufffd", name)[:_LONGEST_NAME]
 
 
-ZIP = Format("zip", re.compile(r"\.zip$", re.I), re.compile(rb"PK(\x03\x04|\x05\x06)"), whole, read_zip)
+ZIP = Format("zip", re.compile(r"\.zip$", re.I), _ZIP_MAGIC, whole, read_zip)
 TAR = Format("tar", re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz)$", re.I), re.compile(rb".{257}ustar", re.S), whole,
              read_tar)
 ARCHIVES = (ZIP, TAR)
