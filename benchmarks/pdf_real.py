@@ -13,9 +13,10 @@ words. A twin is not the same book: it has an index that we leave out, and other
 reaches 1, and recall, order and lines are told apart. `in order` is the longest common subsequence over the gold's words;
 `lines` is the share of lines of three words or more of which four fifths of the runs of three words stand in the gold: running
 heads, torn columns and glued words are lines that do not. Lists of contents are taken out of the gold. The figures of the
-second half were seen once before these, when the gold was mended and not the reader: its contents, its pages' order and
-joiners that no page shows. Two pairs of it were dropped then (gri, asymptote: the order of their pages is not told), as three
-others were that say nothing (live-manual has no letters, docbook-xsl no spaces).
+second half were seen once before these; then its gold was mended (contents, the order of its pages, joiners that no page
+shows), and the reader only by what tests and the first half asked for. Two pairs of it were dropped
+then (gri, asymptote: the order of their pages is not told), as three others were that say nothing (live-manual has no letters,
+docbook-xsl no spaces).
 
 Run from the repository: python -m benchmarks.pdf_real FOLDER
 """
