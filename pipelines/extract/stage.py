@@ -55,7 +55,7 @@ class SplitWork(NamedTuple):
 class Extract(Stage[ExtractSettings, ExtractTools, list[RawFile]]):
     """The stage that writes `documents`: text and metadata of every record of the raw files, and its rejected records."""
 
-    name, version, unit = "extract", 9, "records"
+    name, version, unit = "extract", 10, "records"
     libraries = ("trafilatura", "lxml", "FastWARC", "warcio", "resiliparse", "brotli", "zstandard",
                  "publicsuffixlist", "pypdfium2", "mwparserfromhell", "ijson")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +17,9 @@ from textmill.pipelines.extract.files.inflated import BrokenFileError
 from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.formats import COMPRESSED, format_of, kind_inside, named, rows_inside
 from textmill.pipelines.extract.formats.format import Format
+from textmill.pipelines.extract.formats.json import JSON, wrapper
 from textmill.pipelines.extract.formats.rows import Given, PlainRow, given_rows
+from textmill.pipelines.extract.formats.unknown import unknown
 from textmill.pipelines.extract.outcome import extract_split
 from textmill.pipelines.extract.pages.reader import Reader
 from textmill.pipelines.extract.rows import Document, Rejected
@@ -25,6 +28,7 @@ from textmill.pipelines.extract.source_settings import NOTHING_SAID, SourceSetti
 from textmill.pipelines.extract.splits import RawFilesError, plan_splits
 
 _DOCUMENTS, _REJECTED = 3, 3        # of a file that are shown
+_LONG_NAME = 100                    # characters, as no column's name has
 _TEXT = 200                         # characters of a text
 _PLACE = {"parquet": "row", "arrow": "row", "json": "row", "mediawiki": "page"}
 
@@ -77,7 +81,7 @@ def _file(file: Path, root: Path, settings: ExtractSettings, reader: Reader, mos
         yield 0, f"{shown(name)}: {error.problems[0]}"
         return
     if kind is None:
-        yield 0, f"{shown(name)}: of no known kind: neither its name nor its first bytes say one; it would be counted"
+        yield 0, f"{shown(name)}: of no known kind: {unknown(name, raw.size).detail}; it would be counted"
         return
     yield 0, f"{shown(name)}: {_recognised(kind, file, raw)}; {raw.size:,} bytes"
     yield from _table(kind, file, raw, given.applied_to(settings))
@@ -113,6 +117,8 @@ def _table(kind: Format, file: Path, raw: RawFile, settings: ExtractSettings) ->
         return
     if not rows:
         return
+    if key := _wrapper(kind, file, raw, settings):
+        yield 2, f"rows are the objects of its list {shown(key)}"
     names = dict.fromkeys(name for row in rows for name in column_paths(row.columns))
     yield 2, f"columns: {', '.join(map(shown, names))}"
     items = (item for row in rows for item in given_rows(raw.path, row.offset, row.length, row.columns, settings))
@@ -122,6 +128,26 @@ def _table(kind: Format, file: Path, raw: RawFile, settings: ExtractSettings) ->
     if not texts:
         yield 2, ("the text is in none of them; name the column as columns.text in source.yaml beside the file, or in "
                   "extract.text_columns")
+        yield from ((2, hint) for hint in _hints(rows[0].columns))
+
+
+def _hints(row: dict[str, Any]) -> Iterator[str]:
+    """What else the columns of a table without a text may mean."""
+    if any(len(name) > _LONG_NAME for name in row):
+        yield "the first line is taken for names of columns; where it is data, put a line of names above it"
+    lists = {name: value[0] for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)}
+    if len(lists) == 1:
+        (name, first), = lists.items()
+        yield (f"{shown(name)} is a list of objects ({', '.join(map(shown, column_paths(first)))}); they are the rows where "
+               "columns.text names one of these")
+
+
+def _wrapper(kind: Format, file: Path, raw: RawFile, settings: ExtractSettings) -> str | None:
+    """The key whose list holds the rows of a file of JSON."""
+    if kind is not JSON:
+        return None
+    with file.open("rb") as opened:
+        return wrapper(opened, Range(raw.path, "", 0, raw.size), settings)
 
 
 def _spelled(item: Given) -> str:
