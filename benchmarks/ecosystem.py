@@ -89,7 +89,8 @@ def lines(folder: Path) -> Iterator[str]:
     for title in SECTIONS:
         needs, missing, error = run_section(title, folder)
         about = [name for name in needs if name not in OWN] or [name for name in needs if name != "textmill"]
-        named = sorted({(found := distributions.get(name, [name])[0]) + f" {version(found)}" for name in about if name not in missing})
+        installed = {distributions[name][0] for name in about if name not in missing}
+        named = sorted(f"{name} {version(name)}" for name in installed)
         said = f"not run: no {', '.join(missing)} here" if missing else "fails" if error else "runs"
         print(f"{title}: {said}", error, flush=True)
         yield f"| {title} | {', '.join(named)} | {said} |"
