@@ -39,8 +39,8 @@ def status_json(context: RunContext) -> str:
     """The same for a program: data folder, its bytes, every stage, the next one (null where nothing is stale)."""
     states = list(stage_states(context))
     behind = next((one.stage for one in states if one.state != "up to date"), None)
-    return json.dumps({"data": context.data.uri, "bytes": _stored(context), "next": behind, "stages": list(map(asdict, states))},
-                      indent=1, ensure_ascii=False)
+    told = {"data": context.data.uri, "bytes": _stored(context), "next": behind, "stages": list(map(asdict, states))}
+    return json.dumps(told, indent=1, ensure_ascii=False)
 
 
 def status(context: RunContext) -> Iterator[str]:
