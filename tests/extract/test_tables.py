@@ -133,6 +133,13 @@ def test_an_object_around_a_list_that_breaks_off_or_is_not_alone():
     assert said(written("a.json", (wrapped * 2).encode()), "what", "offset") == [("missing_text", 0), ("missing_text", 1)]
 
 
+def test_an_image_beside_a_text_is_not_carried_along():
+    stored = io.BytesIO()
+    pq.write_table(pa.table({"text": ["Words."], "small": [b"\xff\0"], "image": [{"bytes": b"\x89PNG" + bytes(9_000), "path": "a.png"}]}), stored)
+    (row,) = written("a.parquet", stored.getvalue())
+    assert json.loads(row["extra"]) == {"small": "/wA=", "image": {"bytes": "<9004 bytes>", "path": "a.png"}}
+
+
 def test_what_excel_and_other_programs_put_first():
     assert said(written("a.csv", b"sep=;\r\nid;text\r\n1;Rye, oats, wheat\r\n"), "record_id", "text", "offset") == [("1", "Rye, oats, wheat", 16)]
     assert said(written("a.csv", "\ufeffsep=|\ntext|n\none|1\n".encode()), "text", "extra") == [("one", '{"n":"1"}')]

@@ -25,7 +25,8 @@ _NOT_READ = {
     **dict.fromkeys((".pkl", ".pickle", ".npy", ".npz", ".pt"), ("a file of Python's objects or arrays", _ROWS)),
     **dict.fromkeys((".xml", ".rss", ".atom"), ("XML of this kind", "convert it to HTML, text or JSONL")),
     **dict.fromkeys((".mhtml", ".mht"), ("a page stored with its pictures", "save it as HTML alone")),
-    ".msg": ("a message of Outlook", "save it as .txt"),
+    **dict.fromkeys((".eml", ".mbox", ".msg", ".pst"), ("mail", "write a row for each message as JSONL, with `text`")),
+    **dict.fromkeys((".srt", ".vtt", ".ass"), ("a file of subtitles", "save what is said as .txt")),
     ".log": ("a log", "give it a name in .txt where it is to be read as text"),
     ".json": ("JSON without objects", "make each value an object such as {\"text\": …}")}
 _SUFFIX = re.compile(SUFFIXES, re.I)
