@@ -52,6 +52,16 @@ def test_a_folder_is_its_files(folder, capsys):
         assert line in out, out
 
 
+def test_as_json_for_programs(folder, capsys):
+    told = {one["file"]: one for one in map(json.loads, said(capsys, "--json", "--most", "1", str(folder)).splitlines())}
+    assert told["posts.csv"] == {
+        "file": "posts.csv", "bytes": 73, "kind": "csv", "not_read": None, "rows_in": None, "columns": ["id", "body", "url"], "text_in": {},
+        "records": 1, "more": True, "documents": 0, "rejected": {"missing_text": 1}}
+    assert told["talk.jsonl"]["text_in"] == {"prompt, response": "dialogues"} and told["talk.jsonl"]["documents"] == 1
+    assert told["README.md"]["not_read"] == "not read, its name matches README* of extract.ignore" and told["x.mp4"]["kind"] is None
+    assert len(told) == 7
+
+
 def test_what_a_table_without_a_text_may_mean(tmp_path, capsys):
     (tmp_path / "a.json").write_text(json.dumps({"type": "x", "items": [{"body": "Words.", "n": 1}]}))
     assert "  items is a list of objects (body, n); they are the rows where columns.text" in said(capsys, str(tmp_path / "a.json"))
