@@ -60,7 +60,7 @@ def _write(target: Folder, write: Callable[[Folder], Table], settings: CardSetti
     target.write("README.md", UNFINISHED.encode())
     written = write(target)
     paths = {part.path for part in written.parts}
-    crawls = sorted({path.split("/")[1] for path in paths})
+    crawls = sorted({path.split("/")[1] for path in paths} - {written.name})
     files = {written.name: {"train": "data/*/*.parquet"}} | {crawl: {"train": f"data/{crawl}/*.parquet"} for crawl in crawls}
     target.write("croissant.json", croissant([written], settings, lambda table, part: part.path,
                                              {written.name: "data/*/*.parquet"}).encode())

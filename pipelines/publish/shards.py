@@ -58,9 +58,10 @@ def _closed(writer: PartWriter) -> Part:
 
 
 def _by_crawl(data: Folder, table: Table, tokens: Table | None) -> Iterator[tuple[str, pa.RecordBatch]]:
-    """(dump, else source; rows of it) in the order of the table."""
+    """(dump, else source, as a folder is named; rows of it) in the order of the table."""
     for batch in _batches(data, table, tokens):
         names = pc.coalesce(batch["dump"], batch["source"]) if "dump" in batch.schema.names else batch["source"]
+        names = pc.replace_substring_regex(names, r"[^\p{L}\p{N}_.-]+", "_")     # as a configuration may be named
         for name in sorted(names.unique().to_pylist()):
             yield name, batch.filter(pc.equal(names, name))
 

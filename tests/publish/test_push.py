@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.curate.rows import CURATED
-from textmill.pipelines.publish.push import push
+from textmill.pipelines.publish.push import _write, push
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.shards import write_shards
 from textmill.pipelines.publish.tables import Table, tables
@@ -102,6 +103,18 @@ def test_what_was_pushed_opens_and_is_valid(milled, tmp_path):
     assert not described.metadata.issues.errors
     record = next(iter(described.records("curated")))
     assert record["curated/token_count"] == table(milled[0], "tokens/test-1k")["token_count"][0].as_py()
+
+
+def test_sources_of_any_name_open(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = ["my [x]: y", "curated", 'a "q"', "no", "naïve 数"]
+    source = curated(tmp_path / "data", [("", name, f"text {n}") for n, name in enumerate([*names, *names])])
+    source = replace(source, manifest=replace(source.manifest, made_from={"settings": {"policy": {"kinds": {}}}}))
+    out = tmp_path / "out"
+    _write(Folder(str(out), ""), partial(write_shards, Folder(str(tmp_path / "data")), source), CardSettings(), [])
+    assert datasets.get_dataset_config_names(str(out)) == ["curated", "a_q_", "my_x_y", "naïve_数", "no"]
+    rows = {name: datasets.load_dataset(str(out), name, split="train", cache_dir=str(tmp_path / "cache")).num_rows for name in ("curated", "my_x_y", "naïve_数")}
+    assert rows == {"curated": 10, "my_x_y": 2, "naïve_数": 2}
 
 
 def test_an_interrupted_push_says_so_and_is_begun_again(milled, tmp_path):
