@@ -2,8 +2,9 @@
 
     make demo && python -m benchmarks.ecosystem
 
-writes benchmarks/results/ecosystem.md: of each section the versions of its libraries, and whether its code ran. Nothing
-is left in the data folder: the code runs in a folder of its own, which has it as `data`.
+writes benchmarks/results/ecosystem.md: of each section the versions of its libraries, and whether its code ran. A section
+whose libraries are not here keeps the row of an earlier run: not all of them go into one environment. Nothing is left in the
+data folder: the code runs in a folder of its own, which has it as `data`.
 """
 
 import argparse
@@ -21,11 +22,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks/results/ecosystem.md"
 PAGE = (ROOT / "docs/ecosystem.md").read_text("utf-8")
 SECTIONS = {title: found for section in re.split(r"\n(?=## )", PAGE)[1:] for title in [section.partition("\n")[0][3:]]
             if (found := re.findall(r"```(python|bash)\n(.*?)```", section, re.DOTALL))}
 BESIDE = {"Hugging Face Trainer": ["accelerate"], "MosaicML": ["streaming"]}        # what is needed and not imported first
-OWN = {"textmill", "torch", "numpy"}        # libraries that a section is not about, save where it has no other
+OWN = {"textmill", "torch", "numpy", "yaml"}        # libraries that a section is not about, save where it has no other
 
 
 class Outcome(NamedTuple):
@@ -85,17 +87,22 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
 def lines(folder: Path) -> Iterator[str]:
     """The table: section, libraries with versions, outcome."""
     yield from ("| section | libraries | |", "|---|---|---|")
+    earlier = {line.split(" | ")[0][2:]: line for line in RESULT.read_text("utf-8").splitlines()} if RESULT.exists() else {}
     distributions = packages_distributions()
     for title in SECTIONS:
         needs, missing, error = run_section(title, folder)
+        if missing and title in earlier:
+            print(f"{title}: {', '.join(missing)} not here, as before")
+            yield earlier[title]
+            continue
         about = [name for name in needs if name not in OWN] or [name for name in needs if name != "textmill"]
         installed = {distributions[name][0] for name in about if name not in missing}
         named = sorted(f"{name} {version(name)}" for name in installed)
-        said = f"not run: no {', '.join(missing)} here" if missing else "fails" if error else "runs"
+        said = f"not run: no {', '.join(missing)} here" if missing else f"{'fails' if error else 'runs'}, {date.today()}"
         print(f"{title}: {said}", error, flush=True)
         yield f"| {title} | {', '.join(named)} | {said} |"
     yield ""
-    yield f"Python {sys.version.split()[0]}, on the demo's data; {date.today()}."
+    yield f"On the demo's data, Python {sys.version.split()[0]}."
 
 
 def main() -> None:
@@ -105,7 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").symlink_to(given.data.absolute())
         told = "\n".join(lines(Path(folder)))
-    (ROOT / "benchmarks/results/ecosystem.md").write_text(told + "\n", "utf-8")
+    RESULT.write_text(told + "\n", "utf-8")
 
 
 if __name__ == "__main__":
