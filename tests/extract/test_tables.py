@@ -161,6 +161,13 @@ def test_a_table_of_no_rows_is_named():
     assert said(written("a.parquet", stored.getvalue()), "what", "detail") == [("empty", "there is no record in it")]
 
 
+@pytest.mark.parametrize("before", [b'{"text": "a"}, {"n": ', b'{"a": [', b'{"data": [{"text": "a"}], "n": -'])
+def test_a_number_that_no_parser_takes_ends_the_file_and_not_the_process(before):
+    """ijson's parser in C goes on with an exception set after such a number, which ended the process at some of them."""
+    rows = written("a.json", b"\n" + before + b"9" * 5000 + b"}]" + b" " * 70_000)
+    assert said(rows, "what", "detail") == [("bad_json", "it is no valid JSON: what follows row 0 cannot be read")]
+
+
 def test_a_row_of_json_has_bounds():
     data = b'[{"n": [' + b"1," * 5000 + b'1]}, {"text": "' + b"x" * 60_000 + b'"}, {"text": "b"}]'
     assert said(written("a.json", data, ExtractSettings(max_row_values=1000, max_record_bytes=50_000)), "what", "offset") == [

@@ -3,6 +3,7 @@
 Streamed: a row at a time is in memory, and of a row no more than its bounds allow.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ _STARTS = ("start_map", "start_array")
 _ENDS = ("end_map", "end_array")
 _LEVELS = 200               # of lists and objects within each other
 _STEP = 1 << 16
+_MOST_DIGITS = 4000         # of a number; Python refuses one of more than 4300
+_DIGITS = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
 _BESIDE, _MOST_KEYS = 1 << 20, 100      # bytes of a value beside a list of rows, and keys of their object
 
 
@@ -54,7 +57,7 @@ def wrapper(file: Any, part: Range, limits: ExtractSettings) -> str | None:
     with an object that has, and no other list begins with an object.
     """
     file.seek(0)
-    if not _Plain(file).read().lstrip().startswith(b"{"):
+    if not file.read(_STEP).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
     events = _events(file)
     lists: dict[str, Any] = {}          # the first object of each list that begins with one
@@ -174,13 +177,16 @@ def _plain(value: Any) -> Any:
 
 
 class _Plain:
-    """The file without a byte order mark, in steps."""
+    """The file without a byte order mark, in steps. ValueError at a number that Python refuses, of which the parser crashes."""
 
     def __init__(self, file: Any):
-        self.file, self.begun = file, False
+        self.file, self.begun, self.end = file, False, b""
 
     def read(self, count: int = _STEP) -> bytes:
         found: bytes = self.file.read(count)
+        if _DIGITS.search(self.end + found):
+            raise ValueError("a number of thousands of digits")
+        self.end = (self.end + found)[-_MOST_DIGITS:]
         if not self.begun and count:
             found, self.begun = found.removeprefix(b"\xef\xbb\xbf"), True
         return found
