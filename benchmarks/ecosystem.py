@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -84,12 +84,15 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def lines(folder: Path) -> Iterator[str]:
-    """The table: section, libraries with versions, outcome."""
+def lines(folder: Path, only: Collection[str]) -> Iterator[str]:
+    """The table: section, libraries with versions, outcome; of `only` some, the others as they were."""
     yield from ("| section | libraries | |", "|---|---|---|")
     earlier = {line.split(" | ")[0][2:]: line for line in RESULT.read_text("utf-8").splitlines()} if RESULT.exists() else {}
     distributions = packages_distributions()
     for title in SECTIONS:
+        if only and title not in only and title in earlier:
+            yield earlier[title]
+            continue
         needs, missing, error = run_section(title, folder)
         if missing and title in earlier:
             print(f"{title}: {', '.join(missing)} not here, as before")
@@ -108,10 +111,11 @@ def lines(folder: Path) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="that of the finished demo (default: data/ here)")
+    parser.add_argument("--only", nargs="+", default=(), metavar="SECTION", help="run these, and keep the rows of the others")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").symlink_to(given.data.absolute())
-        told = "\n".join(lines(Path(folder)))
+        told = "\n".join(lines(Path(folder), given.only))
     RESULT.write_text(told + "\n", "utf-8")
 
 
