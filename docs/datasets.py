@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from textmill.pipelines.publish.columns import SCHEMAS, WRITTEN_BY, about, column_lines, stated
+from textmill.pipelines.publish.columns import SCHEMAS, WRITTEN_BY, about, column_lines, columns, stated
 from textmill.pipelines.report.meanings import REASONS
 
 PAGE = Path(__file__).parent / "datasets.md"
@@ -35,7 +35,7 @@ JSON, or a model with a head), `report/index.html`, and beside your `takedown.tx
 def table(dataset: str) -> Iterator[str]:
     """The lines of a dataset's section."""
     yield f"\n## `{dataset}`\n\n{about(dataset)} Written by `{WRITTEN_BY[dataset]}`.\n"
-    yield from column_lines(dataset)
+    yield from column_lines(columns(dataset))
 
 
 def page() -> str:

@@ -129,7 +129,7 @@ def check_columns(sources: dict[str, SourceSettings], files: Iterable[RawFile], 
         if not named:
             continue
         own = (file for file in files if (file.source or file.path.partition("/")[0]) == source)
-        rows = list(_sample(own, open_file, settings))
+        rows = list(_sample(own, open_file, given.applied_to(settings)))
         where = f"raw/{source}/{SOURCE_SETTINGS}"
         if not rows:
             problems.append(f"{where}: names columns, but the source has no table with rows; put one there, or take `columns` "

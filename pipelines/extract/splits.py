@@ -55,7 +55,7 @@ def plan_splits(files: Sequence[RawFile], open_file: Callable[[str], Any], setti
             problems.append(f"{place} lies in no source folder; move it to raw/<source>/, for example raw/mine/")
             continue
         try:
-            format = format_of(file, open_file)
+            format = format_of(file, open_file) if file.size else UNKNOWN
             if format is None and settings.unknown == "count":
                 format = UNKNOWN
             if format is None:

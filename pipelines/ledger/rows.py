@@ -36,8 +36,8 @@ def inspect(data: Folder, name: str, where: str | None = None, names: Sequence[s
     dataset = data / (above if of_blocks else name)
     manifest = Manifest.read(dataset)
     if manifest is None:
-        raise StageError(f"there is no dataset {name} in {data.uri}; name one such as documents, signals, verdicts, "
-                         "duplicates, curated, tokens/NAME or blocks/NAME/train")
+        raise StageError(f"there is no dataset {name} in {data.uri}; what is there tells `textmill status`, and names are "
+                         "documents, signals, verdicts, duplicates, curated, tokens/NAME and blocks/NAME/train")
     parts = manifest.rejected if rejected else manifest.parts
     parts = tuple(part for part in parts if part.path.startswith(f"{split}/")) if of_blocks else parts
     if not parts:

@@ -3,8 +3,9 @@
 Reads manifests, counts and notes, and lists raw files as `extract` would; nothing is written, and no text is read.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textmill.base.strict import SettingsError
@@ -34,6 +35,14 @@ class StageState:
     seconds: float | None = None
 
 
+def status_json(context: RunContext) -> str:
+    """The same for a program: data folder, its bytes, every stage, the next one (null where nothing is stale)."""
+    states = list(stage_states(context))
+    behind = next((one.stage for one in states if one.state != "up to date"), None)
+    told = {"data": context.data.uri, "bytes": _stored(context), "next": behind, "stages": list(map(asdict, states))}
+    return json.dumps(told, indent=1, ensure_ascii=False)
+
+
 def status(context: RunContext) -> Iterator[str]:
     """The table as lines for a terminal, and what to do next."""
     states = list(stage_states(context))
@@ -44,9 +53,16 @@ def status(context: RunContext) -> Iterator[str]:
     for one in states:
         for reason in one.reasons:
             yield from labelled(one.stage, reason)
-    yield from labelled("disk", numbers.size(sum(entry.size for entry in context.data.entries())) + f" in {context.data.uri}")
-    behind = next((one for one in states if one.state != "up to date"), None)
-    yield from labelled("next", f"`textmill {behind.stage}`" if behind else "nothing is stale; `textmill report` shows it")
+    stored = _stored(context)
+    yield from labelled("disk", f"{numbers.size(stored)} in {context.data.uri}")
+    behind = next((f"`textmill {one.stage}`" for one in states if one.state != "up to date"), None)
+    if not stored:
+        behind = f"put files into {context.data.uri}/raw/<source>/, or see `textmill demo`"
+    yield from labelled("next", behind or "nothing is stale; `textmill report` shows it")
+
+
+def _stored(context: RunContext) -> int:
+    return sum(entry.size for entry in context.data.entries())
 
 
 def _figures(one: StageState) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ import yaml
 
 from textmill.pipelines.display import numbers
 from textmill.pipelines.display.masking import visible
-from textmill.pipelines.publish.columns import about, column_lines
+from textmill.pipelines.publish.columns import about, column_lines, table_columns
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.tables import Table
 from textmill.pipelines.report.funnel import by_frequency
@@ -82,7 +82,7 @@ def _opening(tables: Sequence[Table], files: Mapping[str, Mapping[str, str]]) ->
 
 def _columns(table: Table) -> Iterator[str]:
     yield f"## Columns of `{table.name}`"
-    yield "\n".join(column_lines(table.described))
+    yield "\n".join(column_lines(table_columns(table)))
 
 
 def _sources(known: Mapping[str, Table], settings: CardSettings) -> Iterator[str]:

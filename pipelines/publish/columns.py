@@ -3,7 +3,7 @@
 A column has one meaning: that of a measurement is the docstring of its function, that of any other is in columns.yaml.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from textmill.pipelines.extract import rows as extract_rows
 from textmill.pipelines.measure.background import SCHEMA as BACKGROUND
 from textmill.pipelines.measure.signals import MEASUREMENTS, SIGNALS
 from textmill.pipelines.pack.fill import blocks_schema
+from textmill.pipelines.publish.tables import COUNTED_AFTER, Table
 from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.screen.verdicts import VERDICTS
 from textmill.pipelines.tokens.encode import tokens_schema
@@ -62,11 +63,18 @@ def columns(dataset: str) -> Iterator[Column]:
             yield Column(name, kind, unit, meaning)
 
 
-def column_lines(dataset: str) -> Iterator[str]:
-    """The same as a table in Markdown."""
+def table_columns(table: Table) -> Iterator[Column]:
+    """The columns of a table, in order, `token_count` where FineWeb has it."""
+    for column in columns(table.described):
+        yield column
+        if table.tokenizer and column.name == COUNTED_AFTER:
+            yield Column("token_count", pa.int32(), "tokens", f"Length of the text, in tokens of {table.tokenizer}")
+
+
+def column_lines(listed: Iterable[Column]) -> Iterator[str]:
+    """Columns as a table in Markdown."""
     yield from ("| column | type | unit | meaning |", "|---|---|---|---|")
-    yield from (f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |"
-                for column in columns(dataset))
+    yield from (f"| `{column.name}` | {type_name(column.type)} | {column.unit} | {column.meaning} |" for column in listed)
 
 
 def fields(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from textmill.pipelines.contract.parts import Part
 from textmill.pipelines.publish.card import short_digest
-from textmill.pipelines.publish.columns import about, columns
+from textmill.pipelines.publish.columns import about, table_columns
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.tables import Table
 
@@ -70,7 +70,7 @@ def _records(table: Table) -> dict[str, Any]:
 
 
 def _fields(table: Table) -> Iterator[dict[str, Any]]:
-    listed = list(columns(table.described))
+    listed = list(table_columns(table))
     for column in listed:
         if "." in column.name:
             continue

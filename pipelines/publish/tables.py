@@ -8,6 +8,7 @@ from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.ledger.blocks import datasets_under
 
 # Those that are there are listed in this order; the first is what `load_dataset` opens where none is named.
+COUNTED_AFTER = "language_score"        # the column before `token_count`, as FineWeb orders them
 STAGED = ("curated", "documents", "signals", "verdicts", "duplicates")
 
 
@@ -15,7 +16,7 @@ STAGED = ("curated", "documents", "signals", "verdicts", "duplicates")
 class Table:
     """A complete dataset: the name of its configuration, its folder below the data folder, manifest and counts.
 
-    `described` is its key in columns.yaml.
+    `described` is its key in columns.yaml; `tokenizer` is set where rows have `token_count`, counted by it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Table:
     described: str
     manifest: Manifest
     counts: Counts
+    tokenizer: str | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:

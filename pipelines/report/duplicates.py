@@ -22,8 +22,9 @@ MEMBERS = 10            # removed documents shown of each, and as many kept ones
 
 @dataclass(frozen=True)
 class Copy:
-    """A document that was removed: its address, what kind of copy it is, and of what; similarity where it was computed."""
+    """A document that was removed: what kind of copy it is, and of what; similarity where it was computed."""
 
+    id: str
     url: str
     kind: str
     similarity: float | None
@@ -124,7 +125,7 @@ def _members(found: list[ReportedCluster], duplicates: StoredDataset, documents:
             else:
                 cluster.removed_count += 1
                 if len(cluster.removed) < MEMBERS:
-                    cluster.removed.append(Copy(masked(url), row["kind"], row["similarity"], row["kept_id"]))
+                    cluster.removed.append(Copy(row["id"], masked(url), row["kind"], row["similarity"], row["kept_id"]))
     return tuple(found)
 
 
@@ -160,11 +161,11 @@ def copies_table(what: str, groups: dict[str, dict[str, int]]) -> Table:
 def member_table(of: Clusters) -> Table:
     """One row for each member listed of the largest clusters."""
     members = ((cluster.id, cluster.size, *member) for cluster in of.largest for member in (
-        *(("kept", None, url, id_, title) for id_, url, title in cluster.kept),
-        *((copy.kind, copy.similarity, copy.url, copy.kept_id, None) for copy in cluster.removed)))
+        *(("kept", None, id_, url, id_, title) for id_, url, title in cluster.kept),
+        *((copy.kind, copy.similarity, copy.id, copy.url, copy.kept_id, None) for copy in cluster.removed)))
     return table("clusters", "The largest clusters", "a member, of the first ones of the largest clusters", [
         Column("cluster", "its id", long=True), Column("size", "documents in it", "count"),
         Column("kind", "kept, or the kind of copy"),
-        Column("similarity", "exact Jaccard with the kept copy", "number"), Column("url", "personal data masked", long=True),
-        Column("kept_id", "id of the kept copy", long=True),
+        Column("similarity", "exact Jaccard with the kept copy", "number"), Column("id", "of the document", long=True),
+        Column("url", "personal data masked", long=True), Column("kept_id", "id of the kept copy", long=True),
         Column("title", "of a kept copy, personal data masked", long=True)], members)

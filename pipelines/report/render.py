@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def render(template: str, context: dict[str, Any]) -> str:
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {name: getattr(numbers, name) for name in ("count", "percent", "number", "short", "size", "many")}
     environment.filters["breakable"] = lambda name: Markup(escape(_shown(name)).replace("_", Markup("_<wbr>")))
+    environment.filters["coded"] = lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(_shown(text)))))
     environment.globals |= {"bar": figures.bar, "histogram": figures.histogram, "lines": figures.lines,
                             "bin_titles": figures.bin_titles,
                             "named_points": training.named_points, "most_rows": MOST_ROWS, "most_reasons": MOST_REASONS,

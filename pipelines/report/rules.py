@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textmill.pipelines.display.numbers import number, short
+from textmill.pipelines.display.numbers import many, number, short
 from textmill.pipelines.report.dataset import StoredDataset
 from textmill.pipelines.report.meanings import measurement
 from textmill.pipelines.report.tables import Column, Table, table
@@ -75,7 +75,7 @@ class RuleRow:
     """A rule with its counts and histogram.
 
     `values` and `broken` are documents per bin of `axis`; `broken` is None for a rule that only tags. `languages`, `forms`
-    of text and `kinds` of page have bounds of their own."""
+    of text and `kinds` of page have bounds of their own, and `dialogues` too where that is set."""
 
     name: str
     tags: bool
@@ -84,6 +84,7 @@ class RuleRow:
     languages: tuple[str, ...]
     forms: tuple[str, ...]
     kinds: tuple[str, ...]
+    dialogues: bool
     applied: int
     breaks: int
     unmeasured: int
@@ -100,6 +101,14 @@ class RuleRow:
         if self.low is None:
             return f"at most {number(self.high)}"
         return f"at least {number(self.low)}" if self.high is None else f"{number(self.low)} to {number(self.high)}"
+
+    @property
+    def others(self) -> str:
+        """Who has bounds of their own, counted."""
+        named = [many(len(names), one, more) for names, one, more in (
+            (self.languages, "language", ""), (self.forms, "form of text", "forms of text"),
+            (self.kinds, "kind of page", "kinds of page")) if names]
+        return ", ".join([*named, *(["dialogues"] if self.dialogues else [])])
 
     @property
     def marks(self) -> list[tuple[float, str]]:
@@ -152,8 +161,9 @@ def rule_rows(signals: StoredDataset, verdicts: StoredDataset) -> list[RuleRow]:
         name, counts = rule["name"], verdicts.counts["rules"][rule["name"]]
         tags = rule["action"] == "tag"
         languages, forms, kinds = (tuple(sorted(rule.get(of, ()))) for of in ("languages", "forms", "kinds"))
-        rows.append(RuleRow(name, tags, rule["low"], rule["high"], languages, forms, kinds, counts["applied"], counts["broken"],
-                            counts["unmeasured"], counts["unbounded"], axes[name],
+        dialogues = any(end is not None for end in rule.get("dialogues") or ())
+        rows.append(RuleRow(name, tags, rule["low"], rule["high"], languages, forms, kinds, dialogues,
+                            counts["applied"], counts["broken"], counts["unmeasured"], counts["unbounded"], axes[name],
                             tuple(values[name].tolist()), None if tags else tuple(broken[name].tolist())))
     return sorted(rows, key=lambda row: (-row.breaks, row.name))
 
@@ -177,7 +187,7 @@ def rule_table(rows: Sequence[RuleRow]) -> Table:
         Column("tags", "only tags what breaks it", "flag"), Column("applied", "documents it applied to", "count"),
         Column("broken", "documents that broke it, whatever else they broke", "count", bar="lost"),
         Column("unmeasured", "documents without the measurement", "count"),
-        Column("unbounded", "documents whose language, form or kind has no bound", "count")],
+        Column("unbounded", "documents without a bound for their language, form or kind, or for dialogues", "count")],
         ((row.name, measurement(row.name), row.low, row.high, *map(", ".join, (row.languages, row.forms, row.kinds)), row.tags,
           row.applied, row.breaks, row.unmeasured, row.unbounded) for row in rows))
 

@@ -34,6 +34,8 @@ class SampleText:
     language: str
     text: str
     cut: bool
+    turns: tuple[tuple[str, str], ...] = ()
+    """Of a dialogue: who says what of the text."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class RejectedPage:
 
     id: str
     url: str
+    source: str
     title: str
     language: str
     broken: tuple[tuple[str, float, float], ...]
@@ -58,14 +61,16 @@ def texts(curated: StoredDataset) -> list[SampleText]:
     found = {}
     for number in sorted({part for _, _, part in chosen}):
         for batch in read_batches(curated.folder, curated.manifest.parts[number],
-                                  ["id", "piece", "url", "source", "language", "text"]):
+                                  ["id", "piece", "url", "source", "language", "text", "turns"]):
             here = [id_ for _, id_, part in chosen if part == number]
             begun = pc.utf8_slice_codeunits(batch["text"], 0, CHARACTERS + 1)
             for row, id_ in enumerate(batch["id"].to_pylist()):
                 if id_ in here and batch["piece"][row].as_py() == 0:
                     text = begun[row].as_py()
+                    turns = tuple((turn["role"], text[turn["start"]:turn["end"]][:CHARACTERS - turn["start"]])
+                                  for turn in batch["turns"][row].as_py() or () if turn["start"] < CHARACTERS)
                     found[id_] = SampleText(id_, masked(batch["url"][row].as_py()), batch["source"][row].as_py(),
-                                      batch["language"][row].as_py(), text[:CHARACTERS], len(text) > CHARACTERS)
+                                            batch["language"][row].as_py(), text[:CHARACTERS], len(text) > CHARACTERS, turns)
     return [found[id_] for _, id_, _ in chosen]
 
 
@@ -79,12 +84,14 @@ def rejected_pages(documents: StoredDataset, verdicts: StoredDataset, signals: S
     chosen = smallest(ids())
     wanted = pa.array([id_ for _, id_, _ in chosen], pa.string())
     found = {}
-    for batches in side_by_side((documents, ["id", "url", "host", "title"]), (signals, ["language"]), (verdicts, ["broken"])):
+    columns = ((documents, ["id", "url", "host", "source", "title"]), (signals, ["language"]), (verdicts, ["broken"]))
+    for batches in side_by_side(*columns):
         mask = pc.is_in(batches[0]["id"], value_set=wanted)
         for page, signal, verdict in zip(*(batch.filter(mask).to_pylist() for batch in batches), strict=True):
+            language, broken = signal["language"], verdict["broken"]
             found[page["id"]] = RejectedPage(
-                page["id"], masked(page["url"]), masked(page["title"], signal["language"], page["host"]), signal["language"],
-                tuple((entry["rule"], entry["value"], entry["bound"]) for entry in verdict["broken"]))
+                page["id"], masked(page["url"]), page["source"], masked(page["title"], language, page["host"]), language,
+                tuple((entry["rule"], entry["value"], entry["bound"]) for entry in broken))
     return [found[id_] for _, id_, _ in chosen]
 
 
@@ -131,7 +138,7 @@ def rejected_table(pages: list[RejectedPage]) -> Table:
     """One row for each rule that a sample page broke."""
     return table("sample_rejected", "Pages that broke a rule", "a rule that a page broke", [
         Column("id", "of the document"), Column("url", "its address, personal data masked"),
-        Column("title", "personal data masked"),
+        Column("source", "folder under raw/"), Column("title", "personal data masked"),
         Column("language", "as measured"), Column("rule", "that it broke"), Column("value", "measured", "number"),
         Column("bound", "that it broke", "number")],
-        ((page.id, page.url, page.title, page.language, *entry) for page in pages for entry in page.broken))
+        ((page.id, page.url, page.source, page.title, page.language, *entry) for page in pages for entry in page.broken))

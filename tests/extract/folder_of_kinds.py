@@ -68,7 +68,9 @@ def files() -> dict[str, bytes]:
         **{f"{name}.pdf": made().pdf for name, made in pdf_gold.DOCUMENTS.items() if name != "letter"},
         "all.zip": zipped({"a.txt": words("zip txt").encode(), "../evil.txt": b"no", "in.zip": b"PK\3\4", "clip.mp4": b"\0"}),
         "all.tar.gz": gzip.compress(tarred({"deep/a.csv": f"text\n{words('tar csv').replace(',', '')}\n".encode()}, "w", ("link",)), mtime=0),
-        "clip.mp4": b"\0\0\0\x18ftypmp42", "photo.jpg": b"\xff\xd8\xff\xe0JFIF", "crawl.warc.lz4": b"\x04\x22\x4d\x18" + bytes(40), "legacy.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}
+        "clip.mp4": b"\0\0\0\x18ftypmp42", "photo.jpg": b"\xff\xd8\xff\xe0JFIF", "crawl.warc.lz4": b"\x04\x22\x4d\x18" + bytes(40), "legacy.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "sheet.xlsx": zipped({"xl/workbook.xml": b"<x/>"}), "twice.txt.gz.gz": gzip.compress(gzip.compress(b"words", mtime=0), mtime=0), "nothing.csv": b"",
+        "wrapped.json": json.dumps({"version": 1, "data": [{"text": words("wrapped json")}]}).encode()}
 
 
 def write(folder: Path) -> list[str]:

@@ -38,7 +38,8 @@ BECAME = {
     **{f"{name}.pdf": [text] for name, text in GOLD.items() if name != "letter"}, "all.zip/a.txt": [mill("zip txt")], "all.zip/../evil.txt": ["unsafe_path"],
     "all.zip/in.zip": ["nested_archive"], "all.zip/clip.mp4": ["unknown_kind"], "all.tar.gz/deep/a.csv": [mill("tar csv").replace(",", "")],
     "all.tar.gz/link": ["archive_link"], "clip.mp4": ["unknown_kind"], "photo.jpg": ["unknown_kind"], "legacy.doc": ["unknown_kind"],
-    "crawl.warc.lz4": ["unknown_kind"]}
+    "crawl.warc.lz4": ["unknown_kind"], "sheet.xlsx": ["unknown_kind"], "twice.txt.gz.gz": ["unknown_kind"], "nothing.csv": ["empty"],
+    "wrapped.json": [mill("wrapped json")]}
 
 
 def test_what_each_of_them_becomes(tmp_path, capsys):
@@ -51,6 +52,8 @@ def test_what_each_of_them_becomes(tmp_path, capsys):
         became[row["file"].removeprefix("mine/")].append(row["text"])
     rejected = sorted(table(tmp_path, "documents", rejected=True).to_pylist(), key=lambda row: row["rule"])
     assert "lz4 is not read: unpack the file" in next(row["detail"] for row in rejected if row["file"].endswith(".lz4"))
+    cures = {row["file"].removeprefix("mine/"): row["detail"] for row in rejected}
+    assert cures["sheet.xlsx"] == "a spreadsheet is not read: save its tables as CSV or JSONL" and cures["twice.txt.gz.gz"].startswith("it is compressed twice")
     for row in rejected:
         became[row["file"].removeprefix("mine/")].append(row["rule"])
     for path in {*BECAME, *became}:

@@ -90,7 +90,7 @@ def test_a_file_of_no_known_kind_is_a_row_that_names_it():
     ("x.warc.gz", b"", "warc"), ("x.warc.wet.gz", b"", "wet"), ("x.WARC.WAT.gz", b"", "warc"), ("x.arc.gz", b"", "arc"),
     ("x.ndjson.zst", b"", "jsonl"), ("x.md", b"", "markdown"), ("x.txt", b"", "text"), ("x.htm", b"", "html"),
     ("x", gzip.compress(b"WARC/1.0\r\n", mtime=0), "warc"), ("x", b"filedesc://x", "arc"), ("x", b" <!DOCTYPE html>", "html"),
-    ("x", b'{"text": "a"}', "jsonl"), ("x", b"PAR1", "parquet"), ("x", b"\x1f\x8bjunk", None), ("x", b"words", None),
+    ("x", b'{"text": "a"}', "json"), ("x", b'{"text": "a"}\n{', "jsonl"), ("x", b'{"text": "a",\r\n"n": 1}', "json"), ("x", b"{\\rtf1 a}", None), ("x.xlsx", b"PK\3\4", None), ("x", b"PAR1", "parquet"), ("x", b"\x1f\x8bjunk", None), ("x", b"words", None),
     ("x.csv", b"", "csv"), ("x.TSV", b"", "csv"), ("x.json", b'[{"text": 1}]', "json"), ("x.json", b'{\n "text": 1}', "json"),
     ("x.json", b'{"text": 1}\n{', "jsonl"), ("x", b"[a note]", None), ("x.arrow", b"", "arrow"), ("x", b"ARROW1\0\0", "arrow"),
     ("x.csv.bz2", b"", "compressed"), ("x.jsonl.xz", b"", "compressed"), ("x", bz2.compress(b'{"text": 1}'), "compressed"),

@@ -107,6 +107,67 @@ def test_what_is_no_row_of_json_is_named(data, expected):
     assert said(written("a.json", data), "what", "offset", "detail") == expected
 
 
+ONE, TWO = {"text": "one", "n": 1}, {"text": "two"}
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    ({"version": "1.1", "data": [ONE, TWO]}, [("one", 0), ("two", 1)]),
+    ({"count": 2, "meta": {"tags": [ONE]}, "ids": [1, [ONE]], "rows": [ONE, 3, [TWO]], "next": None}, [("one", 0), ("two", 2), ("bad_json", 1)]),
+    ({"data": [ONE], "text": "whole"}, [("whole", 0)]),                                     # a text itself
+    ({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}]}, [("Who?\n\nI.", 0)]),
+    ({"train": [ONE], "test": [TWO]}, [("missing_text", 0)]),                               # which of the two?
+    ({"contributors": [{"name": "A"}]}, [("missing_text", 0)]),                             # no texts there either
+    ({"data": {"0": ONE, "1": TWO}}, [("missing_text", 0)]), ({"data": []}, [("missing_text", 0)]),
+    ({f"k{n}": n for n in range(200)} | {"data": [ONE]}, [("missing_text", 0)])])
+def test_an_object_around_one_list_of_texts_is_its_rows(value, expected):
+    for data in (json.dumps(value), json.dumps(value, indent=1), f"\ufeff{json.dumps(value)}\n"):
+        assert said(written("a.json", data.encode()), "what", "offset") == expected
+    if expected[0] == ("one", 0):
+        assert said(written("a.json", json.dumps(value).encode()), "extra")[0] == ('{"n":1}',)
+
+
+def test_an_object_around_a_list_that_breaks_off_or_is_not_alone():
+    wrapped = json.dumps({"data": [ONE, TWO]}, indent=1)
+    assert said(written("a.json", wrapped[:-20].encode()), "what", "offset") == [("one", 0), ("bad_json", 1)]
+    assert said(written("a.json", f"{wrapped}]".encode()), "what", "offset") == [("one", 0), ("two", 1), ("bad_json", 2)]
+    assert said(written("a.json", (wrapped * 2).encode()), "what", "offset") == [("missing_text", 0), ("missing_text", 1)]
+
+
+def test_an_image_beside_a_text_is_not_carried_along():
+    stored = io.BytesIO()
+    pq.write_table(pa.table({"text": ["Words."], "small": [b"\xff\0"], "image": [{"bytes": b"\x89PNG" + bytes(9_000), "path": "a.png"}]}), stored)
+    (row,) = written("a.parquet", stored.getvalue())
+    assert json.loads(row["extra"]) == {"small": "/wA=", "image": {"bytes": "<9004 bytes>", "path": "a.png"}}
+
+
+def test_what_excel_and_other_programs_put_first():
+    assert said(written("a.csv", b"sep=;\r\nid;text\r\n1;Rye, oats, wheat\r\n"), "record_id", "text", "offset") == [("1", "Rye, oats, wheat", 16)]
+    assert said(written("a.csv", "\ufeffsep=|\ntext|n\none|1\n".encode()), "text", "extra") == [("one", '{"n":"1"}')]
+    feather = io.BytesIO(b"FEA1" + bytes(40))
+    assert said(written("a.feather", feather.getvalue()), "what", "detail") == [("unknown_kind", "Feather version 1 is not read: write it as version 2")]
+
+
+@pytest.mark.parametrize(("name", "data", "detail"), [
+    *((f"a.{ending}", b"", "the file is empty") for ending in ("csv", "jsonl", "json", "txt", "html", "parquet", "warc.gz", "zip", "gz", "odd")),
+    ("a.csv", b"id,text\n", "there is no record in it"), ("a.jsonl", b"\n\n", "there is no record in it"), ("a.json", b"[]", "there is no record in it"),
+    ("a.zip", b"PK\5\6" + bytes(18), "there is no record in it")])
+def test_a_file_without_a_record_is_named(name, data, detail):
+    assert said(written(name, data), "what", "detail") == [("empty", detail)]
+
+
+def test_a_table_of_no_rows_is_named():
+    stored = io.BytesIO()
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), stored)
+    assert said(written("a.parquet", stored.getvalue()), "what", "detail") == [("empty", "there is no record in it")]
+
+
+@pytest.mark.parametrize("before", [b'{"text": "a"}, {"n": ', b'{"a": [', b'{"data": [{"text": "a"}], "n": -'])
+def test_a_number_that_no_parser_takes_ends_the_file_and_not_the_process(before):
+    """ijson's parser in C goes on with an exception set after such a number, which ended the process at some of them."""
+    rows = written("a.json", b"\n" + before + b"9" * 5000 + b"}]" + b" " * 70_000)
+    assert said(rows, "what", "detail") == [("bad_json", "it is no valid JSON: what follows row 0 cannot be read")]
+
+
 def test_a_row_of_json_has_bounds():
     data = b'[{"n": [' + b"1," * 5000 + b'1]}, {"text": "' + b"x" * 60_000 + b'"}, {"text": "b"}]'
     assert said(written("a.json", data, ExtractSettings(max_row_values=1000, max_record_bytes=50_000)), "what", "offset") == [

@@ -47,9 +47,29 @@ def test_a_table_says_its_columns_and_which_is_the_text(folder, capsys):
 def test_a_folder_is_its_files(folder, capsys):
     out = said(capsys, str(folder))
     for line in ("README.md: not read, its name matches README* of extract.ignore", "paper.pdf: pdf, by its name;", "all.zip: zip, by its name;",
-                 "x.mp4: of no known kind: neither its name nor its first bytes say one; it would", "dialogues are in: prompt, response",
+                 "x.mp4: of no known kind: no kind of file ends in .mp4, and its first bytes are", "dialogues are in: prompt, response",
                  "byte 0: rejected by no_text_layer", "d/a.csv, byte 7:", "../../out.txt, byte 0: rejected by unsafe_path"):
         assert line in out, out
+
+
+def test_as_json_for_programs(folder, capsys):
+    told = {one["file"]: one for one in map(json.loads, said(capsys, "--json", "--most", "1", str(folder)).splitlines())}
+    assert told["posts.csv"] == {
+        "file": "posts.csv", "bytes": 73, "kind": "csv", "not_read": None, "rows_in": None, "columns": ["id", "body", "url"], "text_in": {},
+        "records": 1, "more": True, "documents": 0, "rejected": {"missing_text": 1}}
+    assert told["talk.jsonl"]["text_in"] == {"prompt, response": "dialogues"} and told["talk.jsonl"]["documents"] == 1
+    assert told["README.md"]["not_read"] == "not read, its name matches README* of extract.ignore" and told["x.mp4"]["kind"] is None
+    assert len(told) == 7
+
+
+def test_what_a_table_without_a_text_may_mean(tmp_path, capsys):
+    (tmp_path / "a.json").write_text(json.dumps({"type": "x", "items": [{"body": "Words.", "n": 1}]}))
+    assert "  items is a list of objects (body, n); they are the rows where columns.text" in said(capsys, str(tmp_path / "a.json"))
+    (tmp_path / "b.tsv").write_text(f"1\t{'words ' * 20}\n2\tothers\n")
+    assert "put a line of" in said(capsys, str(tmp_path / "b.tsv"))
+    (tmp_path / "source.yaml").write_text("columns: {text: body}\n")
+    lines = said(capsys, str(tmp_path / "a.json")).splitlines()
+    assert lines[1:5] == ["  rows are the objects of its list items", "  columns: body, n", "  the text is in: body", "  1 record: 1 document, 0 rejected"]
 
 
 def test_a_narrow_terminal(folder, capsys, monkeypatch):

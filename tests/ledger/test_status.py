@@ -1,5 +1,6 @@
 """What a data folder has: the state of every stage with the reason where it is stale, and rows as a person reads them."""
 
+import json
 import os
 import shutil
 
@@ -34,6 +35,18 @@ def test_a_finished_run_is_up_to_date(capsys, data):
     assert f"{table(data, 'documents').num_rows}" in printed and "\nextract" in printed
 
 
+def test_as_json_for_programs_and_where_nothing_is(capsys, data, tmp_path):
+    os.remove(data / "ledger/curated/manifest.json")
+    assert main(["status", "--json", "--data", str(data), *ARGUMENTS]) == 0
+    told = json.loads(capsys.readouterr().out)
+    stages = {one["stage"]: one for one in told["stages"]}
+    assert (told["data"], told["next"], tuple(stages)) == (str(data), "curate", STAGES) and told["bytes"] > 1000
+    assert (stages["extract"]["state"], stages["extract"]["rows"], stages["extract"]["reasons"]) == ("up to date", table(data, "documents").num_rows, [])
+    assert stages["curate"]["state"] == "begun" and stages["tokenize"]["reasons"] == ["what it reads is not up to date: curate"]
+    assert main(["status", "--data", str(tmp_path / "new"), *ARGUMENTS]) == 0
+    assert "or see `textmill demo`" in capsys.readouterr().out
+
+
 def test_a_changed_rule_is_named_and_what_follows_is_stale(capsys, data, tmp_path):
     rules = (ROOT / "rules.yaml").read_text().replace("\n    low: 50\n", "\n    low: 40\n", 1)
     (tmp_path / "rules.yaml").write_text(rules)
@@ -61,7 +74,7 @@ def test_an_interrupted_run_and_damage(capsys, data):
 
 def test_an_empty_folder(capsys, tmp_path):
     states, printed = status(capsys, tmp_path)
-    assert set(states.values()) == {"not yet"} and "next       `textmill extract`" in printed
+    assert set(states.values()) == {"not yet"} and "or see `textmill demo`" in printed
 
 
 def inspect(capsys, *arguments: str, status: int = 0) -> str:

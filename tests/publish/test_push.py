@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +22,7 @@ from textmill.pipelines.contract.part_files import PartWriter
 from textmill.pipelines.contract.parts import Manifest
 from textmill.pipelines.contract.storage import Folder
 from textmill.pipelines.curate.rows import CURATED
-from textmill.pipelines.publish.push import push
+from textmill.pipelines.publish.push import _write, push
 from textmill.pipelines.publish.settings import CardSettings
 from textmill.pipelines.publish.shards import write_shards
 from textmill.pipelines.publish.tables import Table, tables
@@ -70,10 +73,14 @@ def test_what_fails_leaves_no_shard_behind(tmp_path):
 def test_to_a_folder_and_again(milled, tmp_path, capsys):
     data, target = str(milled[0]), tmp_path / "out"
     assert main(["push", str(target), "--data", data]) == 0
-    assert f"in 1 shards, with card and Croissant metadata; {target}" in capsys.readouterr().out
+    assert f"in 1 shard with token_count by test-1k, card and Croissant metadata; {target}" in capsys.readouterr().out
     paths = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
     assert paths == ["README.md", "croissant.json", "data/sample/000_00000.parquet"]
-    assert rows([target / paths[2]]) == table(milled[0], "curated").to_pylist()
+    (shard,) = [pq.read_table(target / paths[2])]
+    assert shard.column_names[:9] == ["text", "id", "dump", "url", "date", "file_path", "language", "language_score", "token_count"]     # FineWeb's
+    assert shard.drop_columns("token_count").to_pylist() == table(milled[0], "curated").to_pylist()
+    tokens = table(milled[0], "tokens/test-1k")
+    assert shard["token_count"].to_pylist() == tokens["token_count"].to_pylist() == [len(row) for row in tokens["tokens"].to_pylist()]
     before = {path: (target / path).read_bytes() for path in paths}
     (target / "data/sample/000_00001.parquet").write_bytes(b"of another time")
     assert main(["push", str(target), "--data", data]) == 0
@@ -83,12 +90,87 @@ def test_to_a_folder_and_again(milled, tmp_path, capsys):
     assert "## Sources" in card and "ledger/" not in card.split("---")[1]
 
 
+def test_what_was_pushed_opens_and_is_valid(milled, tmp_path):
+    datasets, hub, croissant = (pytest.importorskip(name) for name in ("datasets", "huggingface_hub", "mlcroissant"))
+    push(Folder(str(milled[0])), "curated", str(tmp_path / "out"), CardSettings(name="web", license="odc-by", creator="Mill & Sons"))
+    for name in ("curated", "sample"):
+        opened = datasets.load_dataset(str(tmp_path / "out"), name, split="train", cache_dir=str(tmp_path / "cache"))
+        assert opened["id"][:] == table(milled[0], "curated")["id"].to_pylist() and opened.features["token_count"].dtype == "int32"
+    card = hub.DatasetCard.load(tmp_path / "out/README.md")
+    assert (card.data.license, card.data.pretty_name, card.data.size_categories) == ("odc-by", "web", ["n<1K"])
+    assert "| `token_count` | int32 | tokens | Length of the text, in tokens of test-1k |" in card.text
+    described = croissant.Dataset(str(tmp_path / "out/croissant.json"))
+    assert not described.metadata.issues.errors
+    record = next(iter(described.records("curated")))
+    assert record["curated/token_count"] == table(milled[0], "tokens/test-1k")["token_count"][0].as_py()
+
+
+def test_sources_of_any_name_open(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = ["my [x]: y", "curated", 'a "q"', "no", "naïve 数"]
+    source = curated(tmp_path / "data", [("", name, f"text {n}") for n, name in enumerate([*names, *names])])
+    source = replace(source, manifest=replace(source.manifest, made_from={"settings": {"policy": {"kinds": {}}}}))
+    out = tmp_path / "out"
+    _write(Folder(str(out), ""), partial(write_shards, Folder(str(tmp_path / "data")), source), CardSettings(), [])
+    assert datasets.get_dataset_config_names(str(out)) == ["curated", "a_q_", "my_x_y", "naïve_数", "no"]
+    rows = {name: datasets.load_dataset(str(out), name, split="train", cache_dir=str(tmp_path / "cache")).num_rows for name in ("curated", "my_x_y", "naïve_数")}
+    assert rows == {"curated": 10, "my_x_y": 2, "naïve_数": 2}
+
+
+def test_an_interrupted_push_says_so_and_is_begun_again(milled, tmp_path):
+    data, target = Folder(str(milled[0])), tmp_path / "out"
+
+    def stop(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        push(data, "curated", str(target), CardSettings(), tell=stop)
+    assert [path.name for path in target.rglob("*") if path.is_file()] == ["README.md"]
+    assert "not all of it is here" in (target / "README.md").read_text()
+    push(data, "curated", str(target), CardSettings())
+    push(data, "curated", str(tmp_path / "whole"), CardSettings())
+    files = [{str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()} for folder in (target, tmp_path / "whole")]
+    assert files[0] == files[1]
+
+
+def test_of_two_tokenizers_one_has_to_be_named(milled, tmp_path):
+    data = shutil.copytree(milled[0], tmp_path / "data", ignore=shutil.ignore_patterns("raw", "checkpoints"))
+    shutil.copytree(data / "tokens/test-1k", data / "tokens/other")
+    shutil.copytree(data / "ledger/tokens/test-1k", data / "ledger/tokens/other")
+    line = push(Folder(str(data)), "curated", str(tmp_path / "two"), CardSettings())
+    assert "token_count" not in line       # which of the two?
+    assert "token_count" in push(Folder(str(data)), "curated", str(tmp_path / "two"), CardSettings(), tokenizer="other")
+
+
+def test_tokens_of_a_text_that_changed_are_refused(tmp_path):
+    data, source = Folder(str(tmp_path / "data")), curated(tmp_path / "data", [("", "web", "äpfel"), ("", "web", "b")])
+    parts = []
+    for key, size in (("a", 6), ("b", 2)):
+        rows = pa.record_batch({"id": pa.array([None], pa.string()), "bytes": pa.array([size], pa.int32()), "token_count": pa.array([3], pa.int32())})
+        with PartWriter(data / "tokens/x", key, f"{key}.0.parquet", rows.schema) as writer:
+            writer.write(rows)
+        parts.append(writer.part)
+    tokens = Table("tokens-x", "tokens/x", "tokens/<tokenizer>", Manifest("tokenize", 1, "", tuple(parts), (), (), {}), {})
+    with pytest.raises(StageError, match=r"tokens/x was made of other text than curated; run `textmill tokenize`"):
+        write_shards(data, source, Folder(str(tmp_path / "out"), ""), tokens=tokens)
+    same = replace(tokens, manifest=replace(tokens.manifest, parts=(parts[0],)))
+    first = replace(source, manifest=replace(source.manifest, parts=source.parts[:1]))
+    written = write_shards(data, first, Folder(str(tmp_path / "out"), ""), tokens=same)
+    assert written.tokenizer == "x" and rows_of(tmp_path / "out" / written.parts[0].path) == [("äpfel", 3)]
+
+
+def rows_of(path) -> list[tuple[str, int]]:
+    return [(row["text"], row["token_count"]) for row in pq.read_table(path).to_pylist()]
+
+
 def test_what_cannot_be_is_a_sentence(milled, tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("x")
     for arguments, said in (
             ([str(tmp_path)], f"push: {tmp_path} holds thesis.tex and is no dataset that was pushed there; name a new folder"),
             ([str(tmp_path / "a"), "--dataset", "curted"], "push: there is no table curted in"),
             (["hf://datasets/only"], "push: hf://datasets/only names no repository; give hf://datasets/OWNER/NAME"),
+            ([str(milled[0])], "and is no dataset that was pushed there; name a new folder"),
+            ([str(tmp_path / "a"), "--tokens", "gpt2"], "push: tokens/gpt2 does not have the rows of curated; run `textmill tokenize`"),
             ([str(tmp_path / "a"), "--shard-size", "many"], "--shard-size many is not a size; write it like 1GB"),
             ([str(tmp_path / "a"), "--set", "card.licence=mit"], "did you mean 'license'?"),
             ([str(tmp_path / "a"), "--set", "card.license=mine"], "license is 'mine'; name one of apache-2.0")):
@@ -102,7 +184,7 @@ def test_to_a_bucket(milled, tmp_path):
         for name, value in environment.items():
             patch.setenv(name, value)
         line = push(Folder(str(milled[0])), "curated", "s3://mill/public", CardSettings(name="web"))
-        assert line.endswith("s3://mill/public")
+        assert line.endswith("s3://mill/public") and push(Folder(str(milled[0])), "curated", "s3://mill/public", CardSettings(name="web")) == line
         there = Folder("s3://mill/public")
         assert [entry.path for entry in there.entries()] == ["README.md", "croissant.json", "data/sample/000_00000.parquet"]
         listed = json.loads(there.read("croissant.json"))["distribution"]

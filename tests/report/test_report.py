@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -318,7 +319,7 @@ def test_clusters_are_counted_and_the_largest_shown_with_all_members(data):
     assert seen.sizes == (duplicates.SizeRow(3, 3, 1, 3, 2),)
     assert seen.largest == (duplicates.ReportedCluster(
         A, 3, [(A, "https://h.example/0", "<script>alert(1)</script>")],
-        [duplicates.Copy("https://h.example/1", "exact", 1.0, A), duplicates.Copy("https://h.example/3", "near", 0.875, A)], 1, 2),)
+        [duplicates.Copy(B, "https://h.example/1", "exact", 1.0, A), duplicates.Copy(D, "https://h.example/3", "near", 0.875, A)], 1, 2),)
 
 
 def test_only_the_largest_clusters_and_their_first_members_are_shown(tmp_path):
@@ -352,6 +353,24 @@ def test_samples_are_the_ones_of_smallest_hash_whatever_their_order():
     assert len(samples.smallest(iter([(0, ids[:3]), (1, ids[:3])]))) == 3            # a record stored twice is one sample
 
 
+def test_a_sample_of_a_dialogue_says_who_says_what(tmp_path):
+    data = world(tmp_path, "curate")
+    turns = [{"role": "user", "start": 0, "end": 4}, {"role": "assistant", "start": 6, "end": 406}, {"role": "user", "start": 408, "end": 412}]
+    dialogue = {"id": A, "piece": 0, "source": "chat", "text": "Who?\n\n" + "m" * 400 + "\n\nYou.", "turns": turns}
+    put(data, "curated", "curate", {"0": batch(CURATED, [dialogue])}, open_datasets(data, MIXTURE).curated.counts)
+    assert samples.texts(open_datasets(data, MIXTURE).curated)[0].turns == (("user", "Who?"), ("assistant", "m" * 294))
+    assert f'<b class="role">user</b> Who?\n<b class="role">assistant</b> {"m" * 294}…</blockquote>' in build(data, MIXTURE)[0]
+
+
+def test_a_card_says_who_has_other_bounds(data):
+    found = open_datasets(data, MIXTURE)
+    row = next(row for row in rules.rule_rows(found.signals, found.verdicts) if row.name == "link_density")
+    other = replace(row, languages=("de",), forms=("list", "verse"), kinds=("forum",), dialogues=True)
+    assert (row.others, other.others) == ("1 language", "1 language, 2 forms of text, 1 kind of page, dialogues")
+    page = build(data, MIXTURE)[0]
+    assert "others for 1 language</p>" in page and "contain <code>noindex</code>" in page
+
+
 def test_sample_texts_are_beginnings_of_first_pieces_and_rejected_pages_have_every_broken_rule(data):
     found = open_datasets(data, MIXTURE)
     by_id = {text.id: text for text in samples.texts(found.curated)}
@@ -359,9 +378,9 @@ def test_sample_texts_are_beginnings_of_first_pieces_and_rejected_pages_have_eve
                      E: samples.SampleText(E, "", "crawl", "de", "Write to <EMAIL>.\n" + "b" * 282, True)}
     pages = {page.id: page for page in samples.rejected_pages(found.documents, found.verdicts, found.signals)}
     assert pages == {
-        C: samples.RejectedPage(C, "https://h.example/2", "Mail <EMAIL> now\u202e\x07", "en",
+        C: samples.RejectedPage(C, "https://h.example/2", "crawl", "Mail <EMAIL> now\u202e\x07", "en",
                                 (("word_count", 3.0, 50.0), ("link_density", 0.9, 0.6))),
-        G: samples.RejectedPage(G, "https://h.example/6", "<b>bold</b>", "und", (("word_count", 3.0, 50.0),))}
+        G: samples.RejectedPage(G, "https://h.example/6", "wiki", "<b>bold</b>", "und", (("word_count", 3.0, 50.0),))}
 
 
 def test_packing_says_what_each_entry_gave(data):

@@ -33,17 +33,21 @@ def card(data: str, config: str, set: tuple[str, ...]) -> str:
 @click.command("push", short_help="curated text to a hub, a bucket or a folder")
 @click.argument("place", metavar="PLACE")
 @click.option("--dataset", default="curated", show_default=True, metavar="NAME", help="the table to publish")
+@click.option("--tokens", metavar="NAME", help="the tokenizer of token_count  [default: the only one that encoded the text]")
 @click.option("--private", is_flag=True, help="a repository that is made on a hub is private")
 @click.option("--shard-size", default="1GB", show_default=True, metavar="SIZE", help="text in a shard, about")
 @with_options(DATA, CONFIG, SET)
-def push(place: str, dataset: str, private: bool, shard_size: str, data: str, config: str, set: tuple[str, ...]) -> str:
+def push(place: str, dataset: str, tokens: str | None, private: bool, shard_size: str, data: str, config: str,
+         set: tuple[str, ...]) -> str:
     """Publish a table at PLACE: a folder, s3://…, gs://… or hf://datasets/OWNER/NAME.
 
     Rows go into shards as FineWeb has them, data/CRAWL/000_00000.parquet, with a card and Croissant metadata. Rejected rows
-    and what is recorded of the run stay here. A hub gets all of it in one commit, by your login (`hf auth login`)."""
+    and what is recorded of the run stay here. The card says that it is unfinished until all is there. A hub gets all of it
+    in one commit, by your login (`hf auth login`)."""
     from textmill.pipelines.publish.push import push as publish
 
-    return publish(data_folder(data), dataset, place, card_settings(config, set), private, _bytes(shard_size))
+    return publish(data_folder(data), dataset, place, card_settings(config, set), private, _bytes(shard_size),
+                   tokenizer=tokens)
 
 
 def card_settings(config: str, changes: Sequence[str]) -> "CardSettings":

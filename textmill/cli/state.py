@@ -10,11 +10,12 @@ from textmill.cli.options import DATA, RUN, data_folder, run_context, with_optio
 
 @click.command("status", short_help="what is there, what is stale and why")
 @with_options(*RUN)
-def status(**given: Any) -> Iterable[str]:
+@click.option("--json", "as_json", is_flag=True, help="print it as JSON")
+def status(as_json: bool, **given: Any) -> Iterable[str] | str:
     """List the stages with rows, bytes and seconds, and say of each that is stale why."""
     from textmill.pipelines.ledger import status as ledger
 
-    return ledger.status(run_context(given))
+    return (ledger.status_json if as_json else ledger.status)(run_context(given))
 
 
 @click.command("inspect", short_help="rows of a dataset, as a person reads them")

@@ -2,9 +2,16 @@
 
 from textmill.pipelines.extract.files.raw_file import RawFile
 from textmill.pipelines.extract.formats.format import Format, Open
-from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
+from textmill.pipelines.extract.formats.kinds import KINDS, by_name
 from textmill.pipelines.extract.formats.unknown import UNKNOWN, inner_path
-from textmill.pipelines.extract.formats.wrapped import ARCHIVES, COMPRESSED, kind_inside, reads_as_is, rows_inside
+from textmill.pipelines.extract.formats.wrapped import (
+    ARCHIVES,
+    COMPRESSED,
+    kind_by_start,
+    kind_inside,
+    reads_as_is,
+    rows_inside,
+)
 
 __all__ = ["ARCHIVES", "COMPRESSED", "FORMATS", "KINDS", "UNKNOWN", "format_of", "kind_inside", "named",
            "rows_inside"]
@@ -23,5 +30,5 @@ def format_of(file: RawFile, open_file: Open) -> Format | None:
     if kind := named(file.path):
         return kind
     with open_file(file.path) as opened:
-        kind = by_start(first_bytes(opened), (*KINDS, *ARCHIVES))
+        kind = kind_by_start(file.path, opened)
         return COMPRESSED if kind and not reads_as_is(kind, opened) else kind

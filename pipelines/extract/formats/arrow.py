@@ -13,12 +13,15 @@ from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
 _ROWS = 256     # as Python values at once: pages may be large
-_FILE = b"ARROW1"
+_FILE, _OLD = b"ARROW1", b"FEA1"
 
 
 def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow | Rejected]:
     """The rows of the file's batches; a batch that cannot be decoded ends the file with one damaged row."""
     number = 0
+    if file.read(len(_OLD)) == _OLD:
+        yield Rejected(part.path, 0, "unknown_kind", part.end, detail="Feather version 1 is not read: write it as version 2")
+        return
     try:
         for batch in _batches(file):
             batch.validate(full=True)       # offsets that lie would be read as they are

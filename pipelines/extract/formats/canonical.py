@@ -9,6 +9,7 @@ from typing import Any
 from textmill.pipelines.extract.pages.text import encodable
 
 LEVELS = 100                    # of lists and objects within each other
+_LONGEST = 4096                 # bytes of a binary value that are kept: an image beside a text would be stored with every row
 
 
 def canonical_json(value: Any) -> str:
@@ -20,7 +21,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _jsonable(value: Any, levels: int = LEVELS) -> Any:
-    """The value in the types that JSON has: dates as ISO text, bytes as base64, NaN and infinities as null."""
+    """The value in the types that JSON has: dates as ISO text, bytes as base64, their number where they are many."""
     if not levels:
         raise RecursionError
     if isinstance(value, dict):
@@ -28,11 +29,11 @@ def _jsonable(value: Any, levels: int = LEVELS) -> Any:
     if isinstance(value, list | tuple):
         return [_jsonable(item, levels - 1) for item in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if math.isfinite(value) else None      # NaN and infinities are none of JSON
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return base64.b64encode(value).decode() if len(value) <= _LONGEST else f"<{len(value)} bytes>"
     if isinstance(value, datetime | date):
         return value.isoformat()
     return value if value is None or isinstance(value, bool | int) else str(value)

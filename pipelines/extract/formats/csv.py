@@ -22,6 +22,7 @@ from textmill.pipelines.extract.settings import ExtractSettings
 _SAMPLE = 1 << 16           # bytes that decide the charset and the separator
 _SEPARATORS = ",\t;|"
 _MOST_COLUMNS = 10_000
+_ANNOUNCED = re.compile("\ufeff?sep=(.)\r?\n")      # the first line that Excel writes and reads
 _QUOTED = re.compile(r'(?:^|\t)"(?:[^"]|"")*+"(?=\t|\r?$)', re.M)      # a field of TSV in quotes
 
 
@@ -67,7 +68,9 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
     lines = _Lines(bounded, codec, limits.max_record_bytes)
     file.seek(0)
     start = text_of(file.read(_SAMPLE), codec)
-    separator = "\t" if re.search(r"\.(tsv|tab)(\.\w+)?$", part.path, re.I) else separator_of(start)
+    announced = _ANNOUNCED.match(start)
+    tabs = re.search(r"\.(tsv|tab)(\.\w+)?$", part.path, re.I)
+    separator = announced[1] if announced else "\t" if tabs else separator_of(start)
     quotes = separator != "\t" or bool(_QUOTED.search(start))
     header: list[str] | None = None
     columns = limits.dialogue_columns
@@ -77,6 +80,8 @@ def rows(file: Any, part: Range, limits: ExtractSettings) -> Iterator[PlainRow |
     for offset, length, fields in _records(lines, separator, quotes, part.path):
         if isinstance(fields, Rejected):
             yield fields
+        elif announced and not offset:
+            continue
         elif header is None:
             if len(fields) > _MOST_COLUMNS:
                 yield Rejected(part.path, offset, "too_many_values", length, value=str(len(fields)), bound=str(_MOST_COLUMNS),
@@ -117,6 +122,8 @@ def _reason(error: csv.Error) -> str:
     said = str(error)
     if "expected after" in said:
         return "a quote stands in the middle of a quoted field"
+    if "new-line character" in said:
+        return "a carriage return stands in a field without quotes"
     return "a quote is not closed" if "unexpected end" in said else said
 
 

@@ -22,7 +22,7 @@ from textmill.pipelines.extract.formats.warc import WARC, WET
 
 # A name, and then first bytes, are tried in this order: WET before WARC, whose names it may have too.
 KINDS: tuple[Format, ...] = (WET, WARC, ARC, MEDIAWIKI, HTML, *DOCUMENTS, TEXT, JSON, JSONL, PARQUET, ARROW, CSV)
-_START = 512        # bytes by which a file is recognised
+_START, _OBJECT = 512, 1 << 18      # bytes by which a file is recognised; of JSON, whether a second line follows the first
 _RATIO = 1 << 20    # of what is inflated to look at it
 
 
@@ -48,6 +48,8 @@ def first_bytes(file: Any) -> bytes:
         opened = open_inflated(file, _RATIO)
         opened.seek(0)
         start: bytes = opened.read(_START)
+        if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            start += opened.read(_OBJECT)
         file.seek(0)
     except BrokenFileError:
         return b""

@@ -108,7 +108,7 @@ def by_row_groups(file: RawFile, open_file: Open, split_bytes: int) -> list[tupl
         end = min(bisect.bisect_left(ends, done + split_bytes) + 1, len(ends))
         ranges.append((start, end))
         start = end
-    return ranges
+    return ranges or [(0, 0)]
 
 
 PARQUET = of_rows("parquet", r"\.parquet$", rb"PAR1", by_row_groups, rows, random_access=True)

@@ -120,11 +120,16 @@ def _given_text(file: str, offset: int, length: int | None, row: dict[str, Any],
             return _refused(file, offset, length, blank)
         return Rejected(file, offset, "missing_text", length=length,
                         detail=f"no text in {', '.join((*limits.text_columns, *limits.html_columns))}; "
-                               f"the row has {', '.join(sorted(row)) or 'no columns'}")
+                               f"the row has {', '.join(map(_described, sorted(row.items()))) or 'no columns'}")
     value = at(row, path)
     if len(value) > limits.max_record_bytes:
         return _too_large(file, offset, length, len(value), limits)
     return Given(offset, length, None if page else value, value if page else None, row, (path,))
+
+
+def _described(column: tuple[str, Any]) -> str:
+    name, value = column
+    return f"{name} (a list)" if isinstance(value, list) else name
 
 
 def _refused(file: str, offset: int, length: int | None, refusal: Refusal) -> Rejected:

@@ -27,7 +27,7 @@ from textmill.pipelines.extract.files.raw_file import Range, RawFile
 from textmill.pipelines.extract.formats.format import ANY_SIZE, GZIP, ZSTD, Format, Item, Member, whole
 from textmill.pipelines.extract.formats.kinds import KINDS, by_name, by_start, first_bytes
 from textmill.pipelines.extract.formats.rows import PlainRow
-from textmill.pipelines.extract.formats.unknown import SUFFIXES, inner_path, unknown
+from textmill.pipelines.extract.formats.unknown import SUFFIXES, inner_path, is_not_read, unknown
 from textmill.pipelines.extract.rows import Rejected
 from textmill.pipelines.extract.settings import ExtractSettings
 
@@ -56,12 +56,12 @@ def read_compressed(file: Any, part: Range, settings: ExtractSettings, ends: lis
 
 def _inside(file: Any, part: Range, settings: ExtractSettings) -> Iterator[Item]:
     """The items of a file that may be compressed, by the kind of what is inside."""
-    kind = kind_inside(file, part.path)
+    kind = kind_inside(file, part.path) if part.end else None
     if kind in ARCHIVES:
         yield Rejected(part.path, 0, "nested_archive", part.end, detail="an archive within another; unpack it under raw/")
         return
     if kind is None:
-        yield unknown(part.path, None)
+        yield unknown(part.path, None if part.end else 0)
         return
     opened, parts = _opened(kind, file, part, settings)
     for one in parts:
@@ -79,7 +79,13 @@ def rows_inside(kind: Format, file: Any, part: Range, settings: ExtractSettings)
 
 def kind_inside(file: Any, path: str) -> Format | None:
     """The kind of what a file holds, compressed or not."""
-    return by_name(inner_path(path), (*KINDS, *ARCHIVES)) or by_start(first_bytes(file), (*KINDS, *ARCHIVES))
+    return by_name(inner_path(path), (*KINDS, *ARCHIVES)) or kind_by_start(path, file)
+
+
+def kind_by_start(path: str, file: Any) -> Format | None:
+    """The kind that first bytes say, inflated; none for a zip archive whose name says what is packed in it and not read."""
+    kind = by_start(first_bytes(file), (*KINDS, *ARCHIVES))
+    return None if kind is ZIP and is_not_read(path) else kind
 
 
 def _opened(kind: Format, file: Any, part: Range, settings: ExtractSettings) -> tuple[Any, list[Range]]:
