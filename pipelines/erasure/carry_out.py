@@ -71,6 +71,7 @@ def carry_out(context: RunContext, resolution: Resolution) -> Iterator[str]:
         if entries := [*data.entries(name), *data.entries(f"{LEDGER}/{name}")]:
             for entry in entries:
                 data.delete(entry.path)
+            (data / name).delete_empty_folders()
             yield f"{name}: deleted, because {reason}"
     yield searched_line(data, memory, resolution)
 
