@@ -32,6 +32,8 @@ CLEAR, CLEAR_UNKNOWN, CLEAR_HAN = 600, 400, 1500
 LIKELY_ENGLISH = 0.4
 AGREED = 0.3        # the model's score from which it decides where CLD2 leans to the same language, without calling it reliable
 CLOSE = 0.3         # the model's score from which it may choose a language that CLD2 has only a close relative of
+# Wu is what the model takes short Mandarin for, as sure as .98; texts in Wu are not reliably Chinese to CLD2.
+DOUBTED = frozenset({"wuu"})
 
 # Where CLD2 has no language for so many letters, but knows the model's, the model has to be this sure: to it Nuer is Finnish,
 # Friulian Italian.
@@ -105,6 +107,8 @@ def _decided(guess: Guess, opinion: Opinion, written: frozenset[str], known: fro
     agreed = LIKELY_ENGLISH if guess.language == "en" and not long else AGREED
     if guess.language == opinion.language and guess.score >= agreed:
         return guess.language, max(guess.score, opinion.share) if opinion.reliable else guess.score
+    if guess.language in DOUBTED and opinion.reliable and alike(guess.language, opinion.language):
+        return opinion.language, opinion.share
     if not _believed(guess, opinion, written, known):
         silent = long and opinion.language == UNDETERMINED and guess.language in second_voice.LANGUAGES
         commands = long and opinion.language == "en" != guess.language         # that a text in another language explains

@@ -22,7 +22,7 @@ from textmill.pipelines.measure.signals import SIGNALS, MeasureTools, measure_ba
 class Measure(Stage[MeasureSettings, MeasureTools, None]):
     """The stage that writes `signals`: every measurement of every document, its MinHash signature and personal data."""
 
-    name, version = "measure", 8
+    name, version = "measure", 9
     reads = (EXTRACT,)
     libraries = ("fasttext-community", "pycld2", "datasketch", "regex", "xxhash", "zstandard", "phonenumbers", "python-stdnum")
 

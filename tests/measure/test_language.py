@@ -100,6 +100,7 @@ def test_a_short_sentence(model, language, text):
     ("nn", "Eg veit ikkje kva dei har gjort, men me skal finne det ut i morgon."),
     ("no", "Jeg vet ikke hva de har gjort, men vi skal finne det ut i morgen."),
     ("ku", "Hemû mirov azad û di weqar û mafan de wekhev tên dinyayê. Ew xwedî hiş û şuûr in. " * 4),
+    ("zh", "一打鸡蛋吃掉五个，还剩几个？\n\n一打是十二个，还剩七个。"), ("wuu", "阿拉是上海人，侬好伐？伊拉今朝勿来哉，吾伲一道去白相。"),
     ("ti", "ብመንፅር ክብርን መሰልን ኩሎም ሰባት እንትውለዱ ነፃን ማዕሪን እዮም።"), ("am", "የሰው ልጅ ሁሉ ሲወለድ ነጻና በክብርና በመብትም እኩልነት ያለው ነው።"),
     ("ckb", "هەموو مرۆڤێک بە ئازادی و یەکسان لە شکۆ و مافەکان لە دایک دەبێت.")])
 def test_close_relatives(model, language, text):
