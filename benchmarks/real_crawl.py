@@ -1,7 +1,8 @@
 """The whole flow on a real crawl: seconds, peak memory of any process, and what is left, stage by stage.
 
-`python benchmarks/real_crawl.py --raw ../shared/data` links crawl/*.warc.gz and books.jsonl.zst of that folder as the sources
-`crawl` and `books`, runs every stage as a user would, and writes benchmarks/results/real-crawl.md.
+`python benchmarks/real_crawl.py --raw ../shared/data --data FOLDER` links crawl/*.warc.gz and
+books.jsonl.zst of the first folder as the sources `crawl` and `books`, runs every stage in the second as a user would, and
+writes benchmarks/results/real-crawl.md.
 """
 
 import argparse
