@@ -90,8 +90,9 @@ def without(texts: Iterator[str], characters: set[str]) -> Iterator[str]:
 def moved() -> set[str]:
     """Characters whose category is another in the Unicode of `regex` than in that of Python: new, or since reclassified."""
     every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    text = "".join(every)
     by_regex = {character: category for category in {unicodedata.category(character) for character in every}
-                for character in regex.findall(rf"\p{{{category}}}", "".join(every))}
+                for character in regex.findall(rf"\p{{{category}}}", text)}
     return {character for character in every if by_regex.get(character) != unicodedata.category(character)}
 
 

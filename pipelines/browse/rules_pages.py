@@ -27,6 +27,7 @@ from textmill.pipelines.tokens.settings import TokenizerName
 
 FILE = "rules-moved.yaml"       # as it is downloaded: it takes the place of no rules.yaml
 
+
 def rules(browser: Browser, request: Request) -> Response:
     """Every rule with its bounds, and the effect of those in the address."""
     old = what_if.table(browser.indexes)

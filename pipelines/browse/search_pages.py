@@ -65,8 +65,8 @@ def _form(browser: Browser, query: Query) -> dict[str, Any]:
     values = {}
     for name in TITLES:
         counted: dict[str, int | None] = dict(browser.indexes.totals[name])
-        if name == "outcome" and counted:
-            counted |= {"contained": None} if "copy" in counted else {}
+        if name == "outcome" and "copy" in counted:
+            counted["contained"] = None
         chosen = query.equal.get(name)
         values[name] = sorted(counted.items()) + ([(chosen, None)] if chosen and chosen not in counted else [])
     ranges = [*query.ranges, *[search.Range("", None, None)] * (search.RANGES - len(query.ranges))]

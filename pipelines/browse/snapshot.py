@@ -7,7 +7,7 @@ aligned, and are counted by document where there are any.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -42,12 +42,12 @@ class Snapshot:
         names = [name for name in datasets_under(data, "tokens") if name_problem("tokenizer", name) is None]
         tokens = {name: manifest for name in names if (manifest := Manifest.read(data / f"tokens/{name}"))}
         return cls(data, {name: manifest for name, manifest in found.items() if _rows(manifest) == rows}, tokens,
-                   digest_of(data, [*ALIGNED, *(f"tokens/{name}" for name in tokens)]))
+                   digest_of(data, _datasets(tokens)))
 
     @property
     def has_changed(self) -> bool:
         """Whether other datasets lie there now than when this was taken."""
-        return digest_of(self.data, [*ALIGNED, *(f"tokens/{name}" for name in self.tokens)]) != self.digest
+        return digest_of(self.data, _datasets(self.tokens)) != self.digest
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -69,6 +69,11 @@ class Snapshot:
     def rows(self, dataset: str, documents: Sequence[DocumentRow], columns: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of documents in an aligned dataset, {} for one that it does not have."""
         return [row or {} for row in rows_of(self.data, dataset, documents, columns)]
+
+
+def _datasets(tokenizers: Iterable[str]) -> list[str]:
+    """The datasets that a snapshot reads."""
+    return [*ALIGNED, *(f"tokens/{name}" for name in tokenizers)]
 
 
 def digest_of(data: Folder, datasets: Sequence[str]) -> str:

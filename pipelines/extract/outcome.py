@@ -83,11 +83,12 @@ class _Records:
         read = FORMATS[split.kind].read
         for part in split.ranges:
             with open_file(part.path) as file:
-                count = 0
+                is_empty = not part.start
                 try:
-                    for count, item in enumerate(read(file, part, self.settings, ends), 1):        # noqa: B007
+                    for item in read(file, part, self.settings, ends):
+                        is_empty = False
                         yield self.item(item, part.path)
-                    if not count and not part.start:
+                    if is_empty:
                         yield Rejected(part.path, 0, "empty", detail="there is no record in it")
                 except BrokenFileError as error:
                     yield error.row(part.path)

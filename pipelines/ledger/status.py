@@ -36,10 +36,9 @@ class StageState:
 
 
 def status_json(context: RunContext) -> str:
-    """The same for a program: data folder, its bytes, every stage, the next one (null where nothing is stale)."""
+    """The table for a program: data folder, its bytes, every stage, the next one (null where nothing is stale)."""
     states = list(stage_states(context))
-    behind = next((one.stage for one in states if one.state != "up to date"), None)
-    told = {"data": context.data.uri, "bytes": _stored(context), "next": behind, "stages": list(map(asdict, states))}
+    told = {"data": context.data.uri, "bytes": _stored(context), "next": _behind(states), "stages": list(map(asdict, states))}
     return json.dumps(told, indent=1, ensure_ascii=False)
 
 
@@ -55,10 +54,16 @@ def status(context: RunContext) -> Iterator[str]:
             yield from labelled(one.stage, reason)
     stored = _stored(context)
     yield from labelled("disk", f"{numbers.size(stored)} in {context.data.uri}")
-    behind = next((f"`textmill {one.stage}`" for one in states if one.state != "up to date"), None)
+    behind = _behind(states)
     if not stored:
-        behind = f"put files into {context.data.uri}/raw/<source>/, or see `textmill demo`"
-    yield from labelled("next", behind or "nothing is stale; `textmill report` shows it")
+        yield from labelled("next", f"put files into {context.data.uri}/raw/<source>/, or see `textmill demo`")
+    else:
+        yield from labelled("next", f"`textmill {behind}`" if behind else "nothing is stale; `textmill report` shows it")
+
+
+def _behind(states: Sequence[StageState]) -> str | None:
+    """The first stage that is not up to date."""
+    return next((one.stage for one in states if one.state != "up to date"), None)
 
 
 def _stored(context: RunContext) -> int:

@@ -23,7 +23,7 @@ _ENDS = ("end_map", "end_array")
 _LEVELS = 200               # of lists and objects within each other
 _STEP = 1 << 16
 _MOST_DIGITS = 4000         # of a number; Python refuses one of more than 4300
-_DIGITS = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
+_DIGITS = re.compile(rb"(?<![0-9])[0-9]{%d}" % _MOST_DIGITS)      # looked for once a run, not at each digit
 _BESIDE, _MOST_KEYS = 1 << 20, 100      # bytes of a value beside a list of rows, and keys of their object
 
 
